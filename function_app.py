@@ -9,7 +9,7 @@ from billing.invariants import BILLING
 from privacy.blueprints import BLUEPRINTS as OF_PRIVACY
 from reports.blueprints import BLUEPRINTS as OF_REPORTS
 from shared.health.invariants import INVARIANTS as OF_ALL_SLICES
-from shared.health.jobs import blueprint_of as sweep_of
+from shared.health.jobs import build_blueprint as build_invariants_blueprint
 from shared.health.routes import blueprint as service
 from tenants.blueprints import BLUEPRINTS as OF_TENANTS
 from timers.blueprints import BLUEPRINTS as OF_TIMERS
@@ -26,7 +26,7 @@ BLUEPRINTS: Final = (
     *OF_WEBHOOKS,
     *OF_PRIVACY,
     service,
-    sweep_of(INVARIANTS),
+    build_invariants_blueprint(INVARIANTS),
 )
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in BLUEPRINTS:

@@ -4,9 +4,9 @@ from devcloud.missing import report_missing_packages
 
 
 def main() -> None:
-    """Commands import what they need when they run, so the guard stands around all of it."""
+    """Commands import packages when they run, so this guards all of it."""
     with report_missing_packages():
-        from devcloud.commands import app  # noqa: PLC0415 - what it needs may be missing
+        from devcloud.commands import app  # noqa: PLC0415 - packages may be missing
 
         app()
 

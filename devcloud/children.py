@@ -1,4 +1,4 @@
-"""Processes the local cloud starts: each in its own group, its words kept, ended with all it started."""
+"""Child processes of the local cloud: each in its own group, with its output, ended with its descendants."""
 
 import asyncio
 import collections
@@ -19,7 +19,7 @@ LAST_LINES = 20
 
 
 class ChildDied(Exception):
-    """A process ended on its own; the text says which one and what it said last."""
+    """A process ended on its own; the message has its name and last output."""
 
     def __init__(self, text: str, code: int | None = None) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class ChildDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What to start, and the address that answers 200 once it is up."""
+    """A command, and the address that returns 200 when it is ready."""
 
     name: str
     arguments: Sequence[str]
@@ -36,14 +36,14 @@ class Spec:
 
 
 class Child:
-    """One running process. Until it is released its lines are kept back, then they are shown as they come."""
+    """A running process; its output is held until `show_output`."""
 
     def __init__(self, spec: Spec, process: asyncio.subprocess.Process, show: Callable[[str], None]) -> None:
         self.spec = spec
         self._process = process
         self._show = show
-        self._held: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
-        self._released = False
+        self._held_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
+        self._shows_lines = False
         self._reading = asyncio.ensure_future(self._read())
 
     @classmethod
@@ -59,56 +59,56 @@ class Child:
         )
         return cls(spec, process, show)
 
-    async def until_ready(self) -> None:
-        """Waits until the child answers.
+    async def wait_until_ready(self) -> None:
+        """Waits until the child responds.
 
         Raises:
-            ChildDied: it ended instead, or never answered.
+            ChildDied: it ended or did not respond in time.
         """
         deadline = time.monotonic() + START_SECONDS
-        while not await asyncio.to_thread(_answers, self.spec.ready_url):
+        while not await asyncio.to_thread(_responds, self.spec.ready_url):
             if self._process.returncode is not None:
-                raise await self.death()
+                raise await self.wait_for_end()
             if time.monotonic() > deadline:
-                raise ChildDied(f"{self.spec.name} did not answer on {self.spec.ready_url}: {self.last_words}")
+                raise ChildDied(f"{self.spec.name} did not answer on {self.spec.ready_url}: {self.last_output}")
             await asyncio.sleep(0.03)
 
-    async def death(self) -> ChildDied:
-        """Waits for the end of the process and tells it."""
+    async def wait_for_end(self) -> ChildDied:
+        """Waits for the end of the process; returns the exception that describes it."""
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._reading), 1)
         how = f"signal {-code}" if code < 0 else f"exit {code}"
-        return ChildDied(f"{self.spec.name} stopped ({how}): {self.last_words}", code)
+        return ChildDied(f"{self.spec.name} stopped ({how}): {self.last_output}", code)
 
     @property
-    def last_words(self) -> str:
-        return "\n".join(self._held) or "no output"
+    def last_output(self) -> str:
+        return "\n".join(self._held_lines) or "no output"
 
-    def release(self) -> None:
-        """Shows what was kept back, and from now on each line at once."""
-        self._released = True
-        for line in self._held:
+    def show_output(self) -> None:
+        """Shows the held lines, and later lines at once."""
+        self._shows_lines = True
+        for line in self._held_lines:
             self._show(f"{self.spec.name} | {line}")
 
     async def stop(self) -> None:
-        """Asks the whole group to end, and ends it when the grace is over."""
+        """Ends the whole group by SIGTERM, after a time by SIGKILL."""
         _signal(self._process.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
         except TimeoutError:
             pass
         finally:
-            _signal(self._process.pid, signal.SIGKILL)  # also what the process started and left behind
+            _signal(self._process.pid, signal.SIGKILL)  # also descendants that are left
         await self._process.wait()
         self._reading.cancel()
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
         while raw := await self._process.stdout.readline():
             line = raw.decode(errors="replace").rstrip()
-            self._held.append(line)
-            if self._released:
+            self._held_lines.append(line)
+            if self._shows_lines:
                 self._show(f"{self.spec.name} | {line}")
 
 
@@ -121,12 +121,12 @@ def _signal(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=5)
     try:
         connection.request("GET", address.path)
-        return connection.getresponse().status == 200  # noqa: PLR2004 - HTTP's own word for fine
+        return connection.getresponse().status == 200  # noqa: PLR2004 - OK
     except (OSError, HTTPException):
         return False
     finally:

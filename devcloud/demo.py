@@ -1,10 +1,10 @@
-"""The demo tenants, by the product's own verbs: Contoso on a trial, and Fabrikam, which pays since last month."""
+"""The demo tenants, made by the product's services: Contoso on a trial, Fabrikam on a paid plan since last month."""
 
 import datetime as dt
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from tenants.new_rows import NewTenant
 from tenants.organizations import service as organizations_service
 from tenants.sign_in import service as tenants
 from timers.running import service as timers
+from timers.running.model import Start, Stop
 
 
 TIME_ZONE: Final = "Europe/Berlin"
@@ -45,10 +46,10 @@ _WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of somebody's work on a work item."""
+    """One period of a person's work on a work item."""
 
     person: Person
-    start: timers.Start
+    start: Start
     began_at: dt.datetime
     ended_at: dt.datetime
 
@@ -64,16 +65,16 @@ def demo_command() -> None:
 
 
 def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
-    """All in the one transaction: a demo that was interrupted is not there at all. False when it was there."""
+    """Loads both tenants in one transaction; False if they exist."""
     if find_tenant(tx, tid=CONTOSO.tid) is not None:
         return False
-    contoso = _History.of(CONTOSO, MEMBERS, days=DAYS, now=now)
+    contoso = TenantHistory.of(CONTOSO, MEMBERS, days=DAYS, now=now)
     _start(tx, contoso, settings)
     _add_labs(tx, contoso)
     contoso.track(tx, settings, until=now)
     zone = ZoneInfo(TIME_ZONE)
     first = Month.of(now, zone).previous.starts_at(zone) + dt.timedelta(hours=12)
-    fabrikam = _History.of(FABRIKAM, PAYING, days=(now - first).days, now=now)
+    fabrikam = TenantHistory.of(FABRIKAM, PAYING, days=(now - first).days, now=now)
     _start(tx, fabrikam, settings)
     _pay(tx, fabrikam)
     fabrikam.track(tx, settings, until=now)
@@ -81,8 +82,8 @@ def load(tx: sa.Connection, settings: Settings, *, now: dt.datetime) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _History:
-    """What the people of a tenant did in so many days."""
+class TenantHistory:
+    """The work of a tenant's people in so many days."""
 
     directory: Directory
     people: list[Person]
@@ -104,49 +105,47 @@ class _History:
             _track(tx, work, settings)
 
     def _work(self, now: dt.datetime) -> Iterator[Stretch]:
-        """Two to four stretches on each working day, the same ones each time."""
-        dice = random.Random(7)  # noqa: S311 - believable, not secret
+        """Two to four periods on each working day, repeatable."""
+        rng = random.Random(7)  # noqa: S311 - demo data, no secret
         items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
         for day in range(self.days):
             morning = self.began + dt.timedelta(days=day, hours=1)
             if morning.isoweekday() > 5:  # noqa: PLR2004 - Saturday and Sunday
                 continue
             for person in self.people:
-                at = morning + dt.timedelta(minutes=dice.randrange(45))
-                for _ in range(dice.randint(2, 4)):
-                    project, number, title = dice.choice(items)
-                    end = at + dt.timedelta(minutes=dice.randint(25, 130), milliseconds=dice.randrange(60_000))
+                at = morning + dt.timedelta(minutes=rng.randrange(45))
+                for _ in range(rng.randint(2, 4)):
+                    project, number, title = rng.choice(items)
+                    end = at + dt.timedelta(minutes=rng.randint(25, 130), milliseconds=rng.randrange(60_000))
                     if end < now:
-                        start = timers.Start(self.organization, project, number, note=title)
+                        start = Start(self.organization, project, number, note=title)
                         yield Stretch(person, start, at, end)
-                    at = end + dt.timedelta(minutes=dice.randint(5, 50))
+                    at = end + dt.timedelta(minutes=rng.randint(5, 50))
                 is_in_labs = self.directory == CONTOSO and person.short == LABS_PERSON
                 if is_in_labs and morning.isoweekday() == _FRIDAY and at + _LABS_HOUR < now:
                     item = LABS_ITEMS[day % len(LABS_ITEMS)]
-                    yield Stretch(
-                        person, timers.Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR
-                    )
+                    yield Stretch(person, Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
 
 
-def _start(tx: sa.Connection, of: _History, settings: Settings) -> None:
-    principals, began = [_principal(person) for person in of.people], of.began
-    subject = NewTenant(of.directory.name, of.organization, TIME_ZONE)
+def _start(tx: sa.Connection, history: TenantHistory, settings: Settings) -> None:
+    principals, began = [_principal(person) for person in history.people], history.began
+    subject = NewTenant(history.directory.name, history.organization, TIME_ZONE)
     tenants.start_tenant(tx, principals[0], subject, settings=settings, now=began, new_id=clock.new_id)
     for minutes, principal in enumerate(principals[1:], start=1):
         at = began + dt.timedelta(minutes=minutes)
         tenants.sign_in(tx, principal, settings=settings, now=at, new_id=clock.new_id)
 
 
-def _add_labs(tx: sa.Connection, of: _History) -> None:
-    admin = find_caller(tx, tid=of.directory.tid, oid=of.people[0].oid, lock=False)
-    assert admin is not None, "the tenant was started before"  # noqa: S101 - an invariant of ours
-    organizations_service.add(Work(tx, admin.tenant, Actor.user(admin.user.id), of.began, clock.new_id), LABS)
+def _add_labs(tx: sa.Connection, history: TenantHistory) -> None:
+    admin = find_caller(tx, tid=history.directory.tid, oid=history.people[0].oid, lock=False)
+    assert admin is not None, "the tenant was started before"  # noqa: S101 - created before
+    organizations_service.add(Work(tx, admin.tenant, Actor.user(admin.user.id), history.began, clock.new_id), LABS)
 
 
-def _pay(tx: sa.Connection, of: _History) -> None:
-    """An agreement with the vendor, as an operator would have entered it then."""
-    tenant, since = find_tenant(tx, tid=of.directory.tid), of.began
-    assert tenant is not None, "it was started above"  # noqa: S101 - an invariant of ours
+def _pay(tx: sa.Connection, history: TenantHistory) -> None:
+    """Records a direct agreement, like an operator."""
+    tenant, since = find_tenant(tx, tid=history.directory.tid), history.began
+    assert tenant is not None, "it was started above"  # noqa: S101 - created before
     subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
     paid = TenantChange(TenantStatus.ACTIVE, Plan.PAID, None, None, Quote(PRICE), None)
     change_tenant(tx, tenant.id, paid, now=since)
@@ -162,11 +161,14 @@ def _pay(tx: sa.Connection, of: _History) -> None:
     )
 
 
-def _track(tx: sa.Connection, work: Stretch, settings: Settings) -> None:
-    caller = tenants.sign_in(tx, _principal(work.person), settings=settings, now=work.began_at, new_id=clock.new_id)
+def _track(tx: sa.Connection, stretch: Stretch, settings: Settings) -> None:
+    caller = tenants.sign_in(
+        tx, _principal(stretch.person), settings=settings, now=stretch.began_at, new_id=clock.new_id
+    )
     assert caller is not None, "the tenant was made above"  # noqa: S101 - an invariant of ours
-    timers.start(tx, caller, work.start, now=work.began_at, new_id=clock.new_id)
-    timers.stop(tx, caller, now=work.ended_at)
+    began = Work(tx, caller.tenant, Actor.user(caller.user.id), stretch.began_at, clock.new_id)
+    timers.start(began, caller.user, stretch.start)
+    timers.stop(replace(began, now=stretch.ended_at), caller.user, Stop())
 
 
 def _principal(person: Person) -> Principal:

@@ -1,4 +1,4 @@
-"""What happens when the virtual environment lacks a package: one line, and the next `scripts/run` installs again."""
+"""Reports a missing package in one line, and makes the next `scripts/run` install again."""
 
 import sys
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ OURS = frozenset(
 
 @contextmanager
 def report_missing_packages() -> Iterator[None]:
-    """Ends the process when a package is missing; a missing module of our own stays the bug it is."""
+    """Ends the process if a package is missing; a missing module of the project is still an error."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in OURS:
             raise
         for stamp in Path(sys.prefix).glob(".installed-*"):
-            stamp.unlink(missing_ok=True)  # our other processes find the same
+            stamp.unlink(missing_ok=True)  # other processes may do the same
         sys.stderr.write(f"devcloud: {error.name} is missing from the virtual environment; run scripts/run again\n")
         sys.exit(EXIT_CODE)

@@ -9,10 +9,10 @@ BACKLOG = 128
 
 
 class PortUnusable(Exception):
-    """The port cannot be used; the text says why, and what to do."""
+    """The port cannot be used; the message has the reason and the remedy."""
 
 
-def bound(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """A socket that listens on loopback only; port 0 takes a free one.
 
     Raises:

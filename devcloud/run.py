@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devcloud import banner, missing, settings_file
 from devcloud.children import ChildDied, Spec, python
-from devcloud.ports import PortUnusable, bound
+from devcloud.ports import PortUnusable, listen
 from devcloud.supervise import Supervisor
 from shared.settings import Settings, SettingsError
 
@@ -20,7 +20,7 @@ OLD_MARKER = "demo-loaded"  # older versions stored the database's URL in it, wi
 FAILED, USAGE = 1, 2
 
 
-class NotStarted(Exception):
+class StartFailed(Exception):
     """A step before the start failed; the text is the message."""
 
     def __init__(self, text: str, code: int) -> None:
@@ -65,8 +65,8 @@ def run(options: Options) -> int:
     """Runs until stopped; the exit code."""
     try:
         for port in range(options.port, options.port + 4):
-            bound(port).close()
-        environment = environment_of(options, os.environ)
+            listen(port).close()
+        environment = build_environment(options, os.environ)
         Settings.from_env(environment)
         check_fresh(options, environment)
     except (PortUnusable, SettingsError, settings_file.SettingsFileError, WrongDatabase) as error:
@@ -75,14 +75,14 @@ def run(options: Options) -> int:
     try:
         prepare_data(options)
         asyncio.run(_supervise(options, environment))
-    except (NotStarted, ChildDied) as error:
+    except (StartFailed, ChildDied) as error:
         print(error, file=sys.stderr)  # noqa: T201 - likewise
         return missing.EXIT_CODE if error.code == missing.EXIT_CODE else FAILED
     banner.print_line("Stopped.")
     return 0
 
 
-def environment_of(options: Options, given: Mapping[str, str]) -> dict[str, str]:
+def build_environment(options: Options, given: Mapping[str, str]) -> dict[str, str]:
     """Of the processes: the user's environment, then their settings file, then ours, then the sample."""
     environment = dict(given)
     environment["ENTRA_AUTHORITY"] = options.entra_url
@@ -104,9 +104,9 @@ def check_fresh(options: Options, environment: Mapping[str, str]) -> None:
 def names_own_database(url: str, options: Options) -> bool:
     """Whether the URL, absolute or relative, names the file in the data directory."""
     scheme, _, path = url.partition(":///")
-    kind = scheme.partition("+")[0]
-    same = (PROJECT / path.partition("?")[0]).resolve() == (options.data / DATABASE).resolve()
-    return url == options.database_url or (kind == "sqlite" and same)
+    dialect = scheme.partition("+")[0]
+    is_same = (PROJECT / path.partition("?")[0]).resolve() == (options.data / DATABASE).resolve()
+    return url == options.database_url or (dialect == "sqlite" and is_same)
 
 
 def prepare_data(options: Options) -> None:
@@ -121,7 +121,7 @@ async def migrate(environment: Mapping[str, str]) -> None:
     """Migrates the database to the newest revision.
 
     Raises:
-        NotStarted: Alembic failed; the text is its last line.
+        StartFailed: Alembic failed; the message is its last line.
     """
     await _run_command("the database was not migrated", environment, "migrate")
 
@@ -192,4 +192,4 @@ async def _run_command(failing: str, environment: Mapping[str, str], *arguments:
             await process.wait()
     if process.returncode:
         lines = output.decode(errors="replace").strip().splitlines() or ["no output"]
-        raise NotStarted(f"{failing}: {lines[-1]}", process.returncode)
+        raise StartFailed(f"{failing}: {lines[-1]}", process.returncode)

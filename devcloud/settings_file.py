@@ -11,7 +11,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 class SettingsFileError(Exception):
-    """The settings file cannot be used; one line says why."""
+    """The settings file cannot be used; the message has the reason."""
 
 
 def load(
@@ -22,7 +22,7 @@ def load(
     `above_sample` holds defaults that win over the committed sample, but not over the user's own file.
 
     Raises:
-        SettingsFileError: the file is not what Azure's tools would read.
+        SettingsFileError: Azure's tools could not read the file.
     """
     path = next((app_dir / name for name in NAMES if (app_dir / name).is_file()), None)
     values = _values(path) if path else {}

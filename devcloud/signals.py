@@ -1,21 +1,21 @@
-"""How a command of ours that has started other processes ends: in order, by whichever signal."""
+"""Orderly ends by signals, for commands with child processes."""
 
 import signal
 
 
 def end_in_order() -> None:
-    """Makes SIGTERM a Ctrl-C, which unwinds what was begun; both hold in the background, too.
+    """Makes SIGTERM raise KeyboardInterrupt like Ctrl-C, also in background processes.
 
-    Of several SIGTERMs the first counts: `timeout` sends two, and the second would cut the end short.
+    Only the first SIGTERM counts: `timeout` sends two, and the second would interrupt the cleanup.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
-def _ended(_number: int, _frame: object) -> None:
-    signal.signal(signal.SIGTERM, _ending)
+def _interrupt(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, _ignore)
     raise KeyboardInterrupt
 
 
-def _ending(_number: int, _frame: object) -> None:
-    """No SIG_IGN, which the processes that are started to end others would inherit."""
+def _ignore(_number: int, _frame: object) -> None:
+    """Ignores the signal. SIG_IGN would be inherited by child processes."""

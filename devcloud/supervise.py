@@ -1,4 +1,4 @@
-"""Keeps the local cloud's processes: starts them, restarts the host on a change, ends all of them together."""
+"""Supervises the processes of the local cloud: starts them, restarts the host on changes, and ends them together."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,9 @@ class Supervisor:
         self._stopping = asyncio.Event()
 
     async def run(self, prepare: Step, when_ready: Step) -> None:
-        """Runs until a signal; everything it started has ended when it returns.
+        """Runs until a signal; all started processes have ended at its return.
 
-        The children start while `prepare` works, but none is asked for anything before it is done.
+        The children start while `prepare` runs, and are used after it.
 
         Raises:
             ChildDied: a process ended on its own.
@@ -53,19 +53,19 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in self._children.values()))
 
     async def _work(self, prepare: Step, when_ready: Step) -> None:
-        async with changed(self._project) as changes:
+        async with watch_changes(self._project) as changes:
             await self._start(prepare, when_ready)
-            await self._keep(changes)
+            await self._watch(changes)
 
     async def _start(self, prepare: Step, when_ready: Step) -> None:
-        await asyncio.gather(*(self._begin(spec) for spec in self._specs))
+        await asyncio.gather(*(self._start_child(spec) for spec in self._specs))
         await prepare()
-        await asyncio.gather(*(child.until_ready() for child in self._children.values()))
+        await asyncio.gather(*(child.wait_until_ready() for child in self._children.values()))
         for child in self._children.values():
-            child.release()
+            child.show_output()
         await when_ready()
 
-    async def _keep(self, changes: Changes) -> None:
+    async def _watch(self, changes: Changes) -> None:
         tasks = [asyncio.ensure_future(self._reload(changes))]
         tasks += [asyncio.ensure_future(self._watch_over(spec)) for spec in self._specs[1:]]
         try:
@@ -77,47 +77,47 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _begin(self, spec: Spec) -> Child:
+    async def _start_child(self, spec: Spec) -> Child:
         child = await Child.start(spec, self._environment, self._show)
         self._children[spec.name] = child
         return child
 
     async def _watch_over(self, spec: Spec) -> None:
-        raise await self._children[spec.name].death()
+        raise await self._children[spec.name].wait_for_end()
 
     async def _reload(self, changes: Changes) -> None:
         host = self._specs[0]
         while True:
             change = asyncio.ensure_future(changes.get())
-            ended = asyncio.ensure_future(self._children[host.name].death())
+            child_end = asyncio.ensure_future(self._children[host.name].wait_for_end())
             try:
-                await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((change, child_end), return_when=asyncio.FIRST_COMPLETED)
                 if not change.done():
-                    raise await ended
+                    raise await child_end
                 names = change.result()
-                while not await self._restarted(host, names):
+                while not await self._restart(host, names):
                     names = await changes.get()
             finally:
                 change.cancel()
-                ended.cancel()
+                child_end.cancel()
 
-    async def _restarted(self, host: Spec, names: set[str]) -> bool:
+    async def _restart(self, host: Spec, names: set[str]) -> bool:
         self._show(f"{', '.join(sorted(names))} changed: restarting the host")
         await self._children[host.name].stop()
         try:
-            child = await self._begin(host)
-            await child.until_ready()
-        except ChildDied as death:
-            self._show(f"{death}\nwaiting for the next change")
+            child = await self._start_child(host)
+            await child.wait_until_ready()
+        except ChildDied as wait_for_end:
+            self._show(f"{wait_for_end}\nwaiting for the next change")
             return False
-        child.release()
+        child.show_output()
         return True
 
 
 @contextlib.asynccontextmanager
-async def changed(project: Path) -> AsyncIterator[Changes]:
-    """The names of sources that change from now on; virtual environments and data are not watched."""
-    directories = _watched(project)
+async def watch_changes(project: Path) -> AsyncIterator[Changes]:
+    """The names of changing sources; virtual environments and data are not watched."""
+    directories = _watched_directories(project)
     changes = Changes()
 
     async def watch(*paths: Path, recursive: bool) -> None:
@@ -127,7 +127,7 @@ async def changed(project: Path) -> AsyncIterator[Changes]:
     watching = [asyncio.ensure_future(watch(project, recursive=False))]
     if directories:
         watching.append(asyncio.ensure_future(watch(*directories, recursive=True)))
-    await asyncio.sleep(0)  # a watch begins with the first step of its task
+    await asyncio.sleep(0)  # a watch starts with the first step of its task
     try:
         yield changes
     finally:
@@ -136,7 +136,7 @@ async def changed(project: Path) -> AsyncIterator[Changes]:
         await asyncio.gather(*watching, return_exceptions=True)
 
 
-def _watched(project: Path) -> list[Path]:
+def _watched_directories(project: Path) -> list[Path]:
     return [
         path
         for path in project.iterdir()

@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
-from ops.requirements import requirements
+from ops.database_requirements import find_problems
 from ops.row_level_security.migration import without_policy
 from shared.db import row_level_security
 from shared.db.engine import make_engine
@@ -82,7 +82,7 @@ def _migrate() -> None:
         # SQLite changes a table by making it anew: rows that point at it must not stop that, nor be deleted by it.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:
-        unmet = {name: text for name, text in requirements(connection).items() if text}
+        unmet = {name: text for name, text in find_problems(connection).items() if text}
         if unmet:
             raise RuntimeError("; ".join(f"{name}: {text}" for name, text in unmet.items()))
         limit_statements(connection, 0)  # an index over a large table takes its time; locks are waited for as ever

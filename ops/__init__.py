@@ -1,1 +1,1 @@
-"""The vendor's command line: what operators see and change, over the database alone. The app never imports it."""
+"""The vendor's command line. It works on the database; the app never imports it."""

@@ -1,4 +1,4 @@
-"""Shows what a change would make of a tenant, asks, and reports what became of it."""
+"""The options of a command that changes data, the question before the change, and the report after it."""
 
 import sys
 from dataclasses import dataclass
@@ -9,41 +9,46 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ops.exits import Refused, Unusable
-from ops.output import Fields, aside, plain, print_json, shown
+from ops.errors import CommandRejected, WrongUsage
+from ops.output import Fields, format_value, print_json, stderr_console, to_json
 
 
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="do it without asking")]
-DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="show what would change, and change nothing")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="do not ask before the change")]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="show the change, and change nothing")]
+
+
+def require_yes(question: str, *, yes: bool) -> None:
+    """Asks the operator, unless `--yes` has answered.
+
+    Raises:
+        CommandRejected: the operator cancelled.
+        WrongUsage: there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongUsage("there is no terminal to confirm on; nothing was changed; --yes skips the question")
+    stderr_console().print(Text(f"{question} [y/N] "), end="")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise CommandRejected("cancelled; nothing was changed")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How the operator wants a change to be made."""
+class ChangeOptions:
+    """The options --yes, --dry-run and --json of a command."""
 
     yes: bool
     dry_run: bool
     as_json: bool
 
     def require_yes(self, question: str) -> None:
-        """Lets through what the operator agrees to, here or by --yes.
-
-        Raises:
-            Refused: the operator says no.
-            Unusable: there is nobody to ask.
-        """
-        if self.yes:
-            return
-        if not sys.stdin.isatty():
-            raise Unusable("there is no terminal to ask on; nothing was changed; give --yes to go on without asking")
-        aside().print(Text(f"{question} [y/N] "), end="")
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise Refused("nothing was changed")
+        """As the function of this name."""
+        require_yes(question, yes=self.yes)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The fields that would be different, before and after; the plan is always among them, so that it reads alone."""
+class ProposedChange:
+    """The fields that change, before and after, and always the plan."""
 
     slug: str
     before: Fields
@@ -51,42 +56,44 @@ class Change:
 
     @classmethod
     def between(cls, slug: str, before: Fields, after: Fields) -> Self:
-        kept = [name for name in before if name == "plan" or before[name] != after[name]]
-        return cls(slug, {name: plain(before[name]) for name in kept}, {name: plain(after[name]) for name in kept})
+        names = [name for name in before if name == "plan" or before[name] != after[name]]
+        return cls(
+            slug, {name: to_json(before[name]) for name in names}, {name: to_json(after[name]) for name in names}
+        )
 
     @property
-    def is_one(self) -> bool:
-        return self.before != self.after
+    def is_empty(self) -> bool:
+        return self.before == self.after
 
-    def agreed(self, asked: Asked) -> bool:
-        """Whether to go on: there is something to change, it is no dry run, and the operator says yes.
+    def confirm(self, options: ChangeOptions) -> bool:
+        """Shows the change and asks; False where there is nothing to change, and in a dry run.
 
         Raises:
-            Refused: the operator says no.
-            Unusable: there is nobody to ask.
+            CommandRejected: the operator cancelled.
+            WrongUsage: there is no terminal to ask on.
         """
-        if not self.is_one:
-            aside().print(f"{self.slug} has these terms already; nothing was changed.")
+        if self.is_empty:
+            stderr_console().print(f"{self.slug} has these values already; nothing was changed.")
         else:
-            self._show()
-        if not self.is_one or asked.dry_run:
-            self.report(asked, changed=False)
+            self._print()
+        if self.is_empty or options.dry_run:
+            self.report(options, changed=False)
             return False
-        asked.require_yes("Change it?")
+        options.require_yes("Apply this change?")
         return True
 
-    def report(self, asked: Asked, *, changed: bool) -> None:
+    def report(self, options: ChangeOptions, *, changed: bool) -> None:
         if changed:
-            aside().print(f"{self.slug} was changed; the audit log has it.")
-        elif self.is_one and asked.dry_run:
-            aside().print("A dry run: nothing was changed.")
-        if asked.as_json:
+            stderr_console().print(f"{self.slug} was changed; recorded in the audit log.")
+        elif not self.is_empty and options.dry_run:
+            stderr_console().print("Dry run: nothing was changed.")
+        if options.as_json:
             document: dict[str, Any] = {"slug": self.slug, "changed": changed}
             print_json({**document, "before": self.before, "after": self.after})
 
-    def _show(self) -> None:
+    def _print(self) -> None:
         table = Table("", "before", "after", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for name, before in self.before.items():
             style = "bold" if before != self.after[name] else ""
-            table.add_row(name, Text(shown(before)), Text(shown(self.after[name]), style=style))
-        aside().print(Text(self.slug, style="bold"), table, sep="\n")
+            table.add_row(name, Text(format_value(before)), Text(format_value(self.after[name]), style=style))
+        stderr_console().print(Text(self.slug, style="bold"), table, sep="\n")

@@ -1,4 +1,4 @@
-"""What operators see: tables on a terminal or in a pipe, JSON for machines; rows are shown as they come."""
+"""The output of commands: tables for people, JSON for programs; rows are printed as they are read."""
 
 import datetime as dt
 import json
@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Annotated, Any, Final, TypeAlias
 
 import typer
+from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -21,22 +22,22 @@ from shared.instants import rfc3339
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Fields: TypeAlias = Mapping[str, Any]
-_AT_ONCE: Final = 500
+_PART: Final = 500
 _GAP: Final = "   "
 
 
-def screen() -> Console:
-    """Standard output, for the answer."""
+def stdout_console() -> Console:
+    """Standard output, for the result."""
     return Console(highlight=False, emoji=False)
 
 
-def aside() -> Console:
-    """Standard error: for questions, notes and progress, so that standard output holds the answer alone."""
+def stderr_console() -> Console:
+    """Standard error, for questions, notes and progress: standard output has the result alone."""
     return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
-    """The value as JSON has it."""
+def to_json(value: Any) -> Any:  # noqa: ANN401 - any value of a field
+    """The value as a JSON value."""
     match value:
         case dt.datetime():
             return rfc3339(value)
@@ -50,8 +51,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
             return value
 
 
-def shown(value: Any) -> str:  # noqa: ANN401 - whatever a field holds
-    """The value as a person reads it; whoever typed a name cannot move the operator's cursor with it."""
+def format_value(value: Any) -> str:  # noqa: ANN401 - any value of a field
+    """The value for a person; control characters in it, as in a name, cannot move the terminal's cursor."""
     match value:
         case None:
             return "-"
@@ -60,7 +61,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 - whatever a field holds
         case dt.datetime():
             return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
         case Enum() | Decimal():
-            return str(plain(value))
+            return str(to_json(value))
         case _:
             return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
 
@@ -72,49 +73,57 @@ def _money(value: Decimal) -> str:
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401 - any JSON
-    print(json.dumps(document, indent=2, default=plain))  # noqa: T201 - this is where output is made
+    print(json.dumps(document, indent=2, default=to_json))  # noqa: T201 - the output itself
 
 
 def print_fields(title: str, fields: Fields) -> None:
-    """One thing, a line for each of its fields."""
+    """One object, a line for each of its fields."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in fields.items():
-        table.add_row(name, Text(shown(value)))
-    screen().print(Text(shown(title), style="bold"), table, sep="\n")
+        table.add_row(name, Text(format_value(value)))
+    stdout_console().print(Text(format_value(title), style="bold"), table, sep="\n")
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, nothing: str) -> None:
-    """Many things, a part at a time: the first part decides the widths, and no more than a part is held.
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """A table, printed in parts of 500 rows; the first part decides the widths. `empty` is the note for no rows.
 
-    A line is never broken or cut, whatever the width of the terminal: each can be searched for and piped on. Written
-    without rich, whose tables take milliseconds for a row.
+    A line is never wrapped or cut, so each row can be searched and piped. Rich is not used: its tables take
+    milliseconds per row.
     """
-    coming = iter(rows)
-    part = _texts(coming)
+    remaining = iter(rows)
+    part = _format_part(remaining)
     if not part:
-        aside().print(nothing)
+        stderr_console().print(empty)
         return
     widths = [max(map(cell_len, column)) for column in zip(columns, *part, strict=True)]
     head = f"{_line(columns, widths)}\n{'─' * (sum(widths) + len(_GAP) * (len(widths) - 1))}"
-    screen().print(Text(head, style="bold"), soft_wrap=True)
+    stdout_console().print(Text(head, style="bold"), soft_wrap=True)
     while part:
         sys.stdout.writelines(f"{_line(row, widths)}\n" for row in part)
-        part = _texts(coming)
+        part = _format_part(remaining)
+
+
+def print_wrapped_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table of sentences, wrapped to the width of the terminal."""
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(format_value(cell)) for cell in row))
+    stdout_console().print(table)
 
 
 def print_json_rows(rows: Iterable[Fields]) -> None:
-    """One JSON array, a line for each row, written as they come."""
-    before = "["
+    """One JSON array with a line for each row, written as the rows are read."""
+    separator = "["
     for row in rows:
-        sys.stdout.write(f"{before}\n{json.dumps(row, default=plain)}")
-        before = ","
-    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+        sys.stdout.write(f"{separator}\n{json.dumps(row, default=to_json)}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _texts(rows: Iterator[Sequence[Any]]) -> list[list[str]]:
-    return [[shown(cell) for cell in row] for row in islice(rows, _AT_ONCE)]
+def _format_part(rows: Iterator[Sequence[Any]]) -> list[list[str]]:
+    return [[format_value(cell) for cell in row] for row in islice(rows, _PART)]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from privacy.retention.rules import Kept
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import JobFailed, Outcome, TenantWork, for_each_tenant, transact
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 
 
 blueprint = func.Blueprint()
@@ -21,9 +21,9 @@ _RETENTION: Final = "remove_expired"
 
 @blueprint.function_name(_RETENTION)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
-    outward(app, _RETENTION, lambda: _remove(app), held=None)
+    run_unless_held(app, _RETENTION, lambda: _remove(app), held=None)
 
 
 def _remove(app: App) -> None:
@@ -56,7 +56,7 @@ def _remove(app: App) -> None:
 
 @blueprint.function_name(erasure_flow.NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
     nothing = Outcome()
-    outward(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)
+    run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)

@@ -1,4 +1,4 @@
-"""The pieces of time themselves, a day of an entry each, with all that a detailed list says of them."""
+"""Reads pieces of time, one for each day of an entry, with all columns of a detailed list."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from reports.store import (
     TENANT,
-    Asked,
     Filter,
-    Person,
-    WorkItem,
+    ReportPerson,
+    ReportQuery,
+    WorkItemView,
     filters_with_unknown,
     of_cache,
     of_organization,
@@ -32,20 +32,17 @@ _counted = projects.alias("counted")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The part of an entry that lies on one day. `started_at` and `stopped_at` are the whole entry's.
-
-    The project is the one that the entry's counts as.
-    """
+    """The part of an entry on one day; `started_at` and `stopped_at` are of the whole entry. Aliases are resolved."""
 
     date: dt.date
     elapsed_ms: int
     starts_entry: bool
     user_id: int
-    user: Person
+    user: ReportPerson
     project_id: int
     organization: str
     project: str
-    work_item: WorkItem
+    work_item: WorkItemView
     started_at: dt.datetime
     stopped_at: dt.datetime
     time_zone: str
@@ -56,7 +53,7 @@ class Piece:
 
 @cache
 def statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
-    """Built when first asked for; one for each set of filters and kind of span."""
+    """One statement for each set of filters and kind of span, built at the first use."""
     entry = sa.and_(_entries.tenant_id == TENANT, _entries.id == _days.entry_id)
     project = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == _days.project_id)
     counted = sa.and_(_counted.c.tenant_id == TENANT, _counted.c.id == counted_as())
@@ -90,19 +87,21 @@ def count_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select
     return sa.select(sa.func.count()).select_from(time_entry_days).where(*where(filters, one_month=one_month))
 
 
-def count(tx: sa.Connection, asked: Asked) -> int:
-    chosen = count_statement(filters_with_unknown(asked), one_month=asked.span.is_in_one_month)
-    return int(tx.execute(chosen, parameters(asked)).scalar_one())
+def count(tx: sa.Connection, tenant_id: int, query: ReportQuery) -> int:
+    select = count_statement(filters_with_unknown(query), one_month=query.span.is_in_one_month)
+    return int(tx.execute(select, parameters(tenant_id, query)).scalar_one())
 
 
-def read(tx: sa.Connection, asked: Asked, shown: Mapping[tuple[str, int], WorkItem]) -> Iterator[Piece]:
-    """By day, person and start; not all of them are held at once, neither here nor in the driver.
+def read(
+    tx: sa.Connection, tenant_id: int, query: ReportQuery, visible: Mapping[tuple[str, int], WorkItemView]
+) -> Iterator[Piece]:
+    """By day, person and start, streamed in batches.
 
-    `shown` are the work items whose titles the viewer may see, by organization and number: they are read once, since a
-    join would look for each piece.
+    `visible` has the work items whose titles the viewer may see, by organization and number. They are read once, since
+    a join would look each of them up for every piece.
     """
-    chosen = statement(filters_with_unknown(asked), one_month=asked.span.is_in_one_month)
-    for row in tx.execute(chosen, parameters(asked), execution_options={"yield_per": _BATCH}):
+    select = statement(filters_with_unknown(query), one_month=query.span.is_in_one_month)
+    for row in tx.execute(select, parameters(tenant_id, query), execution_options={"yield_per": _BATCH}):
         item = (row.organization, row.work_item_id)
         yield Piece(
             date=row.work_date,
@@ -113,7 +112,7 @@ def read(tx: sa.Connection, asked: Asked, shown: Mapping[tuple[str, int], WorkIt
             project_id=row.project_id,
             organization=row.organization,
             project=row.project,
-            work_item=shown.get(item) or WorkItem(*item, row.type),
+            work_item=visible.get(item) or WorkItemView(*item, row.type),
             started_at=row.started_at,
             stopped_at=row.stopped_at,
             time_zone=row.time_zone,

@@ -1,4 +1,4 @@
-"""What a report is asked for with."""
+"""The query parameters of the reports."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
-from reports.rules import MOST_DAYS, Group, Span, date
+from reports.rules import MOST_DAYS, Group, Span, parse_day
 from shared.http.csv_options import CsvOptions
 from shared.http.wire import Text64, Text128
 from timers import Organization
 
 
-def _parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
-    def validate(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
+def _parsed(parse: Callable[[str], Any], expected: str) -> PlainValidator:
+    def validate(value: Any) -> Any:  # noqa: ANN401 - before validation
         try:
             return parse(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"must be {wanted}") from error
+            raise ValueError(f"must be {expected}") from error
 
     return PlainValidator(validate)
 
 
-def _groups(value: str) -> tuple[Group, ...]:
+def _parse_groups(value: str) -> tuple[Group, ...]:
     groups = tuple(Group(word.strip()) for word in value.split(","))
     if len(set(groups)) < len(groups):
-        raise ValueError("twice")
+        raise ValueError("a group is there twice")
     return groups
 
 
@@ -37,7 +37,7 @@ MonthText = Annotated[
 ]
 WeekText = Annotated[
     Span,
-    _parsed(Span.week, "a week of a year that has it, like 2026-W48"),
+    _parsed(Span.week, "an existing week, like 2026-W48"),
     WithJsonSchema(
         {
             "type": "string",
@@ -47,56 +47,56 @@ WeekText = Annotated[
     ),
 ]
 DateText = Annotated[
-    dt.date, _parsed(date, "a day like 2026-11-23"), WithJsonSchema({"type": "string", "format": "date"})
+    dt.date, _parsed(parse_day, "a day like 2026-11-23"), WithJsonSchema({"type": "string", "format": "date"})
 ]
 Groups = Annotated[
     tuple[Group, ...],
-    _parsed(_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
+    _parsed(_parse_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
     WithJsonSchema(
         {
             "type": "string",
             "pattern": f"^({_WORDS})(,({_WORDS})){{0,3}}$",
-            "description": "any of project, user, workItem, day, separated by commas; rows come in this order",
+            "description": "any of project, user, workItem, day, separated by commas; rows are sorted in this order",
         }
     ),
 ]
 
 
-class Filters(CsvOptions):
+class _ReportFilters(CsvOptions):
     organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
-    project: Text64 | None = Field(None, description="only the project of this name, and those that count as it")
+    project: Text64 | None = Field(None, description="only projects of this name, and projects that are one with them")
     user: str | None = Field(None, description="only the person with this id")
     type: Text128 | None = Field(None, description="only work items of this type, like Bug")
     include_unknown: bool = Field(
         default=True,
-        description="with `type`: whether the time on work items whose type nobody has read yet is told: in JSON as "
-        "`unknownMs`, in a workbook as a line of its head, in CSV as rows that say no under Type known",
+        description="with `type`: whether to add the time on work items of unknown type, which nobody has read yet: in "
+        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with no under Type known",
     )
     format: Literal["json", "csv", "xlsx"] | None = Field(
-        None, description="json, csv or xlsx; an Accept header says the same"
+        None, description="json, csv or xlsx; instead of an Accept header"
     )
     variant: Literal["customer"] | None = Field(
         None,
-        description="of a workbook, to be given to a customer: without addresses, seconds and pseudonyms of erased "
-        "people, and without the columns Source and Needs review",
+        description="of a workbook, for a customer: without addresses, seconds, pseudonyms of erased people and the "
+        "columns Source and Needs review",
     )
 
 
-class _Grouped(Filters):
+class _GroupedQuery(_ReportFilters):
     group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
 
     @property
     def has_people(self) -> bool:
-        """Its rows are about people."""
+        """Whether it is grouped by person."""
         return Group.USER in self.group_by
 
     @property
     def has_work_items(self) -> bool:
-        """Its rows are about work items."""
+        """Whether it is grouped by work item."""
         return Group.WORK_ITEM in self.group_by
 
 
-class MonthReportQuery(_Grouped):
+class MonthReportQuery(_GroupedQuery):
     month: MonthText
 
     @property
@@ -104,9 +104,9 @@ class MonthReportQuery(_Grouped):
         return self.month
 
 
-class SummaryReportQuery(_Grouped):
+class SummaryReportQuery(_GroupedQuery):
     from_: DateText = Field(validation_alias="from", serialization_alias="from")
-    to: DateText = Field(json_schema_extra={"description": f"the last day, at most {MOST_DAYS} days in all"})
+    to: DateText = Field(json_schema_extra={"description": f"the last day; the report has at most {MOST_DAYS} days"})
 
     @field_validator("to")
     @classmethod
@@ -123,7 +123,7 @@ class SummaryReportQuery(_Grouped):
         return Span.days(self.from_, self.to)
 
 
-class WeekReportQuery(Filters):
+class WeekReportQuery(_ReportFilters):
     has_people: ClassVar = True
     has_work_items: ClassVar = False
 
@@ -131,7 +131,7 @@ class WeekReportQuery(Filters):
         None,
         validation_alias="from",
         serialization_alias="from",
-        json_schema_extra={"description": "instead of week: the first of seven days, of any weekday"},
+        json_schema_extra={"description": "instead of week: the first of seven days, on any weekday"},
     )
     week: WeekText | None = Field(None, validate_default=True)
 
@@ -139,15 +139,15 @@ class WeekReportQuery(Filters):
     @classmethod
     def _is_one_of_the_two(cls, week: Span | None, info: ValidationInfo) -> Span | None:
         if "from_" in info.data and (week is None) == (info.data["from_"] is None):
-            raise ValueError("must be given where from is not, and only there")
+            raise ValueError("must be given if from is not, and only then")
         return week
 
     @property
     def span(self) -> Span:
         if self.week is not None:
             return self.week
-        assert self.from_ is not None  # noqa: S101 - one of the two is given
+        assert self.from_ is not None  # noqa: S101 - one of them is given
         return Span.seven_days(self.from_)
 
 
-Query = MonthReportQuery | SummaryReportQuery | WeekReportQuery
+AnyReportQuery = MonthReportQuery | SummaryReportQuery | WeekReportQuery

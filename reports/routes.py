@@ -11,26 +11,27 @@ import azure.functions as func
 import sqlalchemy as sa
 
 from reports import service, title_flow
-from reports.exports import csv as tables
-from reports.exports import summary as tables_summary
-from reports.exports import timesheet as tables_week
 from reports.exports.columns import Names
-from reports.exports.csv import Form
+from reports.exports.csv import CsvFormat, build_report_csv, build_timesheet_csv
 from reports.exports.customer import FORMER
 from reports.exports.heading import Heading
-from reports.queries import MonthReportQuery, Query, SummaryReportQuery, WeekReportQuery
+from reports.exports.summary import build_report_workbook
+from reports.exports.timesheet import build_timesheet_workbook
+from reports.queries import AnyReportQuery, MonthReportQuery, SummaryReportQuery, WeekReportQuery
 from reports.schemas import Report, WeekReport
-from reports.store import Asked, Unknown
-from reports.title_service import NONE_REFUSED, Refused
+from reports.store import ReportQuery, UnknownTypes
+from reports.title_service import NO_REFUSED_ITEMS, RefusedItems
 from shared.http.call import Call
 from shared.http.csv_options import require_format
 from shared.http.endpoint import route
 from shared.http.headers import preferred
 from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
-from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.spreadsheet import CSV, XLSX
+from shared.tenancy import people
 from shared.tenancy.model import Tenant
+from shared.tenancy.people import Person
+from shared.work import Work
 from timers import azure_devops
 from timers.azure_devops import LOOKUP_SECONDS, AzureDevOpsError
 from timers.work_items import read_since
@@ -44,21 +45,21 @@ _PROBLEMS: Final = merge_problems(PERSON, {400: ("report_too_large",)})
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is asked for, and in which form: JSON, CSV or XLSX."""
+class _Request:
+    """A report to build, and its format: JSON, CSV or XLSX."""
 
-    asked: Asked
+    query: ReportQuery
     media: str
     heading: Heading
-    form: Form
-    refused: Refused = NONE_REFUSED
+    csv_format: CsvFormat
+    refused: RefusedItems = NO_REFUSED_ITEMS
 
     @property
     def only_known(self) -> bool:
-        return self.asked.unknown is not Unknown.LEFT_OUT
+        return self.query.unknown is not UnknownTypes.LEFT_OUT
 
 
-_Make = Callable[[sa.Connection, _Wanted], Reply | bytes]
+_Build = Callable[[Work, _Request], Reply | bytes]
 
 
 @route(
@@ -77,18 +78,18 @@ _Make = Callable[[sa.Connection, _Wanted], Reply | bytes]
 def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
     """Monthly time report.
 
-    Your own time; admins see everyone's, or with `user` one person's. Days are those of the tenant's time zone when
-    each entry was stopped. Totals by group, by day and overall always agree, also under filters.
+    Your own time; admins see everyone's, or with `user` one person's. Days are in the time zone that the tenant had
+    when an entry was stopped. Totals by group, by day and overall always agree, also with filters.
 
-    A workbook lists every piece of time behind its sums, and opens alike in every spreadsheet; how CSV opens depends on
-    the region of the computer, see docs/files.md.
+    A workbook lists all entries behind its sums, and opens the same in every spreadsheet program. CSV depends on the
+    region of the computer, see docs/files.md.
 
-    Titles, assignees and states of work items are shown to those who have read them with their own token in the last 30
-    days. With your Azure DevOps token a report that shows work items, or that filters by type, first reads up to 1,000
-    of them, for at most five seconds: first those that you are not shown yet, then those that nobody has read for a
-    day, the newest work first.
+    Titles, assignees and states of work items are visible to people who have read them with their own Azure DevOps
+    token in the last 30 days. With your token, a report that shows work items or filters by type first reads up to
+    1,000 of them, for at most five seconds: first those whose titles you cannot see yet, then those that nobody has
+    read for a day, the newest work first.
     """
-    return _grouped(call, query)
+    return _respond_grouped(call, query)
 
 
 @route(
@@ -107,9 +108,9 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
 def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
     """Time report of a range of days.
 
-    As the monthly report, for at most 366 days; `from` and `to` are both included.
+    As the monthly report, for at most 366 days; `from` and `to` are included.
     """
-    return _grouped(call, query)
+    return _respond_grouped(call, query)
 
 
 @route(
@@ -128,120 +129,124 @@ def get_summary_report(call: Call, query: SummaryReportQuery) -> Reply:
 def get_week_report(call: Call, query: WeekReportQuery) -> Reply:
     """Timesheet of seven days.
 
-    As the monthly report, for the people who have time in the week. Give `week`, or `from` to begin on any weekday.
+    As the monthly report, by person and day. Give `week`, or `from` to begin on any weekday.
     """
 
-    def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
-        if wanted.media == XLSX:
-            titles, pieces = service.pieces(tx, wanted.asked, wanted.refused)
-            return tables_week.week_book(wanted.heading, pieces, only_known=wanted.only_known, titles=titles)
-        week = service.week(tx, call.caller, wanted.asked)
-        if wanted.media == CSV:
-            return tables.week_csv(week, wanted.form)
-        return Reply.of(HTTPStatus.OK, WeekReport.of(week))
+    def build(work: Work, request: _Request) -> Reply | bytes:
+        if request.media == XLSX:
+            titles, pieces = service.read_pieces(work, request.query, request.refused)
+            return build_timesheet_workbook(request.heading, pieces, only_known=request.only_known, titles=titles)
+        timesheet = service.build_timesheet(work, request.query)
+        if request.media == CSV:
+            return build_timesheet_csv(timesheet, request.csv_format)
+        return Reply.of(HTTPStatus.OK, WeekReport.of(timesheet))
 
-    return _made(call, query, "Timesheet", make)
+    return _respond(call, query, "Timesheet", build)
 
 
-def _grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
+def _respond_grouped(call: Call, query: MonthReportQuery | SummaryReportQuery) -> Reply:
     groups = query.group_by
 
-    def make(tx: sa.Connection, wanted: _Wanted) -> Reply | bytes:
-        if wanted.media == XLSX:
-            titles, pieces = service.pieces(tx, wanted.asked, wanted.refused)
-            return tables_summary.report_book(
-                wanted.heading, groups, pieces, only_known=wanted.only_known, titles=titles
-            )
-        if wanted.media == CSV:
-            return tables.report_csv(groups, service.lines(tx, wanted.asked, groups), wanted.form)
-        return Reply.of(HTTPStatus.OK, Report.of(service.report(tx, call.caller, wanted.asked, groups, wanted.refused)))
+    def build(work: Work, request: _Request) -> Reply | bytes:
+        if request.media == XLSX:
+            titles, pieces = service.read_pieces(work, request.query, request.refused)
+            return build_report_workbook(request.heading, groups, pieces, only_known=request.only_known, titles=titles)
+        if request.media == CSV:
+            return build_report_csv(groups, service.read_rows(work, request.query, groups), request.csv_format)
+        report = service.build_report(work, request.query, groups, request.refused)
+        return Reply.of(HTTPStatus.OK, Report.of(report))
 
-    return _made(call, query, "Time report", make)
+    return _respond(call, query, "Time report", build)
 
 
-def _made(call: Call, query: Query, kind: str, make: _Make) -> Reply:
-    """One report in the form that is wanted; what leaves as a file goes on record."""
-    media, span = _media(call, query), query.span
+def _respond(call: Call, query: AnyReportQuery, kind: str, build: _Build) -> Reply:
+    """Builds a report in the requested format; exports of files are recorded."""
+    media, span = _media_type(call, query), query.span
     query.require_csv(is_csv=media == CSV)
     require_format({"variant"} if query.variant else set(), "workbooks", is_it=media == XLSX)
-    refused = _read(call, query, media) if azure_devops.has_token(call) else NONE_REFUSED
+    refused = _refresh_titles(call, query, media) if azure_devops.has_token(call) else NO_REFUSED_ITEMS
     with call.transaction() as tx:
-        made = make(tx, replace(_wanted(tx, call, query, kind, media), refused=refused))
-    if isinstance(made, Reply):
-        return made
+        request = _resolve_request(tx, call, query, kind, media)
+        reply = build(call.work(tx), replace(request, refused=refused))
+    if isinstance(reply, Reply):
+        return reply
     extension = "csv" if media == CSV else "xlsx"
     tenant = call.caller.tenant
     if not call.is_head:
-        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-            service.record_export(tx, call.caller, span, file_format=extension, now=call.now, row_id=call.app.new_id())
-    disposition = f'attachment; filename="{_name(tenant, query, extension)}"'
-    return Reply(HTTPStatus.OK, made, {"Content-Type": media, "Content-Disposition": disposition})
+        with call.app.transaction(tenant=tenant.id) as tx:  # the first transaction is read-only
+            service.record_export(call.work(tx), span, file_format=extension)
+    disposition = f'attachment; filename="{_file_name(tenant, query, extension)}"'
+    return Reply(HTTPStatus.OK, reply, {"Content-Type": media, "Content-Disposition": disposition})
 
 
-def _read(call: Call, query: Query, media: str) -> Refused:
-    """Has the work items read that the report is to show; where that is not possible it shows them as they were."""
+def _refresh_titles(call: Call, query: AnyReportQuery, media: str) -> RefusedItems:
+    """Refreshes the work items of the report; if Azure DevOps fails, the report shows them as they are."""
     if media != XLSX and query.type is None and not query.has_work_items:
-        return NONE_REFUSED  # no title and no type is in it
+        return NO_REFUSED_ITEMS  # the report has neither titles nor types
     with call.transaction() as tx:
-        asked = _asked(tx, call, query)
+        report_query = _resolve_query(tx, call, query)
     with contextlib.suppress(AzureDevOpsError):
-        return title_flow.read(call.app, call.caller, asked, azure_devops.open_session(call, LOOKUP_SECONDS))
-    return NONE_REFUSED
+        session = azure_devops.open_session(call, LOOKUP_SECONDS)
+        return title_flow.refresh(call.app, call.caller, report_query, session)
+    return NO_REFUSED_ITEMS
 
 
-def _wanted(tx: sa.Connection, call: Call, query: Query, kind: str, media: str) -> _Wanted:
-    asked, tenant = _asked(tx, call, query), call.caller.tenant
+def _resolve_request(tx: sa.Connection, call: Call, query: AnyReportQuery, kind: str, media: str) -> _Request:
+    report_query, tenant = _resolve_query(tx, call, query), call.caller.tenant
     if query.type is not None and query.include_unknown:
-        asked = replace(asked, unknown=Unknown.LISTED if media == CSV else Unknown.SUMMED)
+        unknown = UnknownTypes.LISTED if media == CSV else UnknownTypes.SUMMED
+        report_query = replace(report_query, unknown=unknown)
     for_customer = query.variant is not None
     alike = frozenset[uuid.UUID]()
     if media == XLSX or (media == CSV and query.has_people):
-        alike = service.alike(tx, asked, by_name_alone=for_customer)
+        alike = service.find_alike(call.work(tx), by_name_alone=for_customer)
     names = Names(alike, with_addresses=not for_customer)
-    listed_type = asked.type if asked.unknown is Unknown.LISTED else None
-    filters = _filters(asked, for_customer=for_customer)
-    return _Wanted(
-        asked,
+    listed_type = report_query.type if report_query.unknown is UnknownTypes.LISTED else None
+    filters = _describe_filters(report_query, for_customer=for_customer)
+    return _Request(
+        report_query,
         media,
         Heading(kind, tenant.name, query.span, tenant.time_zone, call.now, filters, names, for_customer),
-        Form(query.dialect, names, listed_type),
+        CsvFormat(query.dialect, names, listed_type),
     )
 
 
-def _asked(tx: sa.Connection, call: Call, query: Query) -> Asked:
-    own, tenant = call.caller.user, call.caller.tenant
-    asked = Asked(
-        tenant.id,
-        own.id,
+def _resolve_query(tx: sa.Connection, call: Call, query: AnyReportQuery) -> ReportQuery:
+    person = people.resolve_filter(tx, call.caller, query.user, everyone=call.sees_everyone)
+    return ReportQuery(
+        call.caller.user.id,
         query.span,
         read_since(call.now),
+        person,
         organization=query.organization,
         project=query.project,
         type=query.type,
     )
-    if query.user is not None:
-        found = service.whose(tx, call.caller, public_id(query.user), everyone=call.sees_everyone)
-        return replace(asked, user_id=found.id, user_name=found.display_name, user_is_erased=found.is_erased)
-    return asked if call.sees_everyone else replace(asked, user_id=own.id, user_name=own.display_name)
 
 
-def _filters(asked: Asked, *, for_customer: bool) -> str:
-    """Which part of the tenant's time it is, for whoever finds the file later."""
-    given = {
-        "person": FORMER.display_name if for_customer and asked.user_is_erased else asked.user_name,
-        "organization": asked.organization,
-        "project": asked.project,
-        "type of work item": asked.type,
+def _describe_filters(query: ReportQuery, *, for_customer: bool) -> str:
+    """The filters for people."""
+    filters = {
+        "person": _person_name(query.person, for_customer=for_customer),
+        "organization": query.organization,
+        "project": query.project,
+        "type of work item": query.type,
     }
-    return "; ".join(f"{name} {value}" for name, value in given.items() if value is not None) or "none"
+    return "; ".join(f"{name} {value}" for name, value in filters.items() if value is not None) or "none"
 
 
-def _name(tenant: Tenant, query: Query, extension: str) -> str:
+def _person_name(person: Person | None, *, for_customer: bool) -> str | None:
+    if person is None:
+        return None
+    return FORMER.display_name if for_customer and person.is_erased else person.display_name
+
+
+def _file_name(tenant: Tenant, query: AnyReportQuery, extension: str) -> str:
     variant = "" if query.variant is None else f"-{query.variant}"
     return f"timetracker-{tenant.slug}-{query.span.name}{variant}.{extension}"
 
 
-def _media(call: Call, query: Query) -> str:
+def _media_type(call: Call, query: AnyReportQuery) -> str:
     if query.format is not None:
         return _MEDIA[query.format]
     return preferred(call.request, _EVERY)

@@ -1,4 +1,4 @@
-"""The words of a report: what it can be grouped by, and which days it is about; pure."""
+"""Groups and spans of days of reports; pure."""
 
 import datetime as dt
 import re
@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
+from shared.calendar import Month
+
 
 MOST_DAYS: Final = 366
 DAYS_OF_A_WEEK: Final = 7
-_MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 _DAY: Final = dt.timedelta(days=1)
 _DATE: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_MONTH: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}\Z")
 _WEEK: Final = re.compile(r"\A([0-9]{4})-W([0-9]{2})\Z")
 
 
@@ -29,7 +26,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The days that a report is about, both ends in it; `name` is theirs in the name of a file."""
+    """The days of a report, `first` and `last` included; `name` is used in file names."""
 
     first: dt.date
     last: dt.date
@@ -37,32 +34,30 @@ class Span:
 
     @classmethod
     def month(cls, text: str) -> Self:
-        """From YYYY-MM.
+        """A month, written YYYY-MM.
 
         Raises:
-            ValueError: it is not a month.
+            ValueError: the text is no month.
         """
-        if not _MONTH.match(text):
-            raise ValueError("not a month")
-        first = date(f"{text}-01")
-        return cls(first, (first + 31 * _DAY).replace(day=1) - _DAY, text)
+        month = Month.of_day(parse_day(f"{text}-01"))
+        return cls(month.first_day, _last_day(month), text)
 
     @classmethod
     def week(cls, text: str) -> Self:
-        """From YYYY-Www, a week of ISO 8601.
+        """A week of ISO 8601, written YYYY-Www.
 
         Raises:
-            ValueError: it is not a week, or the year has no such week.
+            ValueError: the text is no week, or the year has no such week.
         """
         found = _WEEK.match(text)
         if found is None:
             raise ValueError("not a week")
         first = dt.date.fromisocalendar(int(found[1]), int(found[2]), 1)
-        return cls(date(first.isoformat()), first + (DAYS_OF_A_WEEK - 1) * _DAY, text)
+        return cls(parse_day(first.isoformat()), first + (DAYS_OF_A_WEEK - 1) * _DAY, text)
 
     @classmethod
     def seven_days(cls, first: dt.date) -> Self:
-        """Seven days from any weekday on; from a Monday on, the week of that name."""
+        """Seven days from any weekday; from a Monday named as the week of ISO 8601."""
         year, week, weekday = first.isocalendar()
         last = first + (DAYS_OF_A_WEEK - 1) * _DAY
         return cls(first, last, f"{year}-W{week:02}" if weekday == 1 else f"{first}-to-{last}")
@@ -73,9 +68,10 @@ class Span:
 
     @property
     def title(self) -> str:
-        """Its days in words: a month, a week of ISO 8601, or the first and the last one."""
-        if self.first.day == 1 and self.last == (self.first + 31 * _DAY).replace(day=1) - _DAY:
-            return f"{_MONTHS[self.first.month - 1]} {self.first.year}"
+        """The days for people: a month, a week of ISO 8601, or the first and the last day."""
+        first_month = self.months[0]
+        if self.first == first_month.first_day and self.last == _last_day(first_month):
+            return first_month.name
         if self.is_iso_week:
             year, week, _ = self.first.isocalendar()
             return f"week {week} of {year}"
@@ -83,12 +79,13 @@ class Span:
 
     @property
     def is_in_one_month(self) -> bool:
-        return _key(self.first) == _key(self.last)
+        first, last = self.months
+        return first == last
 
     @property
-    def month_keys(self) -> tuple[int, int]:
-        """The first and the last month of it, as yyyymm."""
-        return _key(self.first), _key(self.last)
+    def months(self) -> tuple[Month, Month]:
+        """The months of the first and the last day."""
+        return Month.of_day(self.first), Month.of_day(self.last)
 
     @property
     def is_iso_week(self) -> bool:
@@ -98,19 +95,19 @@ class Span:
         return (self.first + number * _DAY for number in range((self.last - self.first).days + 1))
 
 
-def date(text: str) -> dt.date:
-    """From YYYY-MM-DD.
+def parse_day(text: str) -> dt.date:
+    """A day, written YYYY-MM-DD.
 
     Raises:
-        ValueError: it is not a day, or one far from when anybody worked.
+        ValueError: the text is no day, or the year is not from 2000 to 2999.
     """
     if not _DATE.match(text):
         raise ValueError("not a date")
-    found = dt.date.fromisoformat(text)
-    if not 2000 <= found.year < 3000:  # noqa: PLR2004 - far from where date arithmetic ends
-        raise ValueError("not a day anybody worked on")
-    return found
+    day = dt.date.fromisoformat(text)
+    if not 2000 <= day.year < 3000:  # noqa: PLR2004 - far from where date arithmetic ends
+        raise ValueError("the year is not from 2000 to 2999")
+    return day
 
 
-def _key(day: dt.date) -> int:
-    return day.year * 100 + day.month
+def _last_day(month: Month) -> dt.date:
+    return month.next.first_day - _DAY

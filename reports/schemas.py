@@ -1,4 +1,4 @@
-"""The reports' shapes on the wire."""
+"""Reports in responses."""
 
 import datetime as dt
 from typing import Annotated, Self
@@ -7,8 +7,8 @@ from pydantic import Field
 
 from reports import service
 from reports.rules import Group
-from reports.store import Person, Row, WorkItem
-from reports.title_service import Refused, Titles, TitleStatus, status_of
+from reports.store import ReportPerson, SumRow, WorkItemView
+from reports.title_service import RefusedItems, TitleCounts, TitleStatus, status_of
 from shared.http.wire import ElapsedMs, WireModel
 
 
@@ -18,14 +18,14 @@ class ReportUser(WireModel):
     email: str
 
     @classmethod
-    def of(cls, person: Person) -> Self:
+    def of(cls, person: ReportPerson) -> Self:
         return cls(id=str(person.id), display_name=person.display_name, email=person.email)
 
 
 class ReportWorkItem(WireModel):
-    """The type is there once anybody has read the item; title, assignee and state are shown to whom Azure DevOps does.
+    """The type is present once anybody has read the item; title, assignee and state, if you have.
 
-    That is, to those who have read the item with their own token in the last 30 days, whatever their role.
+    That is, if you have read the item with your own Azure DevOps token in the last 30 days, whatever your role.
     """
 
     organization: str
@@ -35,12 +35,12 @@ class ReportWorkItem(WireModel):
     assignee_name: str | None = None
     state: str | None = None
     title_status: TitleStatus = Field(
-        description="`hidden`: Azure DevOps has just refused it to your token; `notAsked`: you have not read it in the "
-        "last 30 days"
+        description="`hidden`: Azure DevOps has just refused the item to your token; `notAsked`: you have not read it "
+        "in the last 30 days"
     )
 
     @classmethod
-    def of(cls, item: WorkItem, refused: Refused) -> Self:
+    def of(cls, item: WorkItemView, refused: RefusedItems) -> Self:
         return cls(
             organization=item.organization,
             id=item.id,
@@ -59,10 +59,10 @@ class ReportRow(WireModel):
     work_item: ReportWorkItem | None = None
     date: dt.date | None = None
     elapsed_ms: ElapsedMs
-    entries: int = Field(description="each counts once, on the day it began, or on the report's first day")
+    entries: int = Field(description="each entry counts once, on its first day or on the report's first day")
 
     @classmethod
-    def of(cls, row: Row, refused: Refused) -> Self:
+    def of(cls, row: SumRow, refused: RefusedItems) -> Self:
         return cls(
             organization=row.organization,
             project=row.project,
@@ -76,7 +76,7 @@ class ReportRow(WireModel):
 
 UnknownMs = Annotated[
     ElapsedMs | None,
-    Field(description="with `type`: time on work items whose type nobody has read yet, not in the total"),
+    Field(description="with `type`: time on work items of unknown type, not in the total"),
 ]
 
 
@@ -86,19 +86,19 @@ class ReportDay(WireModel):
 
 
 class ReportTitles(WireModel):
-    """How many work items of the report you are shown the title of; as `titleStatus` says of each."""
+    """The numbers of the report's work items by `titleStatus`."""
 
     shown: int
     hidden: int
     not_asked: int
 
     @classmethod
-    def of(cls, titles: Titles) -> Self:
+    def of(cls, titles: TitleCounts) -> Self:
         return cls(shown=titles.shown, hidden=titles.hidden, not_asked=titles.not_asked)
 
 
 class Report(WireModel):
-    """`from` and `to` are the first and the last day, both in the report."""
+    """`from` and `to` are the first and the last day of the report."""
 
     from_: dt.date = Field(serialization_alias="from", validation_alias="from")
     to: dt.date
@@ -108,7 +108,7 @@ class Report(WireModel):
     days: list[ReportDay]
     total_ms: ElapsedMs
     unknown_ms: UnknownMs = None
-    titles: ReportTitles | None = Field(None, description="where the rows are about work items")
+    titles: ReportTitles | None = Field(None, description="present if the report is grouped by work item")
 
     @classmethod
     def of(cls, report: service.Report) -> Self:
@@ -128,7 +128,7 @@ class Report(WireModel):
 
 
 class WeekRow(WireModel):
-    """`days` are seven, in order, those without time too."""
+    """`days` are all seven days, in order."""
 
     user: ReportUser
     days: list[ReportDay]
@@ -136,7 +136,7 @@ class WeekRow(WireModel):
 
 
 class WeekReport(WireModel):
-    """A timesheet of everybody who worked; `week` is there when the seven days are a week of ISO 8601."""
+    """A timesheet of all people with time; `week` is present if the seven days are a week of ISO 8601."""
 
     from_: dt.date = Field(serialization_alias="from", validation_alias="from")
     to: dt.date
@@ -148,22 +148,23 @@ class WeekReport(WireModel):
     unknown_ms: UnknownMs = None
 
     @classmethod
-    def of(cls, week: service.Week) -> Self:
-        def each_day(times: tuple[int, ...]) -> list[ReportDay]:
-            return [ReportDay(date=day, elapsed_ms=ms) for day, ms in zip(week.span, times, strict=True)]
+    def of(cls, timesheet: service.Timesheet) -> Self:
+        def to_days(times: tuple[int, ...]) -> list[ReportDay]:
+            return [ReportDay(date=day, elapsed_ms=ms) for day, ms in zip(timesheet.span, times, strict=True)]
 
         rows = [
-            WeekRow(user=ReportUser.of(row.user), days=each_day(row.days), total_ms=sum(row.days)) for row in week.rows
+            WeekRow(user=ReportUser.of(row.user), days=to_days(row.days), total_ms=sum(row.days))
+            for row in timesheet.rows
         ]
         return cls.model_validate(
             {
-                "from": week.span.first,
-                "to": week.span.last,
-                "week": week.span.name if week.span.is_iso_week else None,
-                "time_zone": week.time_zone,
+                "from": timesheet.span.first,
+                "to": timesheet.span.last,
+                "week": timesheet.span.name if timesheet.span.is_iso_week else None,
+                "time_zone": timesheet.time_zone,
                 "rows": rows,
-                "days": each_day(week.days),
-                "total_ms": sum(week.days),
-                "unknown_ms": week.unknown_ms,
+                "days": to_days(timesheet.days),
+                "total_ms": sum(timesheet.days),
+                "unknown_ms": timesheet.unknown_ms,
             }
         )

@@ -1,4 +1,4 @@
-"""Which pieces of time a report is about: whose, of which days, and of which work; and how its rows are told."""
+"""The query of a report, its conditions in SQL, and the values of its rows."""
 
 import datetime as dt
 import uuid
@@ -12,37 +12,35 @@ from sqlalchemy import bindparam
 from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.organization_store import organization_key
-from shared.tenancy.store import shown_to, stopped_since
+from shared.tenancy.people import Person
+from shared.tenancy.store import visible_to
 from timers.projects import counted_as, project_name_key
 
 
-class Unknown(Enum):
-    """What a report filtered by type does with the time on work items whose type nobody has read yet."""
+class UnknownTypes(Enum):
+    """The place of time on work items of unknown type in a report filtered by type."""
 
     LEFT_OUT = auto()
-    SUMMED = auto()  # one sum, beside the total
-    LISTED = auto()  # rows of their own, after the others
+    SUMMED = auto()  # a separate sum, not in the total
+    LISTED = auto()  # separate rows after the others
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Whose time is added up, and which of it; a filter that is None lets everything through."""
+class ReportQuery:
+    """The days, the filters and the viewer of a report; a filter that is None lets everything through."""
 
-    tenant_id: int
-    viewer_id: int  # who is shown it
+    viewer_id: int  # the user who sees the report
     span: Span
-    read_since: dt.date  # the viewer is shown titles of the items that they have read since
-    user_id: int | None = None
-    user_name: str | None = None
+    read_since: dt.date  # the viewer sees titles of work items that they have read since this day
+    person: Person | None = None
     organization: str | None = None
     project: str | None = None
     type: str | None = None
-    unknown: Unknown = Unknown.LEFT_OUT
-    user_is_erased: bool = False
+    unknown: UnknownTypes = UnknownTypes.LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ReportPerson:
     id: uuid.UUID
     display_name: str
     email: str
@@ -50,18 +48,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Somebody:
-    """Whose time is asked for: the row number, the name, and since when the processing of their data is stopped."""
-
-    id: int
-    display_name: str
-    restricted_since: dt.datetime | None = None
-    is_erased: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WorkItem:
-    """A work item; its type is None until anybody has read it, all else until the reader of the report has."""
+class WorkItemView:
+    """A work item as the viewer sees it: the type if anybody has read the item, the other fields if the viewer has."""
 
     organization: str
     id: int
@@ -72,16 +60,16 @@ class WorkItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a report is not grouped by is None. `organization` is the project's.
+class SumRow:
+    """A row of sums; values of other groups are None. `organization` is the project's.
 
-    An entry counts in `entries` once, on the day it began or the first one of the report.
+    An entry counts in `entries` once, on its first day or on the first day of the report.
     """
 
     organization: str | None
     project: str | None
-    user: Person | None
-    work_item: WorkItem | None
+    user: ReportPerson | None
+    work_item: WorkItemView | None
     date: dt.date | None
     elapsed_ms: int
     entries: int
@@ -110,7 +98,7 @@ _OF_ORGANIZATION: Final = sa.select(projects.c.id).where(
     ),
 )
 _named = projects.alias("named")
-# A name stands for the projects of this name in every organization, and for all that count as one of them.
+# A name selects the projects of this name in all organizations, and their aliases.
 _NAMED: Final = sa.select(projects.c.id).where(
     _OF_TENANT,
     counted_as().in_(
@@ -126,12 +114,12 @@ _IS_OF_TYPE: Final = sa.or_(
 )
 
 
-def _read(what: sa.ColumnElement[bool], item: sa.FromClause) -> sa.ColumnElement[bool]:
-    """This was read of a work item, of which `item` has the project and the number.
+def _is_cached(condition: sa.ColumnElement[bool], item: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether the cache of work items has a row for the project and number of `item` that meets the condition.
 
-    First by the number, of whichever organization, since that is one look into a set for each; then exactly.
+    First by number alone, which is one look-up in a set, then exactly.
     """
-    of_tenant = sa.and_(work_items.c.tenant_id == TENANT, what)
+    of_tenant = sa.and_(work_items.c.tenant_id == TENANT, condition)
     return sa.and_(
         item.c.work_item_id.in_(sa.select(work_items.c.work_item_id).where(of_tenant)),
         sa.select(sa.literal_column("1"))
@@ -149,11 +137,11 @@ def _read(what: sa.ColumnElement[bool], item: sa.FromClause) -> sa.ColumnElement
 
 
 def is_of_unknown_type(item: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Nobody has read the type of a work item, of which `item` has the project and the number."""
-    return ~_read(work_items.c.type.is_not(None), item)
+    """Whether the type is unknown of the work item with the project and number of `item`."""
+    return ~_is_cached(work_items.c.type.is_not(None), item)
 
 
-_is_of_type: Final = _read(_IS_OF_TYPE, time_entry_days)
+_is_of_type: Final = _is_cached(_IS_OF_TYPE, time_entry_days)
 _is_of_unknown_type: Final = is_of_unknown_type(time_entry_days)
 _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.USER: _days.user_id == bindparam("user", type_=sa.BigInteger),
@@ -163,96 +151,86 @@ _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
     Filter.UNKNOWN_TYPE: _is_of_unknown_type,
     Filter.TYPE_OR_UNKNOWN: sa.or_(_is_of_type, _is_of_unknown_type),
 }
-# Whoever has had the processing of their data stopped is shown to nobody but themselves.
-_NOT_SHOWN: Final = sa.select(users.c.id).where(
-    users.c.tenant_id == TENANT, ~shown_to(users, bindparam("viewer", type_=sa.BigInteger))
+# People who have stopped the processing of their data are visible only to themselves.
+_HIDDEN_USERS: Final = sa.select(users.c.id).where(
+    users.c.tenant_id == TENANT, ~visible_to(users, bindparam("viewer", type_=sa.BigInteger))
 )
-# Looked up for each piece only where there is somebody: a look into an empty set costs a tenth of a report.
-_SHOWN: Final = sa.or_(~_NOT_SHOWN.exists(), _days.user_id.not_in(_NOT_SHOWN))
-_USER: Final = sa.select(
-    users.c.id, users.c.display_name, stopped_since(users).label("restricted_since"), users.c.erased_at
-).where(users.c.tenant_id == bindparam("tenant"), users.c.public_id == bindparam("public"))
+# The first condition avoids the look-up for each piece where there are none, which costs a tenth of a report.
+_IS_VISIBLE: Final = sa.or_(~_HIDDEN_USERS.exists(), _days.user_id.not_in(_HIDDEN_USERS))
 
 
-def _alike(*shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _select_alike(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     people = (
-        sa.select(users.c.public_id, sa.func.count().over(partition_by=shown).label("number"))
+        sa.select(users.c.public_id, sa.func.count().over(partition_by=columns).label("number"))
         .where(users.c.tenant_id == bindparam("tenant"), users.c.merged_into.is_(None))
         .subquery("people")
     )
     return sa.select(people.c.public_id).where(people.c.number > 1)
 
 
-_ALIKE_BY_NAME: Final = _alike(sa.func.lower(users.c.display_name))
-_ALIKE: Final = _alike(sa.func.lower(users.c.display_name), sa.func.lower(users.c.email))
+_ALIKE_BY_NAME: Final = _select_alike(sa.func.lower(users.c.display_name))
+_ALIKE: Final = _select_alike(sa.func.lower(users.c.display_name), sa.func.lower(users.c.email))
 
 
-def find_user(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Somebody | None:
-    row = tx.execute(_USER, {"tenant": tenant_id, "public": public_id}).first()
-    if row is None:
-        return None
-    return Somebody(row.id, row.display_name, row.restricted_since, is_erased=row.erased_at is not None)
-
-
-def alike(tx: sa.Connection, tenant_id: int, *, by_name_alone: bool) -> frozenset[uuid.UUID]:
-    """The ids of people whom their name, and unless `by_name_alone` their address, do not tell apart."""
+def find_alike(tx: sa.Connection, tenant_id: int, *, by_name_alone: bool) -> frozenset[uuid.UUID]:
+    """The ids of people who share their name, and unless `by_name_alone` their address, with somebody."""
     statement = _ALIKE_BY_NAME if by_name_alone else _ALIKE
     return frozenset(tx.execute(statement, {"tenant": tenant_id}).scalars())
 
 
-def filters_of(asked: Asked) -> frozenset[Filter]:
+def filters_of(query: ReportQuery) -> frozenset[Filter]:
     given = {
-        Filter.USER: asked.user_id,
-        Filter.ORGANIZATION: asked.organization,
-        Filter.PROJECT: asked.project,
-        Filter.TYPE: asked.type,
+        Filter.USER: query.person,
+        Filter.ORGANIZATION: query.organization,
+        Filter.PROJECT: query.project,
+        Filter.TYPE: query.type,
     }
     return frozenset(name for name, value in given.items() if value is not None)
 
 
-def filters_with_unknown(asked: Asked) -> frozenset[Filter]:
-    """Those of a list: what is of unknown type comes with what is of the type, unless it is left out."""
-    filters = filters_of(asked)
-    if Filter.TYPE not in filters or asked.unknown is Unknown.LEFT_OUT:
+def filters_with_unknown(query: ReportQuery) -> frozenset[Filter]:
+    """The filters of a list, which has pieces of unknown type too unless they are left out."""
+    filters = filters_of(query)
+    if Filter.TYPE not in filters or query.unknown is UnknownTypes.LEFT_OUT:
         return filters
     return filters - {Filter.TYPE} | {Filter.TYPE_OR_UNKNOWN}
 
 
 def where(filters: frozenset[Filter], *, one_month: bool) -> list[sa.ColumnElement[bool]]:
-    """The pieces that are asked for: one range of the index, to the day where all of them are in one month."""
+    """The conditions on pieces: one range of the index, which is exact to the day within one month."""
     in_months = _days.month_key.between(bindparam("first_month"), bindparam("last_month"))
     months = _days.month_key == bindparam("first_month") if one_month else in_months
     days = _days.work_date.between(bindparam("first"), bindparam("last"))
-    shown = [] if Filter.USER in filters else [_SHOWN]
-    return [_days.tenant_id == TENANT, months, days, *shown, *(_ONLY[each] for each in Filter if each in filters)]
+    visible = [] if Filter.USER in filters else [_IS_VISIBLE]
+    return [_days.tenant_id == TENANT, months, days, *visible, *(_ONLY[each] for each in Filter if each in filters)]
 
 
-def parameters(asked: Asked) -> dict[str, Any]:
-    first_month, last_month = asked.span.month_keys
+def parameters(tenant_id: int, query: ReportQuery) -> dict[str, Any]:
+    first_month, last_month = query.span.months
     return {
-        "tenant": asked.tenant_id,
-        "viewer": asked.viewer_id,
-        "read_since": asked.read_since,
-        "organization": organization_key(asked.organization or ""),
-        "first": asked.span.first,
-        "last": asked.span.last,
-        "first_month": first_month,
-        "last_month": last_month,
-        "user": asked.user_id,
-        "project": project_name_key(asked.project or ""),
-        "type": asked.type,
-        "type_lower": (asked.type or "").lower(),
+        "tenant": tenant_id,
+        "viewer": query.viewer_id,
+        "read_since": query.read_since,
+        "organization": organization_key(query.organization or ""),
+        "first": query.span.first,
+        "last": query.span.last,
+        "first_month": first_month.key,
+        "last_month": last_month.key,
+        "user": None if query.person is None else query.person.id,
+        "project": project_name_key(query.project or ""),
+        "type": query.type,
+        "type_lower": (query.type or "").lower(),
     }
 
 
-def person_of(row: sa.Row[Any]) -> Person:
-    return Person(row.public_id, row.display_name, row.email, is_erased=row.erased_at is not None)
+def person_of(row: sa.Row[Any]) -> ReportPerson:
+    return ReportPerson(row.public_id, row.display_name, row.email, is_erased=row.erased_at is not None)
 
 
 def of_cache(
     organization_id: sa.ColumnElement[int | None], work_item_id: sa.ColumnElement[int]
 ) -> sa.ColumnElement[bool]:
-    """Joins a work item of an organization with what was last read of it."""
+    """Joins a work item of an organization with its row in the cache."""
     return sa.and_(
         work_items.c.tenant_id == TENANT,
         work_items.c.organization_id == organization_id,

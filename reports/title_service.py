@@ -1,4 +1,4 @@
-"""How many of a report's work items its reader is shown the title of, and why not of the others."""
+"""Counts the visible titles of a report's work items, with the reason for the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from reports.store import Row, WorkItem
+from reports.store import SumRow, WorkItemView
 
 
-Refused = frozenset[tuple[str, int]]  # by the name of the organization and the number
-NONE_REFUSED: Final[Refused] = frozenset()
+RefusedItems = frozenset[tuple[str, int]]  # names of organizations and numbers
+NO_REFUSED_ITEMS: Final[RefusedItems] = frozenset()
 
 
 class TitleStatus(StrEnum):
     SHOWN = "shown"
-    HIDDEN = "hidden"  # Azure DevOps has just refused the item to the reader's own token
-    NOT_ASKED = "notAsked"  # the reader has not read it in the last 30 days, since refusals are not kept
+    HIDDEN = "hidden"  # Azure DevOps has just refused the item to the viewer's token
+    NOT_ASKED = "notAsked"  # the viewer has not read it in the last 30 days; refusals are not stored
 
 
-def status_of(item: WorkItem, refused: Refused) -> TitleStatus:
+def status_of(item: WorkItemView, refused: RefusedItems) -> TitleStatus:
     if item.title is not None:
         return TitleStatus.SHOWN
     return TitleStatus.HIDDEN if (item.organization, item.id) in refused else TitleStatus.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
-class Titles:
-    """The work items of a report, each once however many rows are about it, by whether their titles are shown."""
+class TitleCounts:
+    """The numbers of work items by the status of their titles."""
 
     shown: int
     hidden: int
@@ -38,16 +38,16 @@ class Titles:
         return self.shown + self.hidden + self.not_asked
 
 
-NO_TITLES: Final = Titles(0, 0, 0)
+NO_TITLES: Final = TitleCounts(0, 0, 0)
 
 
-def count(items: Iterable[WorkItem], refused: Refused) -> Titles:
-    """`items` has each once."""
+def count(items: Iterable[WorkItemView], refused: RefusedItems) -> TitleCounts:
+    """`items` has no duplicates."""
     found = Counter(status_of(item, refused) for item in items)
-    return Titles(found[TitleStatus.SHOWN], found[TitleStatus.HIDDEN], found[TitleStatus.NOT_ASKED])
+    return TitleCounts(found[TitleStatus.SHOWN], found[TitleStatus.HIDDEN], found[TitleStatus.NOT_ASKED])
 
 
-def each_once(rows: Iterable[Row]) -> Iterable[WorkItem]:
-    """The work items of a report's rows, which may be about one of them several times."""
+def distinct_items(rows: Iterable[SumRow]) -> Iterable[WorkItemView]:
+    """The work items of a report's rows, without duplicates."""
     items = (row.work_item for row in rows if row.work_item is not None)
     return {(item.organization, item.id): item for item in items}.values()

@@ -1,4 +1,4 @@
-"""The work items of a report: with the titles that its reader may see, and those to be read with their token first."""
+"""The work items of a report, with the titles that the viewer may see, and those to refresh with the viewer's token."""
 
 import datetime as dt
 import itertools
@@ -11,9 +11,9 @@ from sqlalchemy import bindparam
 
 from reports.store import (
     TENANT,
-    Asked,
     Filter,
-    WorkItem,
+    ReportQuery,
+    WorkItemView,
     filters_of,
     filters_with_unknown,
     of_cache,
@@ -31,7 +31,7 @@ _days = time_entry_days.c
 
 
 def _worked(filters: frozenset[Filter], *, one_month: bool) -> sa.Subquery:
-    """The work items of the pieces that are asked for, and the last day of each; of every project by itself."""
+    """The work items of the pieces by project, each with its last day."""
     last = sa.func.max(_days.work_date).label("last_date")
     by = (_days.project_id, _days.work_item_id)
     return sa.select(*by, last).where(*where(filters, one_month=one_month)).group_by(*by).subquery("worked")
@@ -57,15 +57,15 @@ def items_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select
 
 
 @cache
-def unread_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
+def outdated_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Select[Any]:
     worked = _worked(filters, one_month=one_month)
     item = (projects.c.organization_id, worked.c.work_item_id)
-    looked_since = bindparam("looked_since", type_=work_items.c.fetched_at.type)
+    fetched_after = bindparam("fetched_after", type_=work_items.c.fetched_at.type)
     is_fresh = sa.and_(
-        work_items.c.fetched_at > looked_since,
+        work_items.c.fetched_at > fetched_after,
         work_item_readers.c.read_on >= bindparam("own_since", type_=Day),
     )
-    is_shown = sa.func.min(sa.case((IS_SHOWN, 1), else_=0))  # of each item one and the same
+    is_shown = sa.func.min(sa.case((IS_SHOWN, 1), else_=0))  # equal in all rows of an item
     return (
         sa.select(*item)
         .select_from(worked)
@@ -80,22 +80,25 @@ def unread_statement(filters: frozenset[Filter], *, one_month: bool) -> sa.Selec
     )
 
 
-def items(tx: sa.Connection, asked: Asked) -> Iterator[WorkItem]:
-    """Each work item of a report once, as the database hands them out, with what the viewer may see of it."""
-    chosen = items_statement(filters_with_unknown(asked), one_month=asked.span.is_in_one_month)
-    rows = tx.execute(chosen, parameters(asked), execution_options={"yield_per": _BATCH})
+def read_items(tx: sa.Connection, tenant_id: int, query: ReportQuery) -> Iterator[WorkItemView]:
+    """Each work item of a report once, as the viewer may see it, streamed in batches."""
+    select = items_statement(filters_with_unknown(query), one_month=query.span.is_in_one_month)
+    rows = tx.execute(select, parameters(tenant_id, query), execution_options={"yield_per": _BATCH})
     for (organization, number), same in itertools.groupby(rows, lambda row: (row.organization, row.work_item_id)):
-        row = next(same)  # of several projects of one organization
-        yield WorkItem(organization, number, row.type, row.title, row.assignee_name, row.state)
+        row = next(same)  # there may be several, of projects of one organization
+        yield WorkItemView(organization, number, row.type, row.title, row.assignee_name, row.state)
 
 
-def unread(tx: sa.Connection, asked: Asked, *, looked_since: dt.datetime, most: int) -> list[tuple[int, int]]:
-    """The items to be read with the viewer's token, at most so many, by the rows of active organizations and number.
+def find_outdated(
+    tx: sa.Connection, tenant_id: int, query: ReportQuery, *, fetched_after: dt.datetime, limit: int
+) -> list[tuple[int, int]]:
+    """The work items to refresh with the viewer's token: row ids of active organizations, and numbers.
 
-    First those that the viewer is not shown yet, then those that were looked at before an instant; the newest work
-    first. They are of whatever type, since types are read as well.
+    First items without a visible title, then items that were fetched before an instant; the newest work first. Types
+    are refreshed too, so the query's filter by type is ignored.
     """
-    filters = filters_of(asked) - {Filter.TYPE}
-    chosen = unread_statement(filters, one_month=asked.span.is_in_one_month)
-    values = {**parameters(asked), "looked_since": looked_since, "own_since": looked_since.date(), "most": most}
-    return [(row.organization_id, row.work_item_id) for row in tx.execute(chosen, values)]
+    filters = filters_of(query) - {Filter.TYPE}
+    select = outdated_statement(filters, one_month=query.span.is_in_one_month)
+    values = {"fetched_after": fetched_after, "own_since": fetched_after.date(), "most": limit}
+    rows = tx.execute(select, {**parameters(tenant_id, query), **values})
+    return [(row.organization_id, row.work_item_id) for row in rows]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.row_level_security import set_tenant
 from shared.errors import Unavailable
@@ -31,7 +31,7 @@ class App:
 
     settings: Settings
     engine: sa.Engine
-    validator: Validator
+    validator: TokenValidator
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
     about: int | None = None  # the tenant of transactions that name none: an operator's are about ALL_TENANTS
@@ -92,7 +92,7 @@ class App:
 def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
     """The production App; nothing is connected or fetched before it is needed."""
     get_logger()  # before a library logs of its own accord
-    validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=now)
+    validator = TokenValidator(SigningKeys(settings.entra_keys_url), settings, now=now)
     return App(
         settings=settings,
         engine=make_engine(settings.database_url),

@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 import sqlalchemy as sa
 
 from shared.app import App
-from shared.db.engine import passes
+from shared.db.engine import is_transient
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.log import get_logger, where
 from shared.tenancy.store import read_tenant
@@ -126,7 +126,7 @@ def _run_worker(app: App, name: str, pending: SimpleQueue[int], work: TenantWork
             changed = run(app, tenant_id, partial(work, tenant_id=tenant_id), retry=retry)
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not affect the others
             outcome += Outcome(tenants=1, failed=1)
-            outages = outages + 1 if passes(error) else 0
+            outages = outages + 1 if is_transient(error) else 0
             get_logger().error("job_failed_for_tenant", function=name, ids=[tenant_id], **where(error))
         else:
             outcome += Outcome(tenants=1, changed=changed)

@@ -1,4 +1,4 @@
-"""Who may call what: one row for every operation, and nothing is allowed that has no row."""
+"""Permissions: one row for every operation; without a row nothing is allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from shared.tenancy.model import Role
 
 
 class Access(IntEnum):
-    """What a caller must show, each including the ones before it."""
+    """Access levels; each includes the ones before it."""
 
     ANYONE = 0
-    TOKEN = 1  # a valid token, whether or not its directory or person is known here
+    TOKEN = 1  # a valid token, also of an unknown directory or person
     USER = 2
     ADMIN = 3
     SUPER_ADMIN = 4
@@ -27,11 +27,11 @@ _OF_ROLE: Final = {Role.USER: Access.USER, Role.ADMIN: Access.ADMIN, Role.SUPER_
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`access` opens the operation; from `everyone` on a caller sees the whole tenant's rows, below only their own."""
+    """`access` is the least level. From level `everyone` on callers see all rows of the tenant, else only their own."""
 
     access: Access
     everyone: Access | None = None
-    when_cancelled: bool = False  # may be done even after the subscription was cancelled
+    when_cancelled: bool = False  # allowed also after the subscription was cancelled
 
     def sees_everyone(self, role: Role) -> bool:
         return self.everyone is not None and self.everyone.admits(role)
@@ -42,8 +42,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_health": Permission(Access.ANYONE),
         "get_openapi": Permission(Access.ANYONE),
         "no_such_route": Permission(Access.ANYONE),
-        "receive_marketplace_event": Permission(Access.ANYONE),  # it checks Microsoft's own token
-        "open_landing_page": Permission(Access.ANYONE),  # these seven: buyers, who sign in to the page itself
+        "receive_marketplace_event": Permission(Access.ANYONE),  # its handler checks Microsoft's token
+        "open_landing_page": Permission(Access.ANYONE),  # these seven: buyers sign in to the page itself
         "return_from_sign_in": Permission(Access.ANYONE),
         "show_purchase": Permission(Access.ANYONE),
         "change_account": Permission(Access.ANYONE),
@@ -71,7 +71,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "confirm_role": Permission(Access.SUPER_ADMIN),
         "deactivate_user": Permission(Access.ADMIN, when_cancelled=True),
         "reactivate_user": Permission(Access.ADMIN),
-        "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own
+        "list_notices": Permission(Access.USER, when_cancelled=True),  # each role has its own notices
         "see_notice": Permission(Access.USER, when_cancelled=True),
         "dismiss_notice": Permission(Access.USER, when_cancelled=True),
         "record_actions": Permission(Access.USER, when_cancelled=True),
@@ -98,7 +98,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "get_week_report": Permission(Access.USER, everyone=Access.ADMIN),
         "get_subscription": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "list_purchases": Permission(Access.ADMIN, when_cancelled=True),
-        "agree_purchase": Permission(Access.ADMIN, when_cancelled=True),  # which admin may depends on who signs in
+        "agree_purchase": Permission(Access.ADMIN, when_cancelled=True),  # its handler decides which admins
         "decline_purchase": Permission(Access.ADMIN, when_cancelled=True),
         "list_billing_records": Permission(Access.SUPER_ADMIN, when_cancelled=True),
         "get_billing_month": Permission(Access.SUPER_ADMIN, when_cancelled=True),

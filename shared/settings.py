@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import sqlalchemy as sa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from shared.db import azure_sql, postgresql
 
@@ -20,6 +21,18 @@ _HOST = rf"{_LABEL}(?:\.{_LABEL})*"  # its labels, as RFC 1123 has them
 _PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"  # 1 to 65535
 
 _LOOPBACK = r"http://(?:127\.0\.0\.1|localhost|\[::1\])"
+
+
+_EXPECTED: Final = {
+    "int_parsing": "expected a whole number",
+    "float_parsing": "expected a number",
+    "bool_parsing": "expected true or false",
+    "missing": "is missing",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+}
 
 
 class SettingsError(Exception):
@@ -104,7 +117,7 @@ def _offer(value: str) -> str:
 
 def _database_url(value: str) -> str:
     """Servers are held to an encrypted line; whether a URL leads anywhere is seen when it is used."""
-    for kind, check in (("mssql", azure_sql.check), ("postgresql", postgresql.check)):
+    for kind, check in (("mssql", azure_sql.check_url), ("postgresql", postgresql.check_url)):
         if value.startswith(kind):
             try:
                 parsed = sa.make_url(value)
@@ -308,8 +321,14 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            told = "; ".join(
-                ": ".join([*map(str, item["loc"][:1]), item["msg"].removeprefix("Value error, ")])
-                for item in error.errors()
+            problems = "; ".join(
+                ": ".join([*map(str, item["loc"][:1]), describe_problem(item)]) for item in error.errors()
             )
-            raise SettingsError(f"wrong settings: {told}") from error
+            raise SettingsError(f"wrong settings: {problems}") from error
+
+
+def describe_problem(problem: ErrorDetails) -> str:
+    """A validator's finding in words for a person at a terminal."""
+    if (expected := _EXPECTED.get(problem["type"])) is not None:
+        return expected.format(**problem.get("ctx", {}))
+    return problem["msg"].removeprefix("Value error, ")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import tenants, users
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from shared.tenancy.model import Role
 
 
@@ -47,7 +47,7 @@ _MEMBERS: Final[sa.Select[Any]] = sa.select(
     _users.id, _users.public_id, _users.role, _users.pending_role, _users.last_sign_in_at
 ).where(_OF_TENANT, _users.is_active, _users.entra_object_id.is_not(None))
 _MEMBER: Final = _MEMBERS.where(_users.id == bindparam("user"))
-_MEMBER_FOR_UPDATE: Final = locked(_MEMBER, users)
+_MEMBER_FOR_UPDATE: Final = for_update(_MEMBER, users)
 _SUPER_ADMINS: Final = _MEMBERS.where(_users.role == Role.SUPER_ADMIN.value).order_by(_users.id)
 
 

@@ -17,13 +17,12 @@ from shared.app import App
 from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from tests.support import apps, budget, marks, mssql, scan
+from tests.support import apps, budget, marks, mssql, row_level_security, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
 from tests.support import host as host_support
 from tests.support import marketplace as marketplace_support
-from tests.support import wall as wall_support
 from tests.support.azure_devops import AzureDevOps
 from tests.support.azurite import Azurite
 from tests.support.commands import Ops
@@ -46,7 +45,7 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("steady")
-TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last is the wall's, where there is one
+TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last sets the tenant
 _VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
 # For scripts/mutants a first example that fails is enough: looking for the smallest takes time and tells nothing more.
 FIRST_ONLY = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
@@ -113,7 +112,7 @@ def database_url(request, make_database) -> str:
     """An empty, migrated database of each kind: the module's own, which its tests share."""
     url: str = make_database(request.param, "timetracker")
     if request.param == "postgresql":
-        wall_support.put_up(url)
+        row_level_security.enable(url)
     return url
 
 
@@ -125,11 +124,11 @@ def another_database(database_url, make_database) -> Callable[[str], str]:
 
 @pytest.fixture(scope="module")
 def app_database_url(request, database_url) -> str:
-    """The database as the app enters it: on a server as a role that changes no table, on PostgreSQL behind the wall."""
+    """The database of the app: on a server with a role that changes no table, on PostgreSQL with row-level security."""
     kind = sa.make_url(database_url).get_backend_name()
     if kind == "mssql":
         return mssql.make_login(request.getfixturevalue("mssql_server"), database_url, "timetracker_app")
-    return wall_support.app_role(database_url) if kind == "postgresql" else str(database_url)
+    return row_level_security.app_role(database_url) if kind == "postgresql" else str(database_url)
 
 
 @pytest.fixture(scope="session")
@@ -167,8 +166,8 @@ def azurite() -> Iterator[Azurite]:
 
 @pytest.fixture(scope="session")
 def entra(tmp_path_factory) -> Iterator[Entra]:
-    with entra_support.running(tmp_path_factory.mktemp("entra")) as stand_in:
-        yield stand_in
+    with entra_support.running(tmp_path_factory.mktemp("entra")) as emulator:
+        yield emulator
 
 
 @pytest.fixture
@@ -181,14 +180,14 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def marketplace(entra, receiver, clock, tmp_path) -> Iterator[Marketplace]:
     """A Marketplace of the test's own, which lives by the test's clock and calls the test's receiver."""
-    with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as stand_in:
-        yield stand_in
+    with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as emulator:
+        yield emulator
 
 
 @pytest.fixture(scope="session")
 def azure_devops_server() -> Iterator[AzureDevOps]:
-    with azure_devops_support.running() as stand_in:
-        yield stand_in
+    with azure_devops_support.running() as emulator:
+        yield emulator
 
 
 @pytest.fixture

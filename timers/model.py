@@ -5,6 +5,10 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
+
+from shared.calendar import Month
+from shared.work import Work
 
 
 class Source(StrEnum):
@@ -25,7 +29,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """What is worked on. `organization_id` and `project_id` are ours; names are as Azure DevOps spells them."""
+    """A work item with its project. `organization_id` and `project_id` are our rows; names are as in Azure DevOps."""
 
     organization_id: int
     project_id: int
@@ -52,8 +56,8 @@ class DayPiece:
     elapsed_ms: int
 
     @property
-    def month_key(self) -> int:
-        return self.date.year * 100 + self.date.month
+    def month(self) -> Month:
+        return Month.of_day(self.date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +72,20 @@ class TimeEntry:
     note: str | None
     source: Source
     needs_review: bool
-    time_zone: str  # in force at the stop; it makes the days, also those of a correction
-    end_inferred: bool  # nobody said when it ended: a switch or a job did
+    time_zone: str  # of the tenant at the stop; it defines the days, also after a correction
+    end_inferred: bool  # ended by a switch or a job, not by the person
     version: int
     days: tuple[DayPiece, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TimerEvent:
-    """One event of the timer log. `entry_version` is the version it made; a running timer has none, which is 0."""
+    """One event of the timer log. `entry_version` is the version that it created; 0 for a running timer."""
 
     kind: EventKind
     timer_id: uuid.UUID
     user_id: int
-    actor_id: int | None  # None is the service itself
+    actor_id: int | None  # None for the service
     work_item: WorkItem
     happened_at: dt.datetime
     received_at: dt.datetime
@@ -92,3 +96,55 @@ class TimerEvent:
     is_adjustment: bool = False
     before: TimeEntry | None = None
     after: TimeEntry | None = None
+
+    @classmethod
+    def of(
+        cls,
+        work: Work,
+        kind: EventKind,
+        *,
+        before: TimeEntry | None = None,
+        after: TimeEntry | None = None,
+        happened_at: dt.datetime | None = None,
+        reported_late: bool = False,
+        reason: str | None = None,
+        is_adjustment: bool = False,
+    ) -> Self:
+        """An event of an entry: `before` is the version that it replaces or deletes, `after` the one that it creates.
+
+        It happened now, unless an instant is given.
+        """
+        entry = after or before
+        assert entry is not None, "an event is about an entry"  # noqa: S101 - narrows the type
+        return cls(
+            kind,
+            entry.id,
+            entry.user_id,
+            work.actor.user_id,
+            entry.work_item,
+            happened_at=happened_at or work.now,
+            received_at=work.now,
+            entry_version=entry.version if after else entry.version + 1,
+            elapsed_ms=entry.elapsed_ms,
+            reported_late=reported_late,
+            reason=reason,
+            is_adjustment=is_adjustment,
+            before=before,
+            after=after,
+        )
+
+    @classmethod
+    def of_timer(
+        cls, work: Work, kind: EventKind, timer: RunningTimer, *, happened_at: dt.datetime, reported_late: bool = False
+    ) -> Self:
+        """An event of a running timer."""
+        return cls(
+            kind,
+            timer.id,
+            timer.user_id,
+            work.actor.user_id,
+            timer.work_item,
+            happened_at=happened_at,
+            received_at=work.now,
+            reported_late=reported_late,
+        )

@@ -12,17 +12,15 @@ from shared.text import has_bidi_controls
 from timers import model
 from timers.azure_devops.model import ORGANIZATION
 from timers.projects.store import project_name_key
-from timers.write_back.model import Help, Standing, WriteBack
+from timers.write_back.model import Help, WriteBack, WriteBackProgress
 
 
-WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="the work item's number in Azure DevOps")]
+WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="number of the work item in Azure DevOps")]
 
 
 def _organization(value: str) -> str:
     if not ORGANIZATION.match(value):
-        raise ValueError(
-            "must be the name of an Azure DevOps organisation: letters, digits and hyphens inside, up to 50"
-        )
+        raise ValueError("must be the name of an Azure DevOps organization: up to 50 letters, digits and inner hyphens")
     return value
 
 
@@ -30,7 +28,7 @@ Organization = Annotated[
     str,
     AfterValidator(_organization),
     Field(
-        description="the Azure DevOps organisation's name",
+        description="name of the Azure DevOps organization",
         max_length=50,
         examples=["contoso"],
         json_schema_extra={"pattern": json_schema_pattern(ORGANIZATION)},
@@ -40,13 +38,13 @@ Organization = Annotated[
 
 def _project_name(value: str) -> str:
     if has_bidi_controls(value):
-        raise ValueError("must not have characters that change the direction of its letters")
+        raise ValueError("must not have characters that change the direction of text")
     if not project_name_key(value):
-        raise ValueError("must have something to see")
+        raise ValueError("must have visible characters")
     return value
 
 
-# Names that look the same are one project, so a name that would look like another one is refused.
+# Names that look alike are one project, so names that imitate another one are refused.
 ProjectName = Annotated[Text64, AfterValidator(_project_name)]
 
 
@@ -63,7 +61,7 @@ class RunningTimer(WireModel):
 
     @classmethod
     def of(cls, timer: model.RunningTimer, *, user: uuid.UUID, now: dt.datetime) -> Self:
-        """`user` is the person's id on the wire; the timer has run until `now`."""
+        """`user` is the person's id on the wire; the elapsed time is until `now`."""
         hours = timer.existing_hours
         return cls(
             id=str(timer.id),
@@ -99,17 +97,15 @@ class TimeEntry(WireModel):
     version: int = Field(description="also the ETag, for If-Match")
     days: list[EntryDay]
     overlaps_with: list[str] | None = Field(
-        None, description="the person's other entries, up to 20, that share time with this one: it is counted in both"
+        None, description="up to 20 other entries of the person that overlap this one; the time counts in each"
     )
-    is_adjustment: Literal[True] | None = Field(
-        None, description="in the answer to a change that touched a closed month"
-    )
+    is_adjustment: Literal[True] | None = Field(None, description="in the response to a change in a closed month")
     write_back: WriteBack | None = Field(
-        None, description="how far the hours are on their way to Completed Work; absent when they do not go there"
+        None, description="status of the write-back to Completed Work; omitted for entries that are not written back"
     )
-    write_back_reason: str | None = Field(None, description="why they are not there, as a stable code")
-    write_back_detail: str | None = Field(None, description="and in words, for the person")
-    write_back_help: Help | None = Field(None, description="who can do something about it")
+    write_back_reason: str | None = Field(None, description="code of the problem")
+    write_back_detail: str | None = Field(None, description="the problem in plain text, for the person")
+    write_back_help: Help | None = Field(None, description="the people who can solve the problem")
 
     @classmethod
     def of(
@@ -119,7 +115,7 @@ class TimeEntry(WireModel):
         user: uuid.UUID,
         overlaps: Iterable[uuid.UUID] = (),
         is_adjustment: bool = False,
-        standing: Standing | None = None,
+        progress: WriteBackProgress | None = None,
     ) -> Self:
         """`user` is the person's id on the wire."""
         hours = entry.existing_hours
@@ -140,20 +136,16 @@ class TimeEntry(WireModel):
             days=[EntryDay(date=piece.date, elapsed_ms=piece.elapsed_ms) for piece in entry.days],
             overlaps_with=[str(other) for other in overlaps] or None,
             is_adjustment=True if is_adjustment else None,
-            **_write_back(standing),
+            **_write_back_fields(progress),
         )
 
-    def standing_at(self, standing: Standing) -> Self:
-        """The same entry, with its hours so far on their way."""
-        return self.model_copy(update=_write_back(standing))
 
-
-def _write_back(standing: Standing | None) -> dict[str, Any]:
-    if standing is None:
+def _write_back_fields(progress: WriteBackProgress | None) -> dict[str, Any]:
+    if progress is None:
         return {}
     return {
-        "write_back": standing.state,
-        "write_back_reason": standing.reason,
-        "write_back_detail": standing.detail,
-        "write_back_help": standing.help,
+        "write_back": progress.state,
+        "write_back_reason": progress.reason,
+        "write_back_detail": progress.detail,
+        "write_back_help": progress.help,
     }

@@ -1,4 +1,4 @@
-"""The rows that several features of timers share: the running timer and its end, entries with days, the log."""
+"""Rows that several features of timers share: running timers, entries with their days, and the timer log."""
 
 import datetime as dt
 import uuid
@@ -40,10 +40,10 @@ _LOG = timer_log.insert().inline()
 
 def find_running(tx: sa.Connection, tenant_id: int, user_id: int) -> RunningTimer | None:
     row = tx.execute(_RUNNING, {"tenant": tenant_id, "user": user_id}).first()
-    return None if row is None else running_of(row)
+    return None if row is None else to_running_timer(row)
 
 
-def running_of(row: sa.Row[Any]) -> RunningTimer:
+def to_running_timer(row: sa.Row[Any]) -> RunningTimer:
     return RunningTimer(
         id=row.public_id,
         user_id=row.user_id,
@@ -57,15 +57,15 @@ def running_of(row: sa.Row[Any]) -> RunningTimer:
 def end_running(
     tx: sa.Connection, tenant_id: int, user_id: int, timer_id: uuid.UUID | None = None
 ) -> RunningTimer | None:
-    """Takes the running timer away, if it is the one that is named; of two at once, one gets it and the other None."""
-    whose = {"tenant": tenant_id, "user": user_id}
-    found = tx.execute(_END, whose) if timer_id is None else tx.execute(_END_THIS, {**whose, "public": timer_id})
-    row = found.first()
-    return None if row is None else running_of(row)
+    """Deletes and returns the running timer, or only the one with this id; of two callers at once one gets None."""
+    key = {"tenant": tenant_id, "user": user_id}
+    rows = tx.execute(_END, key) if timer_id is None else tx.execute(_END_THIS, {**key, "public": timer_id})
+    row = rows.first()
+    return None if row is None else to_running_timer(row)
 
 
 def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.datetime) -> None:
-    """Writes an entry and its days; the unique key on the timer's id refuses a second entry of one timer."""
+    """Inserts an entry and its days; the unique key on the timer's id prevents a second entry of one timer."""
     entry_id = tx.execute(
         _ADD_ENTRY,
         {
@@ -92,17 +92,17 @@ def add_entry(tx: sa.Connection, tenant_id: int, entry: TimeEntry, *, now: dt.da
 
 
 def add_days(tx: sa.Connection, tenant_id: int, entry_id: int, entry: TimeEntry) -> None:
-    """Writes the days of an entry whose row number is given."""
+    """Inserts the days of an entry; `entry_id` is its row."""
     tx.execute(_ADD_DAYS, list(_day_rows(tenant_id, entry_id, entry)))
 
 
-def log(tx: sa.Connection, tenant_id: int, event: TimerEvent) -> None:
-    """Appends to the timer log; its key refuses a second start, end or version of one number."""
-    log_all(tx, tenant_id, [event])
+def append_event(tx: sa.Connection, tenant_id: int, event: TimerEvent) -> None:
+    """Appends to the timer log; its key prevents a second start, a second end and two versions of one number."""
+    append_events(tx, tenant_id, [event])
 
 
-def log_all(tx: sa.Connection, tenant_id: int, events: Sequence[TimerEvent]) -> None:
-    """Appends many events, one at least."""
+def append_events(tx: sa.Connection, tenant_id: int, events: Sequence[TimerEvent]) -> None:
+    """Appends one or more events."""
     rows = [_event_row(tenant_id, event) for event in events]
     tx.execute(_LOG, rows[0] if len(rows) == 1 else rows)
 
@@ -129,7 +129,7 @@ def _event_row(tenant_id: int, event: TimerEvent) -> dict[str, Any]:
 
 
 def _version(entry: TimeEntry | None) -> dict[str, Any] | None:
-    """A whole version of an entry as the log keeps it, spelled as on the wire."""
+    """A version of an entry as the log stores it, with the names of the API."""
     if entry is None:
         return None
     return {
@@ -153,7 +153,7 @@ def _day_rows(tenant_id: int, entry_id: int, entry: TimeEntry) -> Iterable[dict[
             "tenant_id": tenant_id,
             "entry_id": entry_id,
             "work_date": piece.date,
-            "month_key": piece.month_key,
+            "month_key": piece.month.key,
             "user_id": entry.user_id,
             "project_id": entry.work_item.project_id,
             "work_item_id": entry.work_item.work_item_id,

@@ -19,26 +19,27 @@ app = typer.Typer(
 @app.command("api-docs")
 def api_docs() -> None:
     """Generate docs/api.md from the contract."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    import function_app  # noqa: PLC0415 - importing the app registers the operations
     from shared.http.openapi import document  # noqa: PLC0415 - commands load only what they need
+    from shared.http.operation import OPERATIONS  # noqa: PLC0415 - likewise
     from tools.docs import api  # noqa: PLC0415 - likewise
 
-    assert function_app.app  # noqa: S101 - used, by being imported
-    (DOCS / "api.md").write_text(api.render(document()), encoding="utf-8")
+    assert function_app.app  # noqa: S101 - marks the import as used
+    (DOCS / "api.md").write_text(api.render(document(), OPERATIONS), encoding="utf-8")
 
 
 @app.command("privacy-docs")
 def privacy_docs() -> None:
     """Generate the tables of docs/privacy.md and the schema of an export."""
-    import function_app  # noqa: PLC0415 - indexing the app is what registers the operations
+    import function_app  # noqa: PLC0415 - importing the app registers the operations
     from tools.docs.privacy import export_schema, page  # noqa: PLC0415 - commands load only what they need
 
-    assert function_app.app  # noqa: S101 - used, by being imported
+    assert function_app.app  # noqa: S101 - marks the import as used
     privacy = DOCS / "privacy.md"
     privacy.write_text(page.fill(privacy.read_text(encoding="utf-8")), encoding="utf-8")
     try:
         export_schema.publish(DOCS)
-    except export_schema.Published as error:
+    except export_schema.AlreadyPublished as error:
         typer.echo(f"privacy-docs: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -49,11 +50,11 @@ def cold_start(
     most: Annotated[int, typer.Option(metavar="N", help="number of modules to list", min=1)] = 30,
 ) -> None:
     """Measure the import time of the app per module; exit code 1 if it is over the budget of a cold start."""
-    from tools import cold_start as starting  # noqa: PLC0415 - commands load only what they need
+    from tools import cold_start as cold_start_tool  # noqa: PLC0415 - commands load only what they need
 
-    found = starting.measure(runs)
-    typer.echo(starting.report(found, most=most))
-    if not found.is_within_budget:
+    start = cold_start_tool.measure(runs)
+    typer.echo(cold_start_tool.report(start, max_modules=most))
+    if not start.is_within_budget:
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Mutation testing: mutmut changes the code in small ways, one at a time; counts the changes that no test notices."""
+"""Mutation testing: mutmut makes small changes to the code; counts those that no test notices."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from devcloud import signals
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 WORK: Final = PROJECT / "build" / "mutants"
-ENOUGH: Final = 85.0  # per cent
+MIN_NOTICED: Final = 85.0  # per cent
 UNNOTICED: Final = ("survived", "no tests")
 _CODE: Final = (
     "billing",
@@ -39,9 +39,9 @@ _FILES: Final = ("alembic.ini", "function_app.py", "host.json")
 
 @dataclass(frozen=True)
 class Part:
-    """Code, and the tests that are to notice what is changed in it.
+    """Code with its tests.
 
-    `without` is code that is left as it is, `slow` are tests that cost more than they notice.
+    Code in `without` is not changed; `slow` tests are not run.
     """
 
     name: str
@@ -55,24 +55,24 @@ class Part:
         return WORK / self.name
 
 
-def parts() -> dict[str, Part]:
+def load_parts() -> dict[str, Part]:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["timetracker"]["mutants"]
     return {name: Part(name, **{"without": [], "slow": [], **part}) for name, part in settings.items()}
 
 
-def statuses(part: Part) -> dict[str, str]:
-    """What became of each mutant, by its name, in mutmut's words."""
-    from mutmut.stats import status_by_exit_code  # noqa: PLC0415 - it reads its settings from the current directory
+def load_statuses(part: Part) -> dict[str, str]:
+    """The status of each mutant by name, as mutmut calls it."""
+    from mutmut.stats import status_by_exit_code  # noqa: PLC0415 - reads settings from the current directory
 
-    found: dict[str, str] = {}
+    statuses: dict[str, str] = {}
     for path in (part.directory / "mutants").rglob("*.py.meta"):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        found |= {name: status_by_exit_code[code] for name, code in codes.items()}
-    return found
+        statuses |= {name: status_by_exit_code[code] for name, code in codes.items()}
+    return statuses
 
 
-def noticed(counts: Counter[str]) -> float:
-    """Per cent of the tried; what never ends is noticed, what no test reaches is not."""
+def compute_noticed(counts: Counter[str]) -> float:
+    """Percentage of tried mutants; a timeout counts as noticed, an unreached mutant does not."""
     tried = counts.total() - counts["not checked"]
     return 100 * (1 - sum(counts[each] for each in UNNOTICED) / tried) if tried else 0.0
 
@@ -90,75 +90,75 @@ def main(
     ] = None,
     children: Annotated[int, typer.Option(metavar="N", help="mutants tested at the same time", min=1)] = 2,
     *,
-    again: Annotated[
+    retry: Annotated[
         bool, typer.Option("--again", help="test the surviving mutants again, after tests were added")
     ] = False,
 ) -> None:
     """Change the code in small ways, and count the changes that no test detects. An interrupted run continues."""
-    known = parts()
-    if unknown := set(names or ()) - known.keys():
-        raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    parts = load_parts()
+    if unknown := set(names or ()) - parts.keys():
+        raise typer.BadParameter(f"unknown part: {', '.join(sorted(unknown))}; the parts are {', '.join(parts)}")
     columns = ("killed", "timeout", "survived", "no tests", "not checked")
     table = Table("part", *columns, "noticed")
     too_few = False
-    for part in (known[name] for name in names or known):
-        survivors = [name for name, status in statuses(part).items() if status in UNNOTICED] if again else []
-        _run(part, [*(only or ()), *survivors], children)
-        counts = Counter(statuses(part).values())
-        table.add_row(part.name, *(str(counts[each]) for each in columns), f"{noticed(counts):.1f} %")
-        too_few |= noticed(counts) < ENOUGH
+    for part in (parts[name] for name in names or parts):
+        survivors = [name for name, status in load_statuses(part).items() if status in UNNOTICED] if retry else []
+        _run_mutmut(part, [*(only or ()), *survivors], children)
+        counts = Counter(load_statuses(part).values())
+        table.add_row(part.name, *(str(counts[each]) for each in columns), f"{compute_noticed(counts):.1f} %")
+        too_few |= compute_noticed(counts) < MIN_NOTICED
     Console().print(table)
     if too_few:
         raise typer.Exit(1)
 
 
-def _run(part: Part, mutants: list[str], children: int) -> None:
-    """Exits with mutmut's code where the tests do not pass without a mutant."""
-    _prepare(part)
-    migrated = part.directory / "migrated.db"  # the first test makes it, and those of each mutant copy it
+def _run_mutmut(part: Part, mutants: list[str], children: int) -> None:
+    """Exits with mutmut's code if the tests fail without a mutant."""
+    _prepare_directory(part)
+    migrated = part.directory / "migrated.db"  # made by the first test, copied by all others
     migrated.unlink(missing_ok=True)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *mutants]
-    elsewhere = {"TZ": "Asia/Kolkata"}  # as scripts/test: whoever asks the machine for its zone is wrong
-    environment = {**os.environ, **elsewhere, "MIGRATED_SQLITE": str(migrated)}
-    with subprocess.Popen(command, cwd=part.directory, env=environment) as running:  # noqa: S603 - ours
+    other_zone = {"TZ": "Asia/Kolkata"}  # as scripts/test: code must not use the machine's zone
+    environment = {**os.environ, **other_zone, "MIGRATED_SQLITE": str(migrated)}
+    with subprocess.Popen(command, cwd=part.directory, env=environment) as process:  # noqa: S603 - ours
         try:
-            code = running.wait()
+            code = process.wait()
         except KeyboardInterrupt:
-            running.send_signal(signal.SIGINT)  # mutmut ends its own processes by it
-            running.wait()
+            process.send_signal(signal.SIGINT)  # mutmut then ends its processes
+            process.wait()
             raise
     if code:
         raise typer.Exit(code)
 
 
-def _prepare(part: Part) -> None:
-    """Lays out what mutmut reads: links to the project, and its settings of the part. Verdicts of before are kept."""
+def _prepare_directory(part: Part) -> None:
+    """Prepares mutmut's directory: links to the project and settings of the part. Earlier results stay."""
     part.directory.mkdir(parents=True, exist_ok=True)
     for name in (*_CODE, *_FILES, "tests"):
         link = part.directory / name
         if not link.is_symlink():
             link.symlink_to(PROJECT / name)
-    given = {
+    mutmut_settings = {
         "source_paths": list(_CODE),
         "only_mutate": part.code,
         "do_not_mutate": part.without,
         "also_copy": list(_FILES),
         "pytest_add_cli_args": ["--hypothesis-profile=mutants", "-p", "no:cacheprovider"],
-        # SQLite says what the code does; the other servers would say it again, slower.
+        # SQLite is enough here; other servers are slower.
         "pytest_add_cli_args_test_selection": [
             *part.tests,
             "-k",
             "not postgresql",
             *(f"--ignore={each}" for each in part.slow),
         ],
-        "process_isolation": "forkserver",  # the tests start threads, which a fork of their process would lack
+        "process_isolation": "forkserver",  # a fork would lack the threads of the tests
         "timeout_constant": 15.0,
         "track_dependencies": False,
         "use_git_change_detection": False,
         "on_dependency_change": "ignore",
     }
     settings = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    lines = [f"{key} = {json.dumps(value)}" for key, value in given.items()]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in mutmut_settings.items()]
     (part.directory / "pyproject.toml").write_text("\n".join([settings, "[tool.mutmut]", *lines, ""]), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Tables of text: shown on the terminal, written as Markdown into the docs."""
+"""Tables of text, for the terminal and as Markdown for the documents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text, each as wide as the head."""
+    """Rows of text with as many columns as the head."""
 
     title: str
     head: Sequence[str]
@@ -17,16 +17,16 @@ class Table:
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.head) for row in self.rows):
-            raise ValueError(f"a row of {self.title!r} is not as wide as its head")
+            raise ValueError(f"a row of {self.title!r} has another number of columns than its head")
 
     def markdown(self) -> str:
         lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def show(self, console: Console) -> None:
-        shown = RichTable(title=self.title, title_justify="left", title_style="bold", header_style="dim")
+        rich_table = RichTable(title=self.title, title_justify="left", title_style="bold", header_style="dim")
         for number, title in enumerate(self.head):
-            shown.add_column(title, justify="right" if number else "left", no_wrap=True)
+            rich_table.add_column(title, justify="right" if number else "left", no_wrap=True)
         for row in self.rows:
-            shown.add_row(*row, style="bold" if row[0] == "**ours**" else "")
-        console.print(shown)
+            rich_table.add_row(*row, style="bold" if row[0] == "**ours**" else "")
+        console.print(rich_table)

@@ -1,1 +1,1 @@
-"""What Microsoft tells us of purchases: lifecycle events, the landing page, and the agreement of tenants that exist."""
+"""Purchases in the Azure Marketplace: subscription events, the landing page, and the agreement of existing tenants."""

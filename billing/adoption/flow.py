@@ -1,4 +1,4 @@
-"""Adopts what the meter lists after a backup was restored: asks first, then one transaction for each subscription."""
+"""Adopts usage from the meter's list after a restore: reads the list first, then one transaction per subscription."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from billing.adoption import service as adoption_service
 from billing.adoption import store as adoption_store
-from billing.adoption.rules import Adoption, DayKey, Listed, TenantAdoption, listed_by_subscription
-from billing.adoption.service import Adopting
+from billing.adoption.rules import Adoption, TenantAdoption, listed_by_subscription
+from billing.adoption.service import MeterList
 from billing.adoption.store import Metered
 from billing.closing.service import alarm_more_sent
 from billing.metering.flow import meter_of
@@ -22,6 +22,8 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, Work
 
 
 _SECONDS: Final = 60.0
@@ -30,14 +32,14 @@ _NO_MONTHS: Final[Mapping[dt.date, Month]] = MappingProxyType({})
 
 
 def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dry_run: bool = False) -> Adoption:
-    """Adopts for each metered subscription, live or ended within 40 days, what the meter has and nothing here is of.
+    """Adopts unknown usage of each metered subscription that is live or ended within 40 days.
 
-    Open events that the meter lists are settled first. To do it again changes nothing. `assigned` gives days (UTC) that
-    fit no ended period a month whose bill they count for; a dry run changes nothing and tells the same.
+    Open events on the meter's list are settled first. A second run changes nothing. `assigned` has a month for days
+    (UTC) outside the ended periods; a dry run changes nothing and returns the same.
 
     Raises:
-        MarketplaceError: the meter's list could not be had; nothing was changed.
-        NotAdopted: of the subscription that it names nothing was adopted; the ones before it are done.
+        MarketplaceError: the meter's list could not be read; nothing was changed.
+        NotAdopted: nothing was adopted for the named subscription; earlier ones are done.
     """
     meter = meter_of(app)
     if meter is None:
@@ -48,12 +50,12 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dr
     metered = transact(app, ALL_TENANTS, lambda tx: adoption_store.metered(tx, ended_since), reads_only=True)
     listing = meter.usage(since, now.date(), Deadline.after(_SECONDS))
     listed = listed_by_subscription(listing.days)
-    adopting = Adopting(since, now, app.new_id, assigned)
     found = []
     for each in metered:
         if each.marketplace_id in listed:
-            work = partial(_adopt, of=each, listed=listed[each.marketplace_id], adopting=adopting, dry_run=dry_run)
-            found.append(transact(app, each.tenant_id, work))
+            own = MeterList(since, listed[each.marketplace_id], assigned)
+            adopt = partial(_adopt, app, now=now, metered=each, listing=own, dry_run=dry_run)
+            found.append(transact(app, each.tenant_id, adopt))
     result = Adoption(tuple(each for each in found if each.settled or each.adopted or each.odd), listing.unreadable)
     if not dry_run:
         _alarm(result)
@@ -61,12 +63,13 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dr
 
 
 def _adopt(
-    tx: sa.Connection, *, of: Metered, listed: Mapping[DayKey, Listed], adopting: Adopting, dry_run: bool
+    app: App, tx: sa.Connection, *, now: dt.datetime, metered: Metered, listing: MeterList, dry_run: bool
 ) -> TenantAdoption:
-    done = adoption_service.adopt(tx, of, listed, adopting)
+    work = Work(tx, lock_tenant(tx, metered.tenant_id), OPERATOR, now, app.new_id)
+    adoption = adoption_service.adopt(work, metered, listing)
     if dry_run:
         tx.rollback()
-    return done
+    return adoption
 
 
 def _alarm(result: Adoption) -> None:

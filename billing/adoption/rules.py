@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from billing.marketplace.usage_model import UsageDay
-from billing.metering.model import Owed, UsageState
-from billing.metering.rules import accepted_among, arrived_among
+from billing.metering.model import UsageEvent, UsageState
+from billing.metering.rules import accepted_among, arrived_ids
 from shared.calendar import Month
 
 
@@ -36,7 +36,7 @@ class Difference:
     `odd` is the part of the surplus that is no whole number of users: it was never sent by this product.
     """
 
-    arrived: tuple[Owed, ...]
+    arrived: tuple[UsageEvent, ...]
     surplus: int
     odd: Decimal
 
@@ -70,7 +70,7 @@ class TenantAdoption:
 
     tenant: uuid.UUID
     slug: str
-    settled: tuple[Owed, ...] = ()
+    settled: tuple[UsageEvent, ...] = ()
     adopted: tuple[AdoptedDay, ...] = ()
     over: tuple[OverSent, ...] = ()
     odd: tuple[DayKey, ...] = ()  # days with a part of a user
@@ -98,21 +98,21 @@ def listed_by_subscription(days: Iterable[UsageDay]) -> dict[uuid.UUID, dict[Day
     return dict(found)
 
 
-def difference(listed: Decimal, events: Sequence[Owed], adopted: int) -> Difference:
+def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> Difference:
     """What of a day the meter has and neither an accepted event nor adopted usage is of; nothing where it has less.
 
     Open events come first: their hours are taken, so a repeat would be a duplicate.
     """
     unknown = max(Decimal(0), listed - accepted_among(events) - adopted)
     open_events = [each for each in events if each.state in {UsageState.PENDING, UsageState.HELD}]
-    rows = arrived_among(unknown, open_events)
+    rows = arrived_ids(unknown, open_events)
     arrived = tuple(each for each in open_events if each.id in rows)
     rest = unknown - sum(each.usage.quantity for each in arrived)
     return Difference(arrived, int(rest), rest - int(rest))
 
 
-def events_by_day(events: Iterable[Owed]) -> Mapping[DayKey, list[Owed]]:
-    found: defaultdict[DayKey, list[Owed]] = defaultdict(list)
+def events_by_day(events: Iterable[UsageEvent]) -> Mapping[DayKey, list[UsageEvent]]:
+    found: defaultdict[DayKey, list[UsageEvent]] = defaultdict(list)
     for each in events:
         found[each.usage.dimension, each.usage.slot.astimezone(dt.UTC).date()].append(each)
     return found

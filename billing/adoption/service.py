@@ -1,8 +1,7 @@
-"""Adopts, for one subscription, what the meter has and no event here is of: it counts as sent from then on."""
+"""Adopts a subscription's usage that the meter has and no event here explains: it counts as reported from then on."""
 
 import datetime as dt
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,105 +23,104 @@ from billing.adoption.store import AdoptedRow, Metered
 from billing.closing import record_store, rules
 from billing.closing import store as billing_store
 from billing.closing.model import Period, Record, Zones
-from billing.metering.model import Owed
+from billing.metering.model import UsageEvent
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.store import read as read_subscription
 from shared import audit
 from shared.calendar import Month
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import lock_tenant
-from shared.work import OPERATOR
+from shared.work import Work
 
 
 _NEW_ROW: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Adopting:
-    """Since which day the meter was listed, and by when; `assigned` names a month for days that fit none."""
+class MeterList:
+    """The meter's list of one subscription since a day of UTC; `assigned` has a month for days outside its periods."""
 
     since: dt.date
-    now: dt.datetime
-    new_id: Callable[[], uuid.UUID]
+    days: Mapping[DayKey, Listed]
     assigned: Mapping[dt.date, Month]
 
 
-def adopt(tx: sa.Connection, metered: Metered, listed: Mapping[DayKey, Listed], adopting: Adopting) -> TenantAdoption:
-    """Settles the open events of each listed day, and adopts the rest; adopting the same list again changes nothing.
+def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
+    """Settles the open events of each listed day, and adopts the rest; a second run with the same list changes nothing.
 
-    The tenant is held, so that no month is closed meanwhile.
+    The transaction has locked the tenant, so that no month is closed at the same time.
 
     Raises:
         NotAdopted: usage is being sent right now, or a day is assigned to a month that the subscription has no bill of.
     """
-    tenant = lock_tenant(tx, metered.tenant_id)
+    tx, tenant, now = work.tx, work.tenant, work.now
     subscription = read_subscription(tx, tenant.id, metered.id)
-    events = store.events(tx, metered, adopting.since)
-    _require_rest(events, metered, adopting.now)
+    events = store.events(tx, metered, listing.since)
+    _require_unclaimed(events, metered, now)
     before = {(row.dimension, row.day): row for row in store.of_subscription(tx, metered)}
     known, records = events_by_day(events), store.records(tx, metered)
-    ended = _ended(tx, tenant, subscription, records, adopting.now)
-    settled: list[Owed] = []
+    ended = _ended_periods(work, subscription, records)
+    settled: list[UsageEvent] = []
     adopted: list[AdoptedRow] = []
     odd: list[DayKey] = []
-    for key, day in sorted(listed.items()):
+    for key, day in sorted(listing.days.items()):
         row = before.get(key)
         found = difference(day.quantity, known.get(key, []), 0 if row is None else row.quantity)
         if found.odd:
             odd.append(key)
-        settled += _settle(tx, found, metered, adopting.now)
+        settled += _settle(tx, found, metered, now)
         if found.surplus:
-            month = rules.month_sent_on(key[1], ended) or _assigned(key[1], subscription, tenant, adopting)
-            new = AdoptedRow(_NEW_ROW, metered.marketplace_id, *key, found.surplus, day.plan_id, month, adopting.now)
-            adopted.append(_kept(tx, tenant.id, _with_plan(new, subscription), row, adopting))
+            month = rules.month_sent_on(key[1], ended) or _assigned_month(work, key[1], subscription, listing)
+            new = AdoptedRow(_NEW_ROW, metered.marketplace_id, *key, found.surplus, day.plan_id, month, now)
+            adopted.append(_store(work, _with_plan(new, subscription), row))
     return TenantAdoption(
         tenant.public_id,
         tenant.slug,
         tuple(settled),
         tuple(AdoptedDay(each.marketplace_id, each.dimension, each.day, each.quantity, each.month) for each in adopted),
-        _over(tx, subscription, records, adopted),
+        _over_reported(tx, subscription, records, adopted),
         tuple(odd),
     )
 
 
-def assign(tx: sa.Connection, tenant_id: int, day: dt.date, month: Month, *, adopting: Adopting) -> int:
-    """Has a tenant's adopted usage of a day that fits no period count for a month; how many rows.
+def assign(work: Work, day: dt.date, month: Month) -> int:
+    """Has a tenant's adopted usage of a day outside its periods count for a month; returns the number of rows.
+
+    The transaction has locked the tenant.
 
     Raises:
         NotAdopted: there is none, or the subscription has no bill of that month.
     """
-    tenant = lock_tenant(tx, tenant_id)
+    tx, tenant = work.tx, work.tenant
     rows = [row for row in store.of_tenant(tx, tenant.id) if row.day == day and row.month is None]
     if not rows:
         raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} that counts for no month")
     for row in rows:
-        found = billing_store.standings(tx, tenant.id)
+        found = billing_store.billed_through(tx, tenant.id)
         of = next(each.subscription for each in found if each.subscription.marketplace_id == row.marketplace_id)
-        _require_paid(month, of, tenant, adopting.now)
+        _require_paid(month, of, tenant, work.now)
         store.assign(tx, tenant.id, row.id, month)
-        _put_on_record(tx, tenant.id, replace(row, month=month), adopting)
+        _record_audit(work, replace(row, month=month))
     return len(rows)
 
 
-def _require_rest(events: Iterable[Owed], metered: Metered, now: dt.datetime) -> None:
+def _require_unclaimed(events: Iterable[UsageEvent], metered: Metered, now: dt.datetime) -> None:
     if any(each.claimed_until is not None and each.claimed_until > now for each in events):
         raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")
 
 
-def _ended(
-    tx: sa.Connection, tenant: Tenant, subscription: Subscription, records: Iterable[Record], now: dt.datetime
-) -> list[Period]:
+def _ended_periods(work: Work, subscription: Subscription, records: Iterable[Record]) -> list[Period]:
     """The periods of a subscription that have ended, billed or not."""
-    standings = [each for each in billing_store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
+    tx, tenant = work.tx, work.tenant
+    mine = [each for each in billing_store.billed_through(tx, tenant.id) if each.subscription.id == subscription.id]
     zones: Zones = billing_store.zones(tx, tenant)
-    owed = [period for standing in standings for period in rules.owed(standing, zones, now)]
-    return [*(record.period for record in records), *owed]
+    ended = [period for each in mine for period in rules.ended_periods(each, zones, work.now)]
+    return [*(record.period for record in records), *ended]
 
 
-def _assigned(day: dt.date, subscription: Subscription, tenant: Tenant, adopting: Adopting) -> Month | None:
-    month = adopting.assigned.get(day)
+def _assigned_month(work: Work, day: dt.date, subscription: Subscription, listing: MeterList) -> Month | None:
+    month = listing.assigned.get(day)
     if month is not None:
-        _require_paid(month, subscription, tenant, adopting.now)
+        _require_paid(month, subscription, work.tenant, work.now)
     return month
 
 
@@ -133,7 +131,7 @@ def _require_paid(month: Month, subscription: Subscription, tenant: Tenant, now:
         raise NotAdopted(f"{tenant.slug} paid for nothing in {month}")
 
 
-def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[Owed, ...]:
+def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[UsageEvent, ...]:
     for each in found.arrived:
         if not store.settle(tx, each, now=now):
             raise NotAdopted(f"usage of {metered.slug} is being sent right now; try again in two minutes")
@@ -144,21 +142,20 @@ def _with_plan(row: AdoptedRow, subscription: Subscription) -> AdoptedRow:
     return row if row.plan_id else replace(row, plan_id=subscription.terms.plan_id)
 
 
-def _kept(
-    tx: sa.Connection, tenant_id: int, new: AdoptedRow, before: AdoptedRow | None, adopting: Adopting
-) -> AdoptedRow:
-    """The units that were adopted now; a day that has some already gets more of them, for the same month."""
+def _store(work: Work, new: AdoptedRow, before: AdoptedRow | None) -> AdoptedRow:
+    """Stores adopted units and returns them; a day with adopted units gets more of them, for the same month."""
+    tx, tenant_id = work.tx, work.tenant.id
     if before is None:
         store.add(tx, tenant_id, new)
     else:
         new = replace(new, month=before.month)
         if not store.grow(tx, tenant_id, before, new.quantity):
             raise NotAdopted("somebody else adopts usage right now; try again")
-    _put_on_record(tx, tenant_id, new, adopting)
+    _record_audit(work, new)
     return new
 
 
-def _over(
+def _over_reported(
     tx: sa.Connection, subscription: Subscription, records: Iterable[Record], adopted: Iterable[AdoptedRow]
 ) -> tuple[OverSent, ...]:
     """The closed months that adopted usage counts for and of which the meter has more users than the bill."""
@@ -175,14 +172,10 @@ def _over(
     return tuple(over)
 
 
-def _put_on_record(tx: sa.Connection, tenant_id: int, row: AdoptedRow, adopting: Adopting) -> None:
+def _record_audit(work: Work, row: AdoptedRow) -> None:
     month = None if row.month is None else str(row.month)
-    audit.record_row(
-        tx,
-        tenant_id,
+    audit.record(
+        work,
         audit.Action.USAGE_ADOPTED,
-        actor=OPERATOR,
-        at=adopting.now,
-        row_id=adopting.new_id(),
         after={"day": row.day.isoformat(), "quantity": row.quantity, "plan": row.plan_id, "month": month},
     )

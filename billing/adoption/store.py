@@ -11,9 +11,9 @@ from sqlalchemy import bindparam
 
 from billing.closing.model import Record, State
 from billing.closing.record_store import record_of
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import LISTED
-from billing.metering.store import midnight, owed_of
+from billing.metering.store import event_of, midnight
 from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
@@ -113,10 +113,10 @@ def metered(tx: sa.Connection, ended_since: dt.datetime) -> list[Metered]:
     return [Metered(*row) for row in tx.execute(_METERED, {"since": ended_since})]
 
 
-def events(tx: sa.Connection, of: Metered, since: dt.date) -> list[Owed]:
+def events(tx: sa.Connection, of: Metered, since: dt.date) -> list[UsageEvent]:
     """The usage events of a subscription with an hour on a day of UTC or later."""
     key = {"tenant": of.tenant_id, "subscription": of.marketplace_id, "first": midnight(since)}
-    return [owed_of(row) for row in tx.execute(_EVENTS, key)]
+    return [event_of(row) for row in tx.execute(_EVENTS, key)]
 
 
 def records(tx: sa.Connection, of: Metered) -> list[Record]:
@@ -139,9 +139,9 @@ def of_tenant(tx: sa.Connection, tenant_id: int) -> list[AdoptedRow]:
     return [_adopted(row) for row in tx.execute(_OF_TENANT, {"tenant": tenant_id})]
 
 
-def settle(tx: sa.Connection, owed: Owed, *, now: dt.datetime) -> bool:
+def settle(tx: sa.Connection, event: UsageEvent, *, now: dt.datetime) -> bool:
     """Accepts an open event that the meter lists; False when somebody sends it, or has settled it."""
-    return tx.execute(_SETTLE, {"tenant": owed.tenant_id, "event": owed.id, "now": now}).rowcount == 1
+    return tx.execute(_SETTLE, {"tenant": event.tenant_id, "event": event.id, "now": now}).rowcount == 1
 
 
 def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:

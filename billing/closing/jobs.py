@@ -8,21 +8,23 @@ from billing.closing.service import Closing
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import for_each_tenant, transact
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE, Work
 
 
 blueprint = func.Blueprint()
 _NAME = "close_months"
-_WORKERS = 2  # while one waits for the database's answer, the other puts its statements together
+_WORKERS = 2  # one prepares its statements while the other waits for the database
 
 
 @blueprint.function_name(_NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%MONTH_CLOSE_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
-    close_all_owed(current())
+def close_months(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
+    close_all_ended(current())
 
 
-def close_all_owed(app: App) -> int:
+def close_all_ended(app: App) -> int:
     """Closes every month that has ended and has no record, each tenant in its own transaction; how many records.
 
     Each run logs the bills that have no price.
@@ -30,18 +32,18 @@ def close_all_owed(app: App) -> int:
     Raises:
         JobFailed: some tenants failed; the others had their turn.
     """
-    return outward(app, _NAME, lambda: _close(app), held=0)
+    return run_unless_held(app, _NAME, lambda: _close(app), held=0)
 
 
 def _close(app: App) -> int:
     now = app.now()
-    closing = Closing(app.settings.marketplace_metering_dimension, now, app.new_id)
+    closing = Closing(app.settings.marketplace_metering_dimension)
 
-    def work(tx: sa.Connection, tenant_id: int) -> int:
-        return len(service.close_tenant(tx, tenant_id, closing))
+    def close(tx: sa.Connection, tenant_id: int) -> int:
+        return len(service.close_tenant(Work(tx, lock_tenant(tx, tenant_id), SERVICE, now, app.new_id), closing))
 
-    tenant_ids = transact(app, ALL_TENANTS, lambda tx: service.tenants_owing(tx, now), reads_only=True)
+    tenant_ids = transact(app, ALL_TENANTS, lambda tx: service.due_tenants(tx, now), reads_only=True)
     try:
-        return for_each_tenant(app, _NAME, tenant_ids, work, workers=_WORKERS).changed
+        return for_each_tenant(app, _NAME, tenant_ids, close, workers=_WORKERS).changed
     finally:
-        transact(app, ALL_TENANTS, service.tell_without_price, reads_only=True)
+        transact(app, ALL_TENANTS, service.log_bills_without_price, reads_only=True)

@@ -31,8 +31,8 @@ class NotVoidable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A subscription and up to where it is billed: its newest record, void or not; None before the first."""
+class BilledThrough:
+    """A subscription and the end of its newest record, void or not; None before the first record."""
 
     subscription: Subscription
     last_month: Month | None
@@ -56,16 +56,16 @@ class Zones:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A standing with what tells whether anything is owed; `marked` is the tenant's newest closed month."""
+    """A subscription that may have a month to close; `marked` is the tenant's newest closed month."""
 
-    standing: Standing
+    billed: BilledThrough
     zones: Zones | None  # None where a name is none that is known
     is_billed: bool  # not on the internal plan
     marked: Month | None
 
     @property
     def tenant_id(self) -> int:
-        return self.standing.subscription.tenant_id
+        return self.billed.subscription.tenant_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Writes bills: a record with its lines, what the meter is owed for it, its voiding, and the months that are closed."""
+"""Writes bills: a record with its lines, its usage event, its voiding, and the closed months."""
 
 import datetime as dt
 import uuid
@@ -69,7 +69,7 @@ _LINES: Final[sa.Select[Any]] = (
     .order_by(_l.activity_month, _l.user_id)
 )
 _REPLACED: Final[sa.Select[Any]] = sa.select(_r.id).where(_r.tenant_id == _TENANT, _r.replaces_id == _RECORD)
-_OWE: Final = usage_events.insert().inline()
+_ENQUEUE: Final = usage_events.insert().inline()
 # Whoever sends it has claimed it first, in a transaction of its own: what was never claimed was never sent.
 _WITHDRAW: Final = usage_events.delete().where(
     _e.tenant_id == _TENANT,
@@ -234,7 +234,7 @@ def taken_slots(
     return set(tx.scalars(_TAKEN, key))
 
 
-def owe(
+def enqueue_usage(
     tx: sa.Connection,
     record: Record,
     subscription: Subscription,
@@ -257,7 +257,7 @@ def owe(
         "attempts": 0,
         "created_at": now,
     }
-    tx.execute(_OWE, values)
+    tx.execute(_ENQUEUE, values)
 
 
 def mark_closed(tx: sa.Connection, tenant_id: int, *, last: Month, now: dt.datetime) -> None:

@@ -1,4 +1,4 @@
-"""Decides which months are owed, who is on their bills, and what they come to; pure."""
+"""Decides which periods are to be closed, their active users and their totals; pure."""
 
 import datetime as dt
 from collections import Counter
@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, Period, Reason, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription
 from shared.calendar import Month
 from shared.money import MONTH, minor_unit
@@ -46,18 +46,18 @@ def last_ended(zone: ZoneInfo, now: dt.datetime) -> Month:
     return present if has_ended(present, zone, now) else present.previous
 
 
-def owed(standing: Standing, zones: Zones, now: dt.datetime) -> Iterator[Period]:
+def ended_periods(billed: BilledThrough, zones: Zones, now: dt.datetime) -> Iterator[Period]:
     """The periods that have ended and have no record, oldest first.
 
     They tile: each begins where the record before it ended, the first at the start of the paid plan, so a change of
     the tenant's zone, which counts from the next period on, neither skips an instant nor bills one twice. The last is
     cut where the subscription ended.
     """
-    begun = _next(standing, zones)
+    begun = _next(billed, zones)
     if begun is None:
         return
-    (month, starts_at), ended_at = begun, standing.subscription.ended_at
-    if ended_at is not None and standing.last_month is not None and ended_at <= starts_at:
+    (month, starts_at), ended_at = begun, billed.subscription.ended_at
+    if ended_at is not None and billed.last_month is not None and ended_at <= starts_at:
         return  # it ended within what is billed
     while True:
         zone = zones.at(starts_at)
@@ -71,30 +71,30 @@ def owed(standing: Standing, zones: Zones, now: dt.datetime) -> Iterator[Period]
         month, starts_at = month.next, ends_at
 
 
-def as_of(standing: Standing, instant: dt.datetime | None) -> Standing:
+def as_of(billed: BilledThrough, instant: dt.datetime | None) -> BilledThrough:
     """As it stood then, when an operator asks for it: what ended later had not ended."""
-    ended_at = standing.subscription.ended_at
+    ended_at = billed.subscription.ended_at
     if instant is None or ended_at is None or ended_at <= instant:
-        return standing
-    return replace(standing, subscription=replace(standing.subscription, ended_at=None))
+        return billed
+    return replace(billed, subscription=replace(billed.subscription, ended_at=None))
 
 
 def is_due(candidate: Candidate, now: dt.datetime) -> bool:
     """Whether there is a month to close, or one to mark as closed."""
-    zones, last_month = candidate.zones, candidate.standing.last_month
+    zones, last_month = candidate.zones, candidate.billed.last_month
     if zones is None:
         return True  # its turn fails, and tells
-    if candidate.is_billed and next(owed(candidate.standing, zones, now), None) is not None:
+    if candidate.is_billed and next(ended_periods(candidate.billed, zones, now), None) is not None:
         return True
     if last_month is None or not has_ended(last_month, zones.now, now):
         return False
     return candidate.marked is None or last_month > candidate.marked
 
 
-def running(standing: Standing, zones: Zones, now: dt.datetime) -> Period | None:
+def running(billed: BilledThrough, zones: Zones, now: dt.datetime) -> Period | None:
     """The period that is open now; None for who does not pay, or not any more."""
-    begun = _next(standing, zones)
-    if begun is None or standing.subscription.ended_at is not None:
+    begun = _next(billed, zones)
+    if begun is None or billed.subscription.ended_at is not None:
         return None
     month, starts_at = begun
     while True:
@@ -105,11 +105,11 @@ def running(standing: Standing, zones: Zones, now: dt.datetime) -> Period | None
         month, starts_at = month.next, ends_at
 
 
-def _next(standing: Standing, zones: Zones) -> tuple[Month, dt.datetime] | None:
+def _next(billed: BilledThrough, zones: Zones) -> tuple[Month, dt.datetime] | None:
     """The first month without a record, and from when on it is billed."""
-    if standing.last_month is not None and standing.billed_to is not None:
-        return standing.last_month.next, standing.billed_to
-    paid_from = standing.subscription.paid_from
+    if billed.last_month is not None and billed.billed_to is not None:
+        return billed.last_month.next, billed.billed_to
+    paid_from = billed.subscription.paid_from
     return None if paid_from is None else (Month.of(paid_from, zones.at(paid_from)), paid_from)
 
 
@@ -191,7 +191,7 @@ def _together(one: Activity, other: Activity) -> Activity:
     return replace(one, reason=reason, first_at=first_at, last_at=last_at)
 
 
-def wanted_slot(period: Period, now: dt.datetime, *, last_is_free: bool = True) -> dt.datetime:
+def preferred_slot(period: Period, now: dt.datetime, *, last_is_free: bool = True) -> dt.datetime:
     """The hour that usage is told for: the last of the period, or the present one where that is too old or taken.
 
     A subscription that has ended takes usage only for hours before its end, however late it is.

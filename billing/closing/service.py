@@ -1,16 +1,16 @@
-"""Closes months, each once: what is owed becomes a record with its lines and its usage event, in one transaction."""
+"""Closes months, each once: a record with its lines and its usage event, in one transaction."""
 
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
 from billing.closing import record_store, rules, store
-from billing.closing.model import Activity, Bill, NotVoidable, Period, Record, Standing, State, Zones
+from billing.closing.model import Activity, Bill, BilledThrough, NotVoidable, Period, Record, State, Zones
 from billing.metering.model import Alarm
 from billing.metering.rules import unreported
 from billing.subscriptions.ledger_store import add_rate
@@ -21,11 +21,9 @@ from shared.audit import Action
 from shared.log import get_logger
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant
-from shared.tenancy.store import lock_tenant, read_tenant
-from shared.work import SERVICE, Actor
+from shared.work import Work
 
 
-NewId = Callable[[], uuid.UUID]
 _NO_DIMENSION: Final = ""
 _UNKNOWN: Final = Quote(None)
 _MS: Final = dt.timedelta(milliseconds=1)
@@ -34,138 +32,107 @@ _PRICED: Final = "The price was not known when the bill was made."
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How months are closed: by whom, when, and for which dimension of the Marketplace's meter; empty is none.
+    """How months are closed: for which dimension of the Marketplace's meter, or "" for none.
 
-    `as_of` closes no more than what had ended by then.
+    With `as_of`, only what had ended by that instant.
     """
 
     dimension: str
-    now: dt.datetime
-    new_id: NewId
-    actor: Actor = SERVICE
     as_of: dt.datetime | None = None
 
-    @property
-    def ended_by(self) -> dt.datetime:
-        return self.as_of or self.now
 
+def close_tenant(work: Work, closing: Closing) -> list[Record]:
+    """Closes every month of a tenant that has ended and has no record, oldest first, and marks them closed.
 
-def close_tenant(tx: sa.Connection, tenant_id: int, closing: Closing) -> list[Record]:
-    """Closes whatever months of a tenant have ended and have no record, oldest first, and marks them closed.
+    First, bills without a price are replaced where it is known by now.
 
-    Bills that had no price are replaced first, where it is known by now.
-
-    The tenant is held: a correction of a past month comes before the bill or is an adjustment, and of two who close at
-    once the second finds nothing owed.
+    The transaction has locked the tenant: a correction of a past month comes before the bill or is an adjustment, and
+    of two concurrent runs the second finds nothing to close.
     """
-    tenant = lock_tenant(tx, tenant_id)
-    standings = store.standings(tx, tenant.id)
-    closed = price_bills(tx, tenant, closing) if any(each.lacks_price for each in standings) else []
-    for standing in standings:
-        closed += _close(tx, tenant, standing, closing)
-    last = rules.last_ended(tenant.zone, closing.ended_by)
-    record_store.mark_closed(tx, tenant.id, last=last, now=closing.now)
+    tenant = work.tenant
+    subscriptions = store.billed_through(work.tx, tenant.id)
+    closed = price_bills(work, closing) if any(each.lacks_price for each in subscriptions) else []
+    for each in subscriptions:
+        closed += _close_ended_periods(work, each, closing)
+    last = rules.last_ended(tenant.zone, closing.as_of or work.now)
+    record_store.mark_closed(work.tx, tenant.id, last=last, now=work.now)
     return closed
 
 
-def close_final(tx: sa.Connection, tenant_id: int, subscription: Subscription, closing: Closing) -> list[Record]:
-    """Closes a subscription that has just ended: its last month up to the end, and any month still owed before.
+def close_ended(work: Work, ended: Collection[Subscription], closing: Closing) -> list[Record]:
+    """Closes subscriptions that have just ended: the last month up to the end, and open months before it.
 
-    For the transaction that ends it, after the end was written. The month itself stays open for corrections until it
-    is over.
+    For the transaction that ended them, which has locked the tenant. The month itself stays open for corrections until
+    it is over.
     """
-    tenant = lock_tenant(tx, tenant_id)
-    standings = [each for each in store.standings(tx, tenant.id) if each.subscription.id == subscription.id]
-    return [record for standing in standings for record in _close(tx, tenant, standing, closing)]
+    if not ended:
+        return []
+    ids = {subscription.id for subscription in ended}
+    found = [each for each in store.billed_through(work.tx, work.tenant.id) if each.subscription.id in ids]
+    return [record for each in found for record in _close_ended_periods(work, each, closing)]
 
 
-def close_ended(tx: sa.Connection, ended: Iterable[Subscription], closing: Closing) -> None:
-    """Closes the last months of what an event has just ended."""
-    for subscription in ended:
-        close_final(tx, subscription.tenant_id, subscription, closing)
-
-
-def close_month(  # noqa: PLR0917 - likewise
-    tx: sa.Connection,
-    tenant: Tenant,
-    subscription: Subscription,
-    period: Period,
-    closing: Closing,
-    zones: Zones,
-    *,
-    replaces: Record | None = None,
-    has_adopted: bool = False,
-) -> Record:
-    """Closes one period of a tenant that is held; without a rate and a total, where the price could not be read."""
-    bill = _bill(tx, tenant, subscription, period, zones, closing.now)
-    return _keep(tx, tenant, bill, closing, replaces, has_adopted=has_adopted)
-
-
-def _keep(
-    tx: sa.Connection,
-    tenant: Tenant,
-    bill: Bill,
-    closing: Closing,
-    replaces: Record | None,
-    *,
-    has_adopted: bool = False,
-) -> Record:
+def _store(work: Work, bill: Bill, closing: Closing, replaces: Record | None, *, has_adopted: bool = False) -> Record:
     record = record_store.add(
-        tx,
-        tenant.id,
+        work.tx,
+        work.tenant.id,
         bill,
-        public_id=closing.new_id(),
+        public_id=work.new_id(),
         replaces_id=None if replaces is None else replaces.id,
-        now=closing.now,
+        now=work.now,
     )
-    _owe_usage(tx, record, bill.subscription, closing, is_first=replaces is None and not has_adopted)
-    _put_on_record(tx, Action.BILL_CLOSED, record, closing)
+    _enqueue_usage(work, record, bill.subscription, closing, is_first=replaces is None and not has_adopted)
+    _record_audit(work, Action.BILL_CLOSED, record)
     return record
 
 
 def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> Bill | None:
-    """What the month that is running would come to if it ended now; None for who does not pay."""
+    """The bill of the running month if it ended now; None for a tenant that does not pay."""
     if tenant.plan is Plan.INTERNAL:
         return None
-    for standing in store.standings(tx, tenant.id):
-        zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
-        period = rules.running(standing, zones, now)
+    for each in store.billed_through(tx, tenant.id):
+        zones = store.zones(tx, tenant, has_earlier=each.has_earlier_zones)
+        period = rules.running(each, zones, now)
         if period is not None:
-            return _bill(tx, tenant, standing.subscription, period, zones, now)
+            return _build_bill(tx, tenant, each.subscription, period, zones, now)
     return None
 
 
-def void(tx: sa.Connection, record: Record, *, reason: str, closing: Closing) -> None:
-    """Voids a record, which stays and bills nobody any more; usage that was never tried is not sent.
+def void(work: Work, record: Record, *, reason: str) -> None:
+    """Voids a record, which stays and is excluded from billing; its usage event is removed unless it was ever sent.
+
+    The transaction has locked the tenant.
 
     Raises:
         NotVoidable: it is void already.
     """
-    lock_tenant(tx, record.tenant_id)
-    if not record_store.void(tx, record, reason=reason, now=closing.now):
+    if not record_store.void(work.tx, record, reason=reason, now=work.now):
         raise NotVoidable("the record is void already")
-    _put_on_record(tx, Action.BILL_VOIDED, record, closing)
+    _record_audit(work, Action.BILL_VOIDED, record)
 
 
-def replace(tx: sa.Connection, record: Record, closing: Closing) -> Record:
-    """Closes the month of a void record anew, from the data as it is now; both records are kept.
+def replace(work: Work, record: Record, closing: Closing) -> Record:
+    """Closes the month of a void record again, from the present data; both records are kept.
+
+    The transaction has locked the tenant.
 
     Raises:
         NotVoidable: the record is not void, or another one replaces it.
     """
-    tenant = lock_tenant(tx, record.tenant_id)
+    tx, tenant = work.tx, work.tenant
     current = record_store.find(tx, tenant.id, record.public_id)
     if current is None or current.state is not State.VOID or record_store.is_replaced(tx, record):
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
     period = rules.billed_again(record.period, subscription)
-    return close_month(tx, tenant, subscription, period, closing, store.zones(tx, tenant), replaces=record)
+    bill = _build_bill(tx, tenant, subscription, period, store.zones(tx, tenant), work.now)
+    return _store(work, bill, closing, replaces=record)
 
 
-def tenants_owing(tx: sa.Connection, now: dt.datetime) -> list[int]:
-    """The tenants that have a month to close or to mark as closed, or a bill that may get its price; each once.
+def due_tenants(tx: sa.Connection, now: dt.datetime) -> list[int]:
+    """The tenants with a month to close or to mark as closed, or a bill that may get its price; each once.
 
-    Found without holding any.
+    None of them is locked.
     """
     due = [each.tenant_id for each in store.candidates(tx) if rules.is_due(each, now)]
     return list(dict.fromkeys([*due, *record_store.tenants_with_priceable_bills(tx)]))
@@ -189,40 +156,42 @@ def set_price(tx: sa.Connection, subscription: Subscription, record: Record, pri
     )
 
 
-def price_bills(tx: sa.Connection, tenant: Tenant, closing: Closing) -> list[Record]:
-    """Replaces the bills of a tenant that is held which had no price, by the same with the price, where it is known.
+def price_bills(work: Work, closing: Closing) -> list[Record]:
+    """Replaces bills without a price by the same bills with it, where it is known now.
 
-    Who is on them stays; the meter is told what it was not told before.
+    Their people stay; only unreported usage is reported. The transaction has locked the tenant.
     """
     priced: list[Record] = []
-    for record in record_store.without_price(tx, tenant.id):
-        subscription = read_subscription(tx, tenant.id, record.subscription_id)
-        lines = record_store.lines(tx, record)
-        bill = _priced(tx, subscription, record.period, lines)
+    for record in record_store.without_price(work.tx, work.tenant.id):
+        subscription = read_subscription(work.tx, work.tenant.id, record.subscription_id)
+        lines = record_store.lines(work.tx, record)
+        bill = _price(work.tx, subscription, record.period, lines)
         if bill.price is not None:
-            void(tx, record, reason=_PRICED, closing=closing)
-            priced.append(_keep(tx, tenant, bill, closing, record))
+            void(work, record, reason=_PRICED)
+            priced.append(_store(work, bill, closing, record))
     return priced
 
 
-def tell_without_price(tx: sa.Connection) -> None:
-    """Logs, tenant by tenant, how many bills have no price."""
+def log_bills_without_price(tx: sa.Connection) -> None:
+    """Logs the number of bills without a price, tenant by tenant."""
     for tenant, count in record_store.tenants_without_price(tx):
         get_logger().error("bill_without_price", tenant=str(tenant), count=count)
 
 
-def _close(tx: sa.Connection, tenant: Tenant, standing: Standing, closing: Closing) -> list[Record]:
-    """The vendor's own tenants are not billed, whatever they subscribed to."""
-    if tenant.plan is Plan.INTERNAL:
+def _close_ended_periods(work: Work, billed: BilledThrough, closing: Closing) -> list[Record]:
+    """The vendor's own tenants are never billed."""
+    if work.tenant.plan is Plan.INTERNAL:
         return []
-    standing = rules.as_of(standing, closing.as_of)
-    zones = store.zones(tx, tenant, has_earlier=standing.has_earlier_zones)
-    periods = rules.owed(standing, zones, closing.ended_by)
-    adopted, subscription = standing.has_adopted, standing.subscription
-    return [close_month(tx, tenant, subscription, each, closing, zones, has_adopted=adopted) for each in periods]
+    billed = rules.as_of(billed, closing.as_of)
+    zones = store.zones(work.tx, work.tenant, has_earlier=billed.has_earlier_zones)
+    closed = []
+    for period in rules.ended_periods(billed, zones, closing.as_of or work.now):
+        bill = _build_bill(work.tx, work.tenant, billed.subscription, period, zones, work.now)
+        closed.append(_store(work, bill, closing, None, has_adopted=billed.has_adopted))
+    return closed
 
 
-def _bill(  # noqa: PLR0917 - what a bill is of, and when
+def _build_bill(  # noqa: PLR0917 - what a bill is of, and when
     tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, zones: Zones, now: dt.datetime
 ) -> Bill:
     running = store.running(tx, tenant, period, now)
@@ -234,10 +203,10 @@ def _bill(  # noqa: PLR0917 - what a bill is of, and when
             *store.worked_late(tx, subscription, period, zones),
         ]
     )
-    return _priced(tx, subscription, period, lines)
+    return _price(tx, subscription, period, lines)
 
 
-def _priced(tx: sa.Connection, subscription: Subscription, period: Period, lines: tuple[Activity, ...]) -> Bill:
+def _price(tx: sa.Connection, subscription: Subscription, period: Period, lines: tuple[Activity, ...]) -> Bill:
     rates = store.rates(tx, subscription)
     rate = rules.rate_of(rates, period.starts_at)
     plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
@@ -258,13 +227,12 @@ def _priced(tx: sa.Connection, subscription: Subscription, period: Period, lines
     )
 
 
-def _owe_usage(
-    tx: sa.Connection, record: Record, subscription: Subscription, closing: Closing, *, is_first: bool
-) -> None:
-    """A plan with seats is billed by Microsoft, from the seats; an agreement is billed by the vendor.
+def _enqueue_usage(work: Work, record: Record, subscription: Subscription, closing: Closing, *, is_first: bool) -> None:
+    """Adds the record's usage to the outbox, unless Microsoft bills seats or the vendor bills an agreement.
 
-    `is_first`: the meter can have nothing of the record's month.
+    `is_first`: the meter can have no usage of the record's month.
     """
+    tx = work.tx
     marketplace_id = subscription.marketplace_id
     if closing.dimension == _NO_DIMENSION or marketplace_id is None or subscription.terms.quantity is not None:
         return
@@ -274,17 +242,17 @@ def _owe_usage(
         record_store.assign_adopted(tx, subscription, record.period, dimension=closing.dimension)
         sent = record_store.sum_sent(tx, subscription, record.period, dimension=closing.dimension)
     if sent > billed:
-        alarm_more_sent(read_tenant(tx, record.tenant_id).public_id, sent=sent, billed=billed)
+        alarm_more_sent(work.tenant.public_id, sent=sent, billed=billed)
     quantity = unreported(billed, sent)
     if quantity == 0:
         return
-    wanted = rules.wanted_slot(record.period, closing.now)
-    if not is_first and record_store.has_adopted_on(tx, subscription, wanted.date(), dimension=closing.dimension):
-        wanted = rules.wanted_slot(record.period, closing.now, last_is_free=False)
-    taken = record_store.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=wanted)
-    slot = rules.free_slot(wanted, taken)
-    record_store.owe(
-        tx, record, subscription, dimension=closing.dimension, quantity=quantity, slot=slot, now=closing.now
+    preferred = rules.preferred_slot(record.period, work.now)
+    if not is_first and record_store.has_adopted_on(tx, subscription, preferred.date(), dimension=closing.dimension):
+        preferred = rules.preferred_slot(record.period, work.now, last_is_free=False)
+    taken = record_store.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=preferred)
+    slot = rules.free_slot(preferred, taken)
+    record_store.enqueue_usage(
+        tx, record, subscription, dimension=closing.dimension, quantity=quantity, slot=slot, now=work.now
     )
 
 
@@ -293,21 +261,16 @@ def alarm_more_sent(tenant: uuid.UUID, *, sent: int, billed: int) -> None:
     get_logger().error(Alarm.MORE_SENT.value, tenant=str(tenant), sent=sent, billed=billed)
 
 
-def _put_on_record(tx: sa.Connection, action: Action, record: Record, closing: Closing) -> None:
-    currency = None if record.price is None else record.price.currency
-    audit.record_row(
-        tx,
-        record.tenant_id,
+def _record_audit(work: Work, action: Action, record: Record) -> None:
+    audit.record(
+        work,
         action,
-        actor=closing.actor,
-        at=closing.now,
-        row_id=closing.new_id(),
         after={
             "recordId": record.public_id,
             "month": str(record.period.month),
             "kind": record.period.kind,
             "activeUsers": record.active_users,
-            "total": amount_text(record.amount, currency),
-            "currency": currency,
+            "total": amount_text(record.amount, record.currency),
+            "currency": record.currency,
         },
     )

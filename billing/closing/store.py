@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing import rules
-from billing.closing.model import Activity, Candidate, LastEvent, Period, Reason, Standing, State, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, LastEvent, Period, Reason, State, Zones
 from billing.subscriptions.ledger_store import rate_of
 from billing.subscriptions.model import Outcome, Rate, Subscription
 from billing.subscriptions.store import subscription_of
@@ -74,13 +74,13 @@ _LACKS_PRICE = _exists(*_BILLED, _NEWEST.rate_per_user.is_(None), _NEWEST.state 
 )
 
 # Of every tenant that ever paid, in the order of the tenants; which months that makes is for the zone to say.
-_STANDINGS: Final[sa.Select[Any]] = (
+_ALL_BILLED_THROUGH: Final[sa.Select[Any]] = (
     sa.select(subscriptions, tenants.c.time_zone, tenants.c.plan_kind, _LAST_MONTH, _BILLED_TO, _MARKED)
     .join(tenants, tenants.c.id == _s.tenant_id)
     .where(_s.paid_from.is_not(None))
     .order_by(_s.tenant_id, _s.id)
 )
-_STANDINGS_OF: Final[sa.Select[Any]] = (
+_BILLED_THROUGH_OF: Final[sa.Select[Any]] = (
     sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
     .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
     .order_by(_s.id)
@@ -258,12 +258,12 @@ def candidates(tx: sa.Connection) -> list[Candidate]:
         earlier[tenant_id].append((until_at, zone))
     return [
         Candidate(
-            _standing(row),
+            _billed_through(row),
             rules.zones_of(row.time_zone, earlier.get(row.tenant_id, ())),
             row.plan_kind != Plan.INTERNAL.value,
             None if row.marked is None else Month.from_key(row.marked),
         )
-        for row in tx.execute(_STANDINGS)
+        for row in tx.execute(_ALL_BILLED_THROUGH)
     ]
 
 
@@ -273,16 +273,16 @@ def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zon
     return Zones(tenant.zone, tuple((row.until_at, ZoneInfo(row.time_zone)) for row in rows))
 
 
-def standings(tx: sa.Connection, tenant_id: int) -> list[Standing]:
+def billed_through(tx: sa.Connection, tenant_id: int) -> list[BilledThrough]:
     """Those of one tenant, in the order in which they were begun."""
     return [
         replace(
-            _standing(row),
+            _billed_through(row),
             has_earlier_zones=bool(row.has_earlier_zones),
             lacks_price=bool(row.lacks_price),
             has_adopted=bool(row.has_adopted),
         )
-        for row in tx.execute(_STANDINGS_OF, {"tenant": tenant_id})
+        for row in tx.execute(_BILLED_THROUGH_OF, {"tenant": tenant_id})
     ]
 
 
@@ -366,9 +366,9 @@ def _within(tenant_id: int, period: Period) -> dict[str, Any]:
     return {"tenant": tenant_id, "month": period.month.key, **months, **edges}
 
 
-def _standing(row: sa.Row[Any]) -> Standing:
+def _billed_through(row: sa.Row[Any]) -> BilledThrough:
     last_month = None if row.last_month is None else Month.from_key(row.last_month)
-    return Standing(subscription_of(row), last_month, row.billed_to)
+    return BilledThrough(subscription_of(row), last_month, row.billed_to)
 
 
 def _activity(row: sa.Row[Any], month: Month, reason: Reason) -> Activity:

@@ -1,7 +1,7 @@
-"""Sends what the meter is owed: claims events, tells the meter outside a transaction, and settles what it said.
+"""Sends pending usage events: claims them, calls the meter outside a transaction, and stores the results.
 
-An event keeps its hour, and the meter takes one event for an hour. So whoever dies between sending and settling leaves
-a claim that runs out, and the repeat is told that it is a duplicate.
+An event keeps its hour, and the meter accepts one event for an hour. After a crash between sending and storing, the
+claim expires, and the meter answers the repeat with "duplicate".
 """
 
 import datetime as dt
@@ -17,14 +17,14 @@ from billing import marketplace
 from billing.marketplace.errors import MarketplaceError, MarketplaceUnauthorized, MarketplaceUnavailable
 from billing.marketplace.usage_model import UsageKey, UsageResult
 from billing.metering import rules, store
-from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
+from billing.metering.model import Alarm, Sent, UsageEvent, UsageState, Verdict
 from shared.app import App
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.jobs import transact
 from shared.log import get_logger, where
-from shared.restore.flow import outward_installation
+from shared.restore.flow import find_active_installation
 
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ CLAIM: Final = dt.timedelta(seconds=120)  # longer than a batch may take
 RUN_SECONDS: Final = 200.0  # the platform ends a run after 300
 AT_ONCE_SECONDS: Final = 3.0  # a webhook is answered within 10
 _BATCH_SECONDS: Final = 20.0
-_MOST_AT_ONCE: Final = 25
-_OUTAGE: Final = 3  # batches in a row without an answer: the others wait for the next run
+_BATCH_SIZE: Final = 25
+_OUTAGE: Final = 3  # consecutive batches without a response end the run
 _WORD_LENGTH: Final = 40
 
 
 def meter_of(app: App) -> "Meter | None":
-    """None where nothing is metered: the Marketplace is off, or no dimension is named."""
+    """None without metering: the Marketplace is off, or no dimension is set."""
     client = marketplace.of(app)
     return None if client is None or not app.settings.marketplace_metering_dimension else client.meter
 
@@ -51,12 +51,12 @@ def send_due(
     *,
     tenant_id: int | None = None,
     seconds: float = RUN_SECONDS,
-    progress: Callable[[int], None] = lambda _settled: None,
+    progress: Callable[[int], None] = lambda _tried: None,
     retry: RetryPolicy | None = None,
 ) -> Sent:
-    """Tells the meter once of every event that is due, of all tenants or one; `progress` hears how many were tried.
+    """Sends every due event once, of all tenants or one; `progress` gets the number of tried events.
 
-    What cannot be sent stays as it is for the next run. `failed` in the result says that somebody should look.
+    An event that cannot be sent is left for the next run. If `failed` in the result is not 0, an operator should look.
     """
     meter = meter_of(app)
     if meter is None:
@@ -69,26 +69,26 @@ def send_due(
 
 
 def send_at_once(app: App, tenant_id: int) -> None:
-    """For whoever has just closed a bill: tries to tell the meter now, within seconds. It never fails its caller.
+    """Sends a tenant's events within seconds, after a bill was closed. Never raises.
 
-    What does not succeed is left to the next run of the job.
+    Events that could not be sent are left to the job's next run.
     """
     try:
-        if outward_installation(app) is None:
+        if find_active_installation(app) is None:
             return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
-    except Exception as error:  # noqa: BLE001 - the bill is closed, and what it owes is in the outbox
+    except Exception as error:  # noqa: BLE001 - the bill is closed, and its usage is in the outbox
         get_logger().error("usage_not_sent_at_once", **where(error))
 
 
-def tell_late(app: App) -> int:
-    """Logs, tenant by tenant, how many events were not accepted within their 24 hours; the number of all.
+def log_late_events(app: App) -> int:
+    """Logs for each tenant the number of events that were not accepted within 24 hours; returns their sum.
 
-    Those that wait for the meter's list are told of after 12.
+    Events that wait for the meter's list are logged after 12 hours.
     """
-    before = app.now() - rules.ASKED_FOR
-    for tenant, count in transact(app, ALL_TENANTS, lambda tx: store.unasked(tx, before), reads_only=True):
-        get_logger().error(Alarm.UNASKED.value, tenant=str(tenant), count=count)
+    before = app.now() - rules.MAX_WAIT_FOR_LIST
+    for tenant, count in transact(app, ALL_TENANTS, lambda tx: store.waiting_for_list(tx, before), reads_only=True):
+        get_logger().error(Alarm.NOT_ASKED.value, tenant=str(tenant), count=count)
     late = transact(app, ALL_TENANTS, lambda tx: store.late(tx, app.now() - rules.TAKEN_FOR), reads_only=True)
     for tenant, count in late:
         get_logger().error(Alarm.LATE.value, tenant=str(tenant), count=count)
@@ -106,7 +106,7 @@ class _Run:
     _unanswered: int = 0
     _is_over: bool = False
 
-    def claimed_batches(self) -> Iterable[list[Owed]]:
+    def claimed_batches(self) -> Iterable[list[UsageEvent]]:
         """Each event is claimed at most once in a run, in the order of the rows."""
         after = (0, 0)
         while not self._is_over and self.deadline.left > 0:
@@ -117,32 +117,32 @@ class _Run:
             if batch:
                 yield batch
 
-    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[Owed], list[Owed]]:
-        """What is due, and what of it nobody else has. A claim whose COMMIT was not answered runs out by itself."""
+    def _claim(self, tx: sa.Connection, after: tuple[int, int]) -> tuple[list[UsageEvent], list[UsageEvent]]:
+        """The due events, and those that could be claimed. A claim whose COMMIT was not answered expires."""
         now = self.app.now()
-        found = store.due(tx, now=now, after=after, most=_MOST_AT_ONCE, tenant_id=self.tenant_id)
+        found = store.due(tx, now=now, after=after, limit=_BATCH_SIZE, tenant_id=self.tenant_id)
         claims = [store.claim(tx, each, now=now, until=now + CLAIM) for each in found]
         return found, [each for each in claims if each is not None]
 
-    def send(self, batch: list[Owed]) -> None:
-        batch = self._never_taken(batch)
+    def send(self, batch: list[UsageEvent]) -> None:
+        batch = self._without_reported(batch)
         if not batch:
             return
         try:
             results = self.meter.send_usage([each.usage for each in batch], self._call_deadline())
         except MarketplaceError as error:
-            self._not_sent(batch, error)
+            self._release_batch(batch, error)
             return
         self._unanswered = 0
         for of_tenant in _by_tenant(batch):
-            self._guarded(of_tenant, lambda owed: self._settle(owed, results))
+            self._isolated(of_tenant, lambda events: self._settle(events, results))
 
-    def _never_taken(self, batch: list[Owed]) -> list[Owed]:
-        """Those to be sent: usage that is told late is looked for at the meter first, since it may have it already.
+    def _without_reported(self, batch: list[UsageEvent]) -> list[UsageEvent]:
+        """The events to send. Late usage is looked up at the meter first, since it may have been reported before.
 
-        What cannot be looked for waits.
+        Events that cannot be looked up wait.
         """
-        late = [each for each in batch if rules.must_be_asked_for(each)]
+        late = [each for each in batch if rules.must_check_meter(each)]
         if not late:
             return batch
         until = self.app.now().date()
@@ -152,101 +152,101 @@ class _Run:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
             for of_tenant in _by_tenant(late):
-                self._guarded(of_tenant, lambda owed: self._release(owed, rules.UNASKED))
+                self._isolated(of_tenant, lambda events: self._release(events, rules.NOT_ASKED))
             return [each for each in batch if each not in late]
-        taken: list[Owed] = []
+        taken: list[UsageEvent] = []
         for of_tenant in _by_tenant(late):
-            self._guarded(of_tenant, lambda owed: taken.extend(self._taken_before(owed, listing, until)))
+            self._isolated(of_tenant, lambda events: taken.extend(self._settle_reported(events, listing, until)))
         return [each for each in batch if each not in taken]
 
-    def _taken_before(self, owed: list[Owed], listing: "UsageList", until: dt.date) -> list[Owed]:
-        """Of one tenant's events those that are not to be sent now, settled by what the meter lists."""
+    def _settle_reported(self, events: list[UsageEvent], listing: "UsageList", until: dt.date) -> list[UsageEvent]:
+        """Settles those of one tenant's events that the meter lists or cannot take, and returns them."""
         settled = []
-        for each in owed:
+        for each in events:
             since, now = rules.first_day(each), self.app.now()
-            beside, adopted = self._known(each, since, until)
+            others, adopted = self._other_usage(each, since, until)
             listed = listing.quantity_of(each.usage, since, until)
-            seen = rules.before_sending(each, listed=listed, beside=beside, adopted=adopted, now=now)
+            seen = rules.verdict_before_sending(each, listed=listed, others=others, adopted=adopted, now=now)
             if seen is not None:
-                self._keep([(each, seen)], now)
+                self._store([(each, seen)], now)
                 settled.append(each)
         return settled
 
-    def _known(self, owed: Owed, since: dt.date, until: dt.date) -> tuple[list[Owed], int]:
-        """The events beside one from a day to another, and the units adopted on these days."""
+    def _other_usage(self, event: UsageEvent, since: dt.date, until: dt.date) -> tuple[list[UsageEvent], int]:
+        """The other events between two days, and the units adopted on these days."""
 
-        def look(tx: sa.Connection) -> tuple[list[Owed], int]:
-            return store.beside(tx, owed, since, until), store.adopted(tx, owed, since, until)
+        def read(tx: sa.Connection) -> tuple[list[UsageEvent], int]:
+            return store.other_events(tx, event, since, until), store.adopted_units(tx, event, since, until)
 
-        return self._transact(owed.tenant_id, look, reads_only=True)
+        return self._transact(event.tenant_id, read, reads_only=True)
 
-    def _not_sent(self, batch: list[Owed], error: MarketplaceError) -> None:
-        """A batch that was refused as a whole, or may have arrived: nothing is known of its events."""
+    def _release_batch(self, batch: list[UsageEvent], error: MarketplaceError) -> None:
+        """After a failed call: the batch was refused as a whole, or may have arrived."""
         self.sent.failed += 1
         get_logger().error("usage_batch_failed", reason=error.reason, count=len(batch))
         self._unanswered = self._unanswered + 1 if isinstance(error, MarketplaceUnavailable) else 0
         self._is_over = isinstance(error, MarketplaceUnauthorized) or self._unanswered == _OUTAGE
         for of_tenant in _by_tenant(batch):
-            self._guarded(of_tenant, lambda owed: self._release(owed, error.reason))
+            self._isolated(of_tenant, lambda events: self._release(events, error.reason))
 
-    def _guarded(self, owed: list[Owed], work: Callable[[list[Owed]], None]) -> None:
-        """One tenant's failure is kept from the others; its claims run out, and the next run has its events again."""
+    def _isolated(self, events: list[UsageEvent], work: Callable[[list[UsageEvent]], None]) -> None:
+        """Keeps one tenant's failure from the others; its claims expire, and the next run retries its events."""
         try:
-            work(owed)
+            work(events)
         except Exception as error:  # noqa: BLE001 - as above
             self.sent.failed += 1
             get_logger().error(
-                "job_failed_for_tenant", function="send_usage", tenant=str(owed[0].tenant), **where(error)
+                "job_failed_for_tenant", function="send_usage", tenant=str(events[0].tenant), **where(error)
             )
 
-    def _release(self, owed: list[Owed], word: str) -> None:
-        def give_back(tx: sa.Connection) -> None:
-            for each in owed:
+    def _release(self, events: list[UsageEvent], word: str) -> None:
+        def release(tx: sa.Connection) -> None:
+            for each in events:
                 store.release(tx, each, word[:_WORD_LENGTH])
 
-        self._transact(owed[0].tenant_id, give_back)
-        self.sent.waiting += len(owed)
+        self._transact(events[0].tenant_id, release)
+        self.sent.waiting += len(events)
 
-    def _settle(self, owed: list[Owed], results: Mapping[UsageKey, UsageResult]) -> None:
-        """Those that are clear come first: they tell what of the meter's list the others may be."""
+    def _settle(self, events: list[UsageEvent], results: Mapping[UsageKey, UsageResult]) -> None:
+        """Clear results come first, since they decide which of the meter's units the other events may be."""
         now = self.app.now()
-        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in owed]
+        verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in events]
         doubtful = [(each, found) for each, found in verdicts if self._is_doubtful(each, found)]
         verdicts = [each for each in verdicts if each not in doubtful]
         clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
         if clear:
-            self._keep(clear, now)
+            self._store(clear, now)
         for each, found in verdicts:
             if rules.may_have_arrived(each, found):
-                self._keep([(each, self._after_look(each, found, now))], now)
+                self._store([(each, self._verdict_after_listing(each, found, now))], now)
         for each, _ in doubtful:
-            self._keep([(each, self._after_look(each, rules.of_lost_event(), now))], now)
+            self._store([(each, self._verdict_after_listing(each, rules.verdict_of_lost_event(), now))], now)
 
-    def _is_doubtful(self, owed: Owed, found: Verdict) -> bool:
-        day = owed.usage.slot.date()
-        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._known(owed, day, day)[1])
+    def _is_doubtful(self, event: UsageEvent, found: Verdict) -> bool:
+        day = event.usage.slot.date()
+        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._other_usage(event, day, day)[1])
 
-    def _keep(self, verdicts: list[tuple[Owed, Verdict]], now: dt.datetime) -> None:
-        def keep(tx: sa.Connection) -> list[tuple[Owed, Verdict]]:
+    def _store(self, verdicts: list[tuple[UsageEvent, Verdict]], now: dt.datetime) -> None:
+        def store_verdicts(tx: sa.Connection) -> list[tuple[UsageEvent, Verdict]]:
             return [(each, verdict) for each, verdict in verdicts if store.settle(tx, each, verdict, now=now)]
 
-        mine = self._transact(verdicts[0][0].tenant_id, keep)
-        for each, verdict in mine:
+        stored = self._transact(verdicts[0][0].tenant_id, store_verdicts)
+        for each, verdict in stored:
             self.sent.count(verdict.state)
             if verdict.alarm is not None:
                 get_logger().error(verdict.alarm.value, tenant=str(each.tenant), code=verdict.word)
 
-    def _after_look(self, owed: Owed, found: Verdict, now: dt.datetime) -> Verdict:
-        day = owed.usage.slot.date()
+    def _verdict_after_listing(self, event: UsageEvent, found: Verdict, now: dt.datetime) -> Verdict:
+        day = event.usage.slot.date()
         try:
             listing = self.meter.usage(day, day, self._call_deadline())
         except MarketplaceError as error:
             self.sent.failed += 1
             get_logger().error("usage_not_listed", reason=error.reason)
-            return Verdict(UsageState.PENDING, found.word)  # given up only when it is sure that it never arrived
-        beside, adopted = self._known(owed, day, day)
-        listed = listing.quantity_of(owed.usage, day, day)
-        return rules.after_look(owed, found, listed=listed, beside=beside, adopted=adopted, now=now)
+            return Verdict(UsageState.PENDING, found.word)  # an alarm only once it is certain that it never arrived
+        others, adopted = self._other_usage(event, day, day)
+        listed = listing.quantity_of(event.usage, day, day)
+        return rules.verdict_after_listing(event, found, listed=listed, others=others, adopted=adopted, now=now)
 
     def _transact(self, tenant_id: int, work: Callable[[sa.Connection], T], *, reads_only: bool = False) -> T:
         return transact(self.app, tenant_id, work, reads_only=reads_only, retry=self.retry)
@@ -255,6 +255,6 @@ class _Run:
         return self.deadline.at_most(_BATCH_SECONDS)
 
 
-def _by_tenant(batch: list[Owed]) -> Iterable[list[Owed]]:
+def _by_tenant(batch: list[UsageEvent]) -> Iterable[list[UsageEvent]]:
     """They are in the order of their tenants."""
-    return (list(owed) for _, owed in itertools.groupby(batch, key=lambda each: each.tenant_id))
+    return (list(events) for _, events in itertools.groupby(batch, key=lambda each: each.tenant_id))

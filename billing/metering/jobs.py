@@ -1,15 +1,15 @@
-"""The timer-triggered functions of the meter: tell it what is owed, and compare what it has."""
+"""The scheduled functions of usage reporting: sending pending events, and the daily reconciliation."""
 
 from typing import Final
 
 import azure.functions as func
 
 from billing.metering import reconcile_flow
-from billing.metering.flow import meter_of, send_due, tell_late
+from billing.metering.flow import log_late_events, meter_of, send_due
 from shared.app import App, current
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from shared.restore.flow import outward
+from shared.restore.flow import run_unless_held
 
 
 blueprint = func.Blueprint()
@@ -19,7 +19,7 @@ _RECONCILE: Final = "reconcile_usage"
 
 @blueprint.function_name(_SEND)
 @blueprint.timer_trigger(arg_name="timer", schedule="%USAGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def send_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     send_all(current())
 
 
@@ -31,19 +31,19 @@ def reconcile_usage(timer: func.TimerRequest) -> None:  # noqa: ARG001 - likewis
 
 
 def send_all(app: App) -> int:
-    """Tells the meter of everything that is due; how many events were accepted.
+    """Sends every due event; returns the number of accepted ones.
 
     Raises:
-        JobFailed: some batches, or tenants of a batch, failed; the others had their turn.
+        JobFailed: some batches, or tenants of a batch, failed; the others are done.
     """
     if meter_of(app) is None:
         return 0
-    return outward(app, _SEND, lambda: _send(app), held=0)
+    return run_unless_held(app, _SEND, lambda: _send(app), held=0)
 
 
 def _send(app: App) -> int:
     sent = send_due(app)
-    tell_late(app)
+    log_late_events(app)
     get_logger().info("job_done", function=_SEND, count=sent.accepted, failed=sent.failed)
     if sent.failed:
         raise JobFailed(f"{_SEND}: {sent.failed} batches or tenants failed")

@@ -1,4 +1,4 @@
-"""A usage event as the outbox has it, what becomes of it, and the sum of a run."""
+"""Usage events of the outbox, verdicts on them, and the counts of a run."""
 
 import datetime as dt
 import uuid
@@ -12,27 +12,26 @@ class UsageState(StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     HELD = "held"  # the subscription takes no usage now
-    ALARM = "alarm"  # it is not sent again before somebody has looked
+    ALARM = "alarm"  # not sent again; an operator must look
 
 
 class Alarm(StrEnum):
-    """The constant names of the log lines that somebody must look at."""
+    """Log events that an operator must look at."""
 
-    CONFLICT = "usage_conflict"  # the hour holds another quantity than ours
-    EXPIRED = "usage_expired"  # older than the 24 hours in which it is taken
+    CONFLICT = "usage_conflict"  # the hour has another quantity
+    EXPIRED = "usage_expired"  # older than the 24 hours in which the meter accepts it
     REFUSED = "usage_refused"  # for the reason that `code` gives
-    UNASKED = "usage_not_asked"  # `count` events of the tenant wait for 12 hours, as the meter's list cannot be had
+    NOT_ASKED = "usage_not_asked"  # `count` events of the tenant wait for 12 hours, as the meter's list cannot be had
     LATE = "usage_late"  # `count` events of the tenant were not accepted within 24 hours
     MISMATCH = "usage_mismatch"  # the meter and the outbox do not agree
     MORE_SENT = "usage_more_than_billed"  # the meter has `sent` users of a month whose bill has `billed`
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
-    """A row of the outbox; `tenant` is the tenant's public id, `attempts` counts the one that goes on.
+class UsageEvent:
+    """A row of the outbox; `tenant` is the tenant's public id, `attempts` includes the present one.
 
-    `period_ends_at` is its bill's, where it is due to be sent. `has_ended`: the subscription is over here, and is not
-    reinstated.
+    `period_ends_at` is set for due events. `has_ended`: the subscription has ended and is not reinstated.
     """
 
     id: int
@@ -49,7 +48,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a row becomes: `word` is the Marketplace's, or ours where there was none."""
+    """The new state of an event; `word` is the Marketplace's status, or ours without a response."""
 
     state: UsageState
     word: str
@@ -59,7 +58,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Sent:
-    """What a run came to; `failed` counts batches and tenants that could not be worked on."""
+    """The counts of a run; `failed` counts batches and tenants with an error."""
 
     accepted: int = 0
     waiting: int = 0

@@ -1,4 +1,4 @@
-"""Compares what the meter has with what the outbox knows it has, and finds an hour for usage to be told in: pure."""
+"""Compares the meter's list with the outbox, and finds a free hour for rescheduled usage: pure."""
 
 import datetime as dt
 import uuid
@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from billing.marketplace.usage_model import UsageDay, hour_of
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import TAKEN_FOR
 from shared.calendar import Month
 
@@ -21,9 +21,9 @@ _DayKey: TypeAlias = tuple[uuid.UUID, str, dt.date]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event of the outbox, and what it is of; `plan_id` and `ended_at` are the subscription's as it is now."""
+    """An event of the outbox with its bill's month; `plan_id` and `ended_at` are the subscription's present ones."""
 
-    owed: Owed
+    event: UsageEvent
     slug: str
     month: Month
     last_result: str | None
@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Units that the meter has by our records, on a day of UTC; `tenant` is the public id."""
+    """Units of a day of UTC that the meter accepted by our records; `tenant` is the public id."""
 
     tenant: uuid.UUID
     subscription_id: uuid.UUID
@@ -43,15 +43,15 @@ class Accepted:
 
 
 class Difference(StrEnum):
-    MISSING = "missing"  # accepted once, and not listed
+    MISSING = "missing"  # accepted before, and not listed
     DIFFERENT = "different"
-    FOREIGN = "foreign"  # listed, and nothing of ours
-    NOT_CHARGED = "not_charged"  # Microsoft took it and says that it will not charge it, or not all of it
+    FOREIGN = "foreign"  # listed, and unknown here
+    NOT_CHARGED = "not_charged"  # Microsoft accepted it and will not charge all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Of a subscription, dimension and day of UTC; `tenant` is None where the subscription is none of ours."""
+    """Of a subscription, dimension and day of UTC; `tenant` is None for an unknown subscription."""
 
     difference: Difference
     tenant: uuid.UUID | None
@@ -62,20 +62,20 @@ class Mismatch:
     theirs: Decimal
 
 
-class NotReslotted(Exception):
-    """Why an event keeps its hour, in words for the operator."""
+class RescheduleRefused(Exception):
+    """The reason for the operator why an event keeps its hour."""
 
 
 def mismatches(
     accepted: Iterable[Accepted], listed: Iterable[UsageDay], owners: Mapping[uuid.UUID, uuid.UUID]
 ) -> list[Mismatch]:
-    """Day by day, since the meter lists no hours; in the order of days."""
+    """By day, since the meter lists no hours; in the order of days."""
     ours: defaultdict[_DayKey, Decimal] = defaultdict(Decimal)
     theirs: defaultdict[_DayKey, Decimal] = defaultdict(Decimal)
-    told_by, not_charged = dict(owners), set[_DayKey]()
+    tenant_of, not_charged = dict(owners), set[_DayKey]()
     for each in accepted:
         ours[each.subscription_id, each.dimension, each.day] += each.quantity
-        told_by[each.subscription_id] = each.tenant
+        tenant_of[each.subscription_id] = each.tenant
     for day in listed:
         key = (uuid.UUID(day.subscription_id), day.dimension, day.day)
         theirs[key] += day.quantity
@@ -85,7 +85,7 @@ def mismatches(
     for key in sorted(ours.keys() | theirs.keys(), key=lambda key: (key[2], key[0], key[1])):
         difference = _difference(ours[key], theirs[key], is_charged=key not in not_charged)
         if difference is not None:
-            found.append(Mismatch(difference, told_by.get(key[0]), *key, ours[key], theirs[key]))
+            found.append(Mismatch(difference, tenant_of.get(key[0]), *key, ours[key], theirs[key]))
     return found
 
 
@@ -97,33 +97,33 @@ def _difference(ours: Decimal, theirs: Decimal, *, is_charged: bool) -> Differen
     return Difference.DIFFERENT if ours else Difference.FOREIGN
 
 
-def require_untaken(entry: Entry, listed: Decimal, others: int) -> None:
-    """Lets only that be told again which was surely never taken, since nothing can be taken back.
+def ensure_not_reported(entry: Entry, listed: Decimal, others: int) -> None:
+    """Lets through events that were certainly never accepted, since reported usage cannot be taken back.
 
     Raises:
-        NotReslotted: it is in no alarm, or the meter has something for its hour, its day or a day since.
+        RescheduleRefused: it is not in alarm, or the meter has usage of its hour, its day or a later day.
     """
-    name = f"event {entry.owed.id}"
-    if entry.owed.state is not UsageState.ALARM:
-        raise NotReslotted(f"{name} is {entry.owed.state}; only an event in alarm can be given another hour")
+    name = f"event {entry.event.id}"
+    if entry.event.state is not UsageState.ALARM:
+        raise RescheduleRefused(f"{name} is {entry.event.state}; only an event in alarm can be rescheduled")
     if entry.last_result in {"Duplicate", "Accepted"}:
-        raise NotReslotted(f"{name} met another quantity in its hour; telling it again would charge on top of that")
+        raise RescheduleRefused(f"{name} met another quantity in its hour; reporting it again would charge more")
     if listed != others:
-        raise NotReslotted(
-            f"the meter has {listed} since the day of {name}, of which {others} are known; settle that first"
+        raise RescheduleRefused(
+            f"the meter has {listed} since the day of {name}, of which {others} are known; clear that up first"
         )
 
 
-def free_hour(entry: Entry, taken: set[dt.datetime], now: dt.datetime) -> dt.datetime:
-    """The newest hour in which the usage will be taken: after a cancellation only those before it count.
+def free_hour(entry: Entry, used: set[dt.datetime], now: dt.datetime) -> dt.datetime:
+    """The latest unused hour that the meter still accepts; after a cancellation, an hour before it.
 
     Raises:
-        NotReslotted: there is none.
+        RescheduleRefused: there is none.
     """
     last = min(now, entry.ended_at or now)
     hour = hour_of(last)
     while hour > now - TAKEN_FOR:
-        if hour not in taken:
+        if hour not in used:
             return hour
         hour -= dt.timedelta(hours=1)
-    raise NotReslotted(f"no hour is left in which the usage of event {entry.owed.id} would be taken")
+    raise RescheduleRefused(f"the meter accepts the usage of event {entry.event.id} in no hour any more")

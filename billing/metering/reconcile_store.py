@@ -1,4 +1,4 @@
-"""The outbox as reconciliation and operators see it, and a new hour for an event that was never taken."""
+"""Reads the outbox for reconciliation and operators, and reschedules an event."""
 
 import datetime as dt
 import uuid
@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.reconcile_rules import Accepted, Entry
-from billing.metering.store import IS_OWED, owed_of
+from billing.metering.store import COUNTS_FOR_BILL, event_of
 from shared.calendar import Month
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
@@ -25,7 +25,7 @@ def _entries() -> sa.Select[Any]:
         .join(tenants, tenants.c.id == _e.tenant_id)
         .join(billing_records, sa.and_(_r.tenant_id == _e.tenant_id, _r.id == _e.record_id))
         .join(subscriptions, sa.and_(_s.tenant_id == _r.tenant_id, _s.id == _r.subscription_id))
-        .where(IS_OWED)
+        .where(COUNTS_FOR_BILL)
     )
 
 
@@ -59,8 +59,8 @@ _HOURS: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.dimension == bindparam("dimension"),
     _e.slot >= bindparam("since", type_=_e.slot.type),
 )
-# Somebody else who gave it an hour meanwhile has taken it out of its alarm.
-_RESLOT: Final = (
+# A concurrent reschedule has ended the alarm.
+_RESCHEDULE: Final = (
     usage_events.update()
     .where(
         _e.tenant_id == bindparam("tenant"),
@@ -85,7 +85,7 @@ def find(tx: sa.Connection, event_id: int) -> Entry | None:
 
 
 def not_accepted(tx: sa.Connection, tenant_id: int | None = None) -> list[Entry]:
-    """Everything that is owed and has not arrived, of all tenants or one."""
+    """The events that count for a bill and are not accepted, of all tenants or one."""
     found = tx.execute(_OPEN) if tenant_id is None else tx.execute(_OPEN_OF, {"tenant": tenant_id})
     return [_entry(row) for row in found]
 
@@ -100,28 +100,30 @@ def accepted(tx: sa.Connection, since: dt.datetime, before: dt.datetime) -> list
 
 
 def adopted(tx: sa.Connection, since: dt.date, until: dt.date) -> list[Accepted]:
-    """The adopted usage of days of UTC, the first and the last among them."""
+    """The adopted usage between two days of UTC, inclusive."""
     rows = tx.execute(_ADOPTED, {"first": since, "last": until})
     return [Accepted(row.tenant, row.marketplace_id, row.dimension, row.day, row.quantity) for row in rows]
 
 
 def owners(tx: sa.Connection, subscription_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-    """The public id of the tenant that has each of these subscriptions; those of nobody are left out."""
+    """The public ids of the subscriptions' tenants; unknown subscriptions are left out."""
     rows = tx.execute(_OWNERS, {"subscriptions": list(subscription_ids)})
     return {row.marketplace_id: row.public_id for row in rows}
 
 
-def hours_taken(tx: sa.Connection, owed: Owed, since: dt.datetime) -> set[dt.datetime]:
+def reported_hours(tx: sa.Connection, event: UsageEvent, since: dt.datetime) -> set[dt.datetime]:
     """The hours that events of the same subscription and dimension have since an instant."""
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return set(tx.scalars(_HOURS, {"tenant": owed.tenant_id, "since": since, **of}))
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
+    return set(tx.scalars(_HOURS, {"tenant": event.tenant_id, "since": since, **of}))
 
 
-def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime) -> bool:
-    """Gives an event in alarm another hour and its subscription's present plan; False when it was changed meanwhile."""
-    of = {"tenant": entry.owed.tenant_id, "event": entry.owed.id, "seen": entry.owed.usage.slot}
-    return tx.execute(_RESLOT, {**of, "hour": hour, "plan": entry.plan_id}).rowcount == 1
+def reschedule(tx: sa.Connection, entry: Entry, hour: dt.datetime) -> bool:
+    """Gives an event in alarm another hour and its subscription's present plan; False if it has changed."""
+    of = {"tenant": entry.event.tenant_id, "event": entry.event.id, "seen": entry.event.usage.slot}
+    return tx.execute(_RESCHEDULE, {**of, "hour": hour, "plan": entry.plan_id}).rowcount == 1
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    return Entry(owed_of(row), row.slug, Month.from_key(row.month_key), row.last_result, row.present_plan, row.ended_at)
+    return Entry(
+        event_of(row), row.slug, Month.from_key(row.month_key), row.last_result, row.present_plan, row.ended_at
+    )

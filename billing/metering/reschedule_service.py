@@ -1,41 +1,36 @@
-"""Gives usage that was never taken another hour, on record."""
+"""Reschedules usage that was never accepted, and records it in the audit log."""
 
 import datetime as dt
-import uuid
 
 import sqlalchemy as sa
 
 from billing.metering import reconcile_store
-from billing.metering.reconcile_rules import Entry, NotReslotted, free_hour
+from billing.metering.reconcile_rules import Entry, RescheduleRefused, free_hour
 from billing.metering.rules import TAKEN_FOR
 from shared import audit
-from shared.work import OPERATOR
+from shared.work import Work
 
 
 def new_hour(tx: sa.Connection, entry: Entry, *, now: dt.datetime) -> dt.datetime:
     """The hour that the event would get.
 
     Raises:
-        NotReslotted: there is none.
+        RescheduleRefused: there is none.
     """
-    return free_hour(entry, reconcile_store.hours_taken(tx, entry.owed, now - TAKEN_FOR), now)
+    return free_hour(entry, reconcile_store.reported_hours(tx, entry.event, now - TAKEN_FOR), now)
 
 
-def reslot(tx: sa.Connection, entry: Entry, hour: dt.datetime, *, now: dt.datetime, row_id: uuid.UUID) -> None:
-    """Lets the event be sent again, for another hour: Microsoft allows units that were too late to be told later.
+def reschedule(work: Work, entry: Entry, hour: dt.datetime) -> None:
+    """Has the event sent again for another hour: Microsoft allows late units to be reported later.
 
     Raises:
-        NotReslotted: somebody else changed it meanwhile.
+        RescheduleRefused: it was changed since it was read.
     """
-    if not reconcile_store.reslot(tx, entry, hour):
-        raise NotReslotted(f"event {entry.owed.id} was changed by somebody else meanwhile; nothing was changed")
-    audit.record_row(
-        tx,
-        entry.owed.tenant_id,
+    if not reconcile_store.reschedule(work.tx, entry, hour):
+        raise RescheduleRefused(f"event {entry.event.id} has changed; nothing was changed")
+    audit.record(
+        work,
         audit.Action.USAGE_RESLOTTED,
-        actor=OPERATOR,
-        at=now,
-        row_id=row_id,
-        before={"slot": entry.owed.usage.slot, "plan": entry.owed.usage.plan_id},
+        before={"slot": entry.event.usage.slot, "plan": entry.event.usage.plan_id},
         after={"slot": hour, "plan": entry.plan_id},
     )

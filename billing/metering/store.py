@@ -1,4 +1,4 @@
-"""The outbox: claims usage events, and settles them by what the meter said."""
+"""The outbox of usage: claims events, and stores the result of sending them."""
 
 import datetime as dt
 import uuid
@@ -9,17 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.marketplace.usage_model import Usage
-from billing.metering.model import Owed, UsageState, Verdict
-from billing.metering.rules import UNASKED
+from billing.metering.model import UsageEvent, UsageState, Verdict
+from billing.metering.rules import NOT_ASKED
 from shared.db.schema import adopted_usage, billing_records, subscriptions, tenants, usage_events
 
 
 _e, _r, _s, _a = usage_events.c, billing_records.c, subscriptions.c, adopted_usage.c
-# These two are written into the statement, so that engines see that the index of such events serves it.
+# Literals, so that the database can use the partial index of such events.
 _OPEN = _e.state.in_([sa.literal_column(f"'{each}'") for each in (UsageState.PENDING, UsageState.HELD)])
 _NOT_ACCEPTED = _e.state != sa.literal_column(f"'{UsageState.ACCEPTED}'")
-# Whoever voids a record withdraws what was never tried, and counts on the rest to arrive, but not on what is in alarm.
-IS_OWED: Final = sa.or_(_r.state == "closed", _e.settled_at.is_(None), _r.voided_at < _e.settled_at)
+# Voiding a record removes its untried events; the others count until they end in an alarm.
+COUNTS_FOR_BILL: Final = sa.or_(_r.state == "closed", _e.settled_at.is_(None), _r.voided_at < _e.settled_at)
 _now = bindparam("now", type_=_e.slot.type)
 _FREE = sa.or_(_e.claimed_until.is_(None), _e.claimed_until <= _now)
 _AFTER_TENANT = bindparam("after_tenant", type_=sa.BigInteger)
@@ -40,7 +40,7 @@ def _due(*of: sa.ColumnElement[bool]) -> sa.Select[Any]:
         .join(subscriptions, sa.and_(_s.tenant_id == _r.tenant_id, _s.id == _r.subscription_id))
         .where(_OPEN, _e.slot <= _now, _FREE, *of)
         .order_by(_e.tenant_id, _e.id)
-        .limit(bindparam("most", type_=sa.Integer))
+        .limit(bindparam("limit", type_=sa.Integer))
     )
 
 
@@ -53,7 +53,7 @@ _CLAIM: Final = (
     .where(*_THIS, _OPEN, _FREE)
     .values(claimed_until=_until, attempts=_e.attempts + 1, tried_at=_now, plan_id=bindparam("plan"))
 )
-# Whoever's claim has run out and been taken over changes nothing any more.
+# A claim that expired and was taken over by another process changes nothing.
 _MINE = (*_THIS, _e.claimed_until == _until)
 _SETTLE: Final = (
     usage_events.update()
@@ -67,7 +67,7 @@ _SETTLE: Final = (
     )
 )
 _RELEASE: Final = usage_events.update().where(*_MINE).values(last_result=bindparam("word"), claimed_until=None)
-_BESIDE: Final[sa.Select[Any]] = (
+_OTHER_EVENTS: Final[sa.Select[Any]] = (
     sa.select(usage_events, tenants.c.public_id.label("tenant"))
     .join(tenants, tenants.c.id == _e.tenant_id)
     .where(
@@ -93,11 +93,11 @@ _LATE: Final[sa.Select[Any]] = (
     .where(
         _NOT_ACCEPTED,
         _e.slot <= bindparam("before", type_=_e.slot.type),
-        IS_OWED,
+        COUNTS_FOR_BILL,
     )
     .group_by(tenants.c.public_id)
 )
-_UNASKED: Final[sa.Select[Any]] = (
+_WAITING_FOR_LIST: Final[sa.Select[Any]] = (
     sa.select(tenants.c.public_id, sa.func.count().label("events"))
     .join(tenants, tenants.c.id == _e.tenant_id)
     .where(_OPEN, _e.last_result == bindparam("word"), _e.created_at <= bindparam("before", type_=_e.created_at.type))
@@ -106,50 +106,50 @@ _UNASKED: Final[sa.Select[Any]] = (
 
 
 def due(
-    tx: sa.Connection, *, now: dt.datetime, after: tuple[int, int], most: int, tenant_id: int | None = None
-) -> list[Owed]:
-    """The next events to be sent, of all tenants or one, in the order of tenants and rows after the one named.
+    tx: sa.Connection, *, now: dt.datetime, after: tuple[int, int], limit: int, tenant_id: int | None = None
+) -> list[UsageEvent]:
+    """The next events to send, of all tenants or one, by tenant and row, after the given position.
 
-    Each with the plan that its subscription has now, since the meter takes no other.
+    Each has the present plan of its subscription, since the meter accepts no other.
     """
-    values: dict[str, Any] = {"now": now, "after": after[1], "most": most}
+    values: dict[str, Any] = {"now": now, "after": after[1], "limit": limit}
     if tenant_id is None:
         return [_due_of(row) for row in tx.execute(_DUE, {**values, "after_tenant": after[0]})]
     return [_due_of(row) for row in tx.execute(_DUE_OF, {**values, "tenant": tenant_id})]
 
 
-def claim(tx: sa.Connection, owed: Owed, *, now: dt.datetime, until: dt.datetime) -> Owed | None:
-    """Takes an event to send it, until an instant; None when somebody else has it, or has settled it."""
-    values = {"tenant": owed.tenant_id, "event": owed.id, "now": now, "until": until, "plan": owed.usage.plan_id}
+def claim(tx: sa.Connection, event: UsageEvent, *, now: dt.datetime, until: dt.datetime) -> UsageEvent | None:
+    """Claims an event until an instant; None if another process has claimed or settled it."""
+    values = {"tenant": event.tenant_id, "event": event.id, "now": now, "until": until, "plan": event.usage.plan_id}
     if tx.execute(_CLAIM, values).rowcount == 0:
         return None
-    return replace(owed, attempts=owed.attempts + 1, claimed_until=until)
+    return replace(event, attempts=event.attempts + 1, claimed_until=until)
 
 
-def settle(tx: sa.Connection, owed: Owed, verdict: Verdict, *, now: dt.datetime) -> bool:
-    """Gives the claim back with what came of it; False, and nothing happens, when it was lost."""
-    is_over = verdict.state in {UsageState.ACCEPTED, UsageState.ALARM}
-    told = {"new_state": verdict.state.value, "word": verdict.word, "event_id": verdict.usage_event_id}
-    return tx.execute(_SETTLE, {**_mine(owed), **told, "settled": now if is_over else None}).rowcount == 1
+def settle(tx: sa.Connection, event: UsageEvent, verdict: Verdict, *, now: dt.datetime) -> bool:
+    """Stores the verdict and ends the claim; False, without a change, if the claim was lost."""
+    is_final = verdict.state in {UsageState.ACCEPTED, UsageState.ALARM}
+    result = {"new_state": verdict.state.value, "word": verdict.word, "event_id": verdict.usage_event_id}
+    return tx.execute(_SETTLE, {**_mine(event), **result, "settled": now if is_final else None}).rowcount == 1
 
 
-def release(tx: sa.Connection, owed: Owed, word: str) -> None:
-    """Gives the claim back, with the event as it was: nobody said anything about it."""
-    tx.execute(_RELEASE, {**_mine(owed), "word": word})
+def release(tx: sa.Connection, event: UsageEvent, word: str) -> None:
+    """Ends the claim without a result; `word` says why."""
+    tx.execute(_RELEASE, {**_mine(event), "word": word})
 
 
-def beside(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> list[Owed]:
-    """The other events of the subscription and dimension from a day of UTC to another, both among them."""
-    values = {"tenant": owed.tenant_id, "event": owed.id, "since": midnight(since)}
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    rows = tx.execute(_BESIDE, {**values, **of, "before": midnight(until + dt.timedelta(days=1))})
-    return [owed_of(row) for row in rows]
+def other_events(tx: sa.Connection, event: UsageEvent, since: dt.date, until: dt.date) -> list[UsageEvent]:
+    """The other events of the subscription and dimension between two days of UTC, inclusive."""
+    values = {"tenant": event.tenant_id, "event": event.id, "since": midnight(since)}
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
+    rows = tx.execute(_OTHER_EVENTS, {**values, **of, "before": midnight(until + dt.timedelta(days=1))})
+    return [event_of(row) for row in rows]
 
 
-def adopted(tx: sa.Connection, owed: Owed, since: dt.date, until: dt.date) -> int:
-    """Adopted units of the subscription and dimension from a day of UTC to another, both among them."""
-    of = {"subscription": owed.usage.subscription_id, "dimension": owed.usage.dimension}
-    return int(tx.execute(_ADOPTED, {"tenant": owed.tenant_id, "first": since, "last": until, **of}).scalar_one())
+def adopted_units(tx: sa.Connection, event: UsageEvent, since: dt.date, until: dt.date) -> int:
+    """Adopted units of the subscription and dimension between two days of UTC, inclusive."""
+    of = {"subscription": event.usage.subscription_id, "dimension": event.usage.dimension}
+    return int(tx.execute(_ADOPTED, {"tenant": event.tenant_id, "first": since, "last": until, **of}).scalar_one())
 
 
 def midnight(day: dt.date) -> dt.datetime:
@@ -157,29 +157,29 @@ def midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
-def unasked(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
-    """The tenants with events made up to an instant that wait for the meter's list, and how many."""
-    return [(row.public_id, row.events) for row in tx.execute(_UNASKED, {"before": before, "word": UNASKED})]
+def waiting_for_list(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
+    """The tenants with events created before an instant that wait for the meter's list, and their number."""
+    return [(row.public_id, row.events) for row in tx.execute(_WAITING_FOR_LIST, {"before": before, "word": NOT_ASKED})]
 
 
 def late(tx: sa.Connection, before: dt.datetime) -> list[tuple[uuid.UUID, int]]:
-    """The tenants with events of an hour up to an instant that were never accepted, and how many."""
+    """The tenants with events of hours before an instant that are not accepted, and their number."""
     return [(row.public_id, row.events) for row in tx.execute(_LATE, {"before": before})]
 
 
-def _due_of(row: sa.Row[Any]) -> Owed:
-    owed = owed_of(row)
-    usage = replace(owed.usage, plan_id=row.present_plan)
-    return replace(owed, usage=usage, period_ends_at=row.period_to, has_ended=row.ended_at is not None)
+def _due_of(row: sa.Row[Any]) -> UsageEvent:
+    event = event_of(row)
+    usage = replace(event.usage, plan_id=row.present_plan)
+    return replace(event, usage=usage, period_ends_at=row.period_to, has_ended=row.ended_at is not None)
 
 
-def _mine(owed: Owed) -> dict[str, Any]:
-    return {"tenant": owed.tenant_id, "event": owed.id, "until": owed.claimed_until}
+def _mine(event: UsageEvent) -> dict[str, Any]:
+    return {"tenant": event.tenant_id, "event": event.id, "until": event.claimed_until}
 
 
-def owed_of(row: sa.Row[Any]) -> Owed:
+def event_of(row: sa.Row[Any]) -> UsageEvent:
     """The row of the outbox, read together with its tenant's public id as `tenant`."""
-    return Owed(
+    return UsageEvent(
         id=row.id,
         tenant_id=row.tenant_id,
         tenant=row.tenant,

@@ -1,4 +1,4 @@
-"""The HTTP functions of the bills: records, a month with its lines, its statement to print, and the running month."""
+"""The HTTP functions of bills: records, a month with its lines, the usage statement, and the preview."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -35,7 +35,7 @@ _TAG: Final = "billing"
     ),
 )
 def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
-    """Your organisation's bills, newest month first.
+    """Bills of your organization, newest month first.
 
     One record for each subscription and month. A record never changes: a mistake is voided and replaced, and both are
     listed.
@@ -64,7 +64,7 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
     ),
 )
 def get_billing_month(call: Call) -> Reply:
-    """The bills of a month, with everybody who counts and why.
+    """Bills of a month, with their active users.
 
     `month` is written like 2026-11. A month with several subscriptions has several records.
     """
@@ -87,16 +87,16 @@ def get_billing_month(call: Call) -> Reply:
 def get_billing_statement(call: Call) -> Reply:
     """The usage statement of a month, as PDF.
 
-    A statement, not an invoice: Microsoft invoices what was bought in the Marketplace, the vendor what was agreed with
-    it. It has every record of the month.
+    A statement, not an invoice: Microsoft invoices Marketplace purchases, the vendor invoices its agreements. It shows
+    every record of the month.
     """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         month, bills = records_service.bills_of(tx, tenant, call.path("month"), now=call.now)
     document = statement(_vendor(call.app.settings), tenant.name, month, bills)
     if not call.is_head:
-        with call.app.transaction(tenant=tenant.id) as tx:  # a read cannot write, and an export goes on record
-            records_service.record_statement(tx, call.caller, month, now=call.now, row_id=call.app.new_id())
+        with call.app.transaction(tenant=tenant.id) as tx:  # the read's transaction cannot write the audit row
+            records_service.record_statement(call.work(tx), month)
     name = f"timetracker-{tenant.slug}-{month}-statement.pdf"
     return Reply(
         HTTPStatus.OK, document, {"Content-Type": PDF, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -110,14 +110,14 @@ def get_billing_statement(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="billing/preview",
         tag=_TAG,
-        answers={200: Answer("The bill as it would be now", BillingPreview)},
+        answers={200: Answer("The bill if the month ended now", BillingPreview)},
         problems=NOT_FOUND,
     ),
 )
 def get_billing_preview(call: Call) -> Reply:
-    """What the running month comes to so far.
+    """Preview of the running month's bill.
 
-    By the same computation that will close the month. It changes until then.
+    Computed as at the end of the month. It changes until then.
     """
     with call.transaction() as tx:
         bill, lines, seats = records_service.preview(tx, call.caller.tenant, now=call.now)

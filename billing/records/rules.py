@@ -1,4 +1,4 @@
-"""How the period of a bill is written, and why a month has no record: pure, and without data."""
+"""How the period of a bill is written, and why a month has no record; pure."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

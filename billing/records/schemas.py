@@ -27,19 +27,17 @@ InvoicedBy = Annotated[
 Total = Annotated[
     str | None,
     Field(
-        description="a decimal number in the record's currency; absent while the price is not known, and where "
-        "Microsoft charges for seats, since its invoice decides",
+        description="a decimal number in the record's currency; absent while the price is not known, and if "
+        "Microsoft charges for seats",
         examples=["13.50"],
     ),
 ]
-MonthText = Annotated[str, Field(description="a calendar month in the organisation's time zone", examples=["2026-11"])]
+MonthText = Annotated[str, Field(description="a calendar month in the organization's time zone", examples=["2026-11"])]
 Included = Annotated[
     int | None,
-    Field(description="of the active users, those that the plan's monthly fee covers, or a free trial; absent is none"),
+    Field(description="active users covered by the plan's monthly fee or a free trial; absent if none"),
 ]
-RateUnit = Annotated[
-    str | None, Field(description="how long one user or seat is paid for by the rate", examples=["P1M", "P1Y"])
-]
+RateUnit = Annotated[str | None, Field(description="billing unit of the rate", examples=["P1M", "P1Y"])]
 
 
 GivenMonth = Annotated[
@@ -56,11 +54,11 @@ class RecordsQuery(PageQuery):
 
 
 class BillingRecord(WireModel):
-    """A closed month: `total` is `activeUsers` without `includedUsers`, times `ratePerUser`.
+    """A closed month: `total` is `activeUsers` minus `includedUsers`, times `ratePerUser`.
 
-    A mistake is voided and replaced, never changed. Where Microsoft charges for seats there is no total: its invoice
-    decides. Where the price could not be read there is no rate, no currency and no total; the record is replaced when
-    the price is known.
+    A record never changes; a wrong one is voided and replaced. If Microsoft charges for seats, there is no total, and
+    Microsoft's invoice decides. While the price is not known, rate, currency and total are absent; the record is
+    replaced later.
     """
 
     id: str
@@ -68,9 +66,9 @@ class BillingRecord(WireModel):
     kind: KindText = Field(description="final: the subscription ended in it")
     state: StateText
     period_from: Instant
-    period_to: Instant = Field(description="not in it any more")
+    period_to: Instant = Field(description="exclusive end of the period")
     time_zone: str = Field(description="the organization's when the period began; the month is one of this zone")
-    subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    subscription_id: str | None = Field(None, description="Marketplace id; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")
@@ -80,12 +78,12 @@ class BillingRecord(WireModel):
     rate_unit: RateUnit = None
     currency: str | None = None
     total: Total = None
-    last_event_type: str | None = Field(None, description="the last event of the subscription before the close")
+    last_event_type: str | None = Field(None, description="last event of the subscription before the close")
     closed_at: Instant
     voided_at: Instant | None = None
     void_reason: str | None = None
-    replaces_id: str | None = Field(None, description="the void record that this one stands for")
-    replaced_by_id: str | None = Field(None, description="the record that stands for this void one")
+    replaces_id: str | None = Field(None, description="id of the void record that this one replaces")
+    replaced_by_id: str | None = Field(None, description="id of the replacement record")
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -93,12 +91,12 @@ class BillingRecord(WireModel):
 
 
 class BillingLine(WireModel):
-    """One person who counts, named as they were when the month was closed."""
+    """An active user, with name and address at the close of the month."""
 
     user_id: str
     email: str
     display_name: str
-    reason: ReasonText = Field(description="time: has time dated in the month; signIn: only signed in")
+    reason: ReasonText = Field(description="time: tracked time in the month; signIn: only signed in")
     first_activity_at: Instant
     last_activity_at: Instant
     activity_month: MonthText = Field(
@@ -121,15 +119,15 @@ class BillingLine(WireModel):
 
 
 class BillingSeats(WireModel):
-    """Seats that a subscription had for a while, at the Marketplace's listed price; Microsoft's invoice decides."""
+    """Seats of a part of the period, at the Marketplace's listed price; Microsoft's invoice decides."""
 
     period_from: Instant
-    period_to: Instant = Field(description="not in it any more")
+    period_to: Instant = Field(description="exclusive end of the period")
     plan: str
     quantity: int
-    listed_price: Money | None = Field(None, description="of one seat for a term; absent where it is not known")
+    listed_price: Money | None = Field(None, description="price of one seat for a term; absent if not known")
     currency: str | None = None
-    term_unit: str | None = Field(None, description="the term that the price is for", examples=["P1M"])
+    term_unit: str | None = Field(None, description="term of the price", examples=["P1M"])
 
     @classmethod
     def of(cls, span: SeatSpan) -> Self:
@@ -147,7 +145,7 @@ class BillingSeats(WireModel):
 
 Seats = Annotated[
     list[BillingSeats] | None,
-    Field(description="from when to when in the period; absent without seats in the Marketplace"),
+    Field(description="seats by part of the period; absent without Marketplace seats"),
 ]
 
 
@@ -162,7 +160,7 @@ class BillingRecordDetail(BillingRecord):
 
 
 class BillingMonth(WireModel):
-    """Every record of a month, in the order in which they were closed: one for each subscription, and void ones."""
+    """The records of a month in closing order: one for each subscription, and void ones."""
 
     month: MonthText
     records: list[BillingRecordDetail]
@@ -173,17 +171,17 @@ class BillingMonth(WireModel):
 
 
 class BillingPreview(WireModel):
-    """What the running month would come to if it ended at `asOf`; more people may become active until it ends.
+    """The bill of the running month if it ended at `asOf`; more people may become active until it ends.
 
-    Where Microsoft charges for seats there is no total: its invoice decides.
+    If Microsoft charges for seats, there is no total, and Microsoft's invoice decides.
     """
 
     as_of: Instant
     month: MonthText
     period_from: Instant
-    period_to: Instant = Field(description="when the month ends; not in it any more")
+    period_to: Instant = Field(description="exclusive end of the month")
     time_zone: str
-    subscription_id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    subscription_id: str | None = Field(None, description="Marketplace id; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str
     quantity: int | None = Field(None, description="seats bought, on a plan with seats")

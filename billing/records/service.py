@@ -1,7 +1,6 @@
-"""The bills of a month as the customer asks for them, what the running one comes to, and statements taken out."""
+"""Reads the bills of a month and the preview of the running month, and records statement exports."""
 
 import datetime as dt
-import uuid
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -17,15 +16,15 @@ from shared import audit
 from shared.audit import Action
 from shared.calendar import Month
 from shared.errors import NotFound
-from shared.tenancy.model import Caller, Tenant
-from shared.work import Actor
+from shared.tenancy.model import Tenant
+from shared.work import Work
 
 
 def bills_of(tx: sa.Connection, tenant: Tenant, text: str, *, now: dt.datetime) -> tuple[Month, list[ClosedBill]]:
     """The month of a text such as 2026-11, and its records.
 
     Raises:
-        NotFound: it is no month, or has no record; the text says why, and where to look.
+        NotFound: it is no month, or has no record; the text gives the reason.
     """
     try:
         month = Month.parse(text)
@@ -40,31 +39,23 @@ def bills_of(tx: sa.Connection, tenant: Tenant, text: str, *, now: dt.datetime) 
 def preview(
     tx: sa.Connection, tenant: Tenant, *, now: dt.datetime
 ) -> tuple[Bill, tuple[BillLine, ...], tuple[SeatSpan, ...]]:
-    """What the running month would come to if it ended now, by the computation that will close it; who counts, seats.
+    """The preview of the running month, with its active users and seats.
 
     Raises:
-        NotFound: nothing is paid for, so nothing will be billed.
+        NotFound: the tenant has no subscription.
     """
     bill = closing.preview(tx, tenant, now=now)
     if bill is None:
-        raise NotFound("Your organisation pays for no subscription now, so this month will have no bill.")
+        raise NotFound("Your organization has no paid subscription, so this month will have no bill.")
     return bill, records_store.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
 
 
-def record_statement(tx: sa.Connection, caller: Caller, month: Month, *, now: dt.datetime, row_id: uuid.UUID) -> None:
-    audit.record_row(
-        tx,
-        caller.tenant.id,
-        Action.STATEMENT_EXPORTED,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=row_id,
-        after={"month": str(month), "format": "pdf"},
-    )
+def record_statement(work: Work, month: Month) -> None:
+    audit.record(work, Action.STATEMENT_EXPORTED, after={"month": str(month), "format": "pdf"})
 
 
 def _seats_of(tx: sa.Connection, tenant_id: int, record: Record) -> tuple[SeatSpan, ...]:
-    """As they were known when the record was closed: it never changes."""
+    """The seats known at the close of the record, which never changes."""
     if record.marketplace_id is None or record.is_void:
         return ()
     seats = SeatChange(record.period.starts_at, record.plan_id, record.quantity)
@@ -83,7 +74,7 @@ def _seats_so_far(tx: sa.Connection, bill: Bill, now: dt.datetime) -> tuple[Seat
 def _seats(
     tx: sa.Connection, key: tuple[int, int], otherwise: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
 ) -> tuple[SeatSpan, ...]:
-    """From the ledger of a tenant's subscription, for a period that begins at `otherwise`, which stands without one."""
+    """From the subscription's ledger, for a period that begins at `otherwise`, the seats without a ledger."""
     changes = seat_store.changes(tx, *key, known_at=known_at) or [otherwise]
     if all(each.seats is None for each in changes):
         return ()

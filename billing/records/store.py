@@ -1,4 +1,4 @@
-"""Reads the bills of a tenant: its records a page at a time, and those of one month with their lines."""
+"""Reads a tenant's bills: pages of records, and the records of a month with their lines."""
 
 import datetime as dt
 import uuid
@@ -18,7 +18,7 @@ from shared.db.schema import billing_lines, billing_records, users
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One person who is billed, as they were named when the month was closed."""
+    """An active user of a record, with name and address at the close."""
 
     user_id: uuid.UUID
     email: str
@@ -128,7 +128,7 @@ def _record(row: sa.Row[Any]) -> Record:
 
 
 def lines_of(tx: sa.Connection, tenant_id: int, activities: Iterable[Activity]) -> tuple[BillLine, ...]:
-    """Those who would be billed, as a record would list them."""
+    """The lines of a bill that is not closed yet."""
     people: dict[int, uuid.UUID] = {row.id: row.public_id for row in tx.execute(_PEOPLE, {"tenant": tenant_id})}
     return _sorted(
         [
@@ -147,7 +147,7 @@ def lines_of(tx: sa.Connection, tenant_id: int, activities: Iterable[Activity]) 
 
 
 def _sorted(lines: Sequence[BillLine]) -> tuple[BillLine, ...]:
-    """By name as people read it, which no two databases sort alike; what is of an earlier month comes last."""
+    """Sorted by name here, since databases sort names differently; lines of earlier months come last."""
     return tuple(
         sorted(lines, key=lambda line: (-line.activity_month.key, line.display_name.casefold(), line.email.casefold()))
     )

@@ -9,7 +9,6 @@ from billing.subscriptions.schemas import Subscription, SubscriptionDetail, Subs
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import Answer, Operation
-from shared.http.parsing import require_page
 from shared.http.reply import Reply
 from shared.tenancy.rules import seat_cap
 
@@ -29,24 +28,24 @@ blueprint = func.Blueprint()
     ),
 )
 def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
-    """What your organisation pays for.
+    """Subscription of your organization, with its history.
 
-    Plan, seats, term and price, and what happened to its subscriptions. A trial has no subscription.
+    Plan, seats, term and price, and the events of its subscriptions. A trial has no subscription.
     """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         found = history_store.current(tx, tenant.id)
         rate = None if found is None else history_store.rate_in_force(tx, found, call.now)
         contact = None if found is None else history_store.billing_contact(tx, found)
-        rows = history_store.ledger(tx, tenant.id, end=query.end, most=query.page_size + 1)
-        require_page(rows, None if query.after is None else str(query.after))
+        rows = history_store.ledger(tx, tenant.id, end=query.end, most=query.limit)
+        query.require_rows(rows)
         history = [SubscriptionEvent.of(row) for row in rows[: query.page_size]]
         detail = SubscriptionDetail.of(
             tenant,
             None if found is None else Subscription.of(found, rate, contact),
             history,
             seat_limit=seat_cap(tenant, call.app.settings.trial_user_limit),
-            next_link=query.link_after(history[-1]) if len(rows) > query.page_size else None,
+            next_link=query.next_link("billing/subscription", rows, lambda row: row.number),
             now=call.now,
         )
         return call.answer(tx, HTTPStatus.OK, detail)

@@ -2,13 +2,13 @@
 
 import datetime as dt
 from typing import Annotated, Literal, Self
-from urllib.parse import urlencode
 
 from pydantic import Field
 
 from billing.schemas import Money
 from billing.subscriptions import model
 from billing.subscriptions.history_store import Contact, LedgerRow
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant, TenantStatus
@@ -19,31 +19,27 @@ _NEWEST = 2**31 - 1  # beyond any event's number
 _NO_QUOTE = model.Quote(None)
 
 
-class SubscriptionQuery(WireModel):
-    after: Annotated[int, Field(ge=1, le=_NEWEST)] | None = Field(
-        None, description="where the page of the history before ended; nextLink carries it"
+class SubscriptionQuery(PageQuery):
+    after: Annotated[int, Field(ge=1, le=_NEWEST)] | None = Field(  # type: ignore[assignment]
+        None, description="cursor of the previous page of the history, from its nextLink"
     )
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
     @property
     def end(self) -> int:
         return self.after or _NEWEST
 
-    def link_after(self, last: "SubscriptionEvent") -> str:
-        return "/api/billing/subscription?" + urlencode({"pageSize": self.page_size, "after": last.number})
-
 
 class BillingContact(WireModel):
-    """Asked about the payment; gets no rights in TimeTracker by it."""
+    """The contact for payments; without rights in TimeTracker."""
 
     id: str
-    display_name: str | None = Field(None, description="absent where the processing of their data is stopped")
+    display_name: str | None = Field(None, description="absent if the processing of their data is stopped")
 
 
 class Subscription(WireModel):
-    """Bought in the Marketplace, or agreed with the vendor."""
+    """A Marketplace purchase, or an agreement with the vendor."""
 
-    id: str | None = Field(None, description="the Marketplace's; absent for an agreement with the vendor")
+    id: str | None = Field(None, description="Marketplace id; absent for an agreement with the vendor")
     status: model.SubscriptionStatus
     offer: str | None = None
     plan: str
@@ -52,22 +48,20 @@ class Subscription(WireModel):
     term_starts_at: Instant | None = None
     term_ends_at: Instant | None = None
     auto_renew: bool
-    is_free_trial: Literal[True] | None = Field(
-        None, description="the Marketplace's free trial runs, and Microsoft charges nothing for it"
-    )
-    free_trial_ends_at: Instant | None = Field(None, description="the last day of the Marketplace's free trial")
-    paid_from: Instant | None = Field(None, description="the activation; absent while it is pending")
+    is_free_trial: Literal[True] | None = Field(None, description="true during the Marketplace's free trial")
+    free_trial_ends_at: Instant | None = Field(None, description="last day of the Marketplace's free trial")
+    paid_from: Instant | None = Field(None, description="time of the activation; absent while pending")
     ended_at: Instant | None = None
-    rate_per_user: Money | None = Field(None, description="of an active user or a seat, in force now")
-    rate_unit: str | None = Field(None, description="how long it is paid for by the rate", examples=["P1M", "P1Y"])
+    rate_per_user: Money | None = Field(None, description="present rate of an active user or a seat")
+    rate_unit: str | None = Field(None, description="billing unit of the rate", examples=["P1M", "P1Y"])
     currency: str | None = None
-    rate_from: Instant | None = Field(None, description="since when; bills have the rate of their period's beginning")
-    included_users: int | None = Field(None, description="active users that the fee of a term covers")
+    rate_from: Instant | None = Field(None, description="start of this rate; bills use the rate at their period start")
+    included_users: int | None = Field(None, description="active users covered by the fee of a term")
     included_unit: str | None = Field(
-        None, description="that term; those of a month come off each bill", examples=["P1M", "P1Y"]
+        None, description="term of the included users; monthly ones reduce each bill", examples=["P1M", "P1Y"]
     )
 
-    billing_contact: BillingContact | None = Field(None, description="the buyer; absent where they have no account")
+    billing_contact: BillingContact | None = Field(None, description="the buyer; absent without an account")
 
     @classmethod
     def of(cls, subscription: model.Subscription, rate: model.Rate | None, contact: Contact | None = None) -> Self:
@@ -100,10 +94,10 @@ class Subscription(WireModel):
 
 
 class SubscriptionEvent(WireModel):
-    """`plan`, `quantity` and `status` are as the event left them."""
+    """`plan`, `quantity` and `status` are the values after the event."""
 
-    number: int = Field(description="counts your organisation's events from 1")
-    type: str = Field(description="Microsoft's word for it, or Activate")
+    number: int = Field(description="number of the event in your organization, from 1")
+    type: str = Field(description="Microsoft's event type, or Activate")
     source: model.EventSource
     outcome: model.Outcome
     subscription_id: str | None = None
@@ -130,16 +124,16 @@ class SubscriptionEvent(WireModel):
 
 
 class SubscriptionDetail(WireModel):
-    """What is in force for your organisation; `subscription` is absent where nothing was ever bought."""
+    """Plan and subscription of your organization; `subscription` is absent without any purchase."""
 
     plan: Plan
     status: TenantStatus
     seats_used: int
-    seat_limit: int | None = Field(None, description="absent is no limit")
+    seat_limit: int | None = Field(None, description="absent for unlimited")
     trial_ends_at: Instant | None = None
     subscription: Subscription | None = None
-    history: list[SubscriptionEvent] = Field(description="of every subscription, newest first")
-    next_link: str | None = Field(None, description="older history; absent on the last page")
+    history: list[SubscriptionEvent] = Field(description="events of all subscriptions, newest first")
+    next_link: str | None = NEXT_LINK
 
     @classmethod
     def of(

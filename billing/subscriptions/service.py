@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -26,10 +25,9 @@ from shared.audit import Action
 from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Plan, Tenant
-from shared.work import SERVICE, Actor
+from shared.work import Work
 
 
-NewId = Callable[[], uuid.UUID]
 NOTHING_REPLACED: Final = Agreed()
 _ENDED: Final = "Unsubscribe"
 
@@ -66,26 +64,16 @@ def begin(
     return subscription
 
 
-def move(
-    tx: sa.Connection,
-    tenant: Tenant,
-    subscription: Subscription,
-    terms: Terms,
-    event: Event,
-    *,
-    quote: Quote | None,
-    actor: Actor = SERVICE,
-    now: dt.datetime,
-    new_id: NewId,
-) -> Moved | None:
+def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, quote: Quote | None) -> Moved | None:
     """Puts a subscription on the terms that Microsoft has for it; None when the event's operation is known.
 
-    `tenant` and `subscription` are as they are in this transaction, which holds the tenant. `quote` is None where it
-    was not asked for; the one there was stays.
+    The transaction has locked the tenant and read the subscription after that. `quote` is None where none was read:
+    the present one stays.
 
     Raises:
         Conflict: the tenant pays for another Marketplace subscription.
     """
+    tx, tenant, now = work.tx, work.tenant, work.now
     after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
     if tenant.plan is Plan.INTERNAL and after.ended_at is not None:
         after = rules.never_paid(after)
@@ -103,17 +91,11 @@ def move(
         raise AssertionError("the tenant is held, so nobody else moved its subscription")
     after = replace(after, version=after.version + 1)
     in_force = _set_price(tx, subscription, after, quote, now=now)
-    _change_tenant(tx, tenant, subscription, after, in_force, actor=actor, now=now, new_id=new_id)
+    _change_tenant(work, subscription, after, in_force)
     if after.ended_at is not None and after.marketplace_id is not None:
-        notices.record_row(
-            tx,
-            tenant.id,
-            NoticeKind.SUBSCRIPTION_CANCELLED,
-            now,
-            row_id=new_id(),
-            by=actor.user_id,
-            details={"plan": after.terms.plan_id, "trialEndsAt": _trial_that_is_back(tenant, after, now)},
-        )
+        trial_ends_at = tenant.trial_ends_at if rules.has_trial_left(tenant, after, now) else None
+        details = {"plan": after.terms.plan_id, "trialEndsAt": trial_ends_at}
+        notices.record(work, NoticeKind.SUBSCRIPTION_CANCELLED, by=work.actor.user_id, details=details)
     return Moved(after, tuple(ended))
 
 
@@ -204,40 +186,23 @@ def _set_price(
     return quote
 
 
-def _change_tenant(
-    tx: sa.Connection,
-    tenant: Tenant,
-    before: Subscription,
-    after: Subscription,
-    quote: Quote | None,
-    *,
-    actor: Actor,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
-    change = rules.tenant_change(tenant, before, after, quote, now=now)
+def _change_tenant(work: Work, before: Subscription, after: Subscription, quote: Quote | None) -> None:
+    tenant = work.tenant
+    change = rules.tenant_change(tenant, before, after, quote, now=work.now)
     if change is not None:
-        store.change_tenant(tx, tenant.id, change, now=now)
-    audit.record_row(
-        tx,
-        tenant.id,
+        store.change_tenant(work.tx, tenant.id, change, now=work.now)
+    audit.record(
+        work,
         Action.SUBSCRIPTION_MOVED,
-        actor=actor,
-        at=now,
-        row_id=new_id(),
-        before={"plan": tenant.plan, "status": tenant.status, "seatLimit": tenant.seat_limit, **_told(before)},
+        before={"plan": tenant.plan, "status": tenant.status, "seatLimit": tenant.seat_limit, **_audit_details(before)},
         after={
             "plan": tenant.plan if change is None else change.plan,
             "status": tenant.status if change is None else change.status,
             "seatLimit": tenant.seat_limit if change is None else change.seat_limit,
-            **_told(after),
+            **_audit_details(after),
         },
     )
 
 
-def _trial_that_is_back(tenant: Tenant, ended: Subscription, now: dt.datetime) -> dt.datetime | None:
-    return tenant.trial_ends_at if rules.has_trial_left(tenant, ended, now) else None
-
-
-def _told(subscription: Subscription) -> dict[str, object]:
+def _audit_details(subscription: Subscription) -> dict[str, object]:
     return {"subscriptionPlan": subscription.terms.plan_id, "subscriptionStatus": subscription.terms.status}

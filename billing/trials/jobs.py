@@ -1,4 +1,4 @@
-"""The timer-triggered function that puts trials down as expired when they are over."""
+"""The timer-triggered function that expires trials that are over."""
 
 import azure.functions as func
 import sqlalchemy as sa
@@ -7,7 +7,7 @@ from billing.trials import service as trials_service
 from billing.trials import store as trials_store
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
-from shared.jobs import Outcome, for_each_tenant, transact
+from shared.jobs import Outcome, for_each_tenant, job_work, transact
 
 
 blueprint = func.Blueprint()
@@ -16,7 +16,7 @@ _NAME = "end_trials"
 
 @blueprint.function_name(_NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%TRIAL_EXPIRY_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def end_trials(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def end_trials(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     end_all_trials(current())
 
 
@@ -28,9 +28,9 @@ def end_all_trials(app: App) -> Outcome:
     """
     now = app.now()
 
-    def work(tx: sa.Connection, tenant_id: int) -> int:
-        return trials_service.end_trial(tx, tenant_id, now=now, row_id=app.new_id())
+    def expire(tx: sa.Connection, tenant_id: int) -> int:
+        return trials_service.expire_trial(job_work(app, tx, tenant_id, now))
 
     over = trials_store.tenants_whose_trial_is_over
     tenant_ids = transact(app, ALL_TENANTS, lambda tx: over(tx, now), reads_only=True)
-    return for_each_tenant(app, _NAME, tenant_ids, work)
+    return for_each_tenant(app, _NAME, tenant_ids, expire)

@@ -1,29 +1,20 @@
-"""The end of a trial: its state and its event, once. It removes nothing, and what is allowed does not wait for it."""
-
-import datetime as dt
-import uuid
-
-import sqlalchemy as sa
+"""The end of a trial: its status and its audit row, once. Access ends with the date, before this runs."""
 
 from billing.trials import store as trials_store
 from shared import audit
 from shared.audit import Action
 from shared.tenancy.model import TenantStatus
-from shared.work import SERVICE
+from shared.work import Work
 
 
-def end_trial(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, row_id: uuid.UUID) -> int:
-    """Moves a trial that is over to `expired` and puts its end on record; how many that were, 0 or 1."""
-    ended_at = trials_store.expire(tx, tenant_id, now)
+def expire_trial(work: Work) -> int:
+    """Moves a trial that is over to `expired`; returns the number of changed trials, 0 or 1."""
+    ended_at = trials_store.expire(work.tx, work.tenant.id, work.now)
     if ended_at is None:
         return 0
-    audit.record_row(
-        tx,
-        tenant_id,
+    audit.record(
+        work,
         Action.TRIAL_EXPIRED,
-        actor=SERVICE,
-        at=now,
-        row_id=row_id,
         before={"status": TenantStatus.ACTIVE},
         after={"status": TenantStatus.EXPIRED, "trialEndsAt": ended_at},
     )

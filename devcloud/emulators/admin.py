@@ -1,4 +1,4 @@
-"""Orders to an emulator: only programs on this machine may give them, and what makes no sense is said in one line."""
+"""Admin orders of an emulator, for programs on this machine only."""
 
 import json
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from werkzeug.wrappers import Request, Response
 _LOOPBACK: Final = {"127.0.0.1", "localhost"}
 
 
-class OrderRefused(Exception):
-    """An order that cannot be carried out; the text says why."""
+class OrderError(Exception):
+    """An order that cannot be carried out; the message has the reason."""
 
 
-def answer(
+def respond(
     request: Request,
     order: str,
     carry_out: Callable[[str, Any], dict[str, Any]],
-    refusals: tuple[type[Exception], ...] = (),
+    error_types: tuple[type[Exception], ...] = (),
 ) -> Response:
-    """Hands `METHOD order` and the body to the stand-in; a page in a browser is refused."""
+    """Carries out `METHOD order` with the body; refuses pages in a browser."""
     host = urlsplit(f"//{request.host}").hostname
     if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:
         return _json({"error": "only for programs on this machine"}, 403)
     try:
         return _json(carry_out(f"{request.method} {order}", json.loads(request.get_data() or b"{}")))
-    except (ValueError, OrderRefused) as error:
+    except (ValueError, OrderError) as error:
         return _json({"error": str(error)}, 400)
-    except refusals as error:
+    except error_types as error:
         return _json({"error": str(error)}, 400)
 
 

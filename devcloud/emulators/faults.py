@@ -1,4 +1,4 @@
-"""Trouble on demand: each endpoint of an emulator can be told to fail, and counts how often it was asked."""
+"""Fault injection: each endpoint of an emulator can fail on request, and counts its requests."""
 
 import threading
 from collections import Counter
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from devcloud.emulators.server import Pace
+from devcloud.emulators.server import SendRate
 
 
 LONGEST_HANG_SECONDS: Final = 300.0
@@ -18,9 +18,9 @@ Name = TypeVar("Name", bound=str)
 
 
 class Fault(BaseModel):
-    """What an endpoint does instead of its work; `times` limits it to the next so many requests.
+    """A fault of an endpoint; `times` limits it to the next requests.
 
-    Without a status and a body the work is done after the wait. `headers` alone are added to its answer.
+    Without status and body, the work is done after the wait. `headers` alone are added to its response.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,17 +29,17 @@ class Fault(BaseModel):
     hang: bool = False
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     body: str | None = None
-    repeat: Annotated[int, Field(ge=1, le=100_000_000)] = 1  # the body so many times
+    repeat: Annotated[int, Field(ge=1, le=100_000_000)] = 1  # repetitions of the body
     headers: dict[str, str] = {}
     times: Annotated[int, Field(ge=1)] | None = None
-    cut: bool = False  # the connection is closed instead of an answer
-    lost_answer: bool = False  # the work is done, then the connection is closed or the trouble answered
-    late_landing: Seconds | None = None  # likewise, and the work is done so many seconds later
-    drip: Annotated[float, Field(ge=0, le=10)] | None = None  # seconds between the bytes of the answer's body
-    drip_head: bool = False  # the status line and the headers drip as well
+    cut: bool = False  # closes the connection instead of responding
+    lost_answer: bool = False  # does the work, then closes the connection or sends the fault's response
+    late_landing: Seconds | None = None  # likewise, with the work done so many seconds later
+    drip: Annotated[float, Field(ge=0, le=10)] | None = None  # seconds between the bytes of the response body
+    drip_head: bool = False  # also between the bytes of status line and headers
 
     @property
-    def answer(self) -> Response | None:
+    def response(self) -> Response | None:
         if self.status is None and self.body is None:
             return None
         headers = Headers({"Content-Type": "text/html; charset=utf-8"})
@@ -48,14 +48,14 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The faults in force and the counts of requests, per endpoint."""
+    """The active faults and the numbers of requests, per endpoint."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: dict[str, Fault] = {}
         self._hits: Counter[str] = Counter()
         self._released = threading.Event()
-        self._landing: list[threading.Thread] = []
+        self._late_threads: list[threading.Thread] = []
 
     def order(self, faults: Mapping[Name, Fault]) -> None:
         with self._lock:
@@ -63,16 +63,16 @@ class Faults:
                 self._faults[endpoint] = fault
 
     def clear(self) -> None:
-        """Ends every fault: whoever hangs in one is answered normally, and what lands late has landed."""
+        """Ends every fault; waiting requests continue, and late work is done."""
         with self._lock:
             self._faults.clear()
             self._release()
-            landing, self._landing = self._landing, []
-        for each in landing:
+            late_threads, self._late_threads = self._late_threads, []
+        for each in late_threads:
             each.join()
 
     def release(self) -> None:
-        """Whoever waits in a fault now goes on; the faults stay."""
+        """Lets waiting requests continue; the faults stay."""
         with self._lock:
             self._release()
 
@@ -84,57 +84,57 @@ class Faults:
         with self._lock:
             return dict(self._hits)
 
-    def meet(self, endpoint: str) -> Response | None:
-        """Counts the request, waits as long as it was told to, and gives the broken answer if there is one.
+    def apply(self, endpoint: str) -> Response | None:
+        """Counts the request, waits if the fault says so, and returns the fault's response, if any.
 
-        For a stand-in that answers or does not; the kinds of trouble that need the work are those of `around`.
+        For emulators without faults that involve the work; those are in `wrap`.
         """
-        fault, _ = self._wait(endpoint)
-        return None if fault is None else fault.answer
+        fault, _ = self._apply_wait(endpoint)
+        return None if fault is None else fault.response
 
-    def around(self, endpoint: str, pace: Pace, work: Callable[[], Response]) -> Response:
-        """The answer of the work, or what a fault makes of it.
+    def wrap(self, endpoint: str, pace: SendRate, work: Callable[[], Response]) -> Response:
+        """The response of the work, changed by a fault.
 
         Raises:
-            ConnectionAbortedError: the connection is to be closed without an answer.
+            ConnectionAbortedError: the connection must be closed without a response.
         """
-        fault, released = self._wait(endpoint)
+        fault, released = self._apply_wait(endpoint)
         if fault is None:
             return work()
         if fault.drip is not None:
             pace.seconds, pace.with_head, pace.released = fault.drip, fault.drip_head, released
         if fault.late_landing is not None:
-            self._land_later(work, fault.late_landing, released)
+            self._run_later(work, fault.late_landing, released)
         elif fault.lost_answer:
             work()
-        elif not fault.cut and fault.answer is None:
+        elif not fault.cut and fault.response is None:
             response = work()
             response.headers.update(fault.headers)
             return response
-        if fault.answer is None:
+        if fault.response is None:
             raise ConnectionAbortedError
-        return fault.answer
+        return fault.response
 
-    def _wait(self, endpoint: str) -> tuple[Fault | None, threading.Event]:
+    def _apply_wait(self, endpoint: str) -> tuple[Fault | None, threading.Event]:
         with self._lock:
             self._hits[endpoint] += 1
-            fault, released = self._take(endpoint), self._released
+            fault, released = self._take_fault(endpoint), self._released
         if fault is not None and (fault.hang or fault.delay):
             released.wait(LONGEST_HANG_SECONDS if fault.hang else fault.delay)
         return fault, released
 
-    def _land_later(self, work: Callable[[], Response], seconds: float, released: threading.Event) -> None:
-        def land() -> None:
+    def _run_later(self, work: Callable[[], Response], seconds: float, released: threading.Event) -> None:
+        def run_work() -> None:
             released.wait(seconds)
             work()
 
-        thread = threading.Thread(target=land, name="late-landing", daemon=True)
+        thread = threading.Thread(target=run_work, name="late-landing", daemon=True)
         with self._lock:
-            self._landing = [each for each in self._landing if each.is_alive()]
-            self._landing.append(thread)
+            self._late_threads = [each for each in self._late_threads if each.is_alive()]
+            self._late_threads.append(thread)
         thread.start()
 
-    def _take(self, endpoint: str) -> Fault | None:
+    def _take_fault(self, endpoint: str) -> Fault | None:
         fault = self._faults.get(endpoint)
         if fault is not None and fault.times is not None:
             if fault.times == 1:

@@ -1,4 +1,4 @@
-"""Serves an emulator on loopback: HTTP/1.1 with connections kept open, one thread each, whole answers only."""
+"""Serves an emulator on loopback: HTTP/1.1 with persistent connections, one thread each, complete responses."""
 
 import io
 import sys
@@ -14,26 +14,26 @@ from wsgiref.types import WSGIApplication
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
-from devcloud.ports import LOOPBACK, bound
+from devcloud.ports import LOOPBACK, listen
 
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-PACE: Final = "devcloud.pace"
+SEND_RATE: Final = "devcloud.pace"
 
 
 @dataclass(slots=True)
-class Pace:
-    """How fast an answer is sent: at once, or byte by byte with pauses; the app may change it while it answers."""
+class SendRate:
+    """The speed of a response: at once, or byte by byte with pauses; the app may change it."""
 
     seconds: float | None = None
     with_head: bool = False
-    released: threading.Event = field(default_factory=threading.Event)  # set: the rest goes at once
+    released: threading.Event = field(default_factory=threading.Event)  # set: sends the rest at once
 
 
 class KeepAliveHandler(WSGIRequestHandler):
-    """werkzeug's own handler closes every connection, and waits before it does, as it cannot tell a body's end.
+    """Persistent connections; werkzeug's own handler closes every connection.
 
-    Here a body is read by its length before the app runs, so the next request of the connection can follow.
+    It reads the body by its length before the app runs, so the next request can follow.
     """
 
     protocol_version = "HTTP/1.1"
@@ -45,19 +45,19 @@ class KeepAliveHandler(WSGIRequestHandler):
             self.close_connection = True
             self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [("Connection", "close")], b"")
             return
-        pace = Pace()
-        environ = {**self.make_environ(), "wsgi.input": io.BytesIO(body), PACE: pace}
+        pace = SendRate()
+        environ = {**self.make_environ(), "wsgi.input": io.BytesIO(body), SEND_RATE: pace}
         try:
             parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
             self._send(HTTPStatus(int(status[:3])), list(headers), b"".join(parts), pace)
         except OSError:
-            raise  # the caller went away, or is to think that we did
-        except Exception:  # noqa: BLE001 - the last resort of a server: a bug is shown here and answered 500
+            raise  # the connection is closed, by the caller or by a fault
+        except Exception:  # noqa: BLE001 - an error of the emulator is a 500
             traceback.print_exc(file=sys.stderr)
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"")
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Requests are counted by the stand-in, not printed."""
+        """The emulator counts requests instead of printing them."""
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
@@ -65,7 +65,9 @@ class KeepAliveHandler(WSGIRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _send(self, status: HTTPStatus, headers: list[tuple[str, str]], body: bytes, pace: Pace | None = None) -> None:
+    def _send(
+        self, status: HTTPStatus, headers: list[tuple[str, str]], body: bytes, pace: SendRate | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -95,7 +97,7 @@ def serving(make_app: Callable[[str], WSGIApplication], *, port: int) -> Iterato
     Raises:
         PortUnusable: the port is in use, or the system refuses it.
     """
-    with bound(port) as listening:
+    with listen(port) as listening:
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         server = make_server(
             LOOPBACK,

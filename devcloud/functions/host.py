@@ -1,4 +1,4 @@
-"""The HTTP front of the local Functions host: requests in and answers out by the platform's rules."""
+"""The HTTP side of the local Functions host: requests and responses by the platform's rules."""
 
 import json
 import logging
@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 from devcloud.functions.routing import Router
 from devcloud.functions.schedule import Timers
 from devcloud.functions.start_page import start_page
-from devcloud.functions.worker import HttpAnswer, HttpCall, Worker
+from devcloud.functions.worker import HttpRequest, HttpResponse, Worker
 
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 LOOPBACK = {"127.0.0.1", "::1"}
 ADMIN = "/admin/functions/"
-NOT_FOUND = HttpAnswer(404, [], b"")
+NOT_FOUND = HttpResponse(404, [], b"")
 WITHOUT_LENGTH = {204, 304}
 OURS = {"content-length", "transfer-encoding", "connection"}
 
@@ -24,11 +24,11 @@ log = logging.getLogger("devcloud.functions.host")
 
 
 class HostFileError(Exception):
-    """host.json cannot be used; one line says why."""
+    """host.json cannot be used; the message has the reason."""
 
 
-class Front:
-    """The ASGI application: it answers what arrives with what the function returns."""
+class HttpFrontend:
+    """The ASGI application: passes requests to functions and returns their responses."""
 
     def __init__(self, worker: Worker, timers: Timers, prefix: str, *, logs_requests: bool = False) -> None:
         self._worker = worker
@@ -38,55 +38,55 @@ class Front:
         self._logs_requests = logs_requests
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own shapes
-        answer = await self._answered(scope, receive)
+        response = await self._respond(scope, receive)
         try:
-            headers = _encoded(answer)
+            headers = _encode_headers(response)
         except UnicodeEncodeError:
             log.error("%s: a response header holds more than ASCII, which the platform refuses", scope["path"])  # noqa: TRY400
-            answer, headers = HttpAnswer(500, [], b""), [(b"content-length", b"0")]
+            response, headers = HttpResponse(500, [], b""), [(b"content-length", b"0")]
         if self._logs_requests:  # without the query, which may hold names and tokens
-            log.info("%s %s %d", scope["method"], scope["path"], answer.status)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            log.info("%s %s %d", scope["method"], scope["path"], response.status)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    async def _answered(self, scope: Any, receive: Any) -> HttpAnswer:  # noqa: ANN401 - ASGI's own shapes
+    async def _respond(self, scope: Any, receive: Any) -> HttpResponse:  # noqa: ANN401 - ASGI's own shapes
         raw_path = scope["raw_path"].decode("latin-1")
         if raw_path.startswith(ADMIN):
-            return self._by_hand(scope, raw_path.removeprefix(ADMIN))
+            return self._run_timer(scope, raw_path.removeprefix(ADMIN))
         match = self._router.find(scope["method"], raw_path)
         if match is None:
             is_start = scope["method"] == "GET" and raw_path == "/"
             return start_page(self._worker.functions.values(), self._prefix) if is_start else NOT_FOUND
         try:
-            headers = joined_headers(scope["headers"])
+            headers = join_headers(scope["headers"])
         except UnicodeDecodeError:
-            return HttpAnswer(400, [], b"")
+            return HttpResponse(400, [], b"")
         length = headers.get("content-length", "0")
         if int(length) > MAX_BODY_BYTES:
-            return HttpAnswer(413, [], b"")
+            return HttpResponse(413, [], b"")
         query = scope["query_string"].decode("latin-1")
-        call = HttpCall(
+        call = HttpRequest(
             method=scope["method"],
             url=f"http://{headers.get('host', 'localhost')}{raw_path}{'?' if query else ''}{query}",
             headers=headers,
-            query=joined_query(query),
+            query=join_query(query),
             params=match.params,
-            # a chunked body has no length, and the platform passes on none of it
-            body=await _body(receive) if length != "0" else b"",
+            # the platform does not pass on a chunked body, which has no length
+            body=await _read_body(receive) if length != "0" else b"",
         )
         return await self._worker.http(match.function, call)
 
-    def _by_hand(self, scope: Any, name: str) -> HttpAnswer:  # noqa: ANN401 - ASGI's own shapes
+    def _run_timer(self, scope: Any, name: str) -> HttpResponse:  # noqa: ANN401 - ASGI's own shapes
         if scope["method"] != "POST" or not scope["client"] or scope["client"][0] not in LOOPBACK:
             return NOT_FOUND
-        return HttpAnswer(202, [], b"") if self._timers.run_now(name) else NOT_FOUND
+        return HttpResponse(202, [], b"") if self._timers.run_now(name) else NOT_FOUND
 
 
 def route_prefix(app_dir: Path) -> str:
-    """What host.json says stands before every route.
+    """The prefix of all routes in host.json.
 
     Raises:
-        HostFileError: there is no host.json, or it is not JSON.
+        HostFileError: host.json is missing or not JSON.
     """
     path = app_dir / "host.json"
     try:
@@ -98,8 +98,8 @@ def route_prefix(app_dir: Path) -> str:
         raise HostFileError(f"{path} is not a host.json: {error}") from error
 
 
-def joined_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Names in lower case; the values of a repeated header joined by commas."""
+def join_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Lowercase names; values of a repeated header joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode()
@@ -107,8 +107,8 @@ def joined_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def joined_query(query: str) -> dict[str, str]:
-    """Empty values are dropped and repeated ones joined by commas; names differ by more than their case."""
+def join_query(query: str) -> dict[str, str]:
+    """Drops empty values and joins repeated ones by commas; names ignore case."""
     if not query:
         return {}
     names: dict[str, str] = {}
@@ -119,7 +119,7 @@ def joined_query(query: str) -> dict[str, str]:
     return values
 
 
-async def _body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI's own shapes
+async def _read_body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI's own shapes
     message = await receive()
     if not message.get("more_body"):
         return bytes(message.get("body", b""))
@@ -130,10 +130,10 @@ async def _body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI's own shapes
     return b"".join(parts)
 
 
-def _encoded(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
+def _encode_headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
     headers = [
-        (name.encode("ascii"), value.encode("ascii")) for name, value in answer.headers if name.lower() not in OURS
+        (name.encode("ascii"), value.encode("ascii")) for name, value in response.headers if name.lower() not in OURS
     ]
-    if answer.status not in WITHOUT_LENGTH:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+    if response.status not in WITHOUT_LENGTH:
+        headers.append((b"content-length", str(len(response.body)).encode()))
     return headers

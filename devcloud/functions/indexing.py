@@ -1,4 +1,4 @@
-"""Why an app cannot be indexed, in one line: the function or the place, and the reason."""
+"""Errors of an app in one line: the function or place, and the reason."""
 
 import contextlib
 import re
@@ -11,11 +11,11 @@ import azure.functions as func
 
 
 class IndexingError(Exception):
-    """The app cannot be indexed; one line that names the function, or the place, and the reason."""
+    """The app cannot be indexed; one line with function or place, and reason."""
 
 
-def reason(failure: Any, app_dir: Path) -> str:  # noqa: ANN401 - the library is untyped
-    """The worker library's exception as a line for the person who made the mistake."""
+def format_failure(failure: Any, app_dir: Path) -> str:  # noqa: ANN401 - the library is untyped
+    """The worker library's exception in one line for the developer."""
     message = str(failure.message).split(". Cannot find module.")[0]
     line = re.sub(r"\s+", " ", message.removeprefix("FunctionLoadError: ")).strip()
     if ", line " in line or line.startswith("cannot load the "):
@@ -28,18 +28,18 @@ def reason(failure: Any, app_dir: Path) -> str:  # noqa: ANN401 - the library is
 
 
 def _function_with_unreadable_annotations() -> str | None:
-    """The library tells an annotation it cannot resolve without saying whose it is."""
+    """The library does not name the function of an unresolved annotation."""
     for app in list(vars(sys.modules.get("function_app", sys)).values()):
         if isinstance(app, func.FunctionRegister):
-            app.functions_bindings = None  # or every name would count as used
-            with contextlib.suppress(ValueError):  # the app has another fault, and the library told it
-                return next(filter(None, map(_unreadable, app.get_functions())), None)
+            app.functions_bindings = None  # otherwise every name counts as used
+            with contextlib.suppress(ValueError):  # another error of the app, reported by the library
+                return next(filter(None, map(_find_unreadable, app.get_functions())), None)
     return None
 
 
-def _unreadable(function: Any) -> str | None:  # noqa: ANN401 - the library is untyped
+def _find_unreadable(function: Any) -> str | None:  # noqa: ANN401 - the library is untyped
     try:
         typing.get_type_hints(function.get_user_function())
-    except Exception:  # noqa: BLE001 - whatever the annotation raises
+    except Exception:  # noqa: BLE001 - any error of the annotation
         return str(function.get_function_name())
     return None

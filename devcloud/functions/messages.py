@@ -1,11 +1,11 @@
-"""The message classes that the worker library asks of its caller, as plain objects instead of protobuf."""
+"""The message classes of the worker library's protocol, as plain objects instead of protobuf."""
 
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 
 class TypedData(SimpleNamespace):
-    """A value and which kind it is; exactly one attribute is set."""
+    """A value with its kind: exactly one attribute is set."""
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - the name protobuf gives it
         return next(iter(self.__dict__), None)
@@ -71,7 +71,7 @@ PROTOS = SimpleNamespace(
 )
 
 
-def trace_of(parent: str) -> SimpleNamespace:
+def build_trace(parent: str) -> SimpleNamespace:
     return SimpleNamespace(trace_parent=parent, trace_state="", attributes={})
 
 

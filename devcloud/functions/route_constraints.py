@@ -15,11 +15,11 @@ INT_BITS, LONG_BITS = 31, 63
 
 
 class UnsupportedConstraint(Exception):
-    """A template says what the local host does not know how to hold a value to."""
+    """A route template with a constraint that the local host does not support."""
 
 
 def converter(constraints: str, *, catch_all: bool) -> type[BaseConverter]:
-    """The werkzeug converter that takes a segment, or all the rest, when every constraint admits it."""
+    """The werkzeug converter of a segment, or of the rest of the path, with all constraints."""
     checks = _checks(constraints)
 
     class Segment(BaseConverter):
@@ -91,7 +91,7 @@ def _numbers(argument: str) -> list[int]:
 
 
 def _regex(argument: str) -> Check:
-    # a pattern is searched for, case aside; authors anchor it
+    # Azure searches the pattern, ignoring case
     compiled = re.compile(argument, re.IGNORECASE)
     return lambda value: compiled.search(value) is not None
 

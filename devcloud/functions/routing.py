@@ -37,14 +37,14 @@ class _Segment:
 
 
 class _Route:
-    """One function's template. Paths arrive decoded and in lower case, values are cut from the original."""
+    """The template of one function. It matches lowercase paths; values come from the original."""
 
     def __init__(self, function: Function, prefix: str) -> None:
         self.function = function
         self.methods = function.methods
         template = "/".join(part for part in (prefix, function.route.strip("/")) if part)
         try:
-            self._segments = [_parsed(text) for text in SEGMENT.findall(template)]
+            self._segments = [_parse_segment(text) for text in SEGMENT.findall(template)]
             converters: dict[str, type[BaseConverter]] = {
                 f"c{index}": converter(segment.constraints, catch_all=segment.catch_all)
                 for index, segment in enumerate(self._segments)
@@ -58,14 +58,14 @@ class _Route:
 
     @property
     def head(self) -> str | None:
-        """The first two segments when both are plain text; routes are looked up by them."""
+        """The first two segments if both are plain text; the key of the lookup."""
         first = self._segments[:2]
-        if len(first) < 2 or any(segment.parameter for segment in first):  # noqa: PLR2004 - two, as named
+        if len(first) < 2 or any(segment.parameter for segment in first):  # noqa: PLR2004 - two segments
             return None
         return "/".join(segment.text for segment in first)
 
     def params(self, path: str, lowered: str) -> dict[str, str] | None:
-        """What the path gives the parameters; None when it does not match."""
+        """The parameters of a path; None if it does not match."""
         try:
             self._adapter.match(lowered, method="GET")
         except (HTTPException, RequestRedirect):
@@ -90,10 +90,10 @@ class _Route:
 
 
 class Router:
-    """Functions in the order of their names, whatever their case; the first that matches is the one."""
+    """Functions in the order of their names, ignoring case; the first match wins."""
 
     def __init__(self, functions: Iterable[Function], prefix: str) -> None:
-        ordered = sorted((function for function in functions if function.is_http), key=_ordinal_ignore_case)
+        ordered = sorted((function for function in functions if function.is_http), key=_sort_key)
         self._routes = [_Route(function, prefix.strip("/").lower()) for function in ordered]
         heads = {route.head for route in self._routes if route.head}
         self._near = {head: [route for route in self._routes if route.head in {head, None}] for head in heads}
@@ -101,11 +101,11 @@ class Router:
         self._cached = lru_cache(CACHED_PATHS)(self._find)
 
     def find(self, method: str, raw_path: str) -> Match | None:
-        """The function for a path as it came over the wire; a wrong method is as good as a wrong path."""
+        """The function for a raw path; a wrong method counts as no match."""
         return (self._cached if len(raw_path) <= CACHED_LENGTH else self._find)(method, raw_path)
 
     def _find(self, method: str, raw_path: str) -> Match | None:
-        path = decoded(raw_path)
+        path = decode_path(raw_path)
         if not path.startswith("/") or path.startswith("//"):
             return None
         lowered = path.lower()
@@ -118,16 +118,16 @@ class Router:
         return None
 
 
-def decoded(raw_path: str) -> str:
-    """Percent escapes are decoded before routing, except an escaped slash, which stays as it is written."""
+def decode_path(raw_path: str) -> str:
+    """Decodes percent escapes except an escaped slash."""
     return unquote(re.sub(r"%2f", "%252F", raw_path, flags=re.IGNORECASE))
 
 
-def _ordinal_ignore_case(function: Function) -> str:
+def _sort_key(function: Function) -> str:
     return function.name.upper()  # .NET compares upper-cased: "_" comes after the letters
 
 
-def _parsed(text: str) -> _Segment:
+def _parse_segment(text: str) -> _Segment:
     if "{" not in text and "}" not in text:
         if re.search(r"[<>]", text):
             raise UnsupportedConstraint(f"{text!r} is not plain text")

@@ -1,4 +1,4 @@
-"""When timer functions run: NCRONTAB in UTC, one run at a time for each function."""
+"""The schedules of timer functions: NCRONTAB in UTC, one run of a function at a time."""
 
 import asyncio
 import datetime as dt
@@ -20,7 +20,7 @@ WITH_SECONDS, WITHOUT_SECONDS = 6, 5
 WEEKDAY = 5
 LATE = dt.timedelta(seconds=1)
 MINUTE = dt.timedelta(minutes=1)
-LONGEST_SLEEP_SECONDS = 60.0  # a machine that slept notices within a minute
+LONGEST_SLEEP_SECONDS = 60.0  # after a sleep of the machine, at most a minute late
 
 log = logging.getLogger("devcloud.timers")
 
@@ -28,7 +28,7 @@ Now = Callable[[], dt.datetime]
 
 
 class ScheduleError(ValueError):
-    """The text is not an NCRONTAB schedule; the message says what is wrong."""
+    """The text is not an NCRONTAB schedule; the message has the reason."""
 
 
 class Schedule:
@@ -39,20 +39,20 @@ class Schedule:
         if len(fields) == WITHOUT_SECONDS:
             fields.insert(0, "0")
         if len(fields) != WITH_SECONDS:
-            raise ScheduleError(f"{text!r} is no schedule: NCRONTAB has 6 fields, from seconds to weekday")
+            raise ScheduleError(f"{text!r} is not a schedule: NCRONTAB has 6 fields, from seconds to weekday")
         for index, field in enumerate(fields):
-            if wrong := _wrong(index, field):
-                raise ScheduleError(f"{text!r} is no schedule: {wrong}")
+            if wrong := _find_error(index, field):
+                raise ScheduleError(f"{text!r} is not a schedule: {wrong}")
         self._expression = " ".join(fields)
         try:
             self.next(dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
         except (CroniterError, ValueError, KeyError) as error:
-            raise ScheduleError(f"{text!r} is no schedule: {error}") from error
+            raise ScheduleError(f"{text!r} is not a schedule: {error}") from error
 
     def next(self, after: dt.datetime) -> dt.datetime:
         """The first occurrence later than an instant."""
-        found = croniter(self._expression, after, day_or=False, second_at_beginning=True)
-        occurrence: dt.datetime = found.get_next(dt.datetime)
+        iterator = croniter(self._expression, after, day_or=False, second_at_beginning=True)
+        occurrence: dt.datetime = iterator.get_next(dt.datetime)
         return occurrence
 
     def is_shorter_than(self, interval: dt.timedelta, *, now: dt.datetime) -> bool:
@@ -60,8 +60,8 @@ class Schedule:
         return self.next(first) - first < interval
 
 
-def _wrong(index: int, field: str) -> str:
-    """What croniter would take in another sense than NCRONTAB does."""
+def _find_error(index: int, field: str) -> str:
+    """The error of a field that croniter and NCRONTAB interpret differently."""
     if not NUMBERS.fullmatch(re.sub(NAMES.get(index, r"\Z"), "", field, flags=re.IGNORECASE) or "*"):
         return f"{field!r} holds more than * , - / numbers and names"
     if index == WEEKDAY and re.search("7", re.sub(r"/\d+", "", field)):
@@ -71,7 +71,7 @@ def _wrong(index: int, field: str) -> str:
     return ""
 
 
-def resolved(text: str, settings: Mapping[str, str]) -> str:
+def resolve_settings(text: str, settings: Mapping[str, str]) -> str:
     """`%NAME%` replaced by the setting of that name, as the platform does.
 
     Raises:
@@ -87,7 +87,7 @@ def resolved(text: str, settings: Mapping[str, str]) -> str:
 
 
 class Timers:
-    """The timer functions of an app: by hand at any time, by schedule once started."""
+    """The timer functions of an app: on request at any time, by schedule after `start`."""
 
     def __init__(self, worker: Worker, now: Now) -> None:
         self._worker = worker
@@ -103,14 +103,14 @@ class Timers:
         Raises:
             IndexingError: a schedule cannot be read; nothing was started.
         """
-        for function, schedule in [(function, schedule_of(function)) for function in self._functions]:
-            self._keep(asyncio.ensure_future(self._follow(function, schedule)))
+        for function, schedule in [(function, parse_schedule(function)) for function in self._functions]:
+            self._track_task(asyncio.ensure_future(self._follow(function, schedule)))
 
     def run_now(self, name: str) -> bool:
-        """Starts a run by hand; False when there is no such timer function."""
+        """Starts a run on request; False for an unknown timer function."""
         function = self._by_name.get(name.lower())
         if function:
-            self._keep(asyncio.ensure_future(self.run(function)))
+            self._track_task(asyncio.ensure_future(self.run(function)))
         return function is not None
 
     async def run(self, function: Function, *, past_due: bool = False, status: Mapping[str, str] | None = None) -> bool:
@@ -137,38 +137,38 @@ class Timers:
         while True:
             await self._until(due)
             started = self._now()
-            status = _status(last, due, started) if monitored else None
+            status = _build_status(last, due, started) if monitored else None
             await self.run(function, past_due=started - due > LATE, status=status)
             last, due = due, schedule.next(started)
 
     async def _until(self, due: dt.datetime) -> None:
-        while (left := (due - self._now()).total_seconds()) > 0:  # noqa: ASYNC110 - the clock is what is awaited
+        while (left := (due - self._now()).total_seconds()) > 0:  # noqa: ASYNC110 - waits for the clock
             await asyncio.sleep(min(left, LONGEST_SLEEP_SECONDS))
 
-    def _keep(self, task: asyncio.Task[Any]) -> None:
+    def _track_task(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def schedule_of(function: Function) -> Schedule:
+def parse_schedule(function: Function) -> Schedule:
     """The schedule of a timer function, settings filled in.
 
     Raises:
         IndexingError: it cannot be read; the message names the function.
     """
     try:
-        return Schedule(resolved(str(function.trigger.get("schedule", "")), os.environ))
+        return Schedule(resolve_settings(str(function.trigger.get("schedule", "")), os.environ))
     except ScheduleError as error:
         raise IndexingError(f"the function {function.name} cannot be scheduled: {error}") from error
 
 
 def check_schedules(functions: Iterable[Function]) -> None:
-    """Refuses an app with a timer that could never run, as the platform does when it starts."""
+    """Raises IndexingError for a timer that could never run, as the platform does at its start."""
     for function in functions:
         if function.is_timer:
-            schedule_of(function)
+            parse_schedule(function)
 
 
-def _status(last: dt.datetime | None, due: dt.datetime, now: dt.datetime) -> dict[str, str]:
-    written = (last or due).isoformat()
-    return {"Last": written, "Next": due.isoformat(), "LastUpdated": now.isoformat()}
+def _build_status(last: dt.datetime | None, due: dt.datetime, now: dt.datetime) -> dict[str, str]:
+    last_run = (last or due).isoformat()
+    return {"Last": last_run, "Next": due.isoformat(), "LastUpdated": now.isoformat()}

@@ -14,10 +14,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from devcloud.functions.host import Front, route_prefix
+from devcloud.functions.host import HttpFrontend, route_prefix
 from devcloud.functions.schedule import Timers, check_schedules
 from devcloud.functions.worker import HTTP_LIMIT_SECONDS, Function, Worker
-from devcloud.ports import LOOPBACK, bound
+from devcloud.ports import LOOPBACK, listen
 from shared import clock
 
 
@@ -25,7 +25,7 @@ GRACE_SECONDS = 5
 
 
 class UnknownFunction(Exception):
-    """The function asked for by name is not a timer function of the app."""
+    """The named function is not a timer function of the app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class Options:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are handled below, so that the process ends with its own exit code."""
+        """Signals are handled below, for the exit code."""
         yield
 
 
 def serve(options: Options) -> None:
-    """Serves until SIGINT or SIGTERM, then ends the process; handlers still running get a grace."""
+    """Serves until SIGINT or SIGTERM; running handlers get a grace period."""
     worker = uvloop.run(_serve(options))
     if not worker.close(grace_seconds=GRACE_SECONDS):
         sys.stderr.write("devcloud host: stopped with functions still running\n")
         sys.stderr.flush()
-        os._exit(0)  # a thread cannot be ended, and waiting for it would hold the stop for minutes
+        os._exit(0)  # a thread cannot be ended, and could run for minutes
 
 
 def run_once(options: Options, name: str) -> bool:
@@ -73,8 +73,8 @@ async def _serve(options: Options) -> Worker:
     worker = await Worker.start(options.app_dir, http_limit=options.http_limit, verbose=options.verbose)
     check_schedules(worker.functions.values())
     timers = Timers(worker, clock.now)
-    front = Front(worker, timers, prefix, logs_requests=options.logs_requests)
-    listening = bound(options.port)
+    front = HttpFrontend(worker, timers, prefix, logs_requests=options.logs_requests)
+    listening = listen(options.port)
     server = _Server(
         uvicorn.Config(
             front,
@@ -100,7 +100,7 @@ async def _serve(options: Options) -> Worker:
     if options.timers:
         timers.start()
     port = listening.getsockname()[1]
-    print(f"host ready on http://{LOOPBACK}:{port}", flush=True)  # noqa: T201 - what the caller waits for
+    print(f"host ready on http://{LOOPBACK}:{port}", flush=True)  # noqa: T201 - the caller waits for it
     await serving
     timers.stop()
     return worker

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from devcloud.functions.worker import Function, HttpAnswer
+from devcloud.functions.worker import Function, HttpResponse
 from devcloud.html_page import CONTENT_TYPE, HEADERS, html_page, html_table
 
 
 _COLUMNS: Final = ("Function", "Methods", "Address")
 
 
-def start_page(functions: Iterable[Function], prefix: str) -> HttpAnswer:
+def start_page(functions: Iterable[Function], prefix: str) -> HttpResponse:
     """The HTTP functions; those that a browser can open are links."""
     ordered = sorted((each for each in functions if each.is_http), key=lambda each: (each.route, each.name))
     rows = [
@@ -23,7 +23,7 @@ def start_page(functions: Iterable[Function], prefix: str) -> HttpAnswer:
         f"one.</p>\n{html_table('Functions', _COLUMNS, rows)}"
     )
     body = html_page("Local Functions host", content).encode()
-    return HttpAnswer(200, [*HEADERS.items(), ("Content-Type", CONTENT_TYPE)], body)
+    return HttpResponse(200, [*HEADERS.items(), ("Content-Type", CONTENT_TYPE)], body)
 
 
 def _address(function: Function, prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""One function app, indexed and invoked by Microsoft's own worker library through its public verbs."""
+"""One function app, indexed and invoked by Microsoft's worker library through its public functions."""
 
 import asyncio
 import json
@@ -18,23 +18,23 @@ import azure_functions_runtime as library
 from devcloud.functions import indexing
 from devcloud.functions.cookies import set_cookie
 from devcloud.functions.indexing import IndexingError
-from devcloud.functions.messages import FIRST_TRY, PROTOS, ParameterBinding, StatusResult, TypedData, trace_of
+from devcloud.functions.messages import FIRST_TRY, PROTOS, ParameterBinding, StatusResult, TypedData, build_trace
 from shared.clock import new_id
 
 
-HTTP_LIMIT_SECONDS = 230.0  # Azure's load balancer gives up here, whatever functionTimeout says
+HTTP_LIMIT_SECONDS = 230.0  # limit of Azure's load balancer, independent of functionTimeout
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 log = logging.getLogger("devcloud.functions.worker")
 
 
 class InvocationFailed(Exception):
-    """A function raised, or returned what its bindings cannot carry."""
+    """A function raised, or returned an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as the host knows it: its name and what its trigger says."""
+    """A function with its name and trigger."""
 
     name: str
     id: str
@@ -54,14 +54,14 @@ class Function:
 
     @property
     def methods(self) -> frozenset[str] | None:
-        """None: every method."""
+        """The methods; None for all."""
         methods = self.trigger.get("methods")
         return frozenset(str(method).upper() for method in methods) if methods else None
 
 
 @dataclass(frozen=True, slots=True)
-class HttpCall:
-    """A request as the platform hands it to a function."""
+class HttpRequest:
+    """A request for a function."""
 
     method: str
     url: str
@@ -72,18 +72,18 @@ class HttpCall:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpResponse:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
-FAILED = HttpAnswer(500, [], b"")
-TIMED_OUT = HttpAnswer(504, [], b"")
+FAILED = HttpResponse(500, [], b"")
+TIMED_OUT = HttpResponse(504, [], b"")
 
 
 class Worker:
-    """The app behind its verbs. The library keeps its state in globals, so there is one per process."""
+    """The indexed app. The library has global state, so there is one per process."""
 
     def __init__(self, functions: list[Function], http_limit: float) -> None:
         self.functions = {function.name: function for function in functions}
@@ -95,28 +95,30 @@ class Worker:
         """Indexes the app.
 
         Raises:
-            IndexingError: the library refuses the app; one bad function stops all of them, as in Azure.
+            IndexingError: the library refuses the app; one invalid function stops all, as in Azure.
         """
         if not verbose:
             logging.getLogger("azure.functions").setLevel(logging.CRITICAL)
         _run_as_in_azure(app_dir)
         library.start_threadpool_executor()
-        init = await _ask(
+        init = await _call_library(
             library.worker_init_request,
             worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app_dir)),
         )
         if init.result.status != StatusResult.Success:
-            raise IndexingError(indexing.reason(init.result.exception, app_dir))
-        found = await _ask(library.functions_metadata_request)
-        functions = [_function(metadata) for metadata in found.function_metadata_results or []]
+            raise IndexingError(indexing.format_failure(init.result.exception, app_dir))
+        found = await _call_library(library.functions_metadata_request)
+        functions = [_parse_function(metadata) for metadata in found.function_metadata_results or []]
         if not functions:
             raise IndexingError(f"{app_dir / 'function_app.py'} is missing or registers no function")
         for function in functions:
-            await _ask(library.function_load_request, function_load_request=SimpleNamespace(function_id=function.id))
+            await _call_library(
+                library.function_load_request, function_load_request=SimpleNamespace(function_id=function.id)
+            )
         return cls(functions, http_limit)
 
-    async def http(self, function: Function, call: HttpCall) -> HttpAnswer:
-        """Never raises: a failed function is an empty 500, one over the limit a 504 while it runs on."""
+    async def http(self, function: Function, call: HttpRequest) -> HttpResponse:
+        """Never raises: a failed function is an empty 500, a timeout a 504 while it continues."""
         data = TypedData(
             http=SimpleNamespace(
                 method=call.method,
@@ -131,13 +133,13 @@ class Worker:
         done, _ = await asyncio.wait((task,), timeout=self._http_limit)
         if not done:
             self._running.add(task)
-            task.add_done_callback(self._outlived)
-            log.error("%s took longer than %g s; the caller was told so", function.name, self._http_limit)
+            task.add_done_callback(self._log_late_failure)
+            log.error("%s took longer than %g s; the caller got a 504", function.name, self._http_limit)
             return TIMED_OUT
         try:
-            return _answer(task.result())
+            return _build_response(task.result())
         except InvocationFailed as failure:
-            log.error("%s failed: %s", function.name, failure)  # noqa: TRY400 - it carries its own trace
+            log.error("%s failed: %s", function.name, failure)  # noqa: TRY400 - it has its own trace
             return FAILED
 
     async def timer(
@@ -152,7 +154,7 @@ class Worker:
         await self._invoke(function, TypedData(json=json.dumps(info)), None)
 
     def close(self, *, grace_seconds: float) -> bool:
-        """Waits for handlers still running; False when some outlive the grace."""
+        """Waits for running handlers; False if some continue after the grace period."""
         stopping = threading.Thread(target=library.stop_threadpool_executor, daemon=True)
         stopping.start()
         stopping.join(grace_seconds)
@@ -160,14 +162,14 @@ class Worker:
 
     async def _invoke(self, function: Function, data: TypedData, trace_parent: str | None) -> Any:  # noqa: ANN401
         invocation = new_id()
-        response = await _ask(
+        response = await _call_library(
             library.invocation_request,
             invocation_request=SimpleNamespace(
                 invocation_id=str(invocation),
                 function_id=function.id,
                 input_data=(ParameterBinding(name=function.trigger["name"], data=data),),
                 trigger_metadata=None,
-                trace_context=trace_of(trace_parent or f"00-{invocation.hex}-{invocation.hex[16:]}-01"),
+                trace_context=build_trace(trace_parent or f"00-{invocation.hex}-{invocation.hex[16:]}-01"),
                 retry_context=FIRST_TRY,
             ),
         )
@@ -176,13 +178,13 @@ class Worker:
             raise InvocationFailed(f"{failure.message}\n{failure.stack_trace}".rstrip())
         return response.return_value
 
-    def _outlived(self, task: asyncio.Task[Any]) -> None:
+    def _log_late_failure(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (failure := task.exception()):
-            log.error("after its caller had gone: %s", failure)
+            log.error("after its timeout: %s", failure)
 
 
-async def _ask(verb: Any, **request: Any) -> Any:  # noqa: ANN401 - the library is untyped
+async def _call_library(verb: Any, **request: Any) -> Any:  # noqa: ANN401 - the library is untyped
     return await verb(
         SimpleNamespace(request=SimpleNamespace(**request), properties={"host": "127.0.0.1", "protos": PROTOS})
     )
@@ -195,7 +197,7 @@ def _run_as_in_azure(app_dir: Path) -> None:
     time.tzset()
 
 
-def _function(metadata: Any) -> Function:  # noqa: ANN401 - the library is untyped
+def _parse_function(metadata: Any) -> Function:  # noqa: ANN401 - the library is untyped
     bindings = [json.loads(binding) for binding in metadata.raw_bindings]
     triggers = [binding for binding in bindings if binding["type"].lower().endswith("trigger")]
     if len(triggers) != 1:
@@ -203,11 +205,11 @@ def _function(metadata: Any) -> Function:  # noqa: ANN401 - the library is untyp
     return Function(metadata.name, metadata.function_id, triggers[0])
 
 
-def _answer(value: Any) -> HttpAnswer:  # noqa: ANN401 - the library is untyped
+def _build_response(value: Any) -> HttpResponse:  # noqa: ANN401 - the library is untyped
     kind = value.WhichOneof("data")
     if kind == "string":
-        return HttpAnswer(200, TEXT, value.string.encode())
+        return HttpResponse(200, TEXT, value.string.encode())
     http = value.http
     headers = list(http.headers.items())
     headers += [("Set-Cookie", set_cookie(cookie)) for cookie in http.cookies or ()]
-    return HttpAnswer(int(http.status_code), headers, http.body.bytes)
+    return HttpResponse(int(http.status_code), headers, http.body.bytes)

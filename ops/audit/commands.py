@@ -1,4 +1,4 @@
-"""The command `audit`: a tenant's audit log with the operators behind it, whom no tenant is shown."""
+"""The command `audit`: a tenant's audit log with the operators' ids, which tenants do not see."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -7,36 +7,36 @@ import sqlalchemy as sa
 import typer
 
 from ops.audit import store as audit_store
-from ops.database import Database, opened
+from ops.database import Database, open_database
 from ops.output import AsJson, print_json_rows, print_rows
-from ops.tenants.commands import Name, find
+from ops.tenants.commands import TenantName, find_tenant
 
 
-_COLUMNS: Final = ("AT (UTC)", "ACTION", "BY", "ID", "OPERATOR", "DONE TO")
+_COLUMNS: Final = ("AT (UTC)", "ACTION", "BY", "ID", "OPERATOR", "SUBJECT")
 _PAGE: Final = 500
 
 
 def command(
-    name: Name,
+    name: TenantName,
     *,
-    operators: Annotated[bool, typer.Option("--operators", help="only what was done by a command")] = False,
+    operators: Annotated[bool, typer.Option("--operators", help="only changes made by commands")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a tenant's audit log, the newest first, with the operators behind it.
+    """Show a tenant's audit log, newest first.
 
-    An operator is a directory object id (entra:…), or the number of a user of the operating system (os:…).
+    An operator is a directory object id (entra:…), or a user number of the operating system (os:…).
     """
-    with opened() as database:
-        tenant = find(database, name).tenant
-        rows = _all(database, tenant.id, operators=operators)
+    with open_database() as database:
+        tenant = find_tenant(database, name).tenant
+        rows = _read_all(database, tenant.id, operators=operators)
         if as_json:
             print_json_rows(map(_document, rows))
         else:
             cells = ([row.at, row.action, row.actor_kind, row.actor, row.operator_id, row.subject] for row in rows)
-            print_rows(_COLUMNS, cells, nothing=f"There is nothing like that of {tenant.slug}.")
+            print_rows(_COLUMNS, cells, empty=f"No audit entries of {tenant.slug}.")
 
 
-def _all(database: Database, tenant_id: int, *, operators: bool) -> Iterator[sa.Row[Any]]:
+def _read_all(database: Database, tenant_id: int, *, operators: bool) -> Iterator[sa.Row[Any]]:
     before = None
     while True:
         with database.transaction(reads_only=True) as tx:

@@ -1,4 +1,4 @@
-"""The commands `billing close` and `billing preview`: months that have ended, and the one that runs."""
+"""The commands `billing close` and `billing preview`: ended months, and the current one."""
 
 import datetime as dt
 import os
@@ -13,17 +13,16 @@ from billing.closing import service
 from billing.closing.model import Record
 from billing.closing.service import Closing
 from ops.billing.views import BILL_COLUMNS, LINE_COLUMNS, bill_document, bill_row, preview_document
-from ops.confirm import Asked, DryRun, Yes
-from ops.database import Database, opened, reason
-from ops.exits import REFUSED, Refused, Unusable
-from ops.held import refuse_if_held
-from ops.output import AsJson, Fields, aside, print_fields, print_json, print_rows
-from ops.tenants.commands import find
+from ops.confirm import DryRun, Yes, require_yes
+from ops.database import Database, describe_error, open_database
+from ops.errors import REJECTED, CommandRejected, WrongUsage
+from ops.output import AsJson, Fields, print_fields, print_json, print_rows, stderr_console
+from ops.restore_hold import require_not_held
+from ops.tenants.commands import find_tenant
+from ops.work import work_in
 from shared import clock
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.instants import parse_rfc3339
-from shared.tenancy.store import read_tenant
-from shared.work import OPERATOR
 
 
 if TYPE_CHECKING:
@@ -38,66 +37,64 @@ def register(app: typer.Typer) -> None:
     app.command("preview")(preview)
 
 
-def closing_of(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
-    """An operator closes, now."""
-    dimension = database.settings.marketplace_metering_dimension
-    return Closing(dimension, clock.now(), clock.new_id, actor=OPERATOR, as_of=as_of)
+def operator_closing(database: Database, *, as_of: dt.datetime | None = None) -> Closing:
+    return Closing(database.settings.marketplace_metering_dimension, as_of)
 
 
 def close(
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="only its months: slug or id")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="only this tenant: slug or id")] = None,
     as_of: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", help="only months that had ended by then, in RFC 3339"),
+        typer.Option(metavar="INSTANT", help="only months that ended before INSTANT, in RFC 3339"),
     ] = None,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Close every month that has ended and is not closed, as the hourly job does; exit code 1 when a tenant failed.
+    """Close all ended months, as the hourly job does.
 
-    Each tenant is committed by itself, so a run that is interrupted is gone on with by the next.
+    Exit code 1 if a tenant failed. Each tenant has its own transaction, so an interrupted run can be repeated.
     """
-    ended_by = _instant(as_of)
-    with opened(os.environ, DIMENSION) as database:
-        closing = closing_of(database, as_of=ended_by)
-        owing = _owing(database, tenant, closing)
+    ended_by = _parse_instant(as_of)
+    with open_database(os.environ, DIMENSION) as database:
+        closing = operator_closing(database, as_of=ended_by)
+        tenant_ids = _find_unbilled(database, tenant, closing)
         run = _Run(database, closing, dry_run=dry_run)
-        if owing:
-            aside().print(f"{_counted(len(owing), 'tenant')} with months to close.")
+        if tenant_ids:
+            stderr_console().print(f"{_count(len(tenant_ids), 'tenant')} with months to close.")
             if not dry_run:
-                refuse_if_held(database)
-                Asked(yes, dry_run, as_json).require_yes("Close them?")
-            run.close_all(owing)
+                require_not_held(database)
+                require_yes("Close them?", yes=yes)
+            run.close_all(tenant_ids)
     _report(run, as_json=as_json)
     if run.failed or run.left:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(REJECTED)
 
 
 def preview(
-    tenant: Annotated[str, typer.Option(metavar="TENANT", help="slug or id")],
+    tenant: Annotated[str, typer.Option(metavar="TENANT", help="slug or id of the tenant")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the running month of a tenant comes to so far."""
-    with opened() as database:
-        account = find(database, tenant)
+    """Show a tenant's bill for the current month so far."""
+    with open_database() as database:
+        account = find_tenant(database, tenant)
         with database.transaction(reads_only=True) as tx:
             bill = service.preview(tx, account.tenant, now=clock.now())
     if bill is None:
-        raise Refused(f"{account.tenant.slug} pays for nothing now, so no month is running")
+        raise CommandRejected(f"{account.tenant.slug} has no paid subscription, so there is no current month")
     document = preview_document(bill, account.tenant.slug)
     if as_json:
         print_json(document)
         return
     print_fields(account.tenant.name, {name: value for name, value in document.items() if name != "lines"})
-    print_rows(LINE_COLUMNS, (tuple(line.values()) for line in document["lines"]), nothing="Nobody was active yet.")
+    print_rows(LINE_COLUMNS, (tuple(line.values()) for line in document["lines"]), empty="No active users yet.")
 
 
 @dataclass(slots=True)
 class _Run:
-    """One tenant after the other, each in a transaction of its own, as the job does; a dry run undoes each."""
+    """Closes one tenant after the other, each in its own transaction, as the job does; a dry run rolls each back."""
 
     database: Database
     closing: Closing
@@ -109,7 +106,7 @@ class _Run:
     _slugs: dict[int, str] = field(default_factory=dict)
 
     def close_all(self, tenant_ids: list[int]) -> None:
-        """Ctrl-C undoes the tenant at hand and leaves the others to the next run."""
+        """Ctrl-C rolls back the current tenant and leaves the others to the next run."""
         with _progress() as progress:
             task = progress.add_task("Closing", total=len(tenant_ids))
             try:
@@ -124,68 +121,69 @@ class _Run:
     def _close(self, tenant_id: int) -> None:
         try:
             records = self.retry.run(lambda: self._records(tenant_id))
-        except Exception as error:  # noqa: BLE001 - one tenant's failure must not reach the others
-            self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": reason(error)})
+        except Exception as error:  # noqa: BLE001 - one tenant's failure must not affect the others
+            self.failed.append({"tenant": self._slugs.get(tenant_id, str(tenant_id)), "error": describe_error(error)})
         else:
             self.closed += [bill_document(record, self._slugs[tenant_id]) for record in records]
 
     def _records(self, tenant_id: int) -> list[Record]:
         with self.database.attempt() as tx:
-            self._slugs[tenant_id] = read_tenant(tx, tenant_id).slug
-            records = service.close_tenant(tx, tenant_id, self.closing)
+            work = work_in(tx, tenant_id, locks_tenant=True)
+            self._slugs[tenant_id] = work.tenant.slug
+            records = service.close_tenant(work, self.closing)
             if self.dry_run:
                 tx.rollback()
         return records
 
 
-def _owing(database: Database, name: str | None, closing: Closing) -> list[int]:
-    with database.transaction(reads_only=True, patient=True) as tx:
-        owing = service.tenants_owing(tx, closing.ended_by)
+def _find_unbilled(database: Database, name: str | None, closing: Closing) -> list[int]:
+    with database.transaction(reads_only=True, without_limit=True) as tx:
+        unbilled = service.due_tenants(tx, closing.as_of or clock.now())
     if name is None:
-        return owing
-    only = find(database, name).tenant.id
-    return [tenant_id for tenant_id in owing if tenant_id == only]
+        return unbilled
+    only = find_tenant(database, name).tenant.id
+    return [tenant_id for tenant_id in unbilled if tenant_id == only]
 
 
 def _report(run: _Run, *, as_json: bool) -> None:
     if as_json:
         print_json({"closed": run.closed, "failed": run.failed, "left": run.left, "dryRun": run.dry_run})
     else:
-        print_rows(BILL_COLUMNS, map(bill_row, run.closed), nothing="No month is owed a bill.")
+        print_rows(BILL_COLUMNS, map(bill_row, run.closed), empty="Nothing to close.")
     for each in run.failed:
-        aside().print(f"{each['tenant']}: {each['error']}", markup=False)
+        stderr_console().print(f"{each['tenant']}: {each['error']}", markup=False)
     if run.left:
-        aside().print(f"Interrupted: {_counted(run.left, 'tenant')} left; run it again to go on.")
+        stderr_console().print(f"Interrupted: {_count(run.left, 'tenant')} left; repeat the command to continue.")
     if run.dry_run and run.closed:
-        aside().print("A dry run: nothing was closed.")
+        stderr_console().print("Dry run: nothing was closed.")
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _instant(text: str | None) -> dt.datetime | None:
+def _parse_instant(text: str | None) -> dt.datetime | None:
     if text is None:
         return None
     try:
         instant = parse_rfc3339(text)
     except ValueError as error:
-        raise Unusable(f"--as-of {text!a} {error}") from None
+        raise WrongUsage(f"--as-of {text!a} {error}") from None
     if instant > clock.now():
-        raise Unusable(f"--as-of {text} is still to come; a month is closed when it has ended")
+        raise WrongUsage(f"--as-of {text} is in the future; only an ended month can be closed")
     return instant
 
 
 @contextmanager
 def _progress() -> Iterator["Progress"]:
-    """How far it is, how fast, and how long it will take; on a terminal only."""
+    """Progress, speed and remaining time, on a terminal only."""
     from rich import progress  # noqa: PLC0415 - slow to load, and few commands need it
 
     class Rate(progress.ProgressColumn):
         def render(self, task: progress.Task) -> str:
             return f"{task.speed or 0:,.0f}/s"
 
-    console = aside()
+    console = stderr_console()
     columns: Iterable[Any] = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),

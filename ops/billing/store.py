@@ -40,10 +40,9 @@ _FIND: Final = _BILLS.where(_r.public_id == bindparam("public", type_=sa.Uuid))
 def page_of_bills(
     tx: sa.Connection, *, after: int, size: int, tenant_id: int | None, month: Month | None
 ) -> Sequence[sa.Row[Any]]:
-    """The next bills in the order in which they were closed: of a tenant, of a month."""
-    return tx.execute(
-        _PAGE, {"after": after, "size": size, "tenant": tenant_id, "month": None if month is None else month.key}
-    ).all()
+    """The next bills by date of closing, of a tenant, of a month."""
+    month_key = None if month is None else month.key
+    return tx.execute(_PAGE, {"after": after, "size": size, "tenant": tenant_id, "month": month_key}).all()
 
 
 def find_bill(tx: sa.Connection, public_id: uuid.UUID) -> sa.Row[Any] | None:

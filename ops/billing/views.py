@@ -1,4 +1,4 @@
-"""How bills look: the columns of a table, and the fields of a JSON document."""
+"""Bills as table rows and as JSON documents."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,7 +15,7 @@ LINE_COLUMNS: Final = ("NAME", "E-MAIL", "MONTH", "ACTIVE BY", "FIRST (UTC)", "L
 
 
 def bill_document(record: Record, slug: str, row: sa.Row[Any] | None = None) -> dict[str, Any]:
-    """`row` adds what is known of the record beside itself."""
+    """`row` adds the state of its usage and the reason for voiding."""
     return {
         "id": record.public_id,
         "tenant": slug,

@@ -1,4 +1,4 @@
-"""The app as commands have it that ask the Marketplace: on the operator's database, with the settings for that."""
+"""The app with its client of the Marketplace, for commands that use the Marketplace."""
 
 import os
 import uuid
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from billing import marketplace
 from billing.marketplace.errors import MarketplaceError
-from ops.app import app_on
-from ops.database import opened
-from ops.exits import Unusable
+from ops.app import open_app
+from ops.arguments import parse_id
+from ops.database import open_database
+from ops.errors import ServiceUnavailable, WrongUsage
 from shared.app import App
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import MarketplaceClient
 
 
 _NEEDED: Final = (
@@ -29,43 +30,40 @@ _NEEDED: Final = (
 )
 
 
-def guid_of(name: str) -> uuid.UUID:
-    """Microsoft's id, as an operator writes it.
-
-    Raises:
-        Unusable: it is none.
-    """
-    try:
-        return uuid.UUID(name)
-    except ValueError:
-        raise Unusable(f"{name!a} is no id; see: python -m ops marketplace reconcile --dry-run") from None
+def parse_marketplace_id(name: str) -> uuid.UUID:
+    """Raises WrongUsage where it is not an id of Microsoft."""
+    return parse_id(name, "an id of a subscription or operation", see="marketplace reconcile --dry-run")
 
 
 @contextmanager
-def opened_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, "Marketplace"]]:
+def open_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, "MarketplaceClient"]]:
     """The app, and its client of the Marketplace.
 
     Raises:
-        Unusable: the database or the Marketplace cannot be used, or is off.
+        WrongUsage: the Marketplace is off.
+        ServiceUnavailable: the database or the Marketplace cannot be used.
     """
-    with opened(environment, *_NEEDED) as database, app_on(database) as app:
+    with open_database(environment, *_NEEDED) as database, open_app(database) as app:
         client = marketplace.of(app)
         if client is None:
-            raise Unusable("the Marketplace is off; set the settings MARKETPLACE_… as the app has them")
+            raise WrongUsage(
+                "the Marketplace is off; set MARKETPLACE_TENANT_ID, _CLIENT_ID and _CLIENT_SECRET as in the app"
+            )
         try:
             yield app, client
         except MarketplaceError as error:
-            raise Unusable(f"the Marketplace cannot be asked: {error.reason}") from error
+            raise ServiceUnavailable(f"the Marketplace is unavailable: {error.reason}") from error
 
 
 @contextmanager
-def opened_metered(environment: Mapping[str, str] = os.environ) -> Iterator[App]:
-    """The app, able to tell the meter.
+def open_metered_app(environment: Mapping[str, str] = os.environ) -> Iterator[App]:
+    """The app, with usage reporting on.
 
     Raises:
-        Unusable: the database or the Marketplace cannot be used, or nothing is metered.
+        WrongUsage: the Marketplace or usage reporting is off.
+        ServiceUnavailable: the database or the Marketplace cannot be used.
     """
-    with opened_marketplace(environment) as (app, _):
+    with open_marketplace(environment) as (app, _):
         if not app.settings.marketplace_metering_dimension:
-            raise Unusable("no usage is metered; set MARKETPLACE_METERING_DIMENSION as the app has it")
+            raise WrongUsage("usage reporting is off; set MARKETPLACE_METERING_DIMENSION as in the app")
         yield app

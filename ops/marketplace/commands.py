@@ -1,4 +1,4 @@
-"""The commands `marketplace show`, `reconcile` and `replay`: what was bought, here and at Microsoft."""
+"""The commands `marketplace show`, `reconcile` and `replay`: purchases, here and at Microsoft."""
 
 import dataclasses
 import uuid
@@ -12,29 +12,32 @@ from billing.marketplace.model import Operation
 from billing.subscriptions import rules
 from billing.subscriptions.ledger_store import last_price
 from billing.subscriptions.model import EventSource, Price, Subscription, Terms
-from ops.confirm import Asked, Change, DryRun, Yes
-from ops.exits import REFUSED, Unusable
-from ops.held import refuse_if_held
-from ops.marketplace import agree as purchase_agreement
-from ops.marketplace import store
-from ops.marketplace.app import guid_of, opened_marketplace
-from ops.output import AsJson, Fields, aside, plain, print_fields, print_json, print_rows
+from ops.confirm import ChangeOptions, DryRun, ProposedChange, Yes
+from ops.errors import REJECTED, ItemNotFound, ServiceUnavailable
+from ops.marketplace import purchase_agreement, store
+from ops.marketplace.app import open_marketplace, parse_marketplace_id
+from ops.output import AsJson, Fields, print_fields, print_json, print_rows, stderr_console, to_json
+from ops.restore_hold import require_not_held
 from shared.app import App
 from shared.deadline import Deadline
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR
-from webhooks.events.flow import settle
-from webhooks.events.lookups import REPLAY, NotTold, Question, ask
-from webhooks.events.reconcile_flow import How, Report, reconcile
-from webhooks.events.service import look_up
+from webhooks.events.flow import apply_event
+from webhooks.events.lookups import REPLAY, EventRef, StateNotAvailable, fetch_state
+from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
+from webhooks.events.service import load_known
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import MarketplaceClient
 
 
-app = typer.Typer(help="The purchases of the Marketplace: see, compare and repair them.", no_args_is_help=True)
-Named = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of it, or of one of its operations")]
+app = typer.Typer(
+    help="Purchases in the Marketplace: show, compare and repair them.", no_args_is_help=True, rich_markup_mode=None
+)
+SubscriptionId = Annotated[
+    str, typer.Argument(metavar="SUBSCRIPTION", help="Microsoft's id of the subscription, or of one of its operations")
+]
 app.command("agree")(purchase_agreement.agree)
 _SECONDS: Final = 60.0
 _LEDGER: Final = (
@@ -52,7 +55,7 @@ _LEDGER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Purchase:
-    """A purchase in both places; `ours` is None where nobody set it up, `theirs` where Microsoft has none."""
+    """A purchase in both places; `ours` is None if it was never set up, `theirs` if Microsoft does not know it."""
 
     id: str
     slug: str | None
@@ -86,9 +89,12 @@ class _Purchase:
 
 
 @app.command()
-def show(name: Named, *, as_json: AsJson = False) -> None:
-    """Show a purchase as it is here and at Microsoft, what happened to it, and what Microsoft waits for."""
-    with opened_marketplace() as (product, client):
+def show(name: SubscriptionId, *, as_json: AsJson = False) -> None:
+    """Show a purchase, here and at Microsoft.
+
+    With its events and pending operations.
+    """
+    with open_marketplace() as (product, client):
         purchase = _read(product, client, name)
     document = purchase.document()
     if as_json:
@@ -96,28 +102,31 @@ def show(name: Named, *, as_json: AsJson = False) -> None:
         return
     here, there = document["ours"] or {}, document["microsoft"] or {}
     sides = [(field, here.get(field), there.get(field)) for field in {**here, **there}]
-    print_fields(purchase.slug or "Nobody has set it up", {"subscription": purchase.id})
-    print_rows(("", "HERE", "AT MICROSOFT"), sides, nothing="It is in neither place.")
+    print_fields(purchase.slug or "Not set up", {"subscription": purchase.id})
+    print_rows(("", "HERE", "AT MICROSOFT"), sides, empty="Not found here or at Microsoft.")
     for each in purchase.waiting:
-        aside().print(f"Microsoft waits for an answer to {each.action} {each.id}.")
-    print_rows(_LEDGER, (tuple(row.values()) for row in purchase.ledger), nothing="Nothing has happened to it yet.")
+        stderr_console().print(f"Pending at Microsoft: {each.action} {each.id}")
+    print_rows(_LEDGER, (tuple(row.values()) for row in purchase.ledger), empty="No events yet.")
 
 
 @app.command("reconcile")
-def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Compare every purchase with Microsoft's list and repair ours; exit code 1 when something needs a look."""
+def reconcile_purchases(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Compare all purchases with Microsoft's list and repair ours.
+
+    Exit code 1 if something needs attention.
+    """
     from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - slow to load, likewise
 
-    console = aside()
+    console = stderr_console()
     columns = SpinnerColumn(), TextColumn("Compared {task.completed:.0f}")
     with (
-        opened_marketplace() as (product, client),
+        open_marketplace() as (product, client),
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         if not dry_run:
-            refuse_if_held(product)
+            require_not_held(product)
         task = progress.add_task("", total=None)
-        how = How(
+        how = ReconcileOptions(
             EventSource.OPERATOR,
             OPERATOR,
             dry_run=dry_run,
@@ -126,51 +135,51 @@ def compare(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
         report = reconcile(product, client, how)
     _print(report, dry_run=dry_run, as_json=as_json)
     if report.waiting or report.missing or not report.is_whole:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(REJECTED)
 
 
 @app.command()
-def replay(name: Named, *, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Put a purchase on what Microsoft has for it now, its price included."""
-    asked = Asked(yes, dry_run, as_json)
-    with opened_marketplace() as (product, client):
+def replay(name: SubscriptionId, *, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Apply Microsoft's present state and price to a purchase."""
+    options = ChangeOptions(yes, dry_run, as_json)
+    with open_marketplace() as (product, client):
         purchase = _read(product, client, name)
         if purchase.ours is None or purchase.slug is None or purchase.theirs is None:
-            raise Unusable(f"{purchase.id} is not in both places; see: python -m ops marketplace show {purchase.id}")
+            raise ItemNotFound(f"{purchase.id} is not in both places; see: ops marketplace show {purchase.id}")
         if not dry_run:
-            refuse_if_held(product)
-        question = Question(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, OPERATOR)
+            require_not_held(product)
+        ref = EventRef(uuid.UUID(purchase.id), None, REPLAY, EventSource.OPERATOR, OPERATOR)
         try:
-            there = _expected(product, client, question) or purchase.there
-            change = Change.between(purchase.slug, purchase.here, there)
-            if not change.agreed(asked):
+            there = _expect_fields(product, client, ref) or purchase.there
+            change = ProposedChange.between(purchase.slug, purchase.here, there)
+            if not change.confirm(options):
                 return
-            taken = settle(product, client, question, Deadline.after(_SECONDS))
-        except NotTold as error:
-            raise Unusable(f"Microsoft does not tell yet what it has: {error.reason}") from error
-    change.report(asked, changed=taken is not None and taken.changed)
-    for alarm in () if taken is None else taken.alarms:
-        aside().print(f"This needs a look: {alarm}")
+            result = apply_event(product, client, ref, Deadline.after(_SECONDS))
+        except StateNotAvailable as error:
+            raise ServiceUnavailable(f"Microsoft does not return the state yet: {error.reason}") from error
+    change.report(options, changed=result is not None and result.changed)
+    for alarm in () if result is None else result.alarms:
+        stderr_console().print(f"Needs attention: {alarm}")
 
 
-def _expected(product: App, client: "Marketplace", question: Question) -> Fields | None:
-    """What a replay will come to: Microsoft's copy with the changes that were accepted and are not in force yet."""
+def _expect_fields(product: App, client: "MarketplaceClient", ref: EventRef) -> Fields | None:
+    """The fields after a replay: Microsoft's copy, with accepted changes that are not in force yet."""
     with product.transaction(reads_only=True) as tx:
-        seen = look_up(tx, question.marketplace_id, None, now=product.now())
-        price = None if seen is None else last_price(tx, seen.subscription)
-    if seen is None:
+        known = load_known(tx, ref.marketplace_id, None, now=product.now())
+        price = None if known is None else last_price(tx, known.subscription)
+    if known is None:
         return None
-    told = ask(client, seen, question, Deadline.after(_SECONDS))
-    return _terms(told.terms, (told.quote and told.quote.price) or price)
+    microsoft = fetch_state(client, known, ref, Deadline.after(_SECONDS))
+    return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
-def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
-    """A purchase from both places.
+def _read(product: App, client: "MarketplaceClient", name: str) -> _Purchase:
+    """The purchase from both places.
 
     Raises:
-        Unusable: it is in neither.
+        ItemNotFound: it is in neither.
     """
-    guid, deadline = guid_of(name), Deadline.after(_SECONDS)
+    guid, deadline = parse_marketplace_id(name), Deadline.after(_SECONDS)
     with product.transaction(reads_only=True) as tx:
         ours = store.find(tx, guid)
         slug = None if ours is None else read_tenant(tx, ours.tenant_id).slug
@@ -179,24 +188,24 @@ def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
     subscription_id = str(guid if ours is None else ours.marketplace_id)
     theirs, their_price = _theirs(client, subscription_id, deadline)
     if ours is None and theirs is None:
-        raise Unusable(f"neither the database nor Microsoft knows a subscription or operation {guid}")
+        raise ItemNotFound(f"there is no subscription or operation {guid}, here or at Microsoft")
     waiting = [] if theirs is None else client.operations(subscription_id, deadline)
     return _Purchase(subscription_id, slug, ours, theirs, price, their_price or price, waiting, ledger)
 
 
-def _theirs(client: "Marketplace", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
+def _theirs(client: "MarketplaceClient", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
     try:
         copy = client.get(subscription_id, deadline)
     except MarketplaceNotFound:
         return None, None
     terms = rules.terms_of(copy)
     if terms is None:
-        raise Unusable(f"Microsoft has it in a state that this version does not know: {copy.status}")
+        raise ServiceUnavailable(f"this version does not know Microsoft's state of the subscription: {copy.status}")
     return terms, rules.quote_of(client.plans(subscription_id, deadline), terms).price
 
 
 def _terms(terms: Terms, price: Price | None) -> Fields:
-    told = {
+    fields = {
         "status": terms.status,
         "plan": terms.plan_id,
         "seats": terms.quantity,
@@ -209,7 +218,7 @@ def _terms(terms: Terms, price: Price | None) -> Fields:
         "rateUnit": None if price is None else price.unit,
         "currency": None if price is None else price.currency,
     }
-    return {name: plain(value) for name, value in told.items()}
+    return {name: to_json(value) for name, value in fields.items()}
 
 
 def _event(row: Any) -> Fields:  # noqa: ANN401 - a row of the ledger
@@ -220,25 +229,24 @@ def _event(row: Any) -> Fields:  # noqa: ANN401 - a row of the ledger
         "status": row.status,
         "plan": row.plan_id,
         "seats": row.quantity,
-        "happenedAt": plain(row.effective_at),
-        "recordedAt": plain(row.recorded_at),
-        "operation": plain(row.operation_id),
+        "happenedAt": to_json(row.effective_at),
+        "recordedAt": to_json(row.recorded_at),
+        "operation": to_json(row.operation_id),
     }
 
 
-def _print(report: Report, *, dry_run: bool, as_json: bool) -> None:
+def _print(report: ReconcileReport, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        found = dataclasses.asdict(report)
-        print_json({**found, "dryRun": dry_run})
+        print_json({**dataclasses.asdict(report), "dryRun": dry_run})
         return
-    told = {
-        "repaired" if not dry_run else "differs": report.changed,
-        "bought, not set up": report.waiting,
+    results = {
+        "repaired" if not dry_run else "different": report.changed,
+        "not set up": report.waiting,
         "waits for agreement": report.unanswered,
         "not listed by Microsoft": report.missing,
         "unreadable": report.unreadable,
         "failed": report.failed,
     }
-    rows = [(what, each or "without an id") for what, ids in told.items() for each in ids]
-    print_rows(("RESULT", "SUBSCRIPTION"), rows, nothing="Everything is as Microsoft has it.")
-    aside().print(f"{report.compared} compared.{' A dry run: nothing was changed.' if dry_run else ''}")
+    rows = [(result, each or "without id") for result, ids in results.items() for each in ids]
+    print_rows(("RESULT", "SUBSCRIPTION"), rows, empty="No differences.")
+    stderr_console().print(f"{report.compared} compared.{' Dry run: nothing was changed.' if dry_run else ''}")

@@ -1,4 +1,4 @@
-"""Reads what the ledger has of a purchase, and which purchase an operation was about."""
+"""Reads the events of a purchase, and finds the purchase of an operation."""
 
 import uuid
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _BY_OPERATION: Final = (
 
 
 def find(tx: sa.Connection, guid: uuid.UUID) -> Subscription | None:
-    """The purchase of that id, or the one that the operation of that id was about."""
+    """The purchase with that id, or the purchase of the operation with that id."""
     found = find_bought(tx, guid)
     if found is not None:
         return found

@@ -1,1 +1,1 @@
-"""The commands `privacy …`: erasures, exports, and what is kept how long."""
+"""The commands `privacy …`: erasures, exports and retention periods."""

@@ -1,17 +1,18 @@
-"""The commands of erasures: `privacy requests`, `erase`, `verify`, `hold`, `release`, `withdraw` and `run`."""
+"""The commands `privacy requests`, `erase`, `verify`, `hold`, `release`, `withdraw` and `run`: erasure requests."""
 
 from typing import Annotated, Any, Final
 
 import typer
 
-from ops import personal
-from ops.confirm import DryRun, Yes
-from ops.exits import Refused, Unusable
-from ops.held import refuse_if_held
-from ops.output import AsJson, aside, print_json, print_json_rows, print_rows
-from ops.privacy import data as privacy_data
-from ops.privacy.app import find_person, find_request, opened_app, require_yes
-from ops.tenants.commands import Id, find, find_by_id
+from ops import arguments
+from ops.confirm import DryRun, Yes, require_yes
+from ops.errors import CommandRejected, ItemNotFound, WrongUsage
+from ops.output import AsJson, print_json, print_json_rows, print_rows, stderr_console
+from ops.privacy import personal_data
+from ops.privacy.app import find_person, find_request, open_privacy_app
+from ops.restore_hold import require_not_held
+from ops.tenants.commands import TenantId, find_tenant, find_tenant_by_id
+from ops.work import operator_work
 from privacy.erasure import flow as erasure_flow
 from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
@@ -19,22 +20,23 @@ from privacy.requests.store import Request
 from privacy.rules import Channel, Hold
 from shared.app import App
 from shared.jobs import JobFailed
-from shared.work import OPERATOR
 
 
-app = typer.Typer(help="People's data: erasures, holds, exports, retention.", no_args_is_help=True)
-privacy_data.register(app)
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="its id; see: python -m ops privacy requests")]
-Subject = Annotated[str, typer.Argument(metavar="REQUEST|TENANT", help="a request's id, or a tenant's slug or id")]
+app = typer.Typer(
+    help="Personal data: erasure, legal holds, export, retention.", no_args_is_help=True, rich_markup_mode=None
+)
+personal_data.register(app)
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="id of the request; see: ops privacy requests")]
+Subject = Annotated[str, typer.Argument(metavar="REQUEST|TENANT", help="id of a request, or slug or id of a tenant")]
 _COLUMNS: Final = (
     "REQUEST",
     "TENANT",
-    "OF",
-    "ASKED BY",
+    "SUBJECT",
+    "CHANNEL",
     "STATE",
     "HOLD",
-    "ASKED (UTC)",
-    "FROM (UTC)",
+    "REQUESTED (UTC)",
+    "SCHEDULED (UTC)",
     "DUE (UTC)",
 )
 
@@ -42,155 +44,154 @@ _COLUMNS: Final = (
 @app.command("requests")
 def list_requests(
     *,
-    every: Annotated[bool, typer.Option("--all", help="also what is done or taken back")] = False,
+    include_closed: Annotated[bool, typer.Option("--all", help="include completed and withdrawn requests")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List requests for erasure, the most urgent first; by ids, never by names."""
-    with opened_app() as (running, _), running.transaction(reads_only=True) as tx:
-        found = requests_store.everywhere(tx, closed_too=every)
+    """List erasure requests, most urgent first."""
+    with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
+        found = requests_store.everywhere(tx, closed_too=include_closed)
     documents = [_document(slug, request) for slug, request in found]
     if as_json:
         print_json_rows(documents)
     else:
-        print_rows(_COLUMNS, ([*document.values()][:9] for document in documents), nothing="Nobody has asked.")
+        print_rows(_COLUMNS, ([*document.values()][:9] for document in documents), empty="No open requests.")
 
 
 @app.command()
 def erase(
-    name: Id,
-    user: Annotated[str | None, typer.Option(help=f"{personal.HELP}; else the whole tenant")] = None,
+    name: TenantId,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help=f"{arguments.PERSON}; the whole tenant by default")
+    ] = None,
     *,
-    verified: Annotated[bool, typer.Option("--verified", help="you have checked who asks: go on at once")] = False,
+    verified: Annotated[bool, typer.Option("--verified", help="you have checked the requester's identity")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a request for erasure down, for somebody who asked you."""
-    with opened_app() as (running, database):
-        tenant = find_by_id(database, name).tenant
-        person = None if user is None else find_person(running, tenant.id, user)
-        whom = f"the whole of {tenant.slug}" if person is None else f"one person of {tenant.slug}"
-        require_yes(f"Put down a request to erase {whom}?", yes=yes)
-        given: dict[str, Any] = {
-            "channel": Channel.OPERATOR,
-            "by": None,
-            "now": running.now(),
-            "new_id": running.new_id,
-        }
-        with running.transaction() as tx:
+    """Register an erasure request."""
+    with open_privacy_app() as (product, database):
+        tenant = find_tenant_by_id(database, name).tenant
+        person = None if user is None else find_person(product, tenant.id, user)
+        subject = f"the whole of {tenant.slug}" if person is None else f"one person of {tenant.slug}"
+        require_yes(f"Register a request to erase {subject}?", yes=yes)
+        with operator_work(product, tenant.id) as work:
             if person is None:
-                request, _ = requests_service.of_tenant(tx, tenant.id, **given)
+                request, _ = requests_service.request_tenant_erasure(work, Channel.OPERATOR)
             else:
-                request, _ = requests_service.of_person(tx, person, **given)
+                request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
             if verified:
-                request = _verify(running, tx, request)
-        _tell(tenant.slug, request, as_json=as_json)
+                request = requests_service.verify(work, request)
+        _report(tenant.slug, request, as_json=as_json)
 
 
 @app.command()
 def verify(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Say that you have checked who asks; it is carried out at the next run."""
-    with opened_app() as (running, _):
-        slug, request = _required(running, request_id)
-        require_yes(f"Have you checked who asks for {request.public_id}?", yes=yes)
-        with running.transaction() as tx:
-            request = _verify(running, tx, request)
-        _tell(slug, request, as_json=as_json)
+    """Confirm the identity of the requester.
+
+    The next run carries the request out.
+    """
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
+        require_yes(f"Have you checked the identity of the requester of {request.public_id}?", yes=yes)
+        with operator_work(product, request.tenant_id) as work:
+            request = requests_service.verify(work, request)
+        _report(slug, request, as_json=as_json)
 
 
 @app.command()
 def hold(
     subject: Subject,
-    reason: Annotated[Hold, typer.Option(help="legalClaim, legalObligation or authorityOrder")],
+    reason: Annotated[
+        Hold, typer.Option(help="reason of the legal hold: legalClaim, legalObligation or authorityOrder")
+    ],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have a request wait, or a whole tenant: while it is held nothing of it is erased or expires."""
+    """Place a legal hold on a request or a whole tenant.
+
+    Nothing of it is erased or expires.
+    """
     if not reason.is_legal:
-        raise Unusable("a hold by an operator is legal: legalClaim, legalObligation or authorityOrder")
-    with opened_app() as (running, database):
-        found = find_request(running, subject)
-        require_yes(f"Hold {subject}?", yes=yes)
-        now, new_id = running.now(), running.new_id
+        raise WrongUsage("--reason must be legalClaim, legalObligation or authorityOrder")
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
+        require_yes(f"Place a legal hold on {subject}?", yes=yes)
         if found is not None:
-            with running.transaction() as tx:
-                request = requests_service.hold(tx, found[1], reason, actor=OPERATOR, now=now, new_id=new_id)
-            _tell(found[0], request, as_json=as_json)
+            with operator_work(product, found[1].tenant_id) as work:
+                request = requests_service.hold(work, found[1], reason)
+            _report(found[0], request, as_json=as_json)
             return
-        tenant = find(database, subject).tenant
-        with running.transaction() as tx:
-            requests_service.hold_all(tx, tenant.id, reason, now=now, new_id=new_id)
-        aside().print(f"{tenant.slug} is held; the audit log has it.")
+        tenant = find_tenant(database, subject).tenant
+        with operator_work(product, tenant.id) as work:
+            requests_service.set_legal_hold(work, reason)
+        stderr_console().print(f"{tenant.slug} is on legal hold; recorded in the audit log.")
 
 
 @app.command()
 def release(subject: Subject, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Have a request, or a tenant, that was held go on."""
-    with opened_app() as (running, database):
-        found = find_request(running, subject)
-        require_yes(f"Release {subject}?", yes=yes)
-        now, new_id = running.now(), running.new_id
+    """Release a request or a tenant from its legal hold."""
+    with open_privacy_app() as (product, database):
+        found = find_request(product, subject)
+        require_yes(f"Release {subject} from its legal hold?", yes=yes)
         if found is not None:
-            with running.transaction() as tx:
-                request = requests_service.release(tx, found[1], actor=OPERATOR, now=now, new_id=new_id)
-            _tell(found[0], request, as_json=as_json)
+            with operator_work(product, found[1].tenant_id) as work:
+                request = requests_service.release(work, found[1])
+            _report(found[0], request, as_json=as_json)
             return
-        tenant = find(database, subject).tenant
-        with running.transaction() as tx:
-            requests_service.release_all(tx, tenant.id, now=now, new_id=new_id)
-        aside().print(f"{tenant.slug} is held no more; the audit log has it.")
+        tenant = find_tenant(database, subject).tenant
+        with operator_work(product, tenant.id) as work:
+            requests_service.lift_legal_hold(work)
+        stderr_console().print(f"{tenant.slug} is released; recorded in the audit log.")
 
 
 @app.command()
 def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Take a request back, for whoever made it."""
-    with opened_app() as (running, _):
-        slug, request = _required(running, request_id)
-        require_yes(f"Take {request.public_id} back?", yes=yes)
-        with running.transaction() as tx:
-            actor, now = OPERATOR, running.now()
-            request = requests_service.withdraw(tx, request, actor=actor, now=now, new_id=running.new_id)
-        _tell(slug, request, as_json=as_json)
+    """Withdraw a request on behalf of the requester."""
+    with open_privacy_app() as (product, _):
+        slug, request = _find_request(product, request_id)
+        require_yes(f"Withdraw {request.public_id}?", yes=yes)
+        with operator_work(product, request.tenant_id) as work:
+            request = requests_service.withdraw(work, request)
+        _report(slug, request, as_json=as_json)
 
 
 @app.command()
 def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Carry out every request whose time has come; exit code 1 when some failed."""
-    with opened_app() as (running, _):
+    """Carry out all due requests.
+
+    Exit code 1 if one failed.
+    """
+    with open_privacy_app() as (product, _):
         if dry_run:
-            with running.transaction(reads_only=True) as tx:
-                due = len(requests_store.due(tx, running.now()))
-            aside().print(f"A dry run: {due} to look at, nothing was changed.")
+            with product.transaction(reads_only=True) as tx:
+                due = len(requests_store.due(tx, product.now()))
+            stderr_console().print(f"Dry run: {due} due, nothing was changed.")
             return
-        refuse_if_held(running)
+        require_not_held(product)
         try:
-            done = erasure_flow.carry_out_due(running).changed
+            done = erasure_flow.carry_out_due(product).changed
         except JobFailed as failed:
-            raise Refused(str(failed)) from failed
+            raise CommandRejected(str(failed)) from failed
     if as_json:
         print_json({"done": done})
     else:
-        aside().print(f"{done} carried out.")
+        stderr_console().print(f"{done} carried out.")
 
 
-def _required(running: App, request_id: str) -> tuple[str, Request]:
-    found = find_request(running, request_id)
+def _find_request(product: App, request_id: str) -> tuple[str, Request]:
+    found = find_request(product, request_id)
     if found is None:
-        raise Unusable(f"no request has the id {request_id!a}; see: python -m ops privacy requests --all")
+        raise ItemNotFound(f"no request has the id {request_id!a}; see: ops privacy requests --all")
     return found
 
 
-def _verify(running: App, tx: Any, request: Request) -> Request:  # noqa: ANN401 - a connection
-    actor, now = OPERATOR, running.now()
-    return requests_service.verify(tx, request, actor=actor, now=now, new_id=running.new_id)
-
-
-def _tell(slug: str, request: Request, *, as_json: bool) -> None:
+def _report(slug: str, request: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(_document(slug, request))
     else:
         held = "" if request.hold is None else f" ({request.hold})"
-        aside().print(f"{request.public_id} of {slug} is {request.state}{held}; the audit log has it.")
+        stderr_console().print(f"{request.public_id} of {slug} is {request.state}{held}; recorded in the audit log.")
 
 
 def _document(slug: str, request: Request) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The commands `restore …`: a database that came back from a backup."""
+"""The commands `restore …`: a database restored from a backup."""

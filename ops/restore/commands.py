@@ -1,4 +1,4 @@
-"""The commands `restore begin`, `status` and `accept`: a database that came back from a backup."""
+"""The commands `restore begin`, `status` and `accept`: a database restored from a backup."""
 
 import datetime as dt
 from typing import Annotated, Any
@@ -6,119 +6,134 @@ from typing import Annotated, Any
 import typer
 
 from billing.metering.rules import TAKEN_FOR
-from ops.billing.adopted import assigned_of
-from ops.confirm import Asked, DryRun, Yes
-from ops.exits import REFUSED, Refused
-from ops.output import AsJson, aside, plain, print_fields, print_json, print_rows, shown
+from ops.billing.adopted_usage import parse_assignment
+from ops.confirm import DryRun, Yes, require_yes
+from ops.errors import REJECTED, CommandRejected
+from ops.output import AsJson, format_value, print_fields, print_json, print_rows, stderr_console, to_json
 from ops.restore import accept as restore_accept
 from ops.restore import store as restore_store
-from ops.restore.accept import Accepting, opened_restored
+from ops.restore.accept import Acceptance, open_restored_app
 from shared.app import App
 from shared.restore import flow, store
-from shared.restore.model import Installation, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import Installation, MarkTableUnavailable, StoredMark
 
 
-app = typer.Typer(help="After a restore: hold the database, see what waits, accept it.", no_args_is_help=True)
+app = typer.Typer(
+    help="A restored database: hold it, show pending work, accept it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command()
 def begin(*, yes: Yes = False) -> None:
-    """Hold everything that acts outward or removes, before the app starts on a copy; then: status, accept."""
-    with opened_restored() as running:
-        name = restore_accept.name_of(running)
-        Asked(yes, dry_run=False, as_json=False).require_yes(f"Hold {name} until it is accepted?")
-        with running.transaction() as tx:
-            begun = store.begin(tx, now=running.now())
+    """Hold a restored database, before the app starts on it.
+
+    While it is held, nothing acts outside and nothing is deleted.
+    """
+    with open_restored_app() as product:
+        name = restore_accept.database_name(product)
+        require_yes(f"Hold {name} until it is accepted?", yes=yes)
+        with product.transaction() as tx:
+            begun = store.begin(tx, now=product.now())
     if not begun:
-        raise Refused(f"{name} is begun already; see: python -m ops restore status")
-    aside().print(f"{name} is held. Starts, stops and reports go on; everything outward waits. Then: restore accept")
+        raise CommandRejected(f"{name} is held already; see: ops restore status")
+    stderr_console().print(
+        f"{name} is held: timers and reports work, outside actions wait. Next: ops restore status, ops restore accept"
+    )
 
 
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
-    """Show whether the database is held, its mark and the one outside, and what waits; exit code 1 when it is held."""
-    with opened_restored() as running:
-        found = flow.read(running)
-        outside, word = _outside(running, found)
-        with running.transaction(reads_only=True) as tx:
-            waiting = restore_store.waiting(tx, found.at.epoch, now=running.now())
-        fields = _fields(found, outside, word)
-        name = restore_accept.name_of(running)
+    """Show the hold, the marks and the pending work.
+
+    Marks are compared with the outside store. Exit code 1 if the database is held.
+    """
+    with open_restored_app() as product:
+        found = flow.read_installation(product)
+        outside, comparison = _read_outside(product, found)
+        with product.transaction(reads_only=True) as tx:
+            waiting = restore_store.waiting(tx, found.mark.epoch, now=product.now())
+        fields = _fields(found, outside, comparison)
+        name = restore_accept.database_name(product)
     rows = [
-        ("closed months to bill", waiting.tenants_owing, None),
-        ("usage to tell the meter", waiting.usage, _deadline(waiting.oldest_slot)),
-        ("erasures that are due", waiting.erasures, None),
-        ("work items to look through", waiting.work_items, None),
-        ("changes to tell the store outside", waiting.changes, None),
+        ("months to close", waiting.due_tenants, None),
+        ("usage to report", waiting.usage, _deadline(waiting.oldest_slot)),
+        ("due erasures", waiting.erasures, None),
+        ("work items to check", waiting.work_items, None),
+        ("changes for the outside store", waiting.changes, None),
     ]
     if as_json:
-        counted = [{"what": what, "count": count, "until": plain(until)} for what, count, until in rows]
-        print_json({"database": name, **{key: plain(value) for key, value in fields.items()}, "waiting": counted})
+        counted = [{"what": name, "count": count, "until": to_json(until)} for name, count, until in rows]
+        print_json({"database": name, **{key: to_json(value) for key, value in fields.items()}, "waiting": counted})
     else:
         print_fields(name, fields)
-        print_rows(("WAITS", "COUNT", "TAKEN UNTIL (UTC)"), rows, nothing="")
+        print_rows(("PENDING", "COUNT", "ACCEPTED UNTIL (UTC)"), rows, empty="")
     if found.is_held:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(REJECTED)
 
 
 @app.command()
 def accept(
     assign: Annotated[
         list[str] | None,
-        typer.Option(metavar="DAY=MONTH", help="count adopted usage of a day, 2026-11-03, for a month, 2026-10"),
+        typer.Option(metavar="DAY=MONTH", help="count adopted usage of a day for a month, like 2026-11-03=2026-10"),
     ] = None,
     *,
     other_is_off: Annotated[
-        bool, typer.Option("--other-is-off", help="the database that was in use is off, though it was minutes ago")
+        bool, typer.Option("--other-is-off", help="the former database is off, although it was used minutes ago")
     ] = False,
     without_store: Annotated[
-        bool, typer.Option("--without-store", help="there is no store outside, or it cannot be reached")
+        bool, typer.Option("--without-store", help="there is no outside store, or it cannot be reached")
     ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take over what happened since the backup, and let everything go on; what fails leaves it held."""
-    assigned = dict(map(assigned_of, assign or []))
-    with opened_restored() as running:
-        accepting = Accepting(running, assigned, other_is_off=other_is_off, without_store=without_store)
-        planned = accepting.plan()
+    """Apply the changes since the backup, then end the hold.
+
+    After a failure the database stays held.
+    """
+    assigned = dict(map(parse_assignment, assign or []))
+    with open_restored_app() as product:
+        acceptance = Acceptance(product, assigned, other_is_off=other_is_off, without_store=without_store)
+        planned = acceptance.plan()
         _show(planned, as_json=as_json and dry_run)
         if dry_run:
-            aside().print("A dry run: nothing was changed, and everything stays held.")
+            stderr_console().print("Dry run: nothing was changed; the database stays held.")
             return
-        name = restore_accept.name_of(running)
-        Asked(yes, dry_run, as_json).require_yes(f"Accept {name} as the one database of this installation?")
-        done = accepting.carry_out(lambda line: aside().print(line, markup=False))
+        name = restore_accept.database_name(product)
+        require_yes(f"Accept {name} as the one database of this installation?", yes=yes)
+        done = acceptance.carry_out(lambda line: stderr_console().print(line, markup=False))
     if as_json:
         print_json(done)
-    aside().print(f"{name} is accepted, and held no more.")
+    stderr_console().print(f"{name} is accepted; the hold has ended.")
 
 
-def _outside(running: App, found: Installation) -> tuple[Outside | None, str]:
-    watch = watch_of(running)
-    if not watch.is_on:
-        return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not noticed by itself"
+def _read_outside(product: App, found: Installation) -> tuple[StoredMark | None, str]:
+    client = mark_client_of(product)
+    if not client.is_on:
+        return None, "off: ACTION_LOG_TABLE_ENDPOINT is not set, so a restore is not detected automatically"
     try:
-        outside = watch.ask(lambda there: there.read(found.public_id))
-    except NotReached:
+        outside = client.call(lambda there: there.read(found.public_id))
+    except MarkTableUnavailable:
         return None, "cannot be reached"
     if outside is None:
-        return None, "has never heard of this installation"
-    return outside, "ahead of the database" if outside.at > found.at else "not ahead of the database"
+        return None, "does not know this installation"
+    return outside, "ahead of the database" if outside.mark > found.mark else "not ahead of the database"
 
 
-def _fields(found: Installation, outside: Outside | None, word: str) -> dict[str, Any]:
+def _fields(found: Installation, outside: StoredMark | None, comparison: str) -> dict[str, Any]:
     return {
         "heldSince": found.held_since,
         "heldReason": found.held_reason,
-        "epoch": found.at.epoch,
-        "mark": found.at.number,
+        "epoch": found.mark.epoch,
+        "mark": found.mark.number,
         "markMovedAt": found.moved_at,
-        "outside": word,
-        "outsideEpoch": None if outside is None else outside.at.epoch,
-        "outsideMark": None if outside is None else outside.at.number,
+        "outside": comparison,
+        "outsideEpoch": None if outside is None else outside.mark.epoch,
+        "outsideMark": None if outside is None else outside.mark.number,
         "outsideSeenAt": None if outside is None else outside.seen_at,
         "restoredTo": found.restored_to,
         "acceptedAt": found.accepted_at,
@@ -126,7 +141,7 @@ def _fields(found: Installation, outside: Outside | None, word: str) -> dict[str
 
 
 def _deadline(slot: dt.datetime | None) -> dt.datetime | None:
-    """By when the oldest hour must be told, or needs another one."""
+    """The end of Microsoft's time limit for the oldest hour."""
     return None if slot is None else slot + TAKEN_FOR
 
 
@@ -134,4 +149,4 @@ def _show(planned: list[tuple[str, str]], *, as_json: bool) -> None:
     if as_json:
         print_json([{"step": step, "finds": finds} for step, finds in planned])
     else:
-        print_rows(("STEP", "FINDS"), ((step, shown(finds)) for step, finds in planned), nothing="")
+        print_rows(("STEP", "FINDS"), ((step, format_value(finds)) for step, finds in planned), empty="")

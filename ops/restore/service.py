@@ -1,4 +1,4 @@
-"""What an accepted restore puts on each tenant's record, once."""
+"""Records an accepted restore in each tenant's audit log, and notifies its users, once."""
 
 import datetime as dt
 import uuid
@@ -24,7 +24,7 @@ _IS_RECORDED: Final[sa.Select[Any]] = sa.select(audit_log.c.id).where(
 
 
 def tenant_ids(tx: sa.Connection) -> list[int]:
-    """Every tenant that is not erased."""
+    """All tenants that are not erased."""
     return list(tx.execute(_TENANTS).scalars())
 
 
@@ -37,7 +37,7 @@ def record_restore(
     now: dt.datetime,
     new_id: Callable[[], uuid.UUID],
 ) -> int:
-    """Puts on record and notifies everybody that what happened from the restore point on may be lost; 0 when it is."""
+    """Records and announces the period of possibly lost changes; 0 if that is done already."""
     lost = {"from": found.moved_at, "to": lost_until}
     public_id: uuid.UUID = tx.execute(_PUBLIC_ID, {"tenant": tenant_id}).scalar_one()
     row_id = uuid.uuid5(public_id, f"restored/{found.held_since}")

@@ -1,4 +1,4 @@
-"""What waits while a database is held: counted over all tenants."""
+"""Counts the pending work of all tenants while a database is held."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.closing.service import tenants_owing
+from billing.closing.service import due_tenants
 from privacy.requests.store import due
 from shared.db.schema import restore_changes, subscriptions, usage_events, write_back_items
 
@@ -29,9 +29,9 @@ _BOUGHT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`oldest_slot` is the hour of the usage that waits longest."""
+    """`oldest_slot` is the oldest hour of pending usage."""
 
-    tenants_owing: int
+    due_tenants: int
     usage: int
     oldest_slot: dt.datetime | None
     erasures: int
@@ -40,10 +40,10 @@ class Waiting:
 
 
 def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
-    """Work items count once a restore is accepted."""
+    """Pending work by kind; work items count once a restore is accepted."""
     usage = tx.execute(_USAGE).one()
     return Waiting(
-        tenants_owing=len(tenants_owing(tx, now)),
+        due_tenants=len(due_tenants(tx, now)),
         usage=usage.events,
         oldest_slot=usage.oldest,
         erasures=len(due(tx, now)),
@@ -53,5 +53,5 @@ def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
 
 
 def has_purchases(tx: sa.Connection) -> bool:
-    """Whether anything was ever bought in the Marketplace."""
+    """Whether there was ever a purchase in the Marketplace."""
     return bool(tx.execute(_BOUGHT).scalar_one())

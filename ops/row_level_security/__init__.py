@@ -1,1 +1,1 @@
-"""The commands `wall …`: row-level security as a second wall between tenants."""
+"""The commands `rls …`: row-level security."""

@@ -1,4 +1,4 @@
-"""The commands `wall`: row-level security as a second wall between tenants, built, put up, put down and removed."""
+"""The commands `rls …`: show, create, enable, disable and drop the policies of row-level security."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,97 +7,118 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from ops.database import reached
-from ops.exits import Refused, Unusable
+from ops.database import first_line, open_engine
+from ops.errors import CommandRejected, ServiceUnavailable, WrongUsage
 from ops.output import AsJson, print_json, print_rows
-from ops.row_level_security import statements as wall_statements
+from ops.row_level_security import statements as rls_statements
 from shared.db.statements import limit_statements
 
 
-app = typer.Typer(help="Row-level security: a second wall between tenants, off until it is put up.")
+app = typer.Typer(
+    help="Row-level security, off by default.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command()
 def show(*, as_json: AsJson = False) -> None:
-    """Show which tables are behind the wall, and whether it is up."""
-    with _changing() as connection:
-        found = _standing(connection)
-    tables = {table: found.get(table) for table in wall_statements.walled()}
+    """Show row-level security by table."""
+    with _transaction() as connection:
+        enabled = _read_status(connection)
+    tables = {table: enabled.get(table) for table in rls_statements.tenant_columns()}
     if as_json:
         print_json({"tables": tables})
     else:
-        rows = ((table, "none" if up is None else "up" if up else "down") for table, up in tables.items())
-        print_rows(("TABLE", "WALL"), rows, nothing="")
+        states = {None: "no policy", True: "enabled", False: "disabled"}
+        print_rows(("TABLE", "ROW-LEVEL SECURITY"), ((name, states[is_on]) for name, is_on in tables.items()), empty="")
 
 
 @app.command()
-def build(
-    *, anew: Annotated[bool, typer.Option("--anew", help="only where there is one; a deployment does it")] = False
+def create(
+    *,
+    only_existing: Annotated[
+        bool, typer.Option("--only-existing", help="only if policies exist; part of each deployment")
+    ] = False,
 ) -> None:
-    """Build the wall, or build it anew for tables that are new; it stays up or down as it is."""
-    with _changing() as connection:
-        engine, found = connection.dialect.name, _standing(connection)
-        is_up = any(found.values())
-        if anew and not found:
+    """Create the policies, or create them again for new tables.
+
+    They stay enabled or disabled as before; new policies are disabled.
+    """
+    with _transaction() as connection:
+        engine, enabled = connection.dialect.name, _read_status(connection)
+        is_enabled = any(enabled.values())
+        if only_existing and not enabled:
             return
-        wanted = [*wall_statements.remove(engine), *wall_statements.build(engine)]
-        _run(connection, [*wanted, *(wall_statements.put(engine, up=True) if is_up else [])])
+        _execute(connection, [*rls_statements.drop(engine), *rls_statements.create(engine)])
+        if is_enabled:
+            _execute(connection, rls_statements.set_state(engine, is_enabled=True))
     typer.echo(
-        "It is up." if is_up else "It is down. Restart the app, and it will say whose rows it is about; then: up"
+        "Policies created and enabled."
+        if is_enabled
+        else "Policies created, disabled. Restart the app, so that it sets the tenant; then: ops rls enable"
     )
 
 
 @app.command()
-def up() -> None:
-    """Put the wall up; processes that were started before it was built would see nothing."""
-    with _changing() as connection:
-        missing = wall_statements.walled().keys() - _standing(connection).keys()
+def enable() -> None:
+    """Enable row-level security.
+
+    Processes that started before the policies were created see no rows; restart them first.
+    """
+    with _transaction() as connection:
+        missing = rls_statements.tenant_columns().keys() - _read_status(connection).keys()
         if missing:
-            raise Refused(f"{', '.join(sorted(missing))} would stay outside; build the wall first: wall build")
-        _run(connection, wall_statements.put(connection.dialect.name, up=True))
-    typer.echo("The wall is up.")
+            raise CommandRejected(f"{', '.join(sorted(missing))} would have no policy; run first: ops rls create")
+        _execute(connection, rls_statements.set_state(connection.dialect.name, is_enabled=True))
+    typer.echo("Row-level security is enabled.")
 
 
 @app.command()
-def down() -> None:
-    """Put the wall down, as it was before; nothing is lost."""
-    with _changing() as connection:
-        if _standing(connection):
-            _run(connection, wall_statements.put(connection.dialect.name, up=False))
-    typer.echo("The wall is down.")
+def disable() -> None:
+    """Disable row-level security; the policies stay."""
+    with _transaction() as connection:
+        if _read_status(connection):
+            _execute(connection, rls_statements.set_state(connection.dialect.name, is_enabled=False))
+    typer.echo("Row-level security is disabled.")
 
 
 @app.command()
-def remove() -> None:
-    """Take the wall away, as before a migration that changes a column which says whose a row is."""
-    with _changing() as connection:
-        _run(connection, wall_statements.remove(connection.dialect.name))
-    typer.echo("There is no wall.")
+def drop() -> None:
+    """Drop the policies.
+
+    On PostgreSQL, do this before a migration that changes a tenant_id column.
+    """
+    with _transaction() as connection:
+        _execute(connection, rls_statements.drop(connection.dialect.name))
+    typer.echo("Policies dropped.")
 
 
 @contextmanager
-def _changing() -> Iterator[sa.Connection]:
-    """One transaction, all or nothing; whoever runs it owns the tables.
+def _transaction() -> Iterator[sa.Connection]:
+    """One transaction, as the owner of the tables.
 
     Raises:
-        Unusable: the database has no row-level security, or fails.
+        WrongUsage: the database has no row-level security.
+        ServiceUnavailable: the database failed.
     """
-    with reached() as engine:
+    with open_engine() as engine:
         if engine.dialect.name == "sqlite":
-            raise Unusable("SQLite has no row-level security; DATABASE_URL must name Azure SQL or PostgreSQL")
+            raise WrongUsage("SQLite has no row-level security; DATABASE_URL must name Azure SQL or PostgreSQL")
         try:
             with engine.begin() as connection:
                 limit_statements(connection, 0)
                 yield connection
         except sa.exc.DBAPIError as error:
-            raise Unusable(f"the database failed: {str(error.orig).strip().splitlines()[0]}") from error
+            raise ServiceUnavailable(f"the database failed: {first_line(error)}") from error
 
 
-def _standing(connection: sa.Connection) -> dict[str, bool]:
-    rows = connection.exec_driver_sql(wall_statements.standing(connection.dialect.name))
-    return {table: bool(is_up) for table, is_up in rows}
+def _read_status(connection: sa.Connection) -> dict[str, bool]:
+    """Whether row-level security is enabled, by table with a policy."""
+    rows = connection.exec_driver_sql(rls_statements.status(connection.dialect.name))
+    return {table: bool(is_enabled) for table, is_enabled in rows}
 
 
-def _run(connection: sa.Connection, statements: list[str]) -> None:
+def _execute(connection: sa.Connection, statements: list[str]) -> None:
     for statement in statements:
         connection.exec_driver_sql(statement)

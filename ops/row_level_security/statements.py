@@ -1,4 +1,4 @@
-"""What row-level security is made of, for each engine: every table of a tenant's, closed but for the tenant at hand."""
+"""The statements of row-level security for each engine: only rows of the session's tenant are visible."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -7,77 +7,80 @@ from shared.db.row_level_security import ALL_TENANTS, CONTEXT, KEY, POLICY, PRED
 from shared.db.schema import metadata
 
 
-DIRECTORY: Final = ("tenants", "users")  # where the owner of a token is looked up before a tenant is known
+DIRECTORY: Final = ("tenants", "users")  # the caller of a token is looked up in them, before a tenant is set
 DROP_POLICY: Final = f"DROP SECURITY POLICY IF EXISTS dbo.{POLICY}"
-_NOBODY: Final = -1
+_NO_TENANT: Final = -1
 _DIRECTORY_PREDICATE: Final = f"{PREDICATE}_or_none"
 
 
-def walled() -> dict[str, str]:
-    """The tables behind the wall, and the column of each that says whose a row is."""
+def tenant_columns() -> dict[str, str]:
+    """The tables with a policy, and the column of each with the tenant's id."""
     of_tenants = {name: "tenant_id" for name, table in sorted(metadata.tables.items()) if "tenant_id" in table.columns}
     return {"tenants": "id", **of_tenants}
 
 
-def build(engine: str) -> list[str]:
-    """Makes the wall, which is down; there must be none."""
+def create(engine: str) -> list[str]:
+    """Creates the policies, disabled; there must be none."""
     return list({"postgresql": _postgresql, "mssql": _azure_sql}[engine]())
 
 
-def remove(engine: str) -> list[str]:
-    """Takes the wall away, up or down, however much of it is there."""
+def drop(engine: str) -> list[str]:
+    """Drops the policies that exist, enabled or not."""
     if engine == "mssql":
         predicates = (f"DROP FUNCTION IF EXISTS dbo.{name}" for name in (PREDICATE, _DIRECTORY_PREDICATE))
         return [DROP_POLICY, *predicates]
-    return [*put(engine, up=False), *(f"DROP POLICY IF EXISTS {POLICY} ON {table}" for table in walled())]
+    return [
+        *set_state(engine, is_enabled=False),
+        *(f"DROP POLICY IF EXISTS {POLICY} ON {table}" for table in tenant_columns()),
+    ]
 
 
-def put(engine: str, *, up: bool) -> list[str]:
-    """Puts the wall up or down."""
+def set_state(engine: str, *, is_enabled: bool) -> list[str]:
+    """Enables or disables row-level security."""
     if engine == "mssql":
-        return [f"ALTER SECURITY POLICY dbo.{POLICY} WITH (STATE = {'ON' if up else 'OFF'})"]
-    words = ("ENABLE", "FORCE") if up else ("DISABLE", "NO FORCE")  # forced, since it holds for the owner, too
-    return [f"ALTER TABLE {table} {word} ROW LEVEL SECURITY" for table in walled() for word in words]
+        return [f"ALTER SECURITY POLICY dbo.{POLICY} WITH (STATE = {'ON' if is_enabled else 'OFF'})"]
+    actions = ("ENABLE", "FORCE") if is_enabled else ("DISABLE", "NO FORCE")  # forced: also for the tables' owner
+    return [f"ALTER TABLE {table} {action} ROW LEVEL SECURITY" for table in tenant_columns() for action in actions]
 
 
-def standing(engine: str) -> str:
-    """Asks for each walled table, and whether its wall is up."""
+def status(engine: str) -> str:
+    """Selects each table with a policy, and whether row-level security is enabled on it."""
     if engine == "mssql":
-        return f"""SELECT OBJECT_NAME(made.target_object_id), whole.is_enabled
-            FROM sys.security_predicates AS made
-            JOIN sys.security_policies AS whole ON whole.object_id = made.object_id
-            WHERE whole.name = '{POLICY}' AND made.predicate_type = 0"""  # noqa: S608 - our own name
-    return f"""SELECT of_it.relname, of_it.relrowsecurity AND of_it.relforcerowsecurity
-        FROM pg_policy AS made JOIN pg_class AS of_it ON of_it.oid = made.polrelid
-        WHERE made.polname = '{POLICY}'"""  # noqa: S608 - likewise
+        return f"""SELECT OBJECT_NAME(predicates.target_object_id), policies.is_enabled
+            FROM sys.security_predicates AS predicates
+            JOIN sys.security_policies AS policies ON policies.object_id = predicates.object_id
+            WHERE policies.name = '{POLICY}' AND predicates.predicate_type = 0"""  # noqa: S608 - our own name
+    return f"""SELECT tables.relname, tables.relrowsecurity AND tables.relforcerowsecurity
+        FROM pg_policy AS policies JOIN pg_class AS tables ON tables.oid = policies.polrelid
+        WHERE policies.polname = '{POLICY}'"""  # noqa: S608 - likewise
 
 
 def _postgresql() -> Iterator[str]:
-    for table, column in walled().items():
-        seen = _inside(column, ALL_TENANTS if table in DIRECTORY else _NOBODY)
-        written = seen if table == "tenants" else _inside(column, _NOBODY)
-        yield f"CREATE POLICY {POLICY} ON {table} USING ({seen}) WITH CHECK ({written})"
+    for table, column in tenant_columns().items():
+        readable = _condition(column, ALL_TENANTS if table in DIRECTORY else _NO_TENANT)
+        writable = readable if table == "tenants" else _condition(column, _NO_TENANT)
+        yield f"CREATE POLICY {POLICY} ON {table} USING ({readable}) WITH CHECK ({writable})"
 
 
-def _inside(column: str, otherwise: int) -> str:
-    """A condition that is computed once for a statement; after a transaction PostgreSQL leaves an empty text behind."""
+def _condition(column: str, otherwise: int) -> str:
+    """A condition computed once per statement; after a transaction PostgreSQL leaves an empty setting behind."""
     named = f"nullif(current_setting('{CONTEXT}', true), '')::bigint"
     return f"(SELECT coalesce({named}, {otherwise})) IN ({column}, {ALL_TENANTS})"
 
 
 def _azure_sql() -> Iterator[str]:
-    yield _function(PREDICATE, _NOBODY)
+    yield _function(PREDICATE, _NO_TENANT)
     yield _function(_DIRECTORY_PREDICATE, ALL_TENANTS)
-    # So that a connection can see that the wall is built; it shows nothing
+    # The app can see that the policies exist; the function returns no data
     yield f"GRANT SELECT ON dbo.{PREDICATE} TO public"
-    yield policy(walled(), up=False)
+    yield policy(tenant_columns(), is_enabled=False)
 
 
-def policy(tables: Iterable[str], *, up: bool) -> str:
-    """Makes Azure SQL's policy over some of the walled tables; its functions must be there."""
-    columns = walled()
+def policy(tables: Iterable[str], *, is_enabled: bool) -> str:
+    """Creates Azure SQL's policy over some of the tables; its functions must exist."""
+    columns = tenant_columns()
     parts = [part for table in tables for part in _predicates(table, columns[table])]
-    return f"CREATE SECURITY POLICY dbo.{POLICY} {', '.join(parts)} WITH (STATE = {'ON' if up else 'OFF'})"
+    return f"CREATE SECURITY POLICY dbo.{POLICY} {', '.join(parts)} WITH (STATE = {'ON' if is_enabled else 'OFF'})"
 
 
 def _function(name: str, otherwise: int) -> str:

@@ -1,4 +1,4 @@
-"""Reads every tenant and its people page by page, and changes the terms of one tenant that it names."""
+"""Reads tenants and their people page by page, and changes the terms of one tenant."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from ops.account import Account
+from ops.tenant_account import TenantAccount
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
 from shared.tenancy.model import Plan
-from shared.tenancy.store import tenant_of
+from shared.tenancy.store import to_tenant
 
 
 _t, _u = tenants.c, users.c
@@ -40,7 +40,7 @@ _PAGE: Final[sa.Select[Any]] = (
 )
 _FIND: Final[sa.Select[Any]] = sa.select(tenants).where(
     sa.or_(
-        # What reads as an id is none: a slug that looks like another tenant's id may be from before they were refused
+        # A slug may look like another tenant's id, from before such slugs were refused
         sa.and_(bindparam("guid", type_=sa.Uuid).is_(None), _t.slug == bindparam("name", type_=_t.slug.type)),
         _t.public_id == bindparam("guid", type_=sa.Uuid),
         _t.entra_tenant_id == bindparam("guid", type_=sa.Uuid),
@@ -73,8 +73,7 @@ _USERS: Final[sa.Select[Any]] = (
     .order_by(_u.id)
     .limit(_SIZE)
 )
-# Whoever changed the tenant since it was read has given it another version; a seat taken since then has not, so
-# the seats are compared here as well, and counted here for a purchase.
+# A change of the tenant since it was read changes the version; a new seat does not, so the seats are compared as well.
 _CHANGE: Final = (
     tenants.update()
     .where(
@@ -102,25 +101,25 @@ _CHANGE: Final = (
 )
 
 
-def page_of_tenants(tx: sa.Connection, *, after: int, size: int, **filters: Any) -> list[Account]:  # noqa: ANN401
-    """The next tenants in the order of their making: of a plan, a state, a trial that ends between two instants."""
+def page_of_tenants(tx: sa.Connection, *, after: int, size: int, **filters: Any) -> list[TenantAccount]:  # noqa: ANN401
+    """The next tenants by creation date, filtered by plan, status, or the end of the trial."""
     values = {"plan": None, "state": None, "since": None, "until": None, **filters}
     return [_account(row) for row in tx.execute(_PAGE, {"after": after, "size": size, **values})]
 
 
-def find_tenant(tx: sa.Connection, *, slug: str, guid: uuid.UUID | None) -> Account | None:
-    """By slug, or by a GUID that is the tenant's id or its directory's."""
+def find_tenant(tx: sa.Connection, *, slug: str, guid: uuid.UUID | None) -> TenantAccount | None:
+    """By slug, or by the id of the tenant or of its directory."""
     row = tx.execute(_FIND, {"name": slug, "guid": guid}).first()
     return None if row is None else _account(row)
 
 
 def people_of(tx: sa.Connection, tenant_id: int) -> Sequence[sa.Row[Any]]:
-    """How many people there are of each role, active and not."""
+    """The number of people by role and state."""
     return tx.execute(_PEOPLE, {"tenant": tenant_id}).all()
 
 
 def activity_of(tx: sa.Connection, tenant_id: int) -> sa.Row[Any]:
-    """Running timers, entries, the last sign-in and the last time the log was written."""
+    """Running timers, entries, the last sign-in and the last log entry."""
     return tx.execute(_ACTIVITY, {"tenant": tenant_id}).one()
 
 
@@ -138,13 +137,13 @@ def page_of_users(
 
 
 def change_terms(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> bool:
-    """False, and nothing is changed, when another version is there or more seats are taken than `cap`."""
+    """False, without a change, if the version is another one or more than `cap` seats are used."""
     return tx.execute(_CHANGE, {"tenant": tenant_id, **values}).rowcount == 1
 
 
-def _account(row: sa.Row[Any]) -> Account:
-    return Account(
-        tenant=tenant_of(row),
+def _account(row: sa.Row[Any]) -> TenantAccount:
+    return TenantAccount(
+        tenant=to_tenant(row),
         directory_id=row.entra_tenant_id,
         admin_email=row.admin_email,
         trial_started_at=row.trial_started_at,

@@ -1,4 +1,4 @@
-"""How tenants and users look: the columns of a table, and the fields of a JSON document."""
+"""Tenants and users as table rows and as JSON documents."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ops.account import Account
+from ops.tenant_account import TenantAccount
 from shared.tenancy.model import Organization, Plan, Role
 from shared.tenancy.rules import seat_cap, status_at
 
@@ -25,15 +25,15 @@ USER_COLUMNS: Final = (
 _DAY: Final = dt.timedelta(days=1)
 
 
-def days_left(account: Account, now: dt.datetime) -> int | None:
-    """Begun days until the trial ends, 0 when it is over; None for whom no trial counts."""
+def days_left(account: TenantAccount, now: dt.datetime) -> int | None:
+    """Days until the trial ends, rounded up, 0 after its end; None without a trial."""
     ends_at = account.tenant.trial_ends_at
     if account.tenant.plan is not Plan.TRIAL or ends_at is None:
         return None
     return max(0, -((now - ends_at) // _DAY))
 
 
-def tenant_row(account: Account, trial_user_limit: int, now: dt.datetime) -> list[Any]:
+def tenant_row(account: TenantAccount, trial_user_limit: int, now: dt.datetime) -> list[Any]:
     tenant, left = account.tenant, days_left(account, now)
     cap = seat_cap(tenant, trial_user_limit)
     return [
@@ -43,12 +43,12 @@ def tenant_row(account: Account, trial_user_limit: int, now: dt.datetime) -> lis
         status_at(tenant, now),
         None if left is None else tenant.trial_ends_at,
         "over" if left == 0 else left,
-        f"{tenant.seats_used} of {'any' if cap is None else cap}",
+        f"{tenant.seats_used} / {'unlimited' if cap is None else cap}",
         account.created_at,
     ]
 
 
-def tenant_document(account: Account, trial_user_limit: int, now: dt.datetime) -> dict[str, Any]:
+def tenant_document(account: TenantAccount, trial_user_limit: int, now: dt.datetime) -> dict[str, Any]:
     tenant = account.tenant
     return {
         "id": tenant.public_id,
@@ -78,7 +78,7 @@ def tenant_document(account: Account, trial_user_limit: int, now: dt.datetime) -
 
 
 def summary(people: Iterable[sa.Row[Any]], activity: sa.Row[Any]) -> dict[str, Any]:
-    """What there is in a tenant: people by role, active and not, and what they did."""
+    """People by role and state, and their activity."""
     counted = {(row.role, row.is_active): row.people for row in people}
     by_role = {role: (counted.get((role, True), 0), counted.get((role, False), 0)) for role in Role}
     return {
@@ -91,13 +91,13 @@ def summary(people: Iterable[sa.Row[Any]], activity: sa.Row[Any]) -> dict[str, A
 
 
 def organizations_of(organizations: Iterable[Organization]) -> dict[str, Any]:
-    """The tenant's Azure DevOps organizations, and whether new time goes to each."""
+    """The Azure DevOps organizations; new time goes to active ones."""
     return {"organizations": [{"name": each.name, "isActive": each.is_active} for each in organizations]}
 
 
 def tenant_fields(document: dict[str, Any]) -> dict[str, Any]:
-    """The document for a person's eyes: a line for each of its fields, the counts of a role in one."""
-    names = ((each["name"], "" if each["isActive"] else " (not active)") for each in document["organizations"])
+    """The document as lines of text; the counts of a role are one line."""
+    names = ((each["name"], "" if each["isActive"] else " (inactive)") for each in document["organizations"])
     organizations = {"organizations": ", ".join(f"{name}{state}" for name, state in names)}
     people = {
         f"users: {role}": f"{count['active']} active, {count['inactive']} inactive"

@@ -1,1 +1,1 @@
-"""The commands `users …`: the people of a tenant, and the roles that only an operator may give."""
+"""The commands `users …`: the people of a tenant, and roles set by an operator."""

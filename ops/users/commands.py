@@ -1,4 +1,4 @@
-"""The commands of a tenant's people: `users list`, and those of `ops.users.roles`."""
+"""The command `users list`, and the group of commands about a tenant's people."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -6,39 +6,39 @@ from typing import Annotated, Any, Final
 import sqlalchemy as sa
 import typer
 
-from ops.database import Database, opened
+from ops.database import Database, open_database
 from ops.output import AsJson, print_json_rows, print_rows
 from ops.tenants import store
-from ops.tenants.commands import Name, find
+from ops.tenants.commands import TenantName, find_tenant
 from ops.tenants.views import USER_COLUMNS, user_document, user_row
 from ops.users import roles
 from shared.tenancy.model import Role
 
 
-app = typer.Typer(help="The people of a tenant.", no_args_is_help=True)
+app = typer.Typer(help="The people of a tenant.", no_args_is_help=True, rich_markup_mode=None)
 roles.register(app)
 _PAGE: Final = 500
 
 
 @app.command("list")
 def list_users(
-    name: Name,
-    role: Annotated[Role | None, typer.Option(help="only those with this role")] = None,
+    name: TenantName,
+    role: Annotated[Role | None, typer.Option(help="only people with this role")] = None,
     *,
     inactive: Annotated[bool, typer.Option("--inactive", help="only deactivated accounts")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a tenant in the order in which they came."""
-    with opened() as database:
-        tenant = find(database, name).tenant
-        people = _all(database, tenant.id, role=role and role.value, inactive=inactive)
+    """List the people of a tenant by creation date."""
+    with open_database() as database:
+        tenant = find_tenant(database, name).tenant
+        people = _read_all(database, tenant.id, role=role and role.value, inactive=inactive)
         if as_json:
             print_json_rows(map(user_document, people))
         else:
-            print_rows(USER_COLUMNS, map(user_row, people), nothing=f"Nobody in {tenant.slug} is like that.")
+            print_rows(USER_COLUMNS, map(user_row, people), empty=f"No such people in {tenant.slug}.")
 
 
-def _all(database: Database, tenant_id: int, *, role: str | None, inactive: bool) -> Iterator[sa.Row[Any]]:
+def _read_all(database: Database, tenant_id: int, *, role: str | None, inactive: bool) -> Iterator[sa.Row[Any]]:
     after = 0
     while True:
         with database.transaction(reads_only=True) as tx:

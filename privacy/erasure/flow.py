@@ -1,7 +1,6 @@
-"""Carries out the requests for erasure whose time has come: of a person here, of an organisation in tenant_flow."""
+"""Executes due erasure requests, each on its own."""
 
 import uuid
-from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -13,15 +12,17 @@ from privacy.requests.store import Request
 from privacy.rules import Scope
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
-from shared.jobs import JobFailed, Outcome, transact
+from shared.jobs import JobFailed, Outcome, job_work, transact
 from shared.log import get_logger, where
+from shared.tenancy.store import lock_tenant
+from shared.work import SERVICE, Work
 
 
 NAME: Final = "carry_out_erasures"
 
 
 def carry_out_due(app: App) -> Outcome:
-    """Carries out every request whose time has come, each by itself.
+    """Executes every due request.
 
     Raises:
         JobFailed: some failed; the others are done.
@@ -41,17 +42,19 @@ def carry_out_due(app: App) -> Outcome:
 
 
 def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
-    """Carries one request out; False when it is not its time, it is on hold, or another process was quicker.
+    """Executes one request; False if it is not due, is on hold, or another process was faster.
 
-    What is closed with the tenant held is erased: a hold that is set later comes too late, and one before is kept.
+    Once the account or the organization is closed, with the tenant locked, the erasure continues: a later hold is
+    too late.
     """
 
     def begin(tx: sa.Connection) -> Request | None:
-        request = erasure_service.begin(tx, tenant_id, public_id, now=app.now(), new_id=app.new_id)
+        work = Work(tx, lock_tenant(tx, tenant_id), SERVICE, app.now(), app.new_id)
+        request = erasure_service.begin(work, public_id)
         if request is None:
             return None
-        close = tenant_service.close if request.scope is Scope.TENANT else erasure_service.close_account
-        return request if close(tx, request, now=app.now(), new_id=app.new_id) else None
+        close = tenant_service.close_tenant if request.scope is Scope.TENANT else erasure_service.close_account_of
+        return request if close(work, request) else None
 
     request = transact(app, tenant_id, begin)
     if request is None:
@@ -60,4 +63,8 @@ def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
         tenant_flow.erase(app, request.tenant_id)
     else:
         person_flow.erase(app, request.tenant_id, request.subject_user_id)
-    return transact(app, tenant_id, partial(erasure_service.finish, request=request, now=app.now(), new_id=app.new_id))
+
+    def finish(tx: sa.Connection) -> bool:
+        return erasure_service.finish(job_work(app, tx, tenant_id, app.now()), request)
+
+    return transact(app, tenant_id, finish)

@@ -16,13 +16,12 @@ from privacy.erasure import service as erasure_service
 from privacy.erasure.text_store import Place
 from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
-from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import OPEN, State
 from shared.audit import Action
 from shared.errors import Conflict, NotFound
 from shared.tenancy.model import Caller
-from shared.work import Actor
+from shared.work import Work
 
 
 MOST: Final = 1000
@@ -46,7 +45,7 @@ def listed(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> tu
         NotFound: there is no such request.
         Conflict: it is done, or was taken back.
     """
-    request = _open(tx, caller, public_id)
+    request = _open(tx, caller.tenant.id, public_id)
     places = list(itertools.islice(_places(tx, request), MOST + 1))
     kept = _kept(tx, request)
     people = person_store.shown(tx, caller.tenant.id, caller.user.id, {place.user_id for place in places})
@@ -60,49 +59,42 @@ def listed(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> tu
     return found, len(places) <= MOST
 
 
-def choose(
-    tx: sa.Connection,
-    caller: Caller,
-    public_id: uuid.UUID | None,
-    stays: Mapping[uuid.UUID, bool],
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
-    """Has mentions stay at the erasure, or be replaced after all. The erasure does not wait for it.
+def choose(work: Work, public_id: uuid.UUID | None, stays: Mapping[uuid.UUID, bool]) -> None:
+    """Excludes mentions from the erasure, or includes them again. The erasure does not wait for it.
 
     Raises:
         NotFound: there is no such request, or no such mention any more.
-        Conflict: the request is done, or was taken back.
+        Conflict: the request is done or withdrawn.
     """
-    request = _open(tx, caller, public_id)
+    tx, tenant_id = work.tx, work.tenant.id
+    request = _open(tx, tenant_id, public_id)
     places = {_id(request, place): place for place in _places(tx, request)}
     if not stays.keys() <= places.keys():
-        raise NotFound("One of these mentions is not there any more. Read the list again.")
-    assert request.subject_user_id is not None  # noqa: S101 - whoever has mentions is a person
-    subject, by = request.subject_user_id, caller.user.id
+        raise NotFound("One of these mentions no longer exists. Reload the list.")
+    assert request.subject_user_id is not None  # noqa: S101 - only people have mentions
+    subject, by = request.subject_user_id, work.actor.user_id
+    assert by is not None  # noqa: S101 - only the API offers it
     keep = [places[each] for each, stay in stays.items() if stay]
-    mention_store.keep(tx, caller.tenant.id, subject, keep, by=by, now=now)
-    mention_store.replace(tx, caller.tenant.id, subject, [places[each] for each, stay in stays.items() if not stay])
-    action, changed = Action.ERASURE_MENTIONS_CHOSEN, len(stays)
-    requests_service.record(tx, request, action, actor=Actor.user(by), now=now, new_id=new_id, changed=changed)
+    mention_store.keep(tx, tenant_id, subject, keep, by=by, now=work.now)
+    mention_store.replace(tx, tenant_id, subject, [places[each] for each, stay in stays.items() if not stay])
+    requests_service.record(work, request, Action.ERASURE_MENTIONS_CHOSEN, changed=len(stays))
 
 
-def _open(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> Request:
-    found = None if public_id is None else requests_store.find(tx, caller.tenant.id, public_id)
+def _open(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID | None) -> Request:
+    found = None if public_id is None else requests_store.find(tx, tenant_id, public_id)
     if found is None:
         raise NotFound("There is no such request.")
     if found.state not in OPEN:
-        how = "is carried out" if found.state is State.DONE else "was taken back"
-        raise Conflict(f"This erasure {how}. There is nothing to choose any more.", code="request_state")
+        state = "done" if found.state is State.DONE else "withdrawn"
+        raise Conflict(f"This erasure is {state}, so its mentions can no longer be chosen.", code="request_state")
     return found
 
 
 def _places(tx: sa.Connection, request: Request) -> Iterable[Place]:
-    if request.subject_user_id is None:  # of a whole organization nothing is left that would name anybody
+    if request.subject_user_id is None:  # no text of an erased organization is left
         return ()
     person = person_store.by_row(tx, request.tenant_id, request.subject_user_id)
-    mentions = erasure_service.mentions_of(tx, person, request.public_id)
+    mentions = erasure_service.build_mentions(tx, person, request.public_id)
     return text_store.places(tx, request.tenant_id, person.id, mentions)
 
 

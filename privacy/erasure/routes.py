@@ -38,17 +38,16 @@ _MOST: Final = 200
     ),
 )
 def request_erasure(call: Call, body: RequestErasure) -> Reply:
-    """Ask for your erasure; as a super admin for a member's, or the whole organisation's.
+    """Request an erasure.
 
-    Carried out after three days, in which it can be taken back, and within 30 in any case, unless a law or an open bill
-    holds it: then the answer says why. The account is closed, and a random pseudonym takes the place of the person
-    everywhere; hours, counts and bills stay. An organisation's data goes as a whole, except for its bills. A request
-    that is open already is answered with 200.
+    Of yourself, and as a super admin of a member or of the whole organization. It is executed after three days, in
+    which it can be withdrawn, and at the latest after 30, unless a law or an open bill holds it; the response has the
+    reason. The account is closed, and a random pseudonym replaces the person everywhere; hours, counts and bills stay.
+    An organization's data is removed except for its bills. For an open request the status is 200.
     """
     with call.transaction() as tx:
-        request, is_new = submission.ask(
-            tx, call.caller, body.to_asked(), sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
-        )
+        wanted = body.to_request()
+        request, is_new = submission.submit(call.work(tx), call.caller.user, wanted, sees_everyone=call.sees_everyone)
         return call.answer(tx, HTTPStatus.CREATED if is_new else HTTPStatus.OK, ErasureRequest.of(request))
 
 
@@ -63,9 +62,12 @@ def request_erasure(call: Call, body: RequestErasure) -> Reply:
     ),
 )
 def list_erasures(call: Call) -> Reply:
-    """The requests for erasure about you, newest first; for a super admin the organisation's."""
+    """Erasure requests, newest first.
+
+    Those about you; for super admins, all of the organization.
+    """
     with call.transaction() as tx:
-        found = submission.mine(tx, call.caller, sees_everyone=call.sees_everyone, most=_MOST)
+        found = submission.list_newest(tx, call.caller, sees_everyone=call.sees_everyone, limit=_MOST)
         items = [ErasureRequest.of(request) for request in found]
         return call.answer(tx, HTTPStatus.OK, ErasureRequests(items=items))
 
@@ -77,20 +79,18 @@ def list_erasures(call: Call) -> Reply:
         method=HTTPMethod.DELETE,
         path="privacy/erasure/{id}",
         tag=_TAG,
-        answers={200: Answer("Taken back", ErasureRequest)},
+        answers={200: Answer("Withdrawn", ErasureRequest)},
         problems=merge_problems(NOT_FOUND, {403: ("not_yours",), 409: ("request_state",)}),
     ),
 )
 def withdraw_erasure(call: Call) -> Reply:
-    """Take a request for erasure back.
+    """Withdraw an erasure request.
 
-    By whoever made it, while it is not done.
+    Only the requester can do that, until the erasure is done.
     """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
-        request = submission.withdraw(
-            tx, call.caller, wanted, sees_everyone=call.sees_everyone, now=call.now, new_id=call.app.new_id
-        )
+        request = submission.withdraw(call.work(tx), call.caller.user, wanted, sees_everyone=call.sees_everyone)
         return call.answer(tx, HTTPStatus.OK, ErasureRequest.of(request))
 
 
@@ -101,16 +101,16 @@ def withdraw_erasure(call: Call) -> Reply:
         method=HTTPMethod.GET,
         path="privacy/erasure/{id}/mentions",
         tag=_TAG,
-        answers={200: Answer("At most 1,000; isComplete says whether these are all", Mentions)},
+        answers={200: Answer("At most 1,000; isComplete is false if there are more", Mentions)},
         problems=merge_problems(NOT_FOUND, {409: ("request_state",)}),
     ),
 )
 def list_mentions(call: Call) -> Reply:
-    """Where the text of others names the person whom an open erasure is about.
+    """Mentions of a person in the text of others.
 
-    An erasure puts a pseudonym where others' notes and reasons name the person by an id, an address or a name of at
-    least two words that the directory gave. This lists the rows, without their text, and without date and person where
-    these have had the processing of their data stopped.
+    An erasure replaces mentions in others' notes and reasons by a pseudonym: an id, an address, or a name of at least
+    two words from the directory. This lists their rows, without text; date and person are left out for people who have
+    stopped the processing of their data.
     """
     with call.transaction() as tx:
         return _mentions(call, tx)
@@ -124,19 +124,18 @@ def list_mentions(call: Call) -> Reply:
         path="privacy/erasure/{id}/mentions",
         tag=_TAG,
         body=ChooseMentions,
-        answers={200: Answer("As the list is now", Mentions)},
+        answers={200: Answer("The mentions", Mentions)},
         problems=merge_problems(NOT_FOUND, {409: ("request_state",)}),
     ),
 )
 def choose_mentions(call: Call, body: ChooseMentions) -> Reply:
-    """Say which mentions stay, since they are about somebody else.
+    """Choose mentions that are not replaced.
 
-    Possible until the erasure is carried out. The erasure does not wait for your choice.
+    For mentions of another person with the same name. Possible until the erasure is done; the erasure does not wait.
     """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
-        stays = body.to_stays()
-        mention_service.choose(tx, call.caller, wanted, stays, now=call.now, new_id=call.app.new_id)
+        mention_service.choose(call.work(tx), wanted, body.to_stays())
         return _mentions(call, tx)
 
 

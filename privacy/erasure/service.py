@@ -1,8 +1,7 @@
-"""The steps of an erasure. Each finds its work in the data, so that any of them may be interrupted and done again."""
+"""The steps of an erasure. Each finds pending work in the data, so it can be interrupted and repeated."""
 
-import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -16,69 +15,52 @@ from privacy.requests.store import Request
 from privacy.rules import Hold, State, pseudonym
 from shared import audit
 from shared.audit import Action
-from shared.db.records import records_open
+from shared.db.records import open_records
 from shared.http.idempotency import redact_where
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE
+from shared.work import Work
 from tenants import give_seat_back, set_active
 from timers.entries import stop_if_running
 
 
-NewId = Callable[[], uuid.UUID]
+def begin(work: Work, public_id: uuid.UUID) -> Request | None:
+    """Locks a request that is due; None if there is nothing to do, or not yet.
 
-
-def begin(
-    tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, now: dt.datetime, new_id: NewId
-) -> Request | None:
-    """Holds a request whose time has come; None when there is nothing to do for it any more, or not yet.
-
-    The tenant is held first, as whoever decides about its people does, and whoever closes its months.
+    The transaction has locked the tenant before, as each change of its people and each close of a month does.
     """
-    lock_tenant(tx, tenant_id)
+    tx, tenant_id = work.tx, work.tenant.id
     request = requests_store.find(tx, tenant_id, public_id, hold=True)
     if request is None or requests_store.legal_hold(tx, tenant_id) is not None:
         return None
     if request.state is State.ON_HOLD and request.hold is not None and not request.hold.is_legal:
-        request = requests_service.release(tx, request, actor=SERVICE, now=now, new_id=new_id)
-    is_due = request.scheduled_for is not None and request.scheduled_for <= now
+        request = requests_service.release(work, request)
+    is_due = request.scheduled_for is not None and request.scheduled_for <= work.now
     return request if request.state is State.SCHEDULED and is_due else None
 
 
-def close_account(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
-    """Closes the person's account, so that they add nothing more; False, and on hold, for the last super admin."""
-    assert request.subject_user_id is not None  # noqa: S101 - the flow asks it of persons only
-    person = person_store.by_row(tx, request.tenant_id, request.subject_user_id, hold=True)
-    if requests_service.is_last_super_admin(tx, person):
-        reason = Hold.LAST_SUPER_ADMIN
-        requests_service.hold(tx, request, reason, actor=SERVICE, now=now, new_id=new_id)
+def close_account_of(work: Work, request: Request) -> bool:
+    """Closes the account of a request's person; False for the last super admin, whose request is put on hold."""
+    assert request.subject_user_id is not None  # noqa: S101 - only for requests about a person
+    person = person_store.by_row(work.tx, request.tenant_id, request.subject_user_id, hold=True)
+    if requests_service.is_last_super_admin(work.tx, person):
+        requests_service.hold(work, request, Hold.LAST_SUPER_ADMIN)
         return False
-    close(tx, person, now=now, new_id=new_id)
+    close_account(work, person)
     return True
 
 
-def close(tx: sa.Connection, person: Person, *, now: dt.datetime, new_id: NewId) -> None:
-    """As a deactivation: the timer stops at this instant and its time is kept, the seat is free."""
-    tenant = lock_tenant(tx, person.tenant_id)
-    stop_if_running(tx, tenant, person.id, actor_id=None, now=now, end_inferred=True)
-    if set_active(tx, person.tenant_id, person.id, active=False, now=now):
-        give_seat_back(tx, person.tenant_id, now=now)
-        audit.record_row(
-            tx,
-            person.tenant_id,
-            Action.USER_DEACTIVATED,
-            actor=SERVICE,
-            at=now,
-            row_id=new_id(),
-            subject_user_id=person.id,
-            before={"isActive": True},
-            after={"isActive": False},
-        )
+def close_account(work: Work, person: Person) -> None:
+    """Deactivates an account: its timer stops now with its time kept, and its seat becomes free."""
+    stop_if_running(work, person.id, end_inferred=True)
+    if set_active(work.tx, person.tenant_id, person.id, active=False, now=work.now):
+        give_seat_back(work.tx, person.tenant_id, now=work.now)
+        before, after = {"isActive": True}, {"isActive": False}
+        audit.record(work, Action.USER_DEACTIVATED, subject=person.id, before=before, after=after)
 
 
-def mentions_of(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mentions:
-    """By what the text of others may name the person, and the pseudonym that is to stand there."""
+def build_mentions(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mentions:
+    """The names by which others' text may mention the person, and the pseudonym for them."""
     if person.object_id is None:
-        # Nobody claimed the account: no directory gave its address, which is what the inviter wrote.
+        # An unclaimed invitation: its address was written by the inviter and not given by a directory.
         own = Naming((str(person.public_id),), (), None)
     else:
         own = Naming((str(person.public_id), str(person.object_id)), (person.email,), person.directory_name)
@@ -89,33 +71,33 @@ def mentions_of(tx: sa.Connection, person: Person, unique: uuid.UUID) -> Mention
     return Mentions.of(own, colleagues, pseudonym(unique))
 
 
-def columns() -> Iterable[str]:
-    """The names of the columns with text."""
+def text_columns() -> Iterable[str]:
+    """The names of the columns with free text."""
     return text_store.COLUMNS
 
 
-def remove_some_words(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
-    """One batch of the person's own text, so that no transaction is long; the row after which to go on, or None."""
-    with records_open(tx):
+def remove_own_text(tx: sa.Connection, person: Person, column: str, *, after: int) -> int | None:
+    """Removes one batch of the person's own text; returns the last row, or None at the end."""
+    with open_records(tx):
         return text_store.remove_own(tx, column, person.tenant_id, person.id, after=after)
 
 
-def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: dt.datetime, new_id: NewId) -> bool:
-    """Puts the pseudonym in the place of the person, in every row and mention in the organization, and lists them.
+def erase_person(work: Work, person: Person, mentions: Mentions) -> bool:
+    """Replaces the person by the pseudonym in every row and mention of the organization, and lists the erasure.
 
-    A second time changes nothing, and is False.
+    Returns False, without a change, if the person was erased before.
     """
     if person.erased_at is not None:
         return False
-    tenant_id = person.tenant_id
+    tx, tenant_id, now = work.tx, person.tenant_id, work.now
     kept = mention_store.kept(tx, tenant_id, person.id)
-    with records_open(tx):
-        for column in columns():
+    with open_records(tx):
+        for column in text_columns():
             after: int | None = 0
             while after is not None:
                 after = text_store.remove_own(tx, column, tenant_id, person.id, after=after)
             text_store.replace_mentions(tx, column, tenant_id, person.id, mentions, kept=kept)
-        addresses, new_public = mentions.addresses, new_id()
+        addresses, new_public = mentions.addresses, work.new_id()
         person_store.erase(tx, person, mentions.pseudonym, addresses=addresses, public_id=new_public, now=now)
     text_store.blank_copies(tx, tenant_id, mentions)
     redact_where(tx, tenant_id, mentions.patterns, mentions.name_in, but_of=person.id)
@@ -123,9 +105,9 @@ def erase_person(tx: sa.Connection, person: Person, mentions: Mentions, *, now: 
     return True
 
 
-def finish(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
-    """The request is done, on record; False when another process has done it."""
-    done = requests_store.move(tx, request, State.DONE, ended=now)
+def finish(work: Work, request: Request) -> bool:
+    """Completes a request; False if another process has done so."""
+    done = requests_store.move(work.tx, request, State.DONE, ended=work.now)
     if done:
-        requests_service.record(tx, request, Action.ERASURE_DONE, actor=SERVICE, now=now, new_id=new_id)
+        requests_service.record(work, request, Action.ERASURE_DONE)
     return done

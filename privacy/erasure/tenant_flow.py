@@ -1,4 +1,4 @@
-"""Erases an organisation: its people, then row after row in short transactions; what its bills need stays."""
+"""Erases an organization: rows in short transactions, then its people; the data of its bills stays."""
 
 from functools import partial
 
@@ -10,11 +10,11 @@ from tenants.actions import log as action_log
 
 
 def erase(app: App, tenant_id: int) -> None:
-    """Erases an organisation that is closed. Interrupted, the next run goes on."""
+    """Erases a closed organization. After an interruption the next run continues."""
     for name in tenant_store.GOING:
         while transact(app, tenant_id, partial(tenant_service.remove_some, name=name, tenant_id=tenant_id)):
             pass
-    action_log.of(app).forget(tenant_id)
+    action_log.of(app).delete(tenant_id)
     after = 0
     while (user_id := _next_person(app, tenant_id, after)) is not None:
         person_flow.erase(app, tenant_id, user_id)

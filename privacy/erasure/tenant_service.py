@@ -1,4 +1,4 @@
-"""The beginning and the end of an organisation's erasure; what lies between is rows that go."""
+"""The first and the last step of an organization's erasure; rows are removed in between."""
 
 import datetime as dt
 
@@ -9,42 +9,39 @@ from privacy.erasure import service as erasure_service
 from privacy.erasure import tenant_store
 from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
-from privacy.requests.service import NewId
 from privacy.requests.store import Request
 from privacy.rules import Hold
-from shared.db.records import records_open
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE
+from shared.db.records import open_records
+from shared.work import Work
 
 
-def close(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> bool:
-    """Closes every account and lets nobody in; False, and on hold, while money is open."""
-    tenant_id = request.tenant_id
-    lock_tenant(tx, tenant_id)
-    reason = _reason(tx, tenant_id)
+def close_tenant(work: Work, request: Request) -> bool:
+    """Closes the organization and its accounts; False while it owes a bill, and the request is put on hold."""
+    tx, tenant_id = work.tx, work.tenant.id
+    reason = _hold_reason(tx, tenant_id)
     if reason is not None:
-        requests_service.hold(tx, request, reason, actor=SERVICE, now=now, new_id=new_id)
+        requests_service.hold(work, request, reason)
         return False
-    tenant_store.close(tx, tenant_id, now=now)
+    tenant_store.close(tx, tenant_id, now=work.now)
     after = 0
     while (user_id := person_store.next_person(tx, tenant_id, after=after)) is not None:
-        erasure_service.close(tx, person_store.by_row(tx, tenant_id, user_id), now=now, new_id=new_id)
+        erasure_service.close_account(work, person_store.by_row(tx, tenant_id, user_id))
         after = user_id
     return True
 
 
 def remove_some(tx: sa.Connection, *, name: str, tenant_id: int) -> int:
-    """Removes a batch of a table's rows; how many."""
-    with records_open(tx):
+    """Removes a batch of a table's rows; returns their number."""
+    with open_records(tx):
         return tenant_store.remove_some(tx, name=name, tenant_id=tenant_id)
 
 
 def finish(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> None:
-    """Puts the organisation on the list of those who are erased."""
+    """Lists the organization as erased."""
     requests_store.list_erased(tx, tenant_id, tenant_store.public_id(tx, tenant_id), now=now)
 
 
-def _reason(tx: sa.Connection, tenant_id: int) -> Hold | None:
+def _hold_reason(tx: sa.Connection, tenant_id: int) -> Hold | None:
     if tenant_store.is_live(tx, tenant_id):
         return Hold.LIVE_SUBSCRIPTION
     return Hold.UNBILLED_TIME if tenant_store.is_unbilled(tx, tenant_id) else None

@@ -21,8 +21,7 @@ from shared.http.headers import takes_gzip
 from shared.http.operation import JSON, PERSON, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
-from shared.tenancy.rules import restricted
-from shared.work import Actor
+from shared.tenancy.rules import processing_restricted
 
 
 blueprint = func.Blueprint()
@@ -67,11 +66,8 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
         spool.seek(0)
         body = spool.read()
     if not call.is_head:
-        with call.app.transaction(tenant=subject.tenant_id) as tx:  # a read cannot write, and an export goes on record
-            actor, row_id = Actor.user(call.caller.user.id), call.app.new_id()
-            export_service.record(
-                tx, subject, file_format=query.format.value, actor=actor, now=call.app.now(), row_id=row_id
-            )
+        with call.app.transaction(tenant=subject.tenant_id) as tx:  # the read's transaction cannot write the audit row
+            export_service.record(call.work(tx), subject, file_format=query.format.value)
     name = f"timetracker-{call.caller.tenant.slug}-{subject.scope}.{query.format}"
     headers = {
         "Content-Type": _ZIP if as_zip else JSON,
@@ -87,12 +83,12 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
     if query.scope is Scope.TENANT:
         if not call.sees_everyone:
             raise Forbidden(
-                "Only a super admin can take out the data of the whole organisation. Ask one of yours.",
+                "Only a super admin can export the data of the whole organization. Ask a super admin.",
                 code="role_required",
             )
         return Subject(caller.tenant.id, None, caller.user.id)
     wanted = None if query.user is None else public_id(query.user) or uuid.UUID(int=0)
-    person = submission.whose(tx, caller, wanted, sees_everyone=call.sees_everyone)
+    person = submission.find_person(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
-        raise restricted()
+        raise processing_restricted()
     return Subject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)

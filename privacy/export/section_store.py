@@ -27,7 +27,7 @@ from shared.db.schema import (
     work_items,
     write_back_items,
 )
-from shared.tenancy.store import not_stopped
+from shared.tenancy.store import not_restricted
 from timers.work_items import HIDDEN_FROM_OTHERS, of_viewer, read_since, shown
 
 
@@ -39,9 +39,9 @@ _USER: Final = bindparam("user", type_=sa.BigInteger)
 # The person's account, and the invitations that were merged into it.
 _ACCOUNTS: Final = bindparam("accounts", type_=sa.BigInteger, expanding=True)
 _stopped = users.alias("stopped")
-_WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_stopped(_stopped))
+_WHO_STOPPED_IT: Final = sa.select(_stopped.c.id).where(_stopped.c.tenant_id == _TENANT, ~not_restricted(_stopped))
 _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
-    users.c.tenant_id == _TENANT, sa.or_(users.c.id == _USER, sa.and_(_USER.is_(None), not_stopped(users)))
+    users.c.tenant_id == _TENANT, sa.or_(users.c.id == _USER, sa.and_(_USER.is_(None), not_restricted(users)))
 )
 
 

@@ -1,4 +1,4 @@
-"""What stands at the head of an export: whose it is, what the data is for, who sees it, and the rights there are."""
+"""The head of an export (scope, purposes, recipients, rights), the action log in it, and its audit row."""
 
 import datetime as dt
 import uuid
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from privacy.retention.rules import RETENTION
 from privacy.rules import Scope
 from shared import audit, notices
 from shared.instants import rfc3339
 from shared.notices import NoticeKind
-from shared.work import Actor
+from shared.work import Work
 from tenants.actions.log import Action, ActionLog
 
 
@@ -45,9 +43,9 @@ NOTICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data: one person's, or with `user_id` None the whole organization's. `is_own`: it is theirs who asks.
+    """The data of one person, or with `user_id` None of the whole organization. `is_own`: of the requester.
 
-    Titles of work items are those that the reader may see; with None, of an organization, all that are kept.
+    Titles of work items are those that the reader may see; with None, for an organization, all stored ones.
     """
 
     tenant_id: int
@@ -66,37 +64,24 @@ def about(subject: Subject, *, now: dt.datetime) -> dict[str, Any]:
 
 
 def actions(log: ActionLog, subject: Subject, people: dict[int, uuid.UUID]) -> Iterator[dict[str, Any]]:
-    """The action log, newest first, wherever it is kept; `people` are those whose data may be shown."""
+    """The action log, newest first; `people` may be shown."""
     after = None
     while True:
-        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, most=_AT_ONCE)
-        yield from (_shown(action, people[action.user_id]) for action in page if action.user_id in people)
+        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, limit=_AT_ONCE)
+        yield from (_to_json(action, people[action.user_id]) for action in page if action.user_id in people)
         if len(page) < _AT_ONCE:
             return
         after = page[-1].row_key
 
 
-def record(
-    tx: sa.Connection, subject: Subject, *, file_format: str, actor: Actor, now: dt.datetime, row_id: uuid.UUID
-) -> None:
-    """Puts on record that somebody took the data out."""
-    audit.record_row(
-        tx,
-        subject.tenant_id,
-        audit.Action.DATA_EXPORTED,
-        actor=actor,
-        at=now,
-        row_id=row_id,
-        subject_user_id=subject.user_id,
-        after={
-            "scope": subject.scope.value,
-            "format": file_format,
-            **({"titles": "all"} if subject.reader_id is None else {}),
-        },
-    )
+def record(work: Work, subject: Subject, *, file_format: str) -> None:
+    """Audits an export, and notifies super admins of an export of the whole organization."""
+    titles = {"titles": "all"} if subject.reader_id is None else {}
+    after = {"scope": subject.scope.value, "format": file_format, **titles}
+    audit.record(work, audit.Action.DATA_EXPORTED, subject=subject.user_id, after=after)
     if subject.scope is Scope.TENANT:
-        notices.record_row(tx, subject.tenant_id, NoticeKind.TENANT_EXPORTED, now, row_id=row_id, by=actor.user_id)
+        notices.record(work, NoticeKind.TENANT_EXPORTED, by=work.actor.user_id)
 
 
-def _shown(action: Action, user: uuid.UUID) -> dict[str, Any]:
+def _to_json(action: Action, user: uuid.UUID) -> dict[str, Any]:
     return {"actionType": action.action_type, "happenedAt": action.happened_at, "page": action.page, "userId": user}

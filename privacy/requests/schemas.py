@@ -1,4 +1,4 @@
-"""A request for erasure on the wire."""
+"""Erasure requests on the wire."""
 
 import uuid
 from typing import Annotated, Self
@@ -6,17 +6,17 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from privacy.requests.store import Request
-from privacy.requests.submission import Asked
+from privacy.requests.submission import ErasureSubject
 from privacy.rules import WHY, Channel, Hold, Scope, State
 from shared.http.parsing import public_id
 from shared.http.wire import Instant, WireModel
 
 
 class RequestErasure(WireModel):
-    """`confirm` repeats the e-mail address of the person, or with the scope `tenant` the organisation's slug."""
+    """`confirm` repeats the person's e-mail address, or for the scope `tenant` the organization's slug."""
 
     scope: Annotated[Scope, Field(strict=False)] = Scope.PERSON
-    user: str | None = Field(None, max_length=64, description="a member's id, by a super admin; else it is yourself")
+    user: str | None = Field(None, max_length=64, description="id of a member, for super admins; default: yourself")
     confirm: str = Field(min_length=1, max_length=320)
 
     @model_validator(mode="after")
@@ -25,13 +25,13 @@ class RequestErasure(WireModel):
             raise ValueError("must name a user or the scope tenant, not both")
         return self
 
-    def to_asked(self) -> Asked:
+    def to_request(self) -> ErasureSubject:
         wanted = None if self.user is None else public_id(self.user) or uuid.UUID(int=0)
-        return Asked(self.scope, wanted, self.confirm)
+        return ErasureSubject(self.scope, wanted, self.confirm)
 
 
 class ErasureRequest(WireModel):
-    """`holdReason` is a code, `holdDetail` the same in words."""
+    """`holdReason` is a code, `holdDetail` its text for people."""
 
     id: str
     scope: Scope

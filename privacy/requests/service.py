@@ -1,8 +1,7 @@
-"""Requests for erasure: made, verified, scheduled, held, released, withdrawn. Each step is on the audit log."""
+"""The life of an erasure request: add, verify, schedule, hold, release, withdraw. Each step is audited."""
 
 import datetime as dt
-import uuid
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,225 +16,192 @@ from shared.errors import Conflict
 from shared.notices import NoticeKind
 from shared.tenancy.model import Role
 from shared.tenancy.store import lock_tenant
-from shared.work import OPERATOR, SERVICE, Actor
+from shared.work import SERVICE, Work
 from tenants import count_other_super_admins
 
 
-NewId = Callable[[], uuid.UUID]
-
-
-def of_person(
-    tx: sa.Connection, person: Person, *, channel: Channel, by: int | None, now: dt.datetime, new_id: NewId
-) -> tuple[Request, bool]:
+def request_person_erasure(work: Work, person: Person, channel: Channel) -> tuple[Request, bool]:
     """The open request to erase a person, and whether it is new.
 
     Raises:
         Conflict: `last_super_admin`.
     """
-    lock_tenant(tx, person.tenant_id)
-    found = requests_store.find_open(tx, person.tenant_id, person.id)
+    lock_tenant(work.tx, work.tenant.id)
+    found = requests_store.find_open(work.tx, work.tenant.id, person.id)
     if found is not None:
         return found, False
-    if is_last_super_admin(tx, person):
+    if is_last_super_admin(work.tx, person):
         raise Conflict(
-            "This is the last super admin. Make somebody else a super admin first, or ask for the whole "
-            "organisation to be erased.",
+            "This is the last super admin. Make another person a super admin first, or request the erasure of the "
+            "whole organization.",
             code="last_super_admin",
         )
-    return _made(tx, person.tenant_id, person.id, channel=channel, by=by, now=now, new_id=new_id), True
+    return _add(work, person.id, channel), True
 
 
-def of_tenant(
-    tx: sa.Connection, tenant_id: int, *, channel: Channel, by: int | None, now: dt.datetime, new_id: NewId
-) -> tuple[Request, bool]:
-    """The open request to erase a whole organisation, and whether it is new."""
-    lock_tenant(tx, tenant_id)
-    found = requests_store.find_open(tx, tenant_id, None)
+def request_tenant_erasure(work: Work, channel: Channel) -> tuple[Request, bool]:
+    """The open request to erase the whole organization, and whether it is new."""
+    lock_tenant(work.tx, work.tenant.id)
+    found = requests_store.find_open(work.tx, work.tenant.id, None)
     if found is not None:
         return found, False
-    return _made(tx, tenant_id, None, channel=channel, by=by, now=now, new_id=new_id), True
+    return _add(work, None, channel), True
 
 
-def verify(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
-    """Says that whoever asked is who they say: by their token, or as an operator has checked.
+def verify(work: Work, request: Request) -> Request:
+    """Stores that the requester's identity is verified, by a token or by an operator, and schedules the erasure.
 
-    Then it is scheduled, or waits for as long as the organisation is under a legal hold.
+    Under a legal hold of the organization the request is on hold instead.
 
     Raises:
         Conflict: it is verified, done or withdrawn already.
     """
-    _move(tx, request, State.VERIFIED, verified=now)
-    record(tx, request, Action.ERASURE_VERIFIED, actor=actor, now=now, new_id=new_id)
-    return _go_on(tx, again(tx, request), now=now, new_id=new_id)
+    _move(work.tx, request, State.VERIFIED, verified=work.now)
+    record(work, request, Action.ERASURE_VERIFIED)
+    return _schedule(work, reload(work.tx, request))
 
 
-def hold(
-    tx: sa.Connection, request: Request, reason: Hold, *, actor: Actor, now: dt.datetime, new_id: NewId
-) -> Request:
-    """Has a request wait, for a reason that whoever asked is told.
+def hold(work: Work, request: Request, reason: Hold) -> Request:
+    """Puts a request on hold; the requester sees the reason.
 
     Raises:
-        Conflict: it is done, withdrawn or on hold already; a legal hold takes the place of one that ends by itself.
+        Conflict: it is done, withdrawn or on hold already; a legal hold replaces one that ends by itself.
     """
     if request.hold is not None and (request.hold.is_legal or not reason.is_legal):
-        raise _not_now(request)
-    return _wait(tx, request, reason, actor=actor, now=now, new_id=new_id)
+        raise _wrong_state(request)
+    return _put_on_hold(work, request, reason)
 
 
-def release(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
-    """Has a request that was held go on.
+def release(work: Work, request: Request) -> Request:
+    """Ends the hold of a request, which continues.
 
     Raises:
         Conflict: it is not on hold.
     """
     if request.state is not State.ON_HOLD:
-        raise _not_now(request)
-    record(tx, request, Action.ERASURE_RELEASED, actor=actor, now=now, new_id=new_id)
+        raise _wrong_state(request)
+    record(work, request, Action.ERASURE_RELEASED)
     if request.verified_at is None:
-        _move(tx, request, State.REQUESTED)
-        return again(tx, request)
-    return _go_on(tx, request, now=now, new_id=new_id)
+        _move(work.tx, request, State.REQUESTED)
+        return reload(work.tx, request)
+    return _schedule(work, request)
 
 
-def hold_all(tx: sa.Connection, tenant_id: int, reason: Hold, *, now: dt.datetime, new_id: NewId) -> None:
-    """Puts a whole organisation under a legal hold: nothing of it is erased or expires, and whoever waits is told."""
+def set_legal_hold(work: Work, reason: Hold) -> None:
+    """Puts the organization under a legal hold: no data is erased or expires, and scheduled requests are on hold."""
+    tx, tenant_id = work.tx, work.tenant.id
     lock_tenant(tx, tenant_id)
-    requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=now)
-    after = {"reason": reason.value}
-    audit.record_row(tx, tenant_id, Action.LEGAL_HOLD_SET, actor=OPERATOR, at=now, row_id=new_id(), after=after)
+    requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=work.now)
+    audit.record(work, Action.LEGAL_HOLD_SET, after={"reason": reason.value})
     for request in requests_store.scheduled(tx, tenant_id):
-        hold(tx, request, Hold.ORGANISATION_HELD, actor=OPERATOR, now=now, new_id=new_id)
+        hold(work, request, Hold.ORGANISATION_HELD)
 
 
-def release_all(tx: sa.Connection, tenant_id: int, *, now: dt.datetime, new_id: NewId) -> None:
-    """Lifts the legal hold of an organisation, and of the requests that waited for it.
+def lift_legal_hold(work: Work) -> None:
+    """Lifts the legal hold of the organization, and of the requests that it holds.
 
     Raises:
         Conflict: there is none.
     """
+    tx, tenant_id = work.tx, work.tenant.id
     lock_tenant(tx, tenant_id)
     if requests_store.legal_hold(tx, tenant_id) is None:
-        raise Conflict("This organisation is not held.", code="request_state")
+        raise Conflict("This organization is not under a legal hold.", code="request_state")
     requests_store.set_legal_hold(tx, tenant_id, reason=None, at=None)
-    audit.record_row(tx, tenant_id, Action.LEGAL_HOLD_LIFTED, actor=OPERATOR, at=now, row_id=new_id())
+    audit.record(work, Action.LEGAL_HOLD_LIFTED)
     for request in requests_store.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
-        release(tx, request, actor=OPERATOR, now=now, new_id=new_id)
+        release(work, request)
 
 
-def withdraw(tx: sa.Connection, request: Request, *, actor: Actor, now: dt.datetime, new_id: NewId) -> Request:
-    """Takes a request back, while it is not done.
+def withdraw(work: Work, request: Request) -> Request:
+    """Withdraws a request that is not done.
 
     Raises:
-        Conflict: it is done, or was taken back before.
+        Conflict: it is done, or was withdrawn before.
     """
-    _move(tx, request, State.WITHDRAWN, ended=now)
-    record(tx, request, Action.ERASURE_WITHDRAWN, actor=actor, now=now, new_id=new_id)
-    return again(tx, request)
+    _move(work.tx, request, State.WITHDRAWN, ended=work.now)
+    record(work, request, Action.ERASURE_WITHDRAWN)
+    return reload(work.tx, request)
 
 
 def is_last_super_admin(tx: sa.Connection, person: Person) -> bool:
-    """Whether nobody would be left to run the organisation; its row must be held for it to stay so."""
+    """Whether the organization has no other super admin; stable only while the tenant is locked."""
     if person.role is not Role.SUPER_ADMIN or not person.is_active:
         return False
     return count_other_super_admins(tx, person.tenant_id, person.id) == 0
 
 
 def record(
-    tx: sa.Connection,
+    work: Work,
     request: Request,
     action: Action,
-    *,
-    actor: Actor,
-    now: dt.datetime,
-    new_id: NewId,
-    **more: Any,  # noqa: ANN401 - fields of the audit log
+    **details: Any,  # noqa: ANN401 - fields of the audit log
 ) -> None:
-    audit.record_row(
-        tx,
-        request.tenant_id,
-        action,
-        actor=actor,
-        at=now,
-        row_id=new_id(),
-        subject_user_id=request.subject_user_id,
-        after={"request": request.public_id, "scope": request.scope.value, **more},
-    )
+    after = {"request": request.public_id, "scope": request.scope.value, **details}
+    audit.record(work, action, subject=request.subject_user_id, after=after)
 
 
-def again(tx: sa.Connection, request: Request) -> Request:
+def reload(tx: sa.Connection, request: Request) -> Request:
     found = requests_store.find(tx, request.tenant_id, request.public_id)
-    assert found is not None, "requests are never removed while they are open"  # noqa: S101 - an invariant of ours
+    assert found is not None, "open requests are never removed"  # noqa: S101 - an invariant of ours
     return found
 
 
-def _made(
-    tx: sa.Connection,
-    tenant_id: int,
-    user_id: int | None,
-    *,
-    channel: Channel,
-    by: int | None,
-    now: dt.datetime,
-    new_id: NewId,
-) -> Request:
-    public_id = new_id()
+def _add(work: Work, user_id: int | None, channel: Channel) -> Request:
+    public_id = work.new_id()
     requests_store.add(
-        tx,
+        work.tx,
         {
-            "tenant_id": tenant_id,
+            "tenant_id": work.tenant.id,
             "public_id": public_id,
             "kind": Scope.TENANT.value if user_id is None else Scope.PERSON.value,
             "subject_user_id": user_id,
             "channel": channel.value,
-            "requested_by": by,
+            "requested_by": work.actor.user_id,
             "state": State.REQUESTED.value,
-            "requested_at": now,
-            "due_at": now + DUE,
+            "requested_at": work.now,
+            "due_at": work.now + DUE,
         },
     )
-    request = requests_store.find(tx, tenant_id, public_id)
-    assert request is not None, "it was made in this transaction"  # noqa: S101 - an invariant of ours
-    actor = OPERATOR if by is None else Actor.user(by)
-    record(tx, request, Action.ERASURE_REQUESTED, actor=actor, now=now, new_id=new_id, channel=channel.value)
+    request = requests_store.find(work.tx, work.tenant.id, public_id)
+    assert request is not None, "it was added in this transaction"  # noqa: S101 - an invariant of ours
+    record(work, request, Action.ERASURE_REQUESTED, channel=channel.value)
     return request
 
 
-def _go_on(tx: sa.Connection, request: Request, *, now: dt.datetime, new_id: NewId) -> Request:
-    """At once for an operator, who has spoken with them; else after a pause in which it can be taken back.
+def _schedule(work: Work, request: Request) -> Request:
+    """At once for an operator, who has checked the requester; else after a pause for withdrawing it.
 
-    While the organisation is under a legal hold it waits for that to end.
+    Under a legal hold of the organization the request is on hold.
     """
-    if requests_store.legal_hold(tx, request.tenant_id) is not None:
-        return _wait(tx, request, Hold.ORGANISATION_HELD, actor=SERVICE, now=now, new_id=new_id)
-    wait = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
-    since = request.verified_at or now
-    due = max(now, since + wait)
-    _move(tx, request, State.SCHEDULED, due=due)
-    if request.scheduled_for is None:  # once: what waited for a hold is scheduled again
+    if requests_store.legal_hold(work.tx, request.tenant_id) is not None:
+        return _put_on_hold(replace(work, actor=SERVICE), request, Hold.ORGANISATION_HELD)
+    pause = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
+    due = max(work.now, (request.verified_at or work.now) + pause)
+    _move(work.tx, request, State.SCHEDULED, due=due)
+    if request.scheduled_for is None:  # not after a hold, when it was noticed before
+        about, by = request.subject_user_id, request.requested_by
         details = {"scope": request.scope.value, "dueAt": due}
-        about, by, kind = request.subject_user_id, request.requested_by, NoticeKind.ERASURE_SCHEDULED
-        notices.record_row(tx, request.tenant_id, kind, now, row_id=new_id(), about=about, by=by, details=details)
-    return again(tx, request)
+        notices.record(work, NoticeKind.ERASURE_SCHEDULED, about=about, by=by, details=details)
+    return reload(work.tx, request)
 
 
-def _wait(
-    tx: sa.Connection, request: Request, reason: Hold, *, actor: Actor, now: dt.datetime, new_id: NewId
-) -> Request:
-    _move(tx, request, State.ON_HOLD, hold=reason)
-    record(tx, request, Action.ERASURE_HELD, actor=actor, now=now, new_id=new_id, reason=reason.value)
-    return again(tx, request)
+def _put_on_hold(work: Work, request: Request, reason: Hold) -> Request:
+    _move(work.tx, request, State.ON_HOLD, hold=reason)
+    record(work, request, Action.ERASURE_HELD, reason=reason.value)
+    return reload(work.tx, request)
 
 
 def _move(
     tx: sa.Connection,
     request: Request,
     state: State,
-    **values: Any,  # noqa: ANN401 - handed on
+    **values: Any,  # noqa: ANN401 - passed on
 ) -> None:
     if not requests_store.move(tx, request, state, **values):
-        raise _not_now(request)
+        raise _wrong_state(request)
 
 
-def _not_now(request: Request) -> Conflict:
-    why = "" if request.hold is None else f" {WHY[request.hold]}"
-    return Conflict(f"The request is {request.state} by now.{why} Look at it again.", code="request_state")
+def _wrong_state(request: Request) -> Conflict:
+    reason = "" if request.hold is None else f" {WHY[request.hold]}"
+    return Conflict(f"The request is {request.state} now.{reason} Reload it and try again.", code="request_state")

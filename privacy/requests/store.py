@@ -11,8 +11,8 @@ from sqlalchemy import bindparam
 
 from privacy.rules import MOVES, OPEN, Channel, Hold, Scope, State
 from shared.db.schema import erasures, privacy_requests, tenants, users
-from shared.db.statements import InsertIfAbsent, locked
-from shared.restore.model import ChangeKind
+from shared.db.statements import InsertIfAbsent, for_update
+from shared.restore.model import PrivacyChangeKind
 from shared.restore.store import add_change
 
 
@@ -44,13 +44,13 @@ _REQUEST: Final[sa.Select[Any]] = (
     .where(_OF_TENANT)
 )
 _ONE: Final = _REQUEST.where(_requests.public_id == bindparam("public"))
-_ONE_FOR_UPDATE: Final = locked(_ONE, privacy_requests)
+_ONE_FOR_UPDATE: Final = for_update(_ONE, privacy_requests)
 _OPEN_OF_PERSON: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.subject_user_id == bindparam("user"))
 _OPEN_OF_TENANT: Final = _REQUEST.where(_requests.state.in_(_OPEN), _requests.kind == Scope.TENANT.value)
 _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _requests.hold_reason == bindparam("reason"))
 _SCHEDULED: Final = _REQUEST.where(_requests.state == State.SCHEDULED.value)
 _ERASED_AT: Final = sa.select(tenants.c.erased_at).where(tenants.c.id == bindparam("tenant"))
-_NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("most"))
+_NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("limit"))
 _NEWEST_OF_ONE: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
 _EVERYWHERE: Final[sa.Select[Any]] = (
     sa.select(privacy_requests, users.c.public_id.label("subject_id"), tenants.c.slug)
@@ -146,11 +146,11 @@ def find_open(tx: sa.Connection, tenant_id: int, user_id: int | None) -> Request
     return None if row is None else _request(row)
 
 
-def newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, most: int) -> list[Request]:
+def newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, limit: int) -> list[Request]:
     """The newest requests about one person, or of the whole tenant."""
     statement = _NEWEST if user_id is None else _NEWEST_OF_ONE
     whose = {} if user_id is None else {"user": user_id}
-    return [_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "most": most, **whose})]
+    return [_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "limit": limit, **whose})]
 
 
 def everywhere(tx: sa.Connection, *, closed_too: bool) -> list[tuple[str, Request]]:
@@ -204,7 +204,7 @@ def move(
 
 def list_erased(tx: sa.Connection, tenant_id: int, subject_id: uuid.UUID, *, now: dt.datetime) -> None:
     """Puts somebody on the list of those who are erased, here and in the store outside."""
-    add_change(tx, tenant_id, ChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
+    add_change(tx, tenant_id, PrivacyChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
     _ERASED.run(tx, {"tenant_id": tenant_id, "subject_id": subject_id, "erased_at": now})
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -21,8 +21,9 @@ from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
 from shared.jobs import transact
-from shared.restore.model import Change, ChangeKind
-from shared.work import OPERATOR
+from shared.restore.model import PrivacyChange, PrivacyChangeKind
+from shared.tenancy.store import lock_tenant
+from shared.work import OPERATOR, Work
 
 
 class Again(StrEnum):
@@ -35,7 +36,7 @@ class Again(StrEnum):
     REFUSED = "refused"  # the last super admin
 
 
-_RIGHTS: Final = {ChangeKind(right.value): right for right in Right}
+_RIGHTS: Final = {PrivacyChangeKind(right.value): right for right in Right}
 
 
 def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Counter[Again]:
@@ -43,13 +44,13 @@ def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Coun
     return Counter(_erase_again(app, tenant, subject) for tenant, subject in listed)
 
 
-def apply_rights(app: App, changes: Iterable[Change], *, since: Iterable[Change] = ()) -> int:
+def apply_rights(app: App, changes: Iterable[PrivacyChange], *, since: Iterable[PrivacyChange] = ()) -> int:
     """Puts people's rights as they said last, by the store outside; how many were changed.
 
     `since` are changes that this database has and the store was not told of: whoever said something after the restore
     means that.
     """
-    latest: dict[tuple[uuid.UUID, uuid.UUID, Right], Change] = {}
+    latest: dict[tuple[uuid.UUID, uuid.UUID, Right], PrivacyChange] = {}
     for each in sorted(changes, key=lambda change: (change.at, change.in_force)):
         if each.kind in _RIGHTS:
             latest[each.tenant, each.subject, _RIGHTS[each.kind]] = each
@@ -66,7 +67,7 @@ def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
         return Again.UNKNOWN
     try:
         whole = subject == tenant
-        request = transact(app, tenant_id, lambda tx: _asked(app, tx, tenant_id, None if whole else subject))
+        request = transact(app, tenant_id, lambda tx: _find_or_request(app, tx, tenant_id, None if whole else subject))
     except Conflict:
         return Again.REFUSED
     if request is None:
@@ -74,28 +75,28 @@ def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
     return Again.DONE if erasure_flow.carry_out(app, tenant_id, request.public_id) else Again.WAITS
 
 
-def _asked(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:
+def _find_or_request(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:
     """The verified request to erase a person, or without a subject the tenant; None for who is erased.
 
     Raises:
         Conflict: the last super admin.
     """
-    given: dict[str, Any] = {"channel": Channel.OPERATOR, "by": None, "now": app.now(), "new_id": app.new_id}
+    work = Work(tx, lock_tenant(tx, tenant_id), OPERATOR, app.now(), app.new_id)
     if subject is None:
         if requests_store.is_erased(tx, tenant_id):
             return None
-        request, _ = requests_service.of_tenant(tx, tenant_id, **given)
+        request, _ = requests_service.request_tenant_erasure(work, Channel.OPERATOR)
     else:
         person = person_store.find(tx, tenant_id, subject)
         if person is None or person.erased_at is not None:
             return None
-        request, _ = requests_service.of_person(tx, person, **given)
+        request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
     if request.state is State.REQUESTED:  # also one that the backup had, unverified
-        return requests_service.verify(tx, request, actor=OPERATOR, now=app.now(), new_id=app.new_id)
+        return requests_service.verify(work, request)
     return request
 
 
-def _apply(app: App, change: Change, right: Right) -> bool:
+def _apply(app: App, change: PrivacyChange, right: Right) -> bool:
     def apply(tx: sa.Connection) -> bool:
         caller = restore_store.hold_person(tx, change.tenant, change.subject)
         if caller is None:
@@ -103,8 +104,8 @@ def _apply(app: App, change: Change, right: Right) -> bool:
         before = rights_store.read(tx, caller.tenant.id, caller.user.id)
         if (before.since(right) is not None) == change.in_force:
             return False
-        wanted, now = {right: change.in_force}, app.now()
-        rights_service.change(tx, caller, wanted, now=now, new_id=app.new_id, actor=OPERATOR)
+        work = Work(tx, caller.tenant, OPERATOR, app.now(), app.new_id)
+        rights_service.change(work, caller.user, {right: change.in_force})
         return True
 
     return transact(app, ALL_TENANTS, apply)

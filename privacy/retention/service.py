@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from privacy.requests import store as requests_store
 from privacy.retention import store
 from privacy.retention.rules import Kept, period
-from shared.db.records import records_open
+from shared.db.records import open_records
 
 
 def expired(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.datetime) -> int:
@@ -24,7 +24,7 @@ def remove_some(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.dateti
     """Removes a batch of what is over of a class of a tenant; how many rows, 0 when nothing is left."""
     if _stays(tx, tenant_id, kept):
         return 0
-    with records_open(tx):
+    with open_records(tx):
         return store.remove_some(tx, kept, tenant_id, before=now - period(kept))
 
 

@@ -31,9 +31,9 @@ _TAG: Final = "privacy"
     ),
 )
 def get_privacy(call: Call) -> Reply:
-    """What you have said about your data."""
+    """Your privacy preferences."""
     with call.transaction() as tx:
-        return _shown(call, tx)
+        return _build_reply(call, tx)
 
 
 @route(
@@ -48,15 +48,16 @@ def get_privacy(call: Call) -> Reply:
     ),
 )
 def change_rights(call: Call, body: ChangeRights) -> Reply:
-    """Restrict the processing of your data, object to it, withdraw consent; or lift that.
+    """Change your privacy preferences.
 
-    While any of the three is in force your timer is stopped and its time kept, no new time is tracked, and nobody but
-    you is shown your time: not in reports, lists or logs. Everything stays. You still read, correct, take out and stop.
-    A month in which you worked or signed in is billed as before.
+    Restrict the processing of your data, object to it, or withdraw consent; or lift that. While one of them is in
+    force, your timer is stopped with its time kept, no new time is tracked, and your time is visible to you alone, in
+    reports, lists and logs. Nothing is removed. You can still read, correct and export your time, and stop a timer.
+    A month of activity is billed as before.
     """
     with call.transaction() as tx:
-        rights_service.change(tx, call.caller, body.to_wanted(), now=call.now, new_id=call.app.new_id)
-        return _shown(call, tx)
+        rights_service.change(call.work(tx), call.caller.user, body.to_wanted())
+        return _build_reply(call, tx)
 
 
 @route(
@@ -71,14 +72,14 @@ def change_rights(call: Call, body: ChangeRights) -> Reply:
     ),
 )
 def name_nominee(call: Call, body: NameNominee) -> Reply:
-    """Name who may exercise your rights after you.
+    """Set your nominee.
 
-    In the place of whoever you named before. Nobody in your organisation can read it, and you cannot either; an
-    operator can, who has checked who asks, and that is on the audit log.
+    The person who may exercise your rights after you; replaces a former nominee. Neither you nor your organization can
+    read it. An operator can, after checking the requester, and that is audited.
     """
     with call.transaction() as tx:
-        rights_service.name_nominee(tx, call.caller, body.name, body.contact, now=call.now, new_id=call.app.new_id)
-        return _shown(call, tx)
+        rights_service.set_nominee(call.work(tx), call.caller.user, body.name, body.contact)
+        return _build_reply(call, tx)
 
 
 @route(
@@ -88,17 +89,17 @@ def name_nominee(call: Call, body: NameNominee) -> Reply:
         method=HTTPMethod.DELETE,
         path="privacy/nominee",
         tag=_TAG,
-        answers={204: Answer("Nobody is named")},
+        answers={204: Answer("No nominee")},
     ),
 )
 def remove_nominee(call: Call) -> Reply:
-    """Forget whom you named."""
+    """Remove your nominee."""
     with call.transaction() as tx:
-        rights_service.remove_nominee(tx, call.caller, now=call.now, new_id=call.app.new_id)
+        rights_service.remove_nominee(call.work(tx), call.caller.user)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 
-def _shown(call: Call, tx: sa.Connection) -> Reply:
+def _build_reply(call: Call, tx: sa.Connection) -> Reply:
     tenant_id, user_id = call.caller.tenant.id, call.caller.user.id
     rights = rights_store.read(tx, tenant_id, user_id)
     request = requests_store.find_open(tx, tenant_id, user_id)

@@ -1,4 +1,4 @@
-"""The charts of a workbook: hours by name as bars, hours by day as columns, drawn from cells that hold hours."""
+"""Charts of a workbook: hours by name as bars, and hours by day as columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _ROW: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Where the cells of the names and of the hours are (row, column, row, column), and what they hold now.
+    """The cells of names and hours (row, column, row, column), and their values.
 
-    `outer` has the column before the names', where those alone would not tell the bars apart.
+    `outer` has the values of the column before the names, if the names alone are ambiguous.
     """
 
     names_at: tuple[int, int, int, int]
@@ -38,16 +38,16 @@ class Chart:
 
 
 def height(charts: Sequence[Chart]) -> int:
-    """The number of rows that the charts side by side cover, and a blank one."""
+    """The number of rows that the charts side by side cover, with a blank one."""
     return 1 + -(-max((_height(chart) for chart in charts), default=-_ROW) // _ROW)
 
 
 def insert(sheet: Sheet, charts: Sequence[Chart], row: int) -> None:
-    """Side by side, from the first column on: where the sheet opens, and on the page it is printed on."""
+    """Inserts charts side by side from the first column on, so that they are visible and on the first printed page."""
     for number, chart in enumerate(charts):
-        made = _bars(sheet, chart) if chart.kind == "bar" else _columns(sheet, chart)
-        made.set_size({"width": _WIDTH, "height": _height(chart)})
-        sheet.file.insert_chart(row, 0, made, {"x_offset": number * (_WIDTH + 20) + 2, "object_position": 3})
+        drawn = _bars(sheet, chart) if chart.kind == "bar" else _columns(sheet, chart)
+        drawn.set_size({"width": _WIDTH, "height": _height(chart)})
+        sheet.file.insert_chart(row, 0, drawn, {"x_offset": number * (_WIDTH + 20) + 2, "object_position": 3})
 
 
 def _height(chart: Chart) -> int:
@@ -55,23 +55,23 @@ def _height(chart: Chart) -> int:
 
 
 def _bars(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - the library has no types
-    made = _chart(sheet, chart)
-    made.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}, **_small("General")})
-    made.set_x_axis(_hours_axis())
-    return made
+    drawn = _chart(sheet, chart)
+    drawn.set_y_axis({"reverse": True, "crossing": "max", "major_gridlines": {"visible": False}, **_small("General")})
+    drawn.set_x_axis(_hours_axis())
+    return drawn
 
 
 def _columns(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
-    made = _chart(sheet, chart)
-    made.set_x_axis({"text_axis": True, **_small("d mmm")})
-    made.set_y_axis(_hours_axis())
-    return made
+    drawn = _chart(sheet, chart)
+    drawn.set_x_axis({"text_axis": True, **_small("d mmm")})
+    drawn.set_y_axis(_hours_axis())
+    return drawn
 
 
 def _chart(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
     series = chart.series
-    made: Any = sheet.book.file.add_chart({"type": chart.kind})
-    made.add_series(
+    drawn: Any = sheet.workbook.file.add_chart({"type": chart.kind})
+    drawn.add_series(
         {
             "categories": [series.sheet, *series.names_at],
             "values": [series.sheet, *series.hours_at],
@@ -81,9 +81,9 @@ def _chart(sheet: Sheet, chart: Chart) -> Any:  # noqa: ANN401 - as above
             "gap": 40,
         }
     )
-    made.set_title({"name": chart.title, "name_font": {"size": 12}, "overlay": False})
-    made.set_legend({"none": True})
-    return made
+    drawn.set_title({"name": chart.title, "name_font": {"size": 12}, "overlay": False})
+    drawn.set_legend({"none": True})
+    return drawn
 
 
 def _small(number_format: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A report as CSV: a line for every row, and the timesheet's grid; hours add up, milliseconds are exact."""
+"""Reports and timesheets as CSV. Hours add up to their rounded total; milliseconds are exact."""
 
 import json
 import tempfile
@@ -6,58 +6,67 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from reports.exports.columns import ALL_NAMES, Column, Names, columns
+from reports.exports.columns import FULL_NAMES, Column, Names, build_columns
 from reports.exports.hour_rules import Shares, decimal_hours, shares
 from reports.rules import Group
-from reports.service import PersonWeek, Week
-from reports.store import Row
+from reports.service import PersonWeek, Timesheet
+from reports.store import SumRow
 from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, to_csv
 
 
-_IN_MEMORY: Final = 2**20
-_AT_ONCE: Final = 500
+_MOST_IN_MEMORY: Final = 2**20
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How a CSV is written. With `listed_type` its rows are those of this type and, told apart, of unknown ones."""
+class CsvFormat:
+    """The format of a CSV. With `listed_type` it has rows of this type and, marked, of unknown types."""
 
     dialect: Dialect = EXCEL_EN
-    names: Names = ALL_NAMES
+    names: Names = FULL_NAMES
     listed_type: str | None = None
 
 
-def report_csv(groups: tuple[Group, ...], rows: Iterable[Row], form: Form) -> bytes:
-    """A line for every row, without totals, so that adding a column up counts nothing twice.
+def build_report_csv(groups: tuple[Group, ...], rows: Iterable[SumRow], csv_format: CsvFormat) -> bytes:
+    """A line for each row, without totals, so that the sum of a column is right.
 
-    Rows wait in a file until the hours of all are known: what is held does not grow with their number.
+    Rows are kept in a temporary file until the hours of all are known, so that memory stays constant.
     """
-    chosen = [*columns(groups, form.names), *_title_columns(groups), *_type_columns(groups, form.listed_type)]
+    chosen = [
+        *build_columns(groups, csv_format.names),
+        *_title_columns(groups),
+        *_type_columns(groups, csv_format.listed_type),
+    ]
     header = [*(column.title for column in chosen), "Hours", "Milliseconds", "Entries"]
     hours = Shares()
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="ascii") as waiting:
-        _put(waiting, chosen, rows, hours)
-        waiting.seek(0)
-        return to_csv(header, _with_hours(waiting, chosen, hours), form.dialect)
+    with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY, mode="w+", encoding="ascii") as file:
+        _write_rows(file, chosen, rows, hours)
+        file.seek(0)
+        return to_csv(header, _read_with_hours(file, chosen, hours), csv_format.dialect)
 
 
-def week_csv(week: Week, form: Form) -> bytes:
-    """A line for every person, with the hours of each day; a person's days add up to their hours."""
-    header = ["Person", *(["E-mail"] if form.names.with_addresses else [])]
-    header += [*([] if form.listed_type is None else ["Type", "Type known"]), *(day.isoformat() for day in week.span)]
-    lines = _week_lines(week.rows, form, type_known=True)
-    if form.listed_type is not None:
-        lines += _week_lines(week.unknown_rows, form, type_known=False)
-    whole = shares([sum(row.days) for row, _ in lines])
+def build_timesheet_csv(timesheet: Timesheet, csv_format: CsvFormat) -> bytes:
+    """A line for each person, with hours by day, which add up to the person's hours."""
+    header = ["Person", *(["E-mail"] if csv_format.names.with_addresses else [])]
+    header += [
+        *([] if csv_format.listed_type is None else ["Type", "Type known"]),
+        *(day.isoformat() for day in timesheet.span),
+    ]
+    lines = _week_lines(timesheet.rows, csv_format, type_known=True)
+    if csv_format.listed_type is not None:
+        lines += _week_lines(timesheet.unknown_rows, csv_format, type_known=False)
+    totals = shares([sum(row.days) for row, _ in lines])
     return to_csv(
         [*header, "Hours", "Milliseconds"],
-        (_week_line(row, cells, hundredths) for (row, cells), hundredths in zip(lines, whole, strict=True)),
-        form.dialect,
+        (_week_line(row, cells, hundredths) for (row, cells), hundredths in zip(lines, totals, strict=True)),
+        csv_format.dialect,
     )
 
 
-def _week_lines(rows: Iterable[PersonWeek], form: Form, *, type_known: bool) -> list[tuple[PersonWeek, list[Cell]]]:
-    names, listed = form.names, form.listed_type
+def _week_lines(
+    rows: Iterable[PersonWeek], csv_format: CsvFormat, *, type_known: bool
+) -> list[tuple[PersonWeek, list[Cell]]]:
+    names, listed = csv_format.names, csv_format.listed_type
     about = [] if listed is None else [listed if type_known else "", "yes" if type_known else "no"]
     return [(row, [names.of(row.user), *([row.user.email] if names.with_addresses else []), *about]) for row in rows]
 
@@ -79,7 +88,7 @@ def _type_columns(groups: tuple[Group, ...], listed_type: str | None) -> Iterato
         yield Column("Type known", 0, lambda row: "yes" if row.type_known else "no")
 
 
-def _put(waiting: IO[str], chosen: list[Column], rows: Iterable[Row], hours: Shares) -> None:
+def _write_rows(file: IO[str], chosen: list[Column], rows: Iterable[SumRow], hours: Shares) -> None:
     values, dates = [column.value for column in chosen], _dates(chosen)
     batch: list[list[Any]] = []
     for row in rows:
@@ -88,15 +97,15 @@ def _put(waiting: IO[str], chosen: list[Column], rows: Iterable[Row], hours: Sha
             line[number] = line[number].isoformat()
         hours.add(row.elapsed_ms)
         batch.append([*line, row.elapsed_ms, row.entries])
-        if len(batch) == _AT_ONCE:
-            waiting.write(json.dumps(batch) + "\n")
+        if len(batch) == _BATCH:
+            file.write(json.dumps(batch) + "\n")
             batch = []
-    waiting.write(json.dumps(batch) + "\n")
+    file.write(json.dumps(batch) + "\n")
 
 
-def _with_hours(waiting: IO[str], chosen: list[Column], hours: Shares) -> Iterator[list[Cell]]:
+def _read_with_hours(file: IO[str], chosen: list[Column], hours: Shares) -> Iterator[list[Cell]]:
     dates = _dates(chosen)
-    for batch in waiting:
+    for batch in file:
         for line in json.loads(batch):
             for number in dates:
                 line[number] = Unquoted(line[number])

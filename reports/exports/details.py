@@ -1,4 +1,4 @@
-"""The sheet that lists every piece of time, with real dates and durations, to be filtered and added up."""
+"""The sheet of all pieces of time, with dates and durations that a spreadsheet can filter and sum."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from reports.exports.columns import Names
 from reports.exports.heading import Heading
-from reports.exports.workbook import MS_PER_DAY, Book, Sheet
+from reports.exports.workbook import MS_PER_DAY, Sheet, Workbook
 from reports.piece_store import Piece
 
 
@@ -26,7 +26,7 @@ Value = str | float | dt.date | dt.datetime | None
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """Those that are not printed stand behind those that are: a page is as wide as a person can read."""
+    """Printed columns come first, so that a printed page stays readable."""
 
     title: str
     width: float
@@ -42,8 +42,8 @@ _COLUMNS: Final = (
     _Column("Project", 18.0, "wrapped", lambda piece, _: piece.project),
     _Column("Work item", 12.0, "id", lambda piece, _: piece.work_item.id),
     _Column("Title", 34.0, "wrapped", lambda piece, _: piece.work_item.title),
-    _Column("Start", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[0]),
-    _Column("Stop", 9.0, "time", lambda piece, _: hours_of_the_day(piece)[1]),
+    _Column("Start", 9.0, "time", lambda piece, _: clock_times(piece)[0]),
+    _Column("Stop", 9.0, "time", lambda piece, _: clock_times(piece)[1]),
     _Column("Duration", 11.0, "duration", lambda piece, _: piece.elapsed_ms / MS_PER_DAY),
     _Column("Hours", 9.0, "hours", lambda piece, _: piece.elapsed_ms / _MS_PER_HOUR),
     _Column("Note", 30.0, "note", lambda piece, _: piece.note),
@@ -64,32 +64,32 @@ _COLUMNS: Final = (
 )
 
 
-def add(book: Book, heading: Heading, pieces: Iterable[Piece]) -> None:
-    """Writes the list while the pieces come, and their total below it; its hours are exact, not rounded."""
-    chosen = [column for column in _COLUMNS if column.for_customer or not heading.for_customer]
-    sheet = book.sheet("Details")
-    sheet.widths([column.width for column in chosen])
-    for number, column in enumerate(chosen):
+def add(workbook: Workbook, heading: Heading, pieces: Iterable[Piece]) -> None:
+    """Writes pieces while they are read, and their total; hours are exact, not rounded."""
+    shown = [column for column in _COLUMNS if column.for_customer or not heading.for_customer]
+    sheet = workbook.sheet("Details")
+    sheet.widths([column.width for column in shown])
+    for number, column in enumerate(shown):
         sheet.text(0, number, column.title, _HEADS.get(column.look, "head"))
-    wrapped = [number for number, column in enumerate(chosen) if column.look in _WRAPPED]
+    wrapped = [number for number, column in enumerate(shown) if column.look in _WRAPPED]
     row, total_ms = 1, 0
     for piece in pieces:
-        values = [column.value(piece, heading.names) for column in chosen]
-        sheet.line(row, ((str(values[number] or ""), chosen[number].width) for number in wrapped))
-        for number, (column, value) in enumerate(zip(chosen, values, strict=True)):
+        values = [column.value(piece, heading.names) for column in shown]
+        sheet.set_height(row, ((str(values[number] or ""), shown[number].width) for number in wrapped))
+        for number, (column, value) in enumerate(zip(shown, values, strict=True)):
             _cell(sheet, row, number, value, column.look)
         total_ms += piece.elapsed_ms
         row += 1
     totals = {"Duration": total_ms / MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
-    for number, column in enumerate(chosen):
+    for number, column in enumerate(shown):
         if column.title in totals:
-            sheet.sum_of((row, number), 1, totals[column.title], _SUMMED[column.title])
+            sheet.subtotal((row, number), 1, totals[column.title], _SUMMED[column.title])
         else:
             sheet.text(row, number, "" if number else "Total", "sum")
     sheet.file.freeze_panes(1, 0)
     sheet.file.repeat_rows(0)
-    sheet.file.autofilter(0, 0, max(1, row - 1), len(chosen) - 1)
-    sheet.file.print_area(0, 0, row, sum(column.is_printed for column in chosen) - 1)
+    sheet.file.autofilter(0, 0, max(1, row - 1), len(shown) - 1)
+    sheet.file.print_area(0, 0, row, sum(column.is_printed for column in shown) - 1)
 
 
 def _cell(sheet: Sheet, row: int, number: int, value: Value, look: str) -> None:
@@ -103,8 +103,8 @@ def _cell(sheet: Sheet, row: int, number: int, value: Value, look: str) -> None:
         sheet.text(row, number, value, look)
 
 
-def hours_of_the_day(piece: Piece) -> tuple[dt.datetime, dt.datetime]:
-    """When the piece began and ended by the clock of the tenant's zone, the one that made the entry's days."""
+def clock_times(piece: Piece) -> tuple[dt.datetime, dt.datetime]:
+    """Start and stop of the piece as local times in the time zone of the entry's days."""
     zone = ZoneInfo(piece.time_zone)
     start, stop = (at.astimezone(zone).replace(tzinfo=None) for at in (piece.started_at, piece.stopped_at))
     midnight = dt.datetime.combine(piece.date, dt.time())

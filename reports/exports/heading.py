@@ -1,27 +1,25 @@
-"""The head of a workbook's first sheet: whose time it shows, of which days, which part of it, and how much that is."""
+"""The heading of a workbook: company, period, filters and totals."""
 
 import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reports.exports.columns import ALL_NAMES, Names
+from reports.exports.columns import FULL_NAMES, Names
 from reports.exports.hour_rules import rounded, to_the_minute
 from reports.exports.workbook import Sheet
 from reports.rules import Span
-from reports.title_service import Titles
+from reports.title_service import TitleCounts
 
 
-_NOT_READ_TITLES: Final = (
-    "titles you have not read, or may not, are left out; open the report in Azure DevOps to load them"
-)
+_NOT_READ_TITLES: Final = "open the report in Azure DevOps to load the rest"
 _REFUSED_TITLES: Final = "Azure DevOps does not show you the rest"
 _NOT_IN_THE_TOTAL: Final = "not in the total; open the report in Azure DevOps to load the types"
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """`generated` is aware; `filters` is in words. A customer's variant has no addresses, seconds or pseudonyms."""
+    """`generated` is aware; `filters` is text. A customer's workbook has no addresses, seconds or pseudonyms."""
 
     kind: str
     organization: str
@@ -29,7 +27,7 @@ class Heading:
     time_zone: str
     generated: dt.datetime
     filters: str = "none"
-    names: Names = ALL_NAMES
+    names: Names = FULL_NAMES
     for_customer: bool = False
 
     @property
@@ -37,8 +35,8 @@ class Heading:
         return f"{self.kind}, {self.span.title}"
 
 
-def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None, titles: Titles) -> int:
-    """Writes the head; the number of the first row that is free behind it and a blank one."""
+def write(sheet: Sheet, heading: Heading, total_ms: int, unknown_ms: int | None, titles: TitleCounts) -> int:
+    """Writes the heading; returns the row after it and a blank one."""
     generated = heading.generated.astimezone(ZoneInfo(heading.time_zone)).isoformat(" ", "minutes")
     sheet.text(0, 0, heading.title, "title")
     texts = [

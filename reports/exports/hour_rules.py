@@ -1,4 +1,4 @@
-"""Hours with two places that add up to their total: by largest remainder; pure."""
+"""Hours with two decimals that add up to their rounded total, by the largest-remainder method; pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,20 +11,19 @@ HUNDREDTH: Final = 36_000  # of an hour
 
 
 class Shares:
-    """Hundredths of an hour for amounts that are seen twice: first `add` for each, then, in the same order, `share`.
+    """Hundredths of an hour for amounts that are read twice: `add` each, then call `share` for each in the same order.
 
-    Each is rounded down, and what is then missing to the rounded total goes, one each, to those that lost the most;
-    among equals to the first ones. So no share is a whole hundredth away from its amount. What is held does not grow
-    with the number of amounts.
+    Amounts are rounded down. The hundredths missing from the rounded total go to the largest remainders, among equal
+    ones to the first. So each share differs from its amount by less than a hundredth. Memory is constant.
     """
 
     def __init__(self, whole: int | None = None) -> None:
-        """With `whole` the shares add up to this, which is the sum of the amounts rounded down or up."""
+        """With `whole` the shares add up to it; it must be the sum of the amounts, rounded down or up."""
         self._whole = whole
         self._total = self._rounded_down = 0
         self._remainders: Counter[int] = Counter()
         self._threshold, self._at_threshold = HUNDREDTH, 0
-        self._is_settled = False
+        self._has_threshold = False
 
     def add(self, ms: int) -> None:
         whole, remainder = divmod(ms, HUNDREDTH)
@@ -33,16 +32,16 @@ class Shares:
         self._remainders[remainder] += 1
 
     def share(self, ms: int) -> int:
-        if not self._is_settled:
-            self._settle()
+        if not self._has_threshold:
+            self._set_threshold()
         whole, remainder = divmod(ms, HUNDREDTH)
         if remainder == self._threshold and self._at_threshold:
             self._at_threshold -= 1
             return whole + 1
         return whole + (remainder > self._threshold)
 
-    def _settle(self) -> None:
-        self._is_settled = True
+    def _set_threshold(self) -> None:
+        self._has_threshold = True
         missing = (rounded(self._total) if self._whole is None else self._whole) - self._rounded_down
         for remainder in sorted(self._remainders, reverse=True):
             if missing <= 0:
@@ -62,11 +61,11 @@ def to_the_minute(ms: int) -> int:
 
 
 def shares(amounts: Sequence[int], whole: int | None = None) -> list[int]:
-    """Hundredths of an hour for each of the amounts, in milliseconds; see `Shares`."""
-    found = Shares(whole)
+    """Hundredths of an hour for amounts in milliseconds; see `Shares`."""
+    result = Shares(whole)
     for ms in amounts:
-        found.add(ms)
-    return [found.share(ms) for ms in amounts]
+        result.add(ms)
+    return [result.share(ms) for ms in amounts]
 
 
 def decimal_hours(hundredths: int) -> Decimal:

@@ -1,4 +1,4 @@
-"""A workbook in progress: its formats, its pages, and cells that stay the text, the date or the duration they are."""
+"""Writes workbooks: formats, printed pages, and typed cells."""
 
 import contextlib
 import datetime as dt
@@ -10,13 +10,13 @@ from typing import Any, Final
 MS_PER_DAY: Final = 86_400_000
 _LINE_HEIGHT: Final = 15  # points
 _MOST_LINES: Final = 20
-_LETTERS_TO_A_DIGIT: Final = 1.1  # widths are in digits, and most letters are narrower
+_LETTERS_TO_A_DIGIT: Final = 1.1  # column widths are in digits; most letters are narrower
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's clock knows no zones
 _LONG: Final = {
     "strings_to_numbers": False,
     "strings_to_formulas": False,
     "strings_to_urls": False,
-    "constant_memory": True,  # rows go to a file as they are written
+    "constant_memory": True,  # rows are written to a file at once
 }
 _HEAD: Final = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F4E79", "border": 1, "border_color": "#1F4E79"}
 _SUM: Final = {"bold": True, "top": 2, "bg_color": "#DDEBF7"}
@@ -50,21 +50,21 @@ _SUMS: Final[dict[str, dict[str, Any]]] = {
 }
 _LOOKS.update({f"sum{kind}": {**_SUM, **look} for kind, look in _SUMS.items()})
 _LOOKS.update({f"subtotal{kind}": {**_SUBTOTAL, **look} for kind, look in _SUMS.items()})
-_CUT: Final = {_DURATION: _TO_THE_MINUTE, "hh:mm:ss": "hh:mm"}
+_WITHOUT_SECONDS: Final = {_DURATION: _TO_THE_MINUTE, "hh:mm:ss": "hh:mm"}
 
 
-class Book:
-    def __init__(self, made: dt.datetime, title: str, *, with_seconds: bool) -> None:
+class Workbook:
+    def __init__(self, generated: dt.datetime, title: str, *, with_seconds: bool) -> None:
         import xlsxwriter  # noqa: PLC0415 - most processes never make a workbook
 
         self._out = io.BytesIO()
         self.file: Any = xlsxwriter.Workbook(self._out, _LONG)
-        self.file.set_properties({"title": title, "created": made})
-        shown = {name: _shown(look, with_seconds=with_seconds) for name, look in _LOOKS.items()}
-        self.looks = {name: self.file.add_format(look) for name, look in shown.items()}
+        self.file.set_properties({"title": title, "created": generated})
+        looks = {name: _format(look, with_seconds=with_seconds) for name, look in _LOOKS.items()}
+        self.looks = {name: self.file.add_format(look) for name, look in looks.items()}
 
     def sheet(self, name: str) -> "Sheet":
-        """A new sheet, to be printed on landscape pages as wide as its print area."""
+        """Adds a sheet, printed on landscape pages of the width of its print area."""
         sheet: Any = self.file.add_worksheet(name)
         sheet.set_landscape()
         sheet.set_paper(9)  # A4
@@ -79,70 +79,74 @@ class Book:
         return self._out.getvalue()
 
 
-def _shown(look: dict[str, Any], *, with_seconds: bool) -> dict[str, Any]:
-    shown = str(look.get("num_format", ""))
-    return look if with_seconds or shown not in _CUT else {**look, "num_format": _CUT[shown]}
+def _format(look: dict[str, Any], *, with_seconds: bool) -> dict[str, Any]:
+    number_format = str(look.get("num_format", ""))
+    return (
+        look
+        if with_seconds or number_format not in _WITHOUT_SECONDS
+        else {**look, "num_format": _WITHOUT_SECONDS[number_format]}
+    )
 
 
 @contextlib.contextmanager
-def book(made: dt.datetime, title: str, *, with_seconds: bool = True) -> Iterator[Book]:
-    """A workbook whose `body` is there when the context is left; what it wrote meanwhile is removed, come what may."""
-    made_so_far = Book(made.replace(tzinfo=None), title, with_seconds=with_seconds)
+def open_workbook(generated: dt.datetime, title: str, *, with_seconds: bool = True) -> Iterator[Workbook]:
+    """A workbook whose `body` is complete after the context; temporary files are removed in any case."""
+    workbook = Workbook(generated.replace(tzinfo=None), title, with_seconds=with_seconds)
     try:
-        yield made_so_far
+        yield workbook
     finally:
-        made_so_far.file.close()
+        workbook.file.close()
 
 
 class Sheet:
-    """Rows are written from the top down, since each is put away when the next begins."""
+    """Write rows from the top down: each is final when the next begins."""
 
-    def __init__(self, of: Book, name: str, sheet: Any) -> None:  # noqa: ANN401 - the library has no types
-        self.book, self.name, self.file = of, name, sheet
+    def __init__(self, workbook: Workbook, name: str, sheet: Any) -> None:  # noqa: ANN401 - the library has no types
+        self.workbook, self.name, self.file = workbook, name, sheet
 
     def widths(self, widths: Sequence[float]) -> None:
         for column, width in enumerate(widths):
             self.file.set_column(column, column, width)
 
-    def line(self, row: int, wrapped: Iterable[tuple[str, float]], *, level: int = 0) -> None:
-        """The height of a row, before its cells, that shows each of the wrapped texts in its width of characters.
+    def set_height(self, row: int, wrapped: Iterable[tuple[str, float]], *, level: int = 0) -> None:
+        """Sets the height of a row for wrapped texts, each with the width of its column. Call it before the cells.
 
-        A spreadsheet measures letters and would know better, but not each one looks when it opens a file.
+        Some spreadsheet programs do not adjust heights when they open a file.
         """
-        lines = max((_lines(text, width) for text, width in wrapped), default=1)
+        lines = max((_count_lines(text, width) for text, width in wrapped), default=1)
         if lines > 1 or level:
             self.file.set_row(row, _LINE_HEIGHT * min(lines, _MOST_LINES), None, {"level": level} if level else {})
 
     def text(self, row: int, column: int, text: str | None, look: str = "text") -> None:
-        """Text and nothing else, whatever it looks like."""
+        """Text, never a formula, number or link."""
         if not text:
-            self.file.write_blank(row, column, None, self.book.looks[look])
+            self.file.write_blank(row, column, None, self.workbook.looks[look])
             return
-        # The library takes what is between these two for markup of its own, and would write it as it is.
+        # The library takes text between these two for its own markup.
         marked = text.startswith("<r>") and text.endswith("</r>")
-        self.file.write_string(row, column, f"{text} " if marked else text, self.book.looks[look])
+        self.file.write_string(row, column, f"{text} " if marked else text, self.workbook.looks[look])
 
     def number(self, row: int, column: int, number: float, look: str = "number") -> None:
-        self.file.write_number(row, column, number, self.book.looks[look])
+        self.file.write_number(row, column, number, self.workbook.looks[look])
 
     def date(self, row: int, column: int, date: dt.date, look: str = "date") -> None:
         self.number(row, column, (date - _EPOCH.date()).days, look)
 
     def instant(self, row: int, column: int, local: dt.datetime, look: str) -> None:
-        """What a clock on the wall showed."""
+        """A local time."""
         self.number(row, column, (local - _EPOCH) / dt.timedelta(days=1), look)
 
     def duration(self, row: int, column: int, ms: int, look: str = "duration") -> None:
-        """A length of time that a spreadsheet adds up."""
+        """A duration that a spreadsheet can sum."""
         self.number(row, column, ms / MS_PER_DAY, look)
 
     def hours(self, row: int, column: int, hundredths: int, look: str = "hours") -> None:
         self.number(row, column, hundredths / 100, look)
 
-    def sum_of(self, at: tuple[int, int], first_row: int, value: float, look: str) -> None:
-        """The sum of the cells from `first_row` to the one above that are shown, without subtotals among them.
+    def subtotal(self, at: tuple[int, int], first_row: int, value: float, look: str) -> None:
+        """The sum of the visible cells from `first_row` to the cell above, without subtotals.
 
-        It follows its cells, and has the value it has now for whoever does not recalculate.
+        It is a formula with its present value, for programs that do not recalculate.
         """
         row, column = at
         cells = f"SUBTOTAL(109,{area(first_row, column, row - 1, column)})" if row > first_row else None
@@ -152,17 +156,17 @@ class Sheet:
         if formula is None:
             self.number(row, column, value, look)
         else:
-            self.file.write_formula(row, column, f"={formula}", self.book.looks[look], value)
+            self.file.write_formula(row, column, f"={formula}", self.workbook.looks[look], value)
 
 
-def _lines(text: str, width: float) -> int:
-    a_line = int(width * _LETTERS_TO_A_DIGIT)
-    return sum(max(1, -(-len(line) // a_line)) for line in text.split("\n"))
+def _count_lines(text: str, width: float) -> int:
+    line_length = int(width * _LETTERS_TO_A_DIGIT)
+    return sum(max(1, -(-len(line) // line_length)) for line in text.split("\n"))
 
 
 def area(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
-    """Cells by their names, like A1:B2."""
+    """A range of cells, like A1:B2."""
     from xlsxwriter.utility import xl_range  # noqa: PLC0415 - as above
 
-    found: str = xl_range(first_row, first_column, last_row, last_column)
-    return found
+    cells: str = xl_range(first_row, first_column, last_row, last_column)
+    return cells

@@ -1,1 +1,1 @@
-"""Who sends a request: Entra's access tokens, and the keys that they are signed with."""
+"""Authentication: Entra's access tokens and their signing keys."""

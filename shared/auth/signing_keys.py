@@ -1,4 +1,4 @@
-"""The public keys that tokens are signed with: fetched from one address, kept each by itself, never waited for."""
+"""The public keys of token signatures: fetched in the background from one address, and each cached on its own."""
 
 import json
 import math
@@ -23,88 +23,88 @@ from shared.log import get_logger
 UNKNOWN_KID: Final = "unknown_kid"
 _NAME: Final = "signing-keys"  # of threads
 
-# Microsoft's numbers for code that keeps Entra's keys itself ("Signing key rollover", 2024-10), but for KEEP_FOR: kept
-# for 24 hours from when they were fetched, keys that were due anyway as an outage began would outlive 23 hours of it;
-# and but for the pause between fetches, as five minutes of it would refuse valid tokens of a key that is new.
+# Microsoft's values for code that caches Entra's keys ("Signing key rollover", 2024-10) with two exceptions. KEEP_FOR:
+# with 24 hours, keys about to be refreshed when an outage begins would last only 23 hours of it. The pause between
+# fetches: with five minutes, valid tokens of a new key would be refused.
 REFRESH_AFTER: Final = 3600.0
 KEEP_FOR: Final = 24 * 3600.0 + REFRESH_AFTER
-GONE_AFTER: Final = 3600.0  # of answers without the key, the first and the last of them so far apart
+GONE_AFTER: Final = 3600.0  # from the first to the last response without the key
 FETCH_PAUSE: Final = 10.0
 FETCH_BURST: Final = 3
 ABSENT_FOR: Final = 60.0
 
 FETCH_SECONDS: Final = 3.0
-WAITERS_WHEN_WARM: Final = 4  # senders of unknown kids must not occupy the thread pool
+WAITERS_WHEN_WARM: Final = 4  # unknown kids must not occupy the thread pool
 MAX_KEY_SET_BYTES: Final = 512 * 1024
 MAX_KEYS: Final = 1000
 MIN_KEY_BITS: Final = 2048
 
 
 class KeysNotFetched(Exception):
-    """The address did not give a usable key set; the text is a short stable code for the log."""
+    """There is no usable key set; the text is a short stable code for the log."""
 
 
 class Fetch(Protocol):
-    """Gets the answer of a URL, or raises KeysNotFetched."""
+    """Returns the body of a URL, or raises KeysNotFetched."""
 
     def __call__(self, url: str, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key; `issuer` is Entra's own member of a JWK: whose tokens the key may sign, `{tenantid}` for any tenant."""
+    """A key; `issuer`, Entra's own member of a JWK, limits the tokens that it may sign: `{tenantid}` is any tenant."""
 
     key: jwt.PyJWK
     issuer: str | None
 
-    def has_signed(self, data: bytes, signature: bytes) -> bool:
-        """Whether that is the RS256 signature of the data; the algorithm is bound to the key, never to a token."""
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Whether it is the RS256 signature of the data; the algorithm follows from the key, never from a token."""
         return self.key.Algorithm.verify(data, self.key.key, signature)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """One answer: its usable keys by id, and every id that it names, usable or not."""
+    """A response: its usable keys by id, and all its ids, usable or not."""
 
     by_kid: Mapping[str, SigningKey]
-    named: frozenset[str]
+    all_kids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key at hand; times are monotonic seconds. `missing_since` is the first answer without it since it was seen."""
+    """A cached key, with monotonic times. `missing_since` is the first response without it since it was last seen."""
 
     key: SigningKey
     seen_at: float
     missing_since: float | None = None
 
 
-def merged(known: Mapping[str, KnownKey], answer: KeySet, at: float) -> Mapping[str, KnownKey]:
-    """The keys after an answer that was asked for at `at`.
+def merge_keys(known: Mapping[str, KnownKey], key_set: KeySet, at: float) -> Mapping[str, KnownKey]:
+    """The keys after a response that was requested at `at`.
 
-    A thin answer takes nothing away at once: a key stays until every answer of an hour was without it. One that is
-    named but cannot be read stays as it is, and one that does not say its issuer any more keeps the one it had.
+    An incomplete response removes no key at once: a key is removed after an hour of responses without it. An
+    unreadable key stays unchanged, and a key without an issuer keeps its earlier one.
     """
-    kept = {}
+    merged = {}
     for kid, each in known.items():
-        since = None if kid in answer.named else at if each.missing_since is None else each.missing_since
+        since = None if kid in key_set.all_kids else at if each.missing_since is None else each.missing_since
         if at - each.seen_at <= KEEP_FOR and (since is None or at - since < GONE_AFTER):
-            kept[kid] = replace(each, missing_since=since)
-    for kid, key in answer.by_kid.items():
+            merged[kid] = replace(each, missing_since=since)
+    for kid, key in key_set.by_kid.items():
         before = known.get(kid)
         issuer = key.issuer or (None if before is None else before.key.issuer)
-        kept[kid] = KnownKey(replace(key, issuer=issuer), at)
-    return MappingProxyType(kept)
+        merged[kid] = KnownKey(replace(key, issuer=issuer), at)
+    return MappingProxyType(merged)
 
 
-class _Bucket:
-    """Tokens for fetches: FETCH_BURST at most, and a new one every FETCH_PAUSE seconds."""
+class _TokenBucket:
+    """Limits fetches: FETCH_BURST at once, then one every FETCH_PAUSE seconds."""
 
     def __init__(self) -> None:
         self._full_at = float("-inf")
 
     def wait(self, now: float) -> float:
-        """Seconds until there is a token; nothing or less where there is one."""
+        """Seconds until the next fetch is allowed; zero or less if it is allowed now."""
         return self._full_at - (FETCH_BURST - 1) * FETCH_PAUSE - now
 
     def take(self, now: float) -> bool:
@@ -115,46 +115,45 @@ class _Bucket:
 
 
 @dataclass(slots=True)
-class _Run:
-    """A fetch; `answered` is set once its keys are at hand."""
+class _FetchRun:
+    """A fetch; `succeeded` is set when its keys are cached."""
 
     began_at: float
     done: threading.Event = field(default_factory=threading.Event)
-    answered: bool = False
+    succeeded: bool = False
 
 
 class SigningKeys:
-    """kid -> key. A known kid is a dictionary look-up; every fetch runs on its own thread, one at a time."""
+    """The keys by id. A known id is a dictionary look-up; fetches run one at a time on a thread of their own."""
 
     def __init__(
         self, url: str, *, monotonic: Callable[[], float] = time.monotonic, fetch: Fetch | None = None
     ) -> None:
-        """`monotonic` is in seconds; nothing is fetched before the first token arrives."""
+        """`monotonic` is in seconds; the first fetch is for the first token."""
         self._url = url
         self._monotonic = monotonic
-        self._fetch = fetch or fetch_over_http
+        self._fetch = fetch or fetch_keys
         self._known: Mapping[str, KnownKey] = MappingProxyType({})
-        self._answered_at = float("-inf")  # when the last answer was asked for
-        self._absent: Mapping[str, float] = MappingProxyType({})  # until when an id is taken for none of Entra's
-        self._bucket = _Bucket()
-        self._running: _Run | None = None
-        self._starting = threading.Lock()
+        self._fetched_at = float("-inf")  # the start of the last successful fetch
+        self._unknown_until: Mapping[str, float] = MappingProxyType({})  # the end of each refusal without a fetch
+        self._limit = _TokenBucket()
+        self._running: _FetchRun | None = None
+        self._lock = threading.Lock()
         self._waiters = threading.BoundedSemaphore(WAITERS_WHEN_WARM)
 
     def get(self, kid: str) -> SigningKey:
-        """The key of that id.
+        """The key with that id.
 
         Raises:
-            InvalidToken: a key set that was asked for after this call began has no such key, or one that was asked for
-                for the same id within the last minute.
-            Inconclusive: whether there is such a key could not be asked for now.
+            InvalidToken: a key set requested since this call began, or for the same id within a minute, lacks the key.
+            Inconclusive: the key cannot be looked up now.
             Unavailable: there are no keys at all.
         """
         now = self._monotonic()
         known = self._find(kid, now)
         if known is None:
-            return self._ask(kid, now)
-        if now - self._answered_at > REFRESH_AFTER:
+            return self._fetch_and_find(kid, now)
+        if now - self._fetched_at > REFRESH_AFTER:
             self._start(now)
         return known
 
@@ -162,26 +161,26 @@ class SigningKeys:
         known = self._known.get(kid)
         return known.key if known is not None and now - known.seen_at <= KEEP_FOR else None
 
-    def _ask(self, kid: str, now: float) -> SigningKey:
-        if self._absent.get(kid, now) > now:
+    def _fetch_and_find(self, kid: str, now: float) -> SigningKey:
+        if self._unknown_until.get(kid, now) > now:
             raise InvalidToken(UNKNOWN_KID)
         run, is_own = self._start(now)
         if run is not None:
-            self._wait(run, now)
-        is_answered = is_own and run is not None and run.answered  # before the look-up, as what it brings is at hand
+            self._wait_for(run, now)
+        is_complete = is_own and run is not None and run.succeeded  # before the look-up: the keys are cached then
         now = self._monotonic()
         if (known := self._find(kid, now)) is not None:
             return known
-        if not is_answered:  # one that began before this call may have been answered before the key was published
-            raise self._not_now(now)
-        self._note_absent(kid, now)
+        if not is_complete:  # an earlier fetch may have missed a key that was published meanwhile
+            raise self._unavailable(now)
+        self._note_unknown(kid, now)
         raise InvalidToken(UNKNOWN_KID)
 
     def _is_warm(self, now: float) -> bool:
-        return now - self._answered_at <= KEEP_FOR
+        return now - self._fetched_at <= KEEP_FOR
 
-    def _not_now(self, now: float) -> Unavailable:
-        wait = FETCH_SECONDS if self._running is not None else self._bucket.wait(now)
+    def _unavailable(self, now: float) -> Unavailable:
+        wait = FETCH_SECONDS if self._running is not None else self._limit.wait(now)
         seconds = max(1, math.ceil(wait))
         if self._is_warm(now):
             return Inconclusive(
@@ -196,13 +195,13 @@ class SigningKeys:
             retry_after_seconds=seconds,
         )
 
-    def _note_absent(self, kid: str, now: float) -> None:
-        """Each noted id has cost a fetch, so the bucket bounds how many there are in a minute."""
-        with self._starting:
-            others = {each: until for each, until in self._absent.items() if until > now}
-            self._absent = MappingProxyType({**others, kid: now + ABSENT_FOR})
+    def _note_unknown(self, kid: str, now: float) -> None:
+        """Each id has cost a fetch, so their number is limited as well."""
+        with self._lock:
+            others = {each: until for each, until in self._unknown_until.items() if until > now}
+            self._unknown_until = MappingProxyType({**others, kid: now + ABSENT_FOR})
 
-    def _wait(self, run: _Run, now: float) -> None:
+    def _wait_for(self, run: _FetchRun, now: float) -> None:
         if not self._is_warm(now):
             run.done.wait(FETCH_SECONDS)
         elif self._waiters.acquire(blocking=False):
@@ -211,59 +210,60 @@ class SigningKeys:
             finally:
                 self._waiters.release()
 
-    def _start(self, now: float) -> tuple[_Run | None, bool]:
-        """The fetch in progress, and whether this call began it; the lock is never held while anything is waited for.
+    def _start(self, now: float) -> tuple[_FetchRun | None, bool]:
+        """The fetch in progress, and whether this call started it; no fetch if the limit is reached.
 
-        None where the bucket is empty.
+        The lock is never held while waiting.
         """
-        with self._starting:
-            if self._running is not None or not self._bucket.take(now):
+        with self._lock:
+            if self._running is not None or not self._limit.take(now):
                 return self._running, False
-            run = _Run(now)
+            run = _FetchRun(now)
             thread = threading.Thread(target=self._refresh, args=(run,), name=_NAME, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no thread to be had: the keys at hand serve on, and a later caller tries again
+            except RuntimeError:  # the system has no thread: cached keys stay in use, and a later caller tries again
                 get_logger().warning("signing_keys_not_fetched", reason="no_thread")
                 return None, False
             self._running = run
             return run, True
 
-    def _refresh(self, run: _Run) -> None:
+    def _refresh(self, run: _FetchRun) -> None:
         try:
-            answer = parse_key_set(self._fetch(self._url))
-            self._known = merged(self._known, answer, run.began_at)
-            self._answered_at = run.began_at
-            run.answered = True
-            get_logger().info("signing_keys_fetched", count=len(answer.by_kid))
+            key_set = parse_key_set(self._fetch(self._url))
+            self._known = merge_keys(self._known, key_set, run.began_at)
+            self._fetched_at = run.began_at
+            run.succeeded = True
+            get_logger().info("signing_keys_fetched", count=len(key_set.by_kid))
         except KeysNotFetched as error:
             get_logger().warning("signing_keys_not_fetched", reason=str(error))
         finally:
-            with self._starting:
+            with self._lock:
                 self._running = None
             run.done.set()
 
 
-def parse_key_set(answer: bytes) -> KeySet:
-    """The RSA signing keys of a JWKS document; keys that are weak, private or broken are only named.
+def parse_key_set(body: bytes) -> KeySet:
+    """The RSA signing keys of a JWKS document; of weak, private and broken keys only the ids.
 
     Raises:
-        KeysNotFetched: it is not a key set, or no key of it is usable.
+        KeysNotFetched: it is not a key set, or has no usable key.
     """
     try:
-        listed = json.loads(answer)["keys"]
+        items = json.loads(body)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise KeysNotFetched("not_a_key_set") from None
-    if not isinstance(listed, list):
+    if not isinstance(items, list):
         raise KeysNotFetched("not_a_key_set")
-    keys = {item["kid"]: key for item in listed[:MAX_KEYS] if (key := _usable(item)) is not None}
+    keys = {item["kid"]: key for item in items[:MAX_KEYS] if (key := _parse_key(item)) is not None}
     if not keys:
         raise KeysNotFetched("no_usable_key")
-    kids = (item.get("kid") for item in listed[:MAX_KEYS] if isinstance(item, dict))
+    kids = (item.get("kid") for item in items[:MAX_KEYS] if isinstance(item, dict))
     return KeySet(MappingProxyType(keys), frozenset(kid for kid in kids if isinstance(kid, str)))
 
 
-def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answer holds
+def _parse_key(item: Any) -> SigningKey | None:  # noqa: ANN401 - any JSON
+    """None for an unusable key."""
     if not isinstance(item, dict) or item.get("kty") != "RSA" or item.get("use", "sig") != "sig":
         return None
     kid, issuer = item.get("kid"), item.get("issuer")
@@ -277,7 +277,7 @@ def _usable(item: Any) -> SigningKey | None:  # noqa: ANN401 - whatever the answ
     return SigningKey(key, issuer) if strong else None
 
 
-def fetch_over_http(url: str, /) -> bytes:
+def fetch_keys(url: str, /) -> bytes:
     """GET of at most 512 KiB within 3 seconds, without redirects.
 
     Raises:

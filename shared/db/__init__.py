@@ -1,1 +1,1 @@
-"""The database: engines and their dialects, tables, append-only records, and the second wall between tenants."""
+"""The database: engines and dialects, tables, append-only records, and row-level security."""

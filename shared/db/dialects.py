@@ -1,7 +1,6 @@
-"""Our dialects of the three engines: how a transaction begins, and on Azure SQL how a NULL is sent.
+"""Our dialects of the three databases: the start of a transaction, and on Azure SQL the parameters of a statement.
 
-Said by the dialect, since a listener of the engine's taxes every statement: SQLAlchemy asks around before and after
-each of an engine that has any, about eight hundredths of a start or a stop.
+Listeners on the engine would slow every statement, by about eight percent of a start or a stop.
 """
 
 import itertools
@@ -23,21 +22,21 @@ from sqlalchemy.types import NullType, String, TypeEngine, Unicode
 from shared.db import row_level_security
 
 
-READS_ONLY: Final = "reads_only"  # the execution option of a connection whose transactions leave the write lock alone
+READS_ONLY: Final = "reads_only"  # an execution option: transactions without the write lock
 _DRIVER: Final = "timetracker"
-# A parameter's place in T-SQL, or what is quoted and stays as it is
+# A parameter in T-SQL, or quoted text, which stays unchanged
 _MARKER: Final = re.compile(r"""'(?:[^']|'')*'|\[[^\]]*\]|"[^"]*"|\?""")
 
 
 class SqliteConnection(sqlite3.Connection):
-    """The driver's connection, with the words its next transaction begins with."""
+    """The driver's connection, with the statement that begins its next transaction."""
 
     # A writer takes the write lock at once: upgrading from a read would fail under contention
     begin: str = "BEGIN IMMEDIATE"
 
 
 class _ReadsOnly(ConnectionCharacteristic):
-    """Has the transactions of a connection begin without the write lock, until it goes back to the pool."""
+    """Transactions of a connection begin without the write lock, until it returns to the pool."""
 
     transactional: ClassVar[bool] = True
 
@@ -52,7 +51,7 @@ class _ReadsOnly(ConnectionCharacteristic):
 
 
 class SqliteDialect(SQLiteDialect_pysqlite):
-    """Begins with the lock that the transaction needs; the driver has no say in it."""
+    """Begins a transaction with the lock that it needs, in place of the driver."""
 
     supports_statement_cache = True
     connection_characteristics = SQLiteDialect_pysqlite.connection_characteristics.union({READS_ONLY: _ReadsOnly()})
@@ -63,30 +62,30 @@ class SqliteDialect(SQLiteDialect_pysqlite):
 
 
 class PostgresDialect(PGDialect_psycopg):
-    """Knows that the server forgets the tenant of a transaction when another begins, or a savepoint is undone."""
+    """Notes that the server clears the tenant when a transaction begins, or a savepoint is undone."""
 
     supports_statement_cache = True
 
     def do_begin(self, dbapi_connection: Any) -> None:  # noqa: ANN401 - the pool's
-        row_level_security.forget(dbapi_connection.info)
+        row_level_security.clear_tenant(dbapi_connection.info)
 
     def do_rollback_to_savepoint(self, connection: sa.Connection, name: str) -> None:
         super().do_rollback_to_savepoint(connection, name)  # type: ignore[no-untyped-call]
-        row_level_security.forget(connection.info)
+        row_level_security.clear_tenant(connection.info)
 
 
 class AzureSqlDialect(MSDialect_pyodbc):
-    """Writes NULL, typed, into the text of a statement in the place of a parameter that is None, and tells lengths.
+    """Replaces parameters that are None by a typed NULL in the statement, and declares the lengths of strings.
 
-    pyodbc asks the server for the type of every None, a round trip each, whatever type it was told, and cannot be kept
-    from it. So a statement has one text, and the server one plan, for each set of its parameters that are NULL.
-    A text is declared as long as its column: by its own length the server would have a plan for each.
+    For every None pyodbc would ask the server for its type, which costs a round trip each. So a statement has one text,
+    and the server one plan, for each set of its parameters that are NULL. A string is declared as long as its column;
+    with its own length the server would have a plan for each length.
     """
 
     supports_statement_cache = True
 
     def initialize(self, connection: sa.Connection) -> None:  # noqa: ARG002 - SQLAlchemy's
-        """Asks nothing: SQLAlchemy would ask for what no Azure SQL lacks, and take a lost line for a no."""
+        """Sends nothing: SQLAlchemy would query known features, and take a lost connection for a missing one."""
         self.server_version_info = (16, 0)  # type: ignore[assignment] # SQL Server 2022
         self.default_schema_name = "dbo"
         self.default_isolation_level = "READ COMMITTED"
@@ -106,39 +105,39 @@ class AzureSqlDialect(MSDialect_pyodbc):
             types = types and [type_ for type_, value in zip(types, parameters, strict=True) if value is not None]
             parameters = tuple(value for value in parameters if value is not None)
         if types:
-            sized = [_sized(type_, value) for type_, value in zip(types, parameters, strict=True)]
+            sized = [_declare_length(type_, value) for type_, value in zip(types, parameters, strict=True)]
             super().do_set_input_sizes(cursor, sized, context)
         super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:  # noqa: ANN401 - as above
-        """Row by row, as pyodbc does it too, so that each row has its own NULLs and lengths."""
+        """Row by row, as pyodbc does, so that each row has its own NULLs and lengths."""
         for row in parameters:
             self.do_execute(cursor, statement, row, context)
 
     def _null(self, type_: TypeEngine[Any]) -> str:
-        # CASE, COALESCE and NULLIF refuse the bare word where nothing else tells the type
+        # CASE, COALESCE and NULLIF refuse an untyped NULL
         return "NULL" if isinstance(type_, NullType) else f"CAST(NULL AS {type_.compile(dialect=self)})"
 
 
-def _sized(told: tuple[str, Any, TypeEngine[Any]], value: object) -> tuple[str, Any, TypeEngine[Any]]:
-    """How a parameter is declared: a text that fits its column as long as the column, one that does not by itself."""
-    name, driver_type, type_ = told
+def _declare_length(parameter: tuple[str, Any, TypeEngine[Any]], value: object) -> tuple[str, Any, TypeEngine[Any]]:
+    """Declares a string as long as its column, unless it is longer."""
+    name, driver_type, type_ = parameter
     if isinstance(type_, String) and type_.length and isinstance(value, str) and isinstance(driver_type, int):
         units = len(value.encode("utf-16-le")) // 2 if isinstance(type_, Unicode) else len(value.encode())
         if units <= type_.length:
             return name, (driver_type, type_.length, 0), type_
-    return told
+    return parameter
 
 
 @lru_cache(maxsize=1024)
 def _with_nulls(statement: str, nulls: Sequence[tuple[int, str]]) -> str:
-    """The statement with words in the place of those of its parameters that are named by their number, from 0."""
+    """The statement with NULLs in place of the parameters at the given positions, from 0."""
     words, number = dict(nulls), itertools.count()
-    return _MARKER.sub(lambda found: words.get(next(number), "?") if found[0] == "?" else found[0], statement)
+    return _MARKER.sub(lambda match: words.get(next(number), "?") if match[0] == "?" else match[0], statement)
 
 
-def ours(url: URL) -> URL:
-    """The URL, of any of the three, by our dialect of it."""
+def use_own_dialect(url: URL) -> URL:
+    """The URL with our dialect of its database."""
     return url.set(drivername=f"{url.get_backend_name()}+{_DRIVER}")
 
 

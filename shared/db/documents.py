@@ -1,4 +1,4 @@
-"""JSON as the database has it: what cannot be read is said to be so, and does not fail the page that it is on."""
+"""JSON columns: an unreadable document becomes a marker, so that it does not fail the page that shows it."""
 
 import json
 from typing import Any, Final
@@ -7,8 +7,8 @@ from typing import Any, Final
 UNREADABLE: Final = {"unreadable": True}
 
 
-def read(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
-    """The document, or `UNREADABLE` in the place of what is not JSON."""
+def parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
+    """The document, or `UNREADABLE` if the text is not JSON."""
     try:
         return json.loads(text)
     except ValueError:

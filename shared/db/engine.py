@@ -1,4 +1,4 @@
-"""Makes the engine for a database URL, and tells the database's faults apart."""
+"""The engine for a database URL, and the classification of database errors."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,56 +11,56 @@ from shared.db import azure_sql, dialects, documents, postgresql, row_level_secu
 
 
 LOCK_WAIT_SECONDS: Final = 5
-SILENCE_SECONDS: Final = 10  # a line on which nothing is heard for so long is given up, whoever still waits on it
+SILENCE_SECONDS: Final = 10  # a connection without a received byte for this time is given up
 POOL_SIZE: Final = 16  # one connection for every worker thread
 _SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
-    "synchronous=FULL",  # an acknowledged commit survives the loss of power, too
+    "synchronous=FULL",  # an acknowledged commit survives a power loss
     "foreign_keys=ON",
-    "recursive_triggers=ON",  # else INSERT OR REPLACE removes a row on record, and no trigger is asked
+    "recursive_triggers=ON",  # otherwise INSERT OR REPLACE deletes rows without their triggers
     f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     "temp_store=MEMORY",
-    "cache_size=-16384",  # KiB: the days of a large tenant's month, which its report goes through
+    "cache_size=-16384",  # KiB: the days of a large tenant's month, for its report
     "wal_autocheckpoint=4000",  # pages: fewer and larger checkpoints; the WAL itself is synced at every commit
 )
 _SQLITE_DUPLICATES: Final = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
-# Where packets are dropped without a word: probes once nothing comes for a while, and a limit for what is not received
+# Against silently dropped packets: probes of a silent connection, and a limit for unacknowledged data
 _PROBES: Final = {
     "keepalives_idle": SILENCE_SECONDS - 6,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": SILENCE_SECONDS * 1000,
 }
-# Serialization failure, PostgreSQL's deadlock, and a unique key that somebody else's row took while we waited: the
-# whole transaction was undone, and run again it sees what the other one did
-_UNDONE: Final = {"40001", "40P01", "23505"}
-# PostgreSQL: the connection was lost or never made, the server goes down or comes up, and has none left to give
-_PASSES: Final = {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300"}
+# Serialization failure, deadlock, and a unique key taken by a concurrent transaction: the whole transaction was rolled
+# back, and a repeat sees the result of the other one
+_LOST_RACE: Final = {"40001", "40P01", "23505"}
+# PostgreSQL: the connection was lost or refused, the server stops or starts, or has no connection left
+_TRANSIENT: Final = {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300"}
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> sa.Engine:
-    """An engine with the pool, the durability and the time limits that the product relies on.
+    """An engine with the pool, the durability and the time limits that the product needs.
 
-    Statement parameters never show in an exception's text, since that may reach a log.
+    Parameters of statements are in no exception's text, since that may be logged.
 
     Raises:
-        ValueError: the URL is that of another database, or would weaken the line to it.
+        ValueError: the database is not supported, or the connection would be insecure.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, pool_size)
     if parsed.get_backend_name() == "mssql":
-        return azure_sql.make(parsed, pool_size=pool_size, wait_seconds=LOCK_WAIT_SECONDS)
+        return azure_sql.build_engine(parsed, pool_size=pool_size, wait_seconds=LOCK_WAIT_SECONDS)
     if parsed.get_backend_name() == "postgresql":
         return _postgresql(parsed, pool_size)
-    raise ValueError("the URL must be one of SQLite, PostgreSQL or Azure SQL")
+    raise ValueError("the database URL must be of SQLite, PostgreSQL or Azure SQL")
 
 
 def _postgresql(url: URL, pool_size: int) -> sa.Engine:
-    postgresql.check(url)
+    postgresql.check_url(url)
     limits = f"-c lock_timeout={LOCK_WAIT_SECONDS}s -c statement_timeout=30s -c timezone=UTC"
     engine = sa.create_engine(
-        dialects.ours(url),
+        dialects.use_own_dialect(url),
         connect_args={"options": limits, "connect_timeout": 5, **_PROBES},
         pool_size=pool_size,
         max_overflow=0,
@@ -68,9 +68,9 @@ def _postgresql(url: URL, pool_size: int) -> sa.Engine:
         pool_pre_ping=True,
         pool_timeout=LOCK_WAIT_SECONDS,
         hide_parameters=True,
-        json_deserializer=documents.read,
+        json_deserializer=documents.parse,
     )
-    row_level_security.watch(engine)
+    row_level_security.track_tenant(engine)
     return engine
 
 
@@ -78,17 +78,17 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
-        dialects.ours(url),
+        dialects.use_own_dialect(url),
         connect_args={"timeout": LOCK_WAIT_SECONDS, "factory": dialects.SqliteConnection},
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,
-        json_deserializer=documents.read,
+        json_deserializer=documents.parse,
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.isolation_level = None  # the driver must not begin transactions itself
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -96,7 +96,7 @@ def _sqlite(url: URL, pool_size: int) -> sa.Engine:
 
 
 def is_unique_violation(error: sa.exc.IntegrityError) -> bool:
-    """Whether a row with the same unique key was there."""
+    """Whether a row with the same unique key exists."""
     if getattr(error.orig, "sqlstate", None) == "23505":  # PostgreSQL
         return True
     if getattr(error.orig, "sqlite_errorname", "") in _SQLITE_DUPLICATES:
@@ -104,27 +104,27 @@ def is_unique_violation(error: sa.exc.IntegrityError) -> bool:
     return bool(azure_sql.error_numbers(error.orig) & azure_sql.DUPLICATE)
 
 
-def was_undone(error: sa.exc.DBAPIError) -> bool:
-    """Whether the transaction lost a race, was undone, and may well succeed when it is run again at once."""
-    if getattr(error.orig, "sqlstate", None) in _UNDONE:
+def lost_race(error: sa.exc.DBAPIError) -> bool:
+    """Whether the transaction lost a race and was rolled back; an immediate repeat may succeed."""
+    if getattr(error.orig, "sqlstate", None) in _LOST_RACE:
         return True
     return bool(azure_sql.error_numbers(error.orig) & (azure_sql.LOST_RACE | azure_sql.DUPLICATE))
 
 
-def _was_never_made(error: sa.exc.DBAPIError) -> bool:
-    """Whether psycopg found nobody who listens, or waited in vain: no server has said anything, so there is no code."""
+def _failed_to_connect(error: sa.exc.DBAPIError) -> bool:
+    """Whether psycopg got no connection: without a response of a server there is no code."""
     return isinstance(error, sa.exc.OperationalError) and getattr(error.orig, "sqlstate", "") is None
 
 
-def passes(error: Exception) -> bool:
-    """Whether it is a fault that passes by itself: lost lines, failovers, throttling, a database that wakes up.
+def is_transient(error: Exception) -> bool:
+    """Whether it is a transient error: a lost connection, a failover, throttling, a database that resumes.
 
-    What was not committed is undone by it; after a fault at the COMMIT nobody knows whether that was.
+    The transaction is rolled back, unless the error met the COMMIT: then its outcome is unknown.
     """
     if not isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, sa.exc.TimeoutError)
-    if error.connection_invalidated or _was_never_made(error) or getattr(error.orig, "sqlstate", None) in _PASSES:
+    if error.connection_invalidated or _failed_to_connect(error) or getattr(error.orig, "sqlstate", None) in _TRANSIENT:
         return True
     if azure_sql.error_numbers(error.orig) & azure_sql.TRANSIENT:
         return True
-    return bool(error.orig and error.orig.args and error.orig.args[0] in azure_sql.LINE_LOST)
+    return bool(error.orig and error.orig.args and error.orig.args[0] in azure_sql.CONNECTION_LOST)

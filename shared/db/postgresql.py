@@ -1,4 +1,4 @@
-"""Which URLs of PostgreSQL are safe to use: a line beyond this machine is encrypted, and its server is who it says."""
+"""The check of a PostgreSQL URL: remote connections are encrypted, and the server's certificate is verified."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL
 
 _SHAPE: Final = "expected postgresql+psycopg://<user>@<host>/<database>"
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-# Others could lead elsewhere than the host that was checked (hostaddr, service), or turn off what is asked for here
+# Other options could change the checked host (hostaddr, service), or weaken the connection
 _OPTIONS: Final = frozenset(
     {
         *("host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding"),
@@ -16,16 +16,16 @@ _OPTIONS: Final = frozenset(
 )
 
 
-def check(url: URL) -> None:
-    """Holds a URL to what is safe: this machine or a socket, or TLS with the server's certificate and name checked.
+def check_url(url: URL) -> None:
+    """Allows this machine, a socket, or TLS with verification of the server's certificate and name.
 
     Raises:
-        ValueError: says what was expected.
+        ValueError: explains the expected URL.
     """
     if url.get_driver_name() != "psycopg":
         raise ValueError(_SHAPE)
     if wrong := sorted(url.query.keys() - _OPTIONS):
-        raise ValueError(f"{', '.join(wrong)} may not stand in the URL of the database")
+        raise ValueError(f"{', '.join(wrong)} may not be in the database URL")
     hosts = [url.host or "", *_values(url, "host")] if url.host else _values(url, "host")
     if not hosts:
         raise ValueError(f"{_SHAPE}, with a host; for a socket ?host=/var/run/postgresql")
@@ -33,19 +33,19 @@ def check(url: URL) -> None:
         return
     if _values(url, "sslmode") != ["verify-full"]:
         raise ValueError(
-            "sslmode must be verify-full, since no password or hour goes over an open line; add "
+            "sslmode must be verify-full, since passwords and data must be encrypted; add "
             "?sslmode=verify-full&sslrootcert=system, or the file of the server's certificate authority as sslrootcert"
         )
 
 
 def _values(url: URL, name: str) -> list[str]:
     given = url.query.get(name, ())
-    together = (given,) if isinstance(given, str) else given
-    return [part for each in together for part in each.split(",")]
+    values = (given,) if isinstance(given, str) else given
+    return [part for each in values for part in each.split(",")]
 
 
 def _is_this_machine(host: str) -> bool:
-    """Also with a port, as several hosts are written, and a socket's folder."""
+    """Whether a host, with or without a port, or a socket's directory is on this machine."""
     if host.startswith("/"):
         return True
     name, _, port = host.rpartition(":")

@@ -1,7 +1,7 @@
-"""The triggers that keep records append-only, for each engine: made, compared with those that stand, and removed.
+"""The triggers that keep records append-only on each database: created, compared and dropped.
 
-A trigger's name has a digest of its statement, so that one of another version is known by its name. What it does is
-compared, too: whoever may make one may put another under its name.
+A trigger's name contains a digest of its statement, which identifies its version. The definition is compared, too,
+since another trigger could have the same name.
 """
 
 import hashlib
@@ -11,17 +11,17 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.db.records import GUARD, KEY, RULES, SETTING, Rule
+from shared.db.records import GUARD, KEY, RULES, SETTING, RecordRule
 
 
-MESSAGE: Final = "append-only: "  # and the table, in the error of a refused statement
+MESSAGE: Final = "append-only: "  # in the error of a refused statement, followed by the table
 _PREFIX: Final = "append_only_"
-_NAME: Final = "<name>"  # its place in a statement
-_TRUNCATE: Final = "_truncate"  # the end of a name; PostgreSQL's second trigger of a table has the first one's function
+_NAME: Final = "<name>"  # the placeholder in a statement
+_TRUNCATE: Final = "_truncate"  # the suffix of the second trigger on PostgreSQL, which shares its function
 _PATH: Final = "search_path=pg_catalog, pg_temp"  # of PostgreSQL's functions
-_STANDING: Final = {
+_TRIGGERS: Final = {
     "sqlite": "SELECT tbl_name, name, 1, sql FROM sqlite_master WHERE type = 'trigger'",
-    # enabled, for every row and column; when it runs and for which statements is in tgtype
+    # enabled for every row and column; tgtype has its time and statements
     "postgresql": f"""SELECT of_it.relname, made.tgname,
             made.tgenabled IN ('O', 'A') AND made.tgqual IS NULL AND made.tgattr::text = ''
                 AND run.proconfig = ARRAY['{_PATH}'],
@@ -33,7 +33,7 @@ _STANDING: Final = {
     "mssql": "SELECT OBJECT_NAME(parent_id), name, 1 - is_disabled, OBJECT_DEFINITION(object_id) FROM sys.triggers"
     " WHERE parent_id <> 0",
 }
-_LEFT_OPEN: Final = {
+_OPEN_GUARD: Final = {
     "sqlite": (GUARD, f"SELECT EXISTS (SELECT 1 FROM {GUARD})"),  # noqa: S608 - our own name
     "postgresql": (
         SETTING,
@@ -46,81 +46,81 @@ _Same = Callable[[Sequence[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    """Its definition as the engine lists it, and the statements that make it."""
+    """The definition as the database lists it, and the statements that create it."""
 
     definition: str
     statements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The definitions of a table's triggers by name, and the statements that make them."""
+class _TableTriggers:
+    """The definitions of a table's triggers by name, and the statements that create them."""
 
     definitions: Mapping[str, str]
     statements: tuple[str, ...]
 
 
-def unprotected(connection: sa.Connection) -> list[str]:
-    """The tables without all of their triggers, enabled, of this version and with its definitions."""
-    standing = _standing(connection)
-    return [table for table in RULES if standing.get(table, {}) != _wanted(connection, table).definitions]
+def find_unprotected_tables(connection: sa.Connection) -> list[str]:
+    """The tables that lack an enabled trigger of the current version and definition."""
+    existing = _load_triggers(connection)
+    return [table for table in RULES if existing.get(table, {}) != _build_triggers(connection, table).definitions]
 
 
-def left_open(connection: sa.Connection) -> str:
-    """What keeps the guard open beyond a transaction; empty where it is closed. Not to be asked while it is open.
+def find_open_guard(connection: sa.Connection) -> str:
+    """The name of a guard that is open beyond a transaction; empty if none. Not to be called with an open guard.
 
-    On SQLite it is the table of the guard, with a row that is committed; on PostgreSQL the setting, of the database or
-    of a role. Azure SQL keeps none.
+    On SQLite it is the guard's table with a committed row, on PostgreSQL the setting of the database or of a role.
+    Azure SQL has none.
     """
-    name, is_open = _LEFT_OPEN.get(connection.dialect.name, ("", ""))
+    name, is_open = _OPEN_GUARD.get(connection.dialect.name, ("", ""))
     return name if is_open and connection.exec_driver_sql(is_open).scalar_one() else ""
 
 
 def protect(connection: sa.Connection) -> None:
-    """Makes the triggers that are missing or differ, in the caller's transaction; a second time changes nothing.
+    """Creates missing and outdated triggers in the caller's transaction; idempotent.
 
-    They follow the columns that the tables have: a new one is never to change unless a rule says so.
+    They cover all columns of a table: a new column may not change unless a rule allows it.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {GUARD} (is_open INTEGER NOT NULL)")
         connection.exec_driver_sql(f"DELETE FROM {GUARD}")  # noqa: S608 - our own name
-    for table in unprotected(connection):
+    for table in find_unprotected_tables(connection):
         unprotect(connection, table)
-        for statement in _wanted(connection, table).statements:
+        for statement in _build_triggers(connection, table).statements:
             connection.exec_driver_sql(statement)
 
 
 def unprotect(connection: sa.Connection, table: str) -> None:
-    """Drops a table's triggers, for a migration that changes facts on record; `protect` follows every migration."""
-    for name in _standing(connection).get(table, {}):
-        if connection.dialect.name == "postgresql":  # the triggers go with their function, unless they have another
+    """Drops a table's triggers, for a migration that changes facts; `protect` runs after every migration."""
+    for name in _load_triggers(connection).get(table, {}):
+        if connection.dialect.name == "postgresql":  # drops the function's triggers as well
             connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name.removesuffix(_TRUNCATE)} CASCADE")
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name} ON {table}")
         else:
             connection.exec_driver_sql(f"DROP TRIGGER {name}")
 
 
-def _standing(connection: sa.Connection) -> dict[str, dict[str, str]]:
-    """Of each table its triggers of ours by name: their definitions, empty where one is not fully enabled."""
-    found: dict[str, dict[str, str]] = {}
-    for table, name, is_enabled, definition in connection.exec_driver_sql(_STANDING[connection.dialect.name]):
+def _load_triggers(connection: sa.Connection) -> dict[str, dict[str, str]]:
+    """The definitions of our triggers by table and name; empty for one that is not fully enabled."""
+    triggers: dict[str, dict[str, str]] = {}
+    for table, name, is_enabled, definition in connection.exec_driver_sql(_TRIGGERS[connection.dialect.name]):
         if name.startswith(_PREFIX):
-            found.setdefault(table, {})[name] = definition if is_enabled else ""
-    return found
+            triggers.setdefault(table, {})[name] = definition if is_enabled else ""
+    return triggers
 
 
-def _wanted(connection: sa.Connection, table: str) -> _Wanted:
+def _build_triggers(connection: sa.Connection, table: str) -> _TableTriggers:
     columns = list(connection.exec_driver_sql(f"SELECT * FROM {table} WHERE 1 = 0").keys())  # noqa: S608 - our own name
-    made = _MADE[connection.dialect.name](table, RULES[table], columns)
-    statements = [statement for each in made.values() for statement in each.statements]
+    built = _BUILDERS[connection.dialect.name](table, RULES[table], columns)
+    statements = [statement for each in built.values() for statement in each.statements]
     name = f"{_PREFIX}{table}_{hashlib.sha256(''.join(statements).encode()).hexdigest()[:8]}"
-    return _Wanted(
-        {name + ending: each.definition.replace(_NAME, name) for ending, each in made.items()},
+    return _TableTriggers(
+        {name + ending: each.definition.replace(_NAME, name) for ending, each in built.items()},
         tuple(each.replace(_NAME, name) for each in statements),
     )
 
 
-def _sqlite(table: str, rule: Rule, columns: Sequence[str]) -> dict[str, _Trigger]:
+def _sqlite(table: str, rule: RecordRule, columns: Sequence[str]) -> dict[str, _Trigger]:
     def same_but(names: Sequence[str]) -> str:
         return " AND ".join(f"OLD.{name} IS NEW.{name}" for name in columns if name not in names)
 
@@ -133,8 +133,8 @@ def _sqlite(table: str, rule: Rule, columns: Sequence[str]) -> dict[str, _Trigge
     return {"_update": _Trigger(update, (update,)), "_delete": _Trigger(delete, (delete,))}
 
 
-def _postgresql(table: str, rule: Rule, _columns: Sequence[str]) -> dict[str, _Trigger]:
-    """Rows are compared as documents: JSON has no equality of its own, and columns may come and go."""
+def _postgresql(table: str, rule: RecordRule, _columns: Sequence[str]) -> dict[str, _Trigger]:
+    """Compares rows as JSON documents, since json columns have no equality, and columns may change."""
 
     def same_but(names: Sequence[str]) -> str:
         without = "".join(f" - '{name}'" for name in names)
@@ -151,7 +151,7 @@ def _postgresql(table: str, rule: Rule, _columns: Sequence[str]) -> dict[str, _T
             END IF;
             RAISE EXCEPTION '{MESSAGE}{table}' USING ERRCODE = 'restrict_violation';
         END """
-    drop = f"DROP FUNCTION IF EXISTS {_NAME}() CASCADE"  # one that has lost its triggers
+    drop = f"DROP FUNCTION IF EXISTS {_NAME}() CASCADE"  # a function without its triggers
     function = f"CREATE FUNCTION {_NAME}() RETURNS trigger LANGUAGE plpgsql SET {_PATH} AS $${body}$$"
     run = f"EXECUTE FUNCTION {_NAME}()"
     rows = f"CREATE TRIGGER {_NAME} BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {run}"
@@ -162,12 +162,12 @@ def _postgresql(table: str, rule: Rule, _columns: Sequence[str]) -> dict[str, _T
     }
 
 
-def _azure_sql(table: str, rule: Rule, columns: Sequence[str]) -> dict[str, _Trigger]:
-    """All rows of a statement at once, after it; what it throws undoes the transaction."""
+def _azure_sql(table: str, rule: RecordRule, columns: Sequence[str]) -> dict[str, _Trigger]:
+    """Checks all rows of a statement after it; an error rolls the transaction back."""
 
     def same_but(names: Sequence[str]) -> str:
         old, new = (", ".join(f"{row}.{name}" for name in columns if name not in names) for row in ("d", "i"))
-        return f"NOT EXISTS (SELECT {old} EXCEPT SELECT {new})"  # takes two NULLs for the same
+        return f"NOT EXISTS (SELECT {old} EXCEPT SELECT {new})"  # equal for two NULLs
 
     is_open = f"COALESCE(CAST(SESSION_CONTEXT(N'{KEY}') AS INT), 0) = 1"
     allowed = _allowed(rule, same_but, is_open, old="d", new="i")
@@ -184,8 +184,8 @@ def _azure_sql(table: str, rule: Rule, columns: Sequence[str]) -> dict[str, _Tri
     return {"": _Trigger(trigger, (trigger,))}
 
 
-def _allowed(rule: Rule, same_but: _Same, is_open: str, *, old: str, new: str) -> str:
-    """The condition under which a row may be updated; it must never be NULL on SQLite and PostgreSQL."""
+def _allowed(rule: RecordRule, same_but: _Same, is_open: str, *, old: str, new: str) -> str:
+    """The condition for an update of a row; never NULL on SQLite and PostgreSQL."""
     ways = [same_but(())]
     if rule.erasable:
         ways.append(f"{same_but(rule.erasable)} AND {is_open}")
@@ -194,4 +194,4 @@ def _allowed(rule: Rule, same_but: _Same, is_open: str, *, old: str, new: str) -
     return " OR ".join(ways)
 
 
-_MADE: Final = {"sqlite": _sqlite, "postgresql": _postgresql, "mssql": _azure_sql}
+_BUILDERS: Final = {"sqlite": _sqlite, "postgresql": _postgresql, "mssql": _azure_sql}

@@ -1,4 +1,4 @@
-"""How long a transaction is tried again after a fault of the database: briefly for a request, longer for a job."""
+"""Retries of a transaction after a transient database error: briefly for a request, longer for a job."""
 
 import random
 import time
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
-from shared.db.engine import passes, was_undone
+from shared.db.engine import is_transient, lost_race
 
 
 FAULTS: Final = (sa.exc.DBAPIError, sa.exc.TimeoutError)
@@ -16,17 +16,17 @@ T = TypeVar("T")
 
 
 def is_retryable(error: Exception) -> bool:
-    """Whether the same transaction may well succeed when it is run again."""
-    return passes(error) or (isinstance(error, sa.exc.DBAPIError) and was_undone(error))
+    """Whether the same transaction may succeed when it is repeated."""
+    return is_transient(error) or (isinstance(error, sa.exc.DBAPIError) and lost_race(error))
 
 
 @dataclass(slots=True)
 class RetryPolicy:
-    """The tries of one request or one run; `pauses` are seconds, each shortened by up to half so that nobody meets.
+    """The retries of one request or job run; `pauses` are seconds, each with jitter of up to half.
 
-    The first try again comes at once: a connection that was kept may be stale, and the next one is not. After `seconds`
-    since the last success only a lost race is run again, so that no worker thread is held by a database that is away;
-    Azure SQL takes up to five seconds to find a deadlock, and then the way is free.
+    The first retry is immediate, since a pooled connection may be stale. After `seconds` since the last success only a
+    lost race is retried, so that an unavailable database blocks no worker thread. Azure SQL takes up to five seconds to
+    find a deadlock; then the way is free.
     """
 
     pauses: Sequence[float]
@@ -40,10 +40,10 @@ class RetryPolicy:
         self._began = self.monotonic()
 
     def allows(self, error: Exception) -> bool:
-        """Whether to try again after this error, which it waits for first."""
+        """Whether to retry after this error; waits for the pause first."""
         if self._used == len(self.pauses) or not is_retryable(error):
             return False
-        if passes(error):
+        if is_transient(error):
             pause = self.pauses[self._used] * random.uniform(0.5, 1)  # noqa: S311 - no secret
             if self.monotonic() - self._began + pause >= self.seconds:
                 return False
@@ -53,16 +53,16 @@ class RetryPolicy:
         return True
 
     def run(self, transaction: Callable[[], T]) -> T:
-        """Calls what makes a whole transaction, and again as long as it is allowed; it must be idempotent."""
+        """Runs a whole transaction, and repeats it as long as the policy allows; it must be idempotent."""
         while True:
             try:
-                done = transaction()
+                result = transaction()
             except FAULTS as error:
                 if not self.allows(error):
                     raise
             else:
                 self._used, self._began = 0, self.monotonic()
-                return done
+                return result
 
 
 def for_requests() -> RetryPolicy:
@@ -70,5 +70,5 @@ def for_requests() -> RetryPolicy:
 
 
 def for_jobs() -> RetryPolicy:
-    """Long enough for a serverless database to wake up or to fail over."""
+    """Long enough for a serverless database to resume or fail over."""
     return RetryPolicy(pauses=(0, 1, 2, 4, 8, 15, 30), seconds=60)

@@ -1,8 +1,7 @@
-"""The second wall between tenants: row-level security, told with each transaction whose rows it is about.
+"""Row-level security: sets the tenant of each transaction, so that the database shows only that tenant's rows.
 
-Where `python -m ops wall` has built it, a query that forgets its tenant finds nothing. Before a transaction has named a
-tenant only the directory is there (`tenants` and `users`, where a token's owner is looked up); from then on, that
-tenant's rows. Elsewhere nothing is sent. SQLite has no such thing.
+Before a tenant is set, only `tenants` and `users` are visible, for the look-up of a token's owner. Nothing is sent to a
+database without the policies of `ops rls`, nor to SQLite, which has no row-level security.
 """
 
 from typing import Any, Final
@@ -11,66 +10,66 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 
-ALL_TENANTS: Final = 0  # the named way round, for what goes across tenants by design; no row has this id
+ALL_TENANTS: Final = 0  # for statements across tenants; no row has this id
 POLICY: Final = "tenant_wall"
 PREDICATE: Final = "inside_tenant_wall"
-CONTEXT: Final = "timetracker.tenant_id"  # PostgreSQL's name of it must have a dot
-KEY: Final = "tenant_id"  # Azure SQL's name
-_IS_BUILT: Final = {
+CONTEXT: Final = "timetracker.tenant_id"  # a setting of PostgreSQL, which needs a dot in its name
+KEY: Final = "tenant_id"  # of Azure SQL's session context
+_HAS_POLICIES: Final = {
     "postgresql": f"SELECT count(*) FROM pg_policy WHERE polname = '{POLICY}'",  # noqa: S608 - our own name
-    # Of a policy only those hear who may change it; its predicate may be seen by all
+    # A policy is visible only to roles that may change it; its predicate to all
     "mssql": f"SELECT CASE WHEN OBJECT_ID(N'dbo.{PREDICATE}') IS NULL THEN 0 ELSE 1 END",
 }
-_ENTER: Final = {
+_SET: Final = {
     "postgresql": f"SELECT set_config('{CONTEXT}', %s, true)",  # for this transaction
-    "mssql": f"EXEC sys.sp_set_session_context N'{KEY}', ?",  # for the connection, so `_leave` takes it back
+    "mssql": f"EXEC sys.sp_set_session_context N'{KEY}', ?",  # for the connection; cleared by `_clear_on_reset`
 }
-_LEAVE: Final = f"EXEC sys.sp_set_session_context N'{KEY}', NULL"
-_BUILT, _INSIDE = "wall_is_built", "wall_inside"
+_CLEAR: Final = f"EXEC sys.sp_set_session_context N'{KEY}', NULL"
+_ENABLED, _TENANT = "rls_enabled", "rls_tenant"  # in a connection's info
 
 
 def set_tenant(tx: sa.Connection, tenant_id: int) -> None:
-    """From here on the transaction is about this tenant and no other. It costs a statement where the wall is built."""
-    known = tx.info
-    if not known.get(_BUILT) or known[_INSIDE] == tenant_id:
+    """Limits the transaction to this tenant from here on. Costs a statement if the database has policies."""
+    info = tx.info
+    if not info.get(_ENABLED) or info[_TENANT] == tenant_id:
         return
     value = str(tenant_id) if tx.dialect.name == "postgresql" else tenant_id
-    tx.exec_driver_sql(_ENTER[tx.dialect.name], (value,))
-    known[_INSIDE] = tenant_id
+    tx.exec_driver_sql(_SET[tx.dialect.name], (value,))
+    info[_TENANT] = tenant_id
 
 
-def watch(engine: sa.Engine) -> None:
-    """Has every new connection find out whether the wall is built, and none carry a tenant to its next user."""
-    ask = _IS_BUILT[engine.dialect.name]
+def track_tenant(engine: sa.Engine) -> None:
+    """Looks for policies on every new connection, and clears the tenant of a connection that returns to the pool."""
+    query = _HAS_POLICIES[engine.dialect.name]
 
     @event.listens_for(engine, "connect")
-    def _look(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's and the pool's own
+    def _look_for_policies(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's and the pool's own
         connection.autocommit = True
         cursor = connection.cursor()
-        record.info[_BUILT] = int(cursor.execute(ask).fetchone()[0]) > 0
-        record.info[_INSIDE] = None
+        record.info[_ENABLED] = int(cursor.execute(query).fetchone()[0]) > 0
+        record.info[_TENANT] = None
         cursor.close()
         connection.autocommit = False
 
-    if engine.dialect.name == "mssql":  # what is set there is the connection's
-        event.listen(engine.pool, "reset", _leave)
+    if engine.dialect.name == "mssql":  # where the tenant belongs to the connection
+        event.listen(engine.pool, "reset", _clear_on_reset)
 
 
-def forget(known: dict[str, Any]) -> None:
-    """For where the server has forgotten by itself: PostgreSQL, what was set in a transaction or since a savepoint.
+def clear_tenant(info: dict[str, Any]) -> None:
+    """Notes that the server has cleared the tenant: PostgreSQL does so after a transaction or an undone savepoint.
 
-    `known` is the connection's info.
+    `info` is the connection's.
     """
-    known[_INSIDE] = None
+    info[_TENANT] = None
 
 
-def _leave(connection: Any, record: Any, state: Any) -> None:  # noqa: ANN401 - as above
-    """On its way back to the pool; a connection that cannot be told is closed by the pool."""
-    if state.terminate_only or record.info.get(_INSIDE) is None:
+def _clear_on_reset(connection: Any, record: Any, state: Any) -> None:  # noqa: ANN401 - as above
+    """Called when a connection returns to the pool, which closes it after an error."""
+    if state.terminate_only or record.info.get(_TENANT) is None:
         return
     if not state.transaction_was_reset:
         connection.rollback()
     connection.autocommit = True
-    connection.execute(_LEAVE).close()
+    connection.execute(_CLEAR).close()
     connection.autocommit = False
-    record.info[_INSIDE] = None
+    record.info[_TENANT] = None

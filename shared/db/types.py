@@ -1,4 +1,4 @@
-"""The column types: one definition that means the same on SQLite, PostgreSQL and Azure SQL."""
+"""The column types, with the same meaning on SQLite, PostgreSQL and Azure SQL."""
 
 import datetime as dt
 import uuid
@@ -17,9 +17,9 @@ from shared.instants import rfc3339
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):
-    """Aware UTC in, aware UTC out, to the millisecond; a naive value is refused.
+    """An aware UTC time, to the millisecond; naive values are refused.
 
-    DATETIMEOFFSET(3) on Azure SQL, timestamptz(3) on PostgreSQL, fixed-width text that sorts as time on SQLite.
+    DATETIMEOFFSET(3) on Azure SQL, timestamptz(3) on PostgreSQL, fixed-width text that sorts by time on SQLite.
     """
 
     impl = sa.DateTime(timezone=True)
@@ -38,10 +38,10 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         if value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
         if dialect.name == "sqlite":
-            return rfc3339(value)  # cuts, as below
+            return rfc3339(value)  # truncates, as below
         if value.tzinfo is not dt.UTC:
             value = value.astimezone(dt.UTC)
-        return value.replace(microsecond=value.microsecond // 1000 * 1000)  # SQL Server would round
+        return value.replace(microsecond=value.microsecond // 1000 * 1000)  # truncates; SQL Server would round
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:  # noqa: ANN401 - driver's
         if value is None:
@@ -53,7 +53,7 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 
 class Hours(TypeDecorator[Decimal]):
-    """Decimal hours with four places; SQLite, which has only binary fractions, keeps a scaled integer."""
+    """Decimal hours with four places; a scaled integer on SQLite, which has only binary fractions."""
 
     impl = sa.Numeric(12, 4)
     cache_ok = True
@@ -75,7 +75,7 @@ class Hours(TypeDecorator[Decimal]):
 
 
 class Money(TypeDecorator[Decimal]):
-    """Decimal money with four places; more places and binary fractions are refused, never rounded away."""
+    """Decimal money with four places; more places and binary fractions are refused, never rounded."""
 
     impl = sa.Numeric(19, 4)
     cache_ok = True
@@ -97,12 +97,12 @@ class Money(TypeDecorator[Decimal]):
         return Decimal(int(value)).scaleb(-4) if dialect.name == "sqlite" else Decimal(value)
 
 
-# 64-bit keys: IDENTITY on the servers; SQLite needs the word INTEGER to make the key its row number.
+# 64-bit keys: IDENTITY on the servers; SQLite needs the type INTEGER for its row number.
 BigId = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 
 
 class Day(TypeDecorator[dt.date]):
-    """A calendar date, sent to Azure SQL as one: the dialect would send DATETIME2, which costs the column its index."""
+    """A calendar date, sent to Azure SQL as such: the dialect would send DATETIME2, which prevents use of the index."""
 
     impl = sa.Date()
     cache_ok = True
@@ -116,7 +116,7 @@ class Day(TypeDecorator[dt.date]):
 
 
 class RandomId(FunctionElement[uuid.UUID]):
-    """A random UUID that the database makes: a default for rows that are there, and for code that does not know it."""
+    """A random UUID from the database: a default for existing rows, and for code that does not set the column."""
 
     inherit_cache = True
 
@@ -133,19 +133,19 @@ def _random_id(element: RandomId, compiler: SQLCompiler, **_: Any) -> str:  # no
 
 
 def identity() -> sa.Column[int]:
-    """The clustered key: given out by the database, sequential, never shown to anybody."""
+    """The clustered key: sequential, assigned by the database, never exposed."""
     return sa.Column("id", BigId, sa.Identity(always=False), nullable=False)
 
 
 def choice(name: str, *values: str) -> tuple[sa.Column[str], sa.CheckConstraint]:
-    """A short string out of a fixed set, and the named CHECK that holds it.
+    """A short string of a fixed set, with its named CHECK.
 
-    Not `sa.Enum`: on Azure SQL that binds NVARCHAR against VARCHAR, and the conversion costs the index.
+    Not `sa.Enum`: on Azure SQL that binds NVARCHAR to VARCHAR, and the conversion prevents use of the index.
     """
     listed = ", ".join(f"'{value}'" for value in values)
     return sa.Column(name, sa.String(24), nullable=False), sa.CheckConstraint(f"{name} IN ({listed})", name=name)
 
 
 def only_where(predicate: sa.ColumnElement[bool]) -> dict[str, Any]:
-    """Options of an index over a part of the rows, the same part on every engine."""
+    """The options of a partial index, for every database."""
     return {"mssql_where": predicate, "postgresql_where": predicate, "sqlite_where": predicate}

@@ -1,7 +1,7 @@
-"""What must always be true of the data, as queries that find what breaks it: nothing found is the proof.
+"""Invariants of the data: queries that find the rows that violate them.
 
-Run after every integration test; each works over all tenants, so none names one. Slices have more of them, of what they
-write alone; `function_app` and `ops.check` put all together.
+They run over all tenants, as a job, after every integration test and in `ops check`. Slices have invariants of their
+own tables; `function_app` and `ops.check` collect them all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,18 +33,18 @@ _days, _log = time_entry_days.c, timer_log.c
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that does not hold: how often, and the first row numbers."""
+    """A violated invariant: the number of rows, and the ids of the first ones."""
 
     name: str
     count: int
     ids: tuple[int, ...]
 
 
-# A user is of one tenant, which PostgreSQL's planner does not know: it takes both together for as good as a key, and
-# goes through everybody's whole log. So the user is compared in a form that no index has, and the timer finds the row.
-# What the log has of an entry from before its invitation was merged is under the invitation's account.
+# PostgreSQL's planner does not know that a user belongs to one tenant, and would scan the whole log by tenant and user.
+# So the user is compared in a form that no index has, and the row is found by the timer. Events of an entry from before
+# its invitation was merged are under the invitation's account.
 _merged = users.alias("merged")
-_log_is_theirs = sa.or_(
+_log_is_of_person = sa.or_(
     _log.user_id - time_entries.c.user_id == 0,
     sa.exists().where(
         _merged.c.tenant_id == time_entries.c.tenant_id,
@@ -52,19 +52,19 @@ _log_is_theirs = sa.or_(
         _merged.c.merged_into == time_entries.c.user_id,
     ),
 )
-_of_entry_logged = (
+_log_of_entry = (
     _log.tenant_id == time_entries.c.tenant_id,
     _log.timer_id == time_entries.c.public_id,
-    _log_is_theirs,
+    _log_is_of_person,
 )
 
 
 def _entry_has(*events: str) -> sa.Exists:
-    return sa.exists().where(*_of_entry_logged, _log.event.in_(events))
+    return sa.exists().where(*_log_of_entry, _log.event.in_(events))
 
 
-_makes_current_version = sa.exists().where(
-    *_of_entry_logged,
+_logs_current_version = sa.exists().where(
+    *_log_of_entry,
     _log.entry_version == time_entries.c.version,
     _log.elapsed_ms == time_entries.c.elapsed_ms,
     _log.event != "deleted",
@@ -85,7 +85,7 @@ def _log_has_end() -> sa.Exists:
 
 _entry_days_total = _of_entry(sa.func.coalesce(sa.func.sum(_days.elapsed_ms), -1)).scalar_subquery()
 _entry_first_days = _of_entry(sa.func.coalesce(sa.func.sum(_days.starts_entry), 0)).scalar_subquery()
-_entry_day_strays = (
+_entry_has_foreign_day = (
     _of_entry(sa.literal(1))
     .where(
         sa.or_(
@@ -99,9 +99,9 @@ _entry_day_strays = (
 _enabled_accounts = (
     sa.select(sa.func.count()).where(users.c.tenant_id == tenants.c.id, users.c.is_active).scalar_subquery()
 )
-_kept_entry = sa.exists().where(time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id)
+_entry_exists = sa.exists().where(time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id)
 _later = timer_log.alias("later")
-_deleted_since = sa.exists().where(
+_logged_as_deleted = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id, _later.c.timer_id == _log.timer_id, _later.c.event == "deleted"
 )
 _same_version = sa.exists().where(
@@ -110,7 +110,7 @@ _same_version = sa.exists().where(
     _later.c.entry_version == _log.entry_version,
     _later.c.id != _log.id,
 )
-_after_the_end = sa.exists().where(
+_has_later_event = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id,
     _later.c.timer_id == _log.timer_id,
     _later.c.id > _log.id,
@@ -126,17 +126,17 @@ _super_admin = sa.exists().where(
     users.c.is_active,
     users.c.entra_object_id.is_not(None),
 )
-_on_record = sa.exists().where(
+_is_audited = sa.exists().where(
     audit_log.c.tenant_id == users.c.tenant_id,
     audit_log.c.subject_user_id == users.c.id,
     audit_log.c.action.in_(("tenant.created", "user.joined", "user.added")),
 )
-_erased_people = (
+_erased_users = (
     sa.select(sa.func.count())
     .where(users.c.tenant_id == tenants.c.id, users.c.erased_at.is_not(None))
     .scalar_subquery()
 )
-_listed = sa.select(sa.func.count()).where(erasures.c.tenant_id == tenants.c.id).scalar_subquery()
+_erasures = sa.select(sa.func.count()).where(erasures.c.tenant_id == tenants.c.id).scalar_subquery()
 _second_timer = running_timers.alias("second_timer")
 _default_organization = sa.exists().where(
     organizations.c.tenant_id == tenants.c.id,
@@ -144,12 +144,12 @@ _default_organization = sa.exists().where(
     organizations.c.is_active,
 )
 _joined_to = projects.alias("joined_to")
-_leads_on = sa.exists().where(
+_join_is_followed = sa.exists().where(
     _joined_to.c.tenant_id == projects.c.tenant_id,
     _joined_to.c.id == projects.c.joined_to,
     sa.func.coalesce(_joined_to.c.alias_of, _joined_to.c.id) == projects.c.alias_of,
 )
-_named_so = sa.exists().where(
+_has_organization_name = sa.exists().where(
     organizations.c.tenant_id == projects.c.tenant_id,
     organizations.c.id == projects.c.organization_id,
     organizations.c.name == projects.c.organization,
@@ -177,25 +177,25 @@ INVARIANTS: Final[Invariants] = {
     ),
     "days_sum_to_elapsed": sa.select(time_entries.c.id).where(_entry_days_total != time_entries.c.elapsed_ms),
     "days_name_one_first_day": sa.select(time_entries.c.id).where(_entry_first_days != 1),
-    "days_belong_to_their_entry": sa.select(time_entries.c.id).where(_entry_day_strays),
+    "days_belong_to_their_entry": sa.select(time_entries.c.id).where(_entry_has_foreign_day),
     "timed_entry_has_a_start_and_a_stop": sa.select(time_entries.c.id).where(
         time_entries.c.source != "manual", sa.or_(~_entry_has("started"), ~_entry_has("stopped"))
     ),
     "manual_entry_was_entered": sa.select(time_entries.c.id).where(
         time_entries.c.source == "manual", ~_entry_has("entered")
     ),
-    "entry_is_as_last_logged": sa.select(time_entries.c.id).where(~_makes_current_version),
+    "entry_is_as_last_logged": sa.select(time_entries.c.id).where(~_logs_current_version),
     "no_entry_ends_before_it_starts": sa.select(time_entries.c.id).where(
         time_entries.c.stopped_at < time_entries.c.started_at
     ),
     "one_event_makes_a_version": sa.select(timer_log.c.id).where(_log.entry_version > 0, _same_version),
     "nothing_follows_a_removal": sa.select(timer_log.c.id).where(
-        _log.event.in_(("deleted", "discarded")), _after_the_end
+        _log.event.in_(("deleted", "discarded")), _has_later_event
     ),
     "versions_follow_each_other": sa.select(timer_log.c.id).where(_log.entry_version > 1, ~_version_before),
     "end_has_its_entry_or_its_removal": sa.select(timer_log.c.id).where(
         _log.event.in_(("stopped", "entered")),
-        sa.or_(sa.and_(_kept_entry, _deleted_since), sa.and_(~_kept_entry, ~_deleted_since)),
+        sa.or_(sa.and_(_entry_exists, _logged_as_deleted), sa.and_(~_entry_exists, ~_logged_as_deleted)),
     ),
     "every_tenant_has_a_super_admin": sa.select(tenants.c.id).where(
         ~_super_admin, sa.or_(tenants.c.erased_at.is_(None), tenants.c.seats_used > 0)
@@ -203,17 +203,17 @@ INVARIANTS: Final[Invariants] = {
     "the_default_organization_is_active": sa.select(tenants.c.id).where(
         ~_default_organization, tenants.c.erased_at.is_(None)
     ),
-    "a_project_has_its_organizations_name": sa.select(projects.c.id).where(~_named_so),
+    "a_project_has_its_organizations_name": sa.select(projects.c.id).where(~_has_organization_name),
     "a_project_counts_as_where_its_joins_lead": sa.select(projects.c.id).where(
-        projects.c.joined_to.is_not(None), ~_leads_on
+        projects.c.joined_to.is_not(None), ~_join_is_followed
     ),
     "a_merged_account_is_closed": sa.select(users.c.id).where(users.c.merged_into.is_not(None), users.c.is_active),
     "an_address_waits_only_for_an_open_invitation": sa.select(users.c.id).where(
         users.c.invitation_ends_at.is_not(None), sa.or_(users.c.entra_object_id.is_not(None), ~users.c.is_active)
     ),
     "an_erased_account_is_closed": sa.select(users.c.id).where(users.c.erased_at.is_not(None), users.c.is_active),
-    "whoever_is_erased_is_listed": sa.select(tenants.c.id).where(_erased_people > _listed),
-    "every_account_is_on_record": sa.select(users.c.id).where(~_on_record),
+    "erased_users_are_listed": sa.select(tenants.c.id).where(_erased_users > _erasures),
+    "every_account_is_on_record": sa.select(users.c.id).where(~_is_audited),
     "seats_used_counts_enabled_accounts": sa.select(tenants.c.id).where(tenants.c.seats_used != _enabled_accounts),
     **RECORDS,
     "only_a_trial_with_an_end_expires": sa.select(tenants.c.id).where(
@@ -224,18 +224,18 @@ INVARIANTS: Final[Invariants] = {
 
 
 @cache
-def _counted(query: sa.Select[Any]) -> sa.Select[Any]:
-    """The first rows that a query finds, each with how many there are: the rest stays in the database."""
+def _first_rows(query: sa.Select[Any]) -> sa.Select[Any]:
+    """The first rows of a query, each with the number of all rows."""
     [row] = query.subquery("found").columns
     return sa.select(row.label("id"), sa.func.count().over().label("violations")).order_by(row).limit(_FIRST_IDS)
 
 
 def check(tx: sa.Connection, name: str, query: sa.Select[Any]) -> Violation | None:
-    """What breaks one invariant right now; None when it holds."""
-    rows = tx.execute(_counted(query)).all()
+    """The violation of one invariant; None when it holds."""
+    rows = tx.execute(_first_rows(query)).all()
     return Violation(name, rows[0].violations, tuple(row.id for row in rows)) if rows else None
 
 
-def violations(tx: sa.Connection, invariants: Invariants) -> Iterator[Violation]:
-    """Those that do not hold right now."""
-    return (found for name, query in invariants.items() if (found := check(tx, name, query)) is not None)
+def find_violations(tx: sa.Connection, invariants: Invariants) -> Iterator[Violation]:
+    """The invariants that do not hold."""
+    return (violation for name, query in invariants.items() if (violation := check(tx, name, query)) is not None)

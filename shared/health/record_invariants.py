@@ -1,6 +1,6 @@
-"""What must be true of the documents of both logs: each can be read, and says what the columns of its row say.
+"""Invariants of the JSON documents in both logs: each is readable and agrees with the columns of its row.
 
-Rows that an erasure of earlier versions damaged are listed in `damaged_documents`, and are left out here.
+Rows that an erasure of an earlier version damaged are listed in `damaged_documents`, and are skipped.
 """
 
 from typing import Any, Final
@@ -13,7 +13,7 @@ from shared.db.schema import audit_log, damaged_documents, timer_log
 
 
 class json_state(GenericFunction[int]):  # noqa: N801 - a function of SQL
-    """0 for JSON's own null, 1 for text that is no JSON, 2 for a document; what PostgreSQL keeps as JSON always is."""
+    """0 for JSON null, 1 for text that is not JSON, 2 for a document. In PostgreSQL the column is always JSON."""
 
     type = sa.Integer()
     inherit_cache = True
@@ -43,7 +43,7 @@ _INSTANTS: Final = (
 )  # the second in rows of earlier versions
 _SOURCES: Final = ("timer", "manual", "autoStopped")
 _ROLES: Final = ("user", "admin", "super_admin")
-# Of the audit log, the fields whose values nobody makes up: a pseudonym in one is damage
+# Fields of the audit log with values of ours: a pseudonym in one is damage
 _CODES: Final = ("plan", "status", "scope", "channel", "kind", "right", "timeZone", "code", "currency", "format")
 _log, _audit = timer_log.c, audit_log.c
 
@@ -61,40 +61,40 @@ def _is_listed(table: sa.Table) -> sa.Exists:
 
 
 def _differs(document: sa.Column[Any], name: str, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    found = _text(document, name)
-    return sa.or_(found.is_(None), found != sa.cast(sa.cast(value, sa.BigInteger), sa.Unicode(400)))
+    text = _text(document, name)
+    return sa.or_(text.is_(None), text != sa.cast(sa.cast(value, sa.BigInteger), sa.Unicode(400)))
 
 
-def _is_no_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    """A document that is no whole version of an entry."""
+def _is_invalid_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """Whether the document is not a complete version of an entry."""
     wrong: list[sa.ColumnElement[bool]] = [
         _text(document, name).is_(None) for name in ("organization", "project", "needsReview", "version")
     ]
     for name in ("startedAt", "stoppedAt"):
         instant = _text(document, name)
-        wrong.append(sa.or_(instant.is_(None), sa.and_(*(instant.not_like(spelling) for spelling in _INSTANTS))))
+        wrong.append(sa.or_(instant.is_(None), sa.and_(*(instant.not_like(pattern) for pattern in _INSTANTS))))
     source, zone = _text(document, "source"), _text(document, "timeZone")
     wrong += [source.is_(None), source.not_in(_SOURCES), zone.is_(None), zone.like("%erased-%")]
     return sa.or_(*wrong)
 
 
-def _is_wrong(document: sa.Column[Any], *when_read: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """In this order: a condition on a field of what is no JSON would be an error, and not an answer."""
+def _is_wrong(document: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether the document is not JSON, or meets a condition. In this order, since a condition fails on other text."""
     state = json_state(document)
-    found = sa.case((document.is_(None), 0), (state == 0, 0), (state == 1, 1), (sa.or_(*when_read), 1), else_=0)
-    return found == 1
+    result = sa.case((document.is_(None), 0), (state == 0, 0), (state == 1, 1), (sa.or_(*conditions), 1), else_=0)
+    return result == 1
 
 
-_made: Final = _is_wrong(
+_after_is_wrong: Final = _is_wrong(
     _log.after_change,
-    _is_no_version(_log.after_change),
+    _is_invalid_version(_log.after_change),
     _differs(_log.after_change, "version", _log.entry_version),
     _differs(_log.after_change, "workItemId", _log.work_item_id),
     _differs(_log.after_change, "elapsedMs", _log.elapsed_ms),
 )
-_replaced: Final = _is_wrong(
+_before_is_wrong: Final = _is_wrong(
     _log.before_change,
-    _is_no_version(_log.before_change),
+    _is_invalid_version(_log.before_change),
     _differs(_log.before_change, "version", _log.entry_version - 1),
 )
 
@@ -106,7 +106,9 @@ def _is_damaged(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 
 RECORDS: Final[dict[str, sa.Select[Any]]] = {
-    "a_logged_version_agrees_with_its_row": sa.select(_log.id).where(sa.or_(_made, _replaced), ~_is_listed(timer_log)),
+    "a_logged_version_agrees_with_its_row": sa.select(_log.id).where(
+        sa.or_(_after_is_wrong, _before_is_wrong), ~_is_listed(timer_log)
+    ),
     "an_audited_change_can_be_read": sa.select(_audit.id).where(
         sa.or_(_is_damaged(_audit.before_change), _is_damaged(_audit.after_change)), ~_is_listed(audit_log)
     ),

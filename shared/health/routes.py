@@ -21,8 +21,8 @@ from shared.http.openapi import VERSION, document
 from shared.http.operation import HTML, JSON, OPERATIONS, Answer, ErrorPage, Operation
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
+from shared.restore.mark_client import of as mark_client_of
 from shared.restore.store import read
-from shared.restore.watch import of as watch_of
 
 
 blueprint = func.Blueprint()
@@ -68,7 +68,7 @@ def get_health(call: Call) -> Reply:
             return read(tx).is_held
 
     is_held = call.app.liveness.confirm(read_hold)
-    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if watch_of(call.app).is_on else "off"
+    watch: Literal["off", "on", "held"] = "held" if is_held else "on" if mark_client_of(call.app).is_on else "off"
     return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 
 

@@ -41,8 +41,8 @@ def base_address(settings: Settings, request: func.HttpRequest) -> str:
     if host not in _LOOPBACK:
         get_logger().error("public_url_missing")
         raise Misdirected(
-            "This page cannot be opened at this address. Nothing was changed. The operator of TimeTracker has to enter "
-            "the address of the app in its settings."
+            "This page cannot be opened at this address, so nothing was changed. The operator of TimeTracker has to "
+            "enter the address of the app in its settings."
         )
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}" + (f":{port}" if port else "")

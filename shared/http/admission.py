@@ -8,7 +8,7 @@ from shared.http.operation import Operation
 from shared.permissions import Access
 from shared.tenancy import store
 from shared.tenancy.model import Caller, Tenant
-from shared.tenancy.rules import deactivated, require_not_cancelled
+from shared.tenancy.rules import require_not_cancelled, user_deactivated
 
 
 _ROLE_REQUIRED = {
@@ -41,7 +41,7 @@ def require_allowed(caller: Caller, operation: Operation) -> None:
     """
     role, permission = caller.user.role, operation.permission
     if not caller.user.is_active:
-        raise deactivated()
+        raise user_deactivated()
     if not permission.when_cancelled:
         require_not_cancelled(caller.tenant, role, writes=operation.writes)
     if not permission.access.admits(role):

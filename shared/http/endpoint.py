@@ -41,7 +41,7 @@ def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler],
 
     def decorate(handler: Handler) -> Handler:
         _require_parameters(declared, handler)
-        operation = replace(declared, text=inspect.cleandoc(handler.__doc__ or ""))
+        operation = replace(declared, docstring=inspect.cleandoc(handler.__doc__ or ""))
         register(operation)
 
         def endpoint(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -63,14 +63,11 @@ def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler],
 
 
 def _require_parameters(operation: Operation, handler: Handler) -> None:
-    expected = {"call": Call} | {name: model for name, model in _models(operation).items() if model is not None}
-    given = {name: each.annotation for name, each in inspect.signature(handler).parameters.items()}
-    if given != expected or not handler.__doc__:
-        raise TypeError(f"{operation.id} needs a docstring and the parameters {expected}; it takes {given}")
-
-
-def _models(operation: Operation) -> dict[str, type[WireModel] | None]:
-    return {"body": operation.body, "query": operation.query}
+    models = {"call": Call, "body": operation.body, "query": operation.query}
+    expected = {name: model for name, model in models.items() if model is not None}
+    actual = {name: each.annotation for name, each in inspect.signature(handler).parameters.items()}
+    if actual != expected or not handler.__doc__:
+        raise TypeError(f"{operation.id} needs a docstring and the parameters {expected}; it takes {actual}")
 
 
 def respond(

@@ -148,7 +148,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
-        "responses": {str(status): _response(operation, answer) for status, answer in operation.answers.items()}
+        "responses": {str(status): _response(operation, answer) for status, answer in operation.all_answers.items()}
         | {str(status): _error(operation, status, codes) for status, codes in problem_codes(operation).items()},
         "security": [] if operation.permission.access is Access.ANYONE else [{"entra": []}],
     }

@@ -32,7 +32,13 @@ class PageQuery(WireModel):
         """The same query after the page's last row; None where `rows`, read up to `limit`, end with this page."""
         if len(rows) <= self.page_size:
             return None
-        filters = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+        filters = self.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_unset=True,
+            exclude_none=True,
+            warnings=False,  # pydantic warns of types with a PlainValidator, and serializes them rightly
+        )
         parameters = {**filters, "pageSize": self.page_size, "after": cursor(rows[self.page_size - 1])}
         return f"/api/{path}?" + urlencode({name: _text(value) for name, value in parameters.items()})
 

@@ -1,1 +1,1 @@
-"""Notices that the database came back from a backup, and holds what acts outward until an operator has accepted it."""
+"""Detects a database that came back from a backup, and holds its outward actions until an operator accepts it."""

@@ -1,11 +1,11 @@
-"""Whether this database may act outward: compared with the mark outside, raised before and after, held where behind.
+"""Decides whether this database may act outward: compares its mark with the stored one, and raises both.
 
-The mark outside is read before the database's own is, and told after that was committed. So for the one database that
-is in use it is never ahead, and a database that is behind it was restored from a backup, or is a copy.
+The stored mark is read before the database's own, and written after that is committed. So it is never ahead of the
+database in use, and a database behind it was restored from a backup, or is a copy.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -18,34 +18,34 @@ from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger
 from shared.restore import store
-from shared.restore.model import Installation, NotReached, Outside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.model import Installation, MarkTableUnavailable, PrivacyChange, StoredMark
 
 
 T = TypeVar("T")
 HELD: Final = "restore_held"
-_ASK_AGAIN_SECONDS: Final = 300
+_RETRY_AFTER_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is outside; `is_checked` says whether it is known, and recent enough to go by."""
+class MarkCheck:
+    """The stored mark, if any; `is_valid` says whether it was read just now, or by this process within an hour."""
 
-    outside: Outside | None
-    is_checked: bool
+    stored: StoredMark | None
+    is_valid: bool
 
 
-def outward(app: App, function: str, work: Callable[[], T], held: T, *, may_go_unchecked: bool = False) -> T:
-    """Does the work of a job that acts outward or removes, between two rises of the mark.
+def run_unless_held(app: App, function: str, work: Callable[[], T], held: T, *, allow_unchecked: bool = False) -> T:
+    """Runs a job that acts outward or removes data, between two rises of the mark.
 
-    `held` is the result while the database is held, and nothing is done then. While the store outside cannot be
-    asked, only what can be corrected later may go on unchecked.
+    Returns `held` without running it if the database is held. While the mark table is unavailable, only a job whose
+    effects can be corrected later may run unchecked.
     """
-    look = _look(app, app.now())
-    if not look.is_checked and not may_go_unchecked:
+    check = _check_mark(app, app.now())
+    if not check.is_valid and not allow_unchecked:
         get_logger().error("restore_not_checked", function=function)
         return held
-    if not _begin(app, function, look):
+    if not _begin(app, function, check):
         return held
     try:
         return work()
@@ -53,120 +53,124 @@ def outward(app: App, function: str, work: Callable[[], T], held: T, *, may_go_u
         _end(app)
 
 
-def outward_installation(app: App) -> Installation | None:
-    """For what acts outward beside a request; None while it is to wait: the database is held, or nobody can tell."""
-    found, is_checked = _standing(app)
-    return found if is_checked and not found.is_held else None
+def find_active_installation(app: App) -> Installation | None:
+    """For outward actions beside a request; None if the database is held, or cannot be checked."""
+    installation, is_checked = _check_installation(app)
+    return installation if is_checked and not installation.is_held else None
 
 
 def require_not_held(app: App) -> None:
-    """For what Microsoft tells, and what would be told to Microsoft.
+    """For events from Microsoft, and calls to Microsoft.
 
     Raises:
         Inconclusive: the database is held.
     """
-    found, _ = _standing(app)
-    if found.is_held:
+    installation, _ = _check_installation(app)
+    if installation.is_held:
         raise Inconclusive(
             "TimeTracker's database was restored and its operator is checking it. Nothing was changed. Try again in "
             "five minutes.",
             code=HELD,
-            retry_after_seconds=_ASK_AGAIN_SECONDS,
+            retry_after_seconds=_RETRY_AFTER_SECONDS,
         )
 
 
-def tell(app: App, found: Installation, *, now: dt.datetime) -> None:
-    """Tells the store outside how far this database is.
+def publish_mark(app: App, installation: Installation, *, now: dt.datetime) -> None:
+    """Copies the mark of this database to the mark table.
 
     Raises:
-        NotReached: there is no answer.
+        MarkTableUnavailable: there is no response in time.
     """
-    if (watch := watch_of(app)).is_on:
-        watch.ask(lambda outside: outside.raise_to(found.public_id, found.at, now=now))
+    if (client := mark_client_of(app)).is_on:
+        client.call(lambda table: table.raise_to(installation.public_id, installation.mark, now=now))
 
 
-def tell_changes(app: App) -> None:
-    """Tells the store outside of the erasures and rights that wait for it; without a store they are nobody's to keep.
+def publish_changes(app: App) -> None:
+    """Copies pending erasures and rights to the mark table; without a table they are only removed from the outbox.
 
     Raises:
-        NotReached: there is no answer; the others wait.
+        MarkTableUnavailable: there is no response in time; the other changes remain pending.
     """
-    while waiting := transact(app, ALL_TENANTS, store.changes_waiting, reads_only=True):
-        if (watch := watch_of(app)).is_on:
-            installation, changes = read(app).public_id, [change for _, change in waiting]
-            watch.ask(lambda outside, of=installation, some=changes: outside.add(of, some))  # type: ignore[misc]
-        rows = [row for row, _ in waiting]
-        transact(app, ALL_TENANTS, lambda tx, told=rows: store.remove_changes(tx, told))  # type: ignore[misc]
+    while pending := transact(app, ALL_TENANTS, store.list_pending_changes, reads_only=True):
+        _publish_batch(app, pending)
 
 
-def read(app: App) -> Installation:
+def _publish_batch(app: App, pending: Sequence[tuple[int, PrivacyChange]]) -> None:
+    if (client := mark_client_of(app)).is_on:
+        installation, changes = read_installation(app).public_id, [change for _, change in pending]
+        client.call(lambda table: table.add_changes(installation, changes))
+    rows = [row for row, _ in pending]
+    transact(app, ALL_TENANTS, lambda tx: store.remove_changes(tx, rows))
+
+
+def read_installation(app: App) -> Installation:
     return transact(app, ALL_TENANTS, store.read, reads_only=True)
 
 
-def _begin(app: App, function: str, look: Look) -> bool:
-    """Raises the mark and tells it; False for a database that is held, or is found to be behind."""
-    now, at = app.now(), None if look.outside is None else look.outside.at
-    found = transact(app, ALL_TENANTS, lambda tx: store.raise_unless_held(tx, at, now=now))
-    if found.held_reason is not None:
-        get_logger().error(HELD, function=function, reason=found.held_reason.value)
+def _begin(app: App, function: str, check: MarkCheck) -> bool:
+    """Raises the mark and publishes it; False if the database is held, or is behind."""
+    now, stored = app.now(), None if check.stored is None else check.stored.mark
+    installation = transact(app, ALL_TENANTS, lambda tx: store.raise_unless_held(tx, stored, now=now))
+    if installation.held_reason is not None:
+        get_logger().error(HELD, function=function, reason=installation.held_reason.value)
         return False
-    if _tell_if_reached(app, found, now):
-        watch_of(app).note(now)
+    if _try_to_publish_mark(app, installation, now):
+        mark_client_of(app).note_checked(now)
     return True
 
 
 def _end(app: App) -> None:
     now = app.now()
-    found = transact(app, ALL_TENANTS, lambda tx: store.raise_mark(tx, now=now))
-    if not found.is_held and _tell_if_reached(app, found, now):
-        _tell_changes_if_reached(app)
+    installation = transact(app, ALL_TENANTS, lambda tx: store.raise_mark(tx, now=now))
+    if not installation.is_held and _try_to_publish_mark(app, installation, now):
+        _try_to_publish_changes(app)
 
 
-def _tell_if_reached(app: App, found: Installation, now: dt.datetime) -> bool:
-    """What is not told now is told with the next mark: outside there is then an earlier one, which holds nobody."""
+def _try_to_publish_mark(app: App, installation: Installation, now: dt.datetime) -> bool:
+    """After a failure the next mark is published; until then the stored mark is earlier, which holds no database."""
     try:
-        tell(app, found, now=now)
-    except NotReached:
+        publish_mark(app, installation, now=now)
+    except MarkTableUnavailable:
         return False
     return True
 
 
-def _tell_changes_if_reached(app: App) -> None:
+def _try_to_publish_changes(app: App) -> None:
     try:
-        tell_changes(app)
-    except NotReached:
-        get_logger().info("restore_changes_wait")
+        publish_changes(app)
+    except MarkTableUnavailable:
+        get_logger().info("restore_changes_pending")
 
 
-def _look(app: App, now: dt.datetime) -> Look:
-    watch = watch_of(app)
-    if not watch.is_on:
-        return Look(None, is_checked=True)
-    installation = read(app).public_id
+def _check_mark(app: App, now: dt.datetime) -> MarkCheck:
+    client = mark_client_of(app)
+    if not client.is_on:
+        return MarkCheck(None, is_valid=True)
+    installation = read_installation(app).public_id
     try:
-        return Look(watch.ask(lambda outside: outside.read(installation)), is_checked=True)
-    except NotReached:
-        return Look(None, is_checked=watch.is_fresh(now))
+        return MarkCheck(client.call(lambda table: table.read(installation)), is_valid=True)
+    except MarkTableUnavailable:
+        return MarkCheck(None, is_valid=client.is_fresh(now))
 
 
-def _standing(app: App) -> tuple[Installation, bool]:
-    """The database's row, and whether it is known not to be behind: asked outside once an hour in each process."""
-    now, watch = app.now(), watch_of(app)
-    found = transact(app, ALL_TENANTS, store.read, reads_only=True, retry=for_requests())
-    if found.is_held or not watch.is_on or watch.is_fresh(now):
-        return found, True
+def _check_installation(app: App) -> tuple[Installation, bool]:
+    """The database's row, and whether it was compared with the stored mark; each process compares once an hour."""
+    now, client = app.now(), mark_client_of(app)
+    installation = transact(app, ALL_TENANTS, store.read, reads_only=True, retry=for_requests())
+    if installation.is_held or not client.is_on or client.is_fresh(now):
+        return installation, True
     try:
-        outside = watch.ask_at_once(lambda outside: outside.read(found.public_id))
-    except NotReached:
-        return found, False
-    at = None if outside is None else outside.at
+        stored = client.call_briefly(lambda table: table.read(installation.public_id))
+    except MarkTableUnavailable:
+        return installation, False
+    mark = None if stored is None else stored.mark
 
     def compare(tx: sa.Connection) -> Installation:
-        return store.hold_if_behind(tx, at, now=now)
+        return store.hold_if_behind(tx, mark, now=now)
 
     compared = transact(app, ALL_TENANTS, compare, retry=for_requests())
     if compared.held_reason is not None:
         get_logger().error(HELD, reason=compared.held_reason.value)
     else:
-        watch.note(now)
+        client.note_checked(now)
     return compared, True

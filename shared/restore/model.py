@@ -1,4 +1,4 @@
-"""The mark of an installation, the same as the store outside has it, and the changes that the store is told."""
+"""The mark of an installation, in the database and outside it, and the changes that are copied outside."""
 
 import datetime as dt
 import uuid
@@ -8,23 +8,23 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """How far an installation has acted outward; an accepted restore begins another epoch."""
+    """A counter of outward actions; an accepted restore starts a new epoch."""
 
     epoch: int
     number: int
 
 
 class HeldReason(StrEnum):
-    BEHIND = "behind"  # the store outside has a later mark: this is a copy, or was restored
-    BEGUN = "begun"  # an operator has said so
+    BEHIND = "behind"  # the stored mark is later, so this database is a copy, or was restored
+    BEGUN = "begun"  # by an operator
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The database's own row. What the last accepted restore lost happened from `restored_to` on."""
+    """The database's own row. The last accepted restore lost the changes from `restored_to` on."""
 
     public_id: uuid.UUID
-    at: Mark
+    mark: Mark
     moved_at: dt.datetime | None
     held_since: dt.datetime | None
     held_reason: HeldReason | None
@@ -37,14 +37,14 @@ class Installation:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
-    """The mark that the store outside was told last, and when."""
+class StoredMark:
+    """The latest mark outside the database, and its time."""
 
-    at: Mark
+    mark: Mark
     seen_at: dt.datetime
 
 
-class ChangeKind(StrEnum):
+class PrivacyChangeKind(StrEnum):
     ERASURE = "erasure"
     RESTRICTION = "restriction"
     OBJECTION = "objection"
@@ -52,19 +52,19 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """An erasure, or a right that somebody brought into force or lifted: by random ids, without a name.
+class PrivacyChange:
+    """An erasure, or a right that was put in force or lifted; contains random ids and no name.
 
-    `subject` is the public id of a person, or the tenant's own.
+    `subject` is the public id of a person, or of the tenant itself.
     """
 
     public_id: uuid.UUID
-    kind: ChangeKind
+    kind: PrivacyChangeKind
     tenant: uuid.UUID
     subject: uuid.UUID
     in_force: bool
     at: dt.datetime
 
 
-class NotReached(Exception):
-    """The store outside does not answer, or not in time."""
+class MarkTableUnavailable(Exception):
+    """The table outside the database gave no response in time."""

@@ -1,4 +1,4 @@
-"""The words of tenancy: tenant, user, role, plan and caller, as frozen values."""
+"""Tenant, user, role, plan and caller."""
 
 import datetime as dt
 import uuid
@@ -21,7 +21,7 @@ class Plan(StrEnum):
 
 class TenantStatus(StrEnum):
     ACTIVE = "active"
-    EXPIRED = "expired"  # of a trial; ask rules.status_at, since the job that writes it may not have run yet
+    EXPIRED = "expired"  # a trial; see rules.status_at, since the job that stores it may be late
     SUSPENDED = "suspended"
     CANCELLED = "cancelled"
 
@@ -33,7 +33,7 @@ class AuthProvider(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """An Azure DevOps organization of a tenant; new time and write-backs go to active ones."""
+    """An Azure DevOps organization of a tenant; only active ones get new time and write-backs."""
 
     id: int
     public_id: uuid.UUID
@@ -47,16 +47,16 @@ class Tenant:
     public_id: uuid.UUID
     name: str
     slug: str
-    organization: str  # the name of the default one of its Azure DevOps organizations, which is active
+    organization: str  # name of the default Azure DevOps organization, which is active
     plan: Plan
     status: TenantStatus
     time_zone: str
     trial_ends_at: dt.datetime | None
     seats_used: int
     seat_limit: int | None
-    write_back: bool  # hours go to Completed Work
+    write_back: bool  # hours are written to Completed Work
     forgotten_timer_limit_ms: int
-    lower_remaining_work: bool = False  # by what the write-back adds to Completed Work
+    lower_remaining_work: bool = False  # by the hours added to Completed Work
 
     @property
     def zone(self) -> ZoneInfo:
@@ -74,13 +74,13 @@ class User:
     is_active: bool
     first_sign_in_at: dt.datetime | None
     last_sign_in_at: dt.datetime | None
-    restricted_since: dt.datetime | None  # processing of their data is stopped, by restriction, objection or consent
-    pending_role: Role | None = None  # takes force when a super admin confirms the person
+    restricted_since: dt.datetime | None  # processing is stopped by restriction, objection or withdrawn consent
+    pending_role: Role | None = None  # applies when a super admin confirms the person
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The person who calls and the tenant they belong to, as the database has them in this transaction."""
+    """The calling user and their tenant, read in this transaction."""
 
     tenant: Tenant
     user: User

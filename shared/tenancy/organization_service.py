@@ -1,4 +1,4 @@
-"""Checks that new time goes to an active Azure DevOps organization of the tenant."""
+"""Checks Azure DevOps organizations of requests."""
 
 import sqlalchemy as sa
 
@@ -12,21 +12,21 @@ def is_default(tenant: Tenant, organization: Organization) -> bool:
 
 
 def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: bool = False) -> None:
-    """Lets through the name of an organization that new time may go to; `or_former` one that was active before, too.
+    """Lets through names of active organizations, with `or_former` also of inactive ones.
 
     Raises:
         InvalidRequest: `wrong_organization`.
     """
     if store.organization_key(name) == store.organization_key(tenant.organization):
-        return  # the default is active
+        return  # the default is always active
     found = store.find_all(tx, tenant.id)
     key = store.organization_key(name)
     if any((each.is_active or or_former) and store.organization_key(each.name) == key for each in found):
         return
     active = " or ".join(each.name for each in found if each.is_active)
     raise InvalidRequest(
-        f"{tenant.name} tracks time in the Azure DevOps organization {active}. A super admin can add {name}, or "
-        "activate it again.",
+        f"{tenant.name} tracks time in the Azure DevOps organization {active}. "
+        f"A super admin can add or activate {name}.",
         code="wrong_organization",
         errors=[FieldError("/organization", f"must be an active Azure DevOps organization of {tenant.name}: {active}")],
     )

@@ -1,4 +1,4 @@
-"""The Azure DevOps organizations of a tenant: find, add and rename them, and say which are active."""
+"""Finds, adds and changes the Azure DevOps organizations of a tenant."""
 
 import datetime as dt
 import uuid
@@ -35,7 +35,7 @@ def _of_organization(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
     return (of_tenant, table.c.organization_id == bindparam("organization", type_=sa.BigInteger))
 
 
-# What repeats the name follows it; rows of time do not.
+# Copies of the name change with it; rows of time have the id.
 _RENAME_PROJECTS: Final = (
     projects.update()
     .where(*_of_organization(projects))
@@ -55,12 +55,12 @@ _SET_DEFAULT: Final = (
 
 
 def organization_key(name: str) -> str:
-    """Azure DevOps gives organizations plain letters, digits and hyphens, and does not mind their case."""
+    """For comparing: Azure DevOps ignores case, and allows plain letters, digits and hyphens."""
     return name.lower()
 
 
 def find_all(tx: sa.Connection, tenant_id: int) -> list[Organization]:
-    """By name."""
+    """All organizations, by name."""
     return [_of(row) for row in tx.execute(_ALL, {"tenant": tenant_id})]
 
 
@@ -70,7 +70,7 @@ def find(tx: sa.Connection, tenant_id: int, name: str) -> Organization | None:
 
 
 def add(tx: sa.Connection, tenant_id: int, *, name: str, public_id: uuid.UUID, now: dt.datetime) -> Organization | None:
-    """A new one, which is active; None when the tenant has one of this name."""
+    """Adds an active organization; None if the tenant has one of this name."""
     values = {"tenant_id": tenant_id, "public_id": public_id, "name": name, "name_key": organization_key(name)}
     row = _ADD.run(tx, {**values, "is_active": True, "created_at": now})
     return None if row is None else _of(row)
@@ -81,7 +81,7 @@ def set_active(tx: sa.Connection, tenant_id: int, organization_id: int, *, is_ac
 
 
 def rename(tx: sa.Connection, tenant_id: int, old: Organization, *, name: str) -> None:
-    """Gives it another name, which no other one of the tenant has; the unique key refuses it otherwise."""
+    """Renames an organization; the unique key refuses a name of another one."""
     this = {"tenant": tenant_id, "organization": old.id}
     tx.execute(_RENAME, {**this, "to_name": name, "to_key": organization_key(name)})
     prefix = {"prefix": f"{organization_key(name)}/", "after_prefix": len(old.name) + 2}  # SQL counts from one
@@ -91,7 +91,7 @@ def rename(tx: sa.Connection, tenant_id: int, old: Organization, *, name: str) -
 
 
 def set_default(tx: sa.Connection, tenant_id: int, *, name: str, now: dt.datetime) -> None:
-    """Makes the tenant's default the organization of this name; whoever read the settings before is told so."""
+    """Sets the tenant's default organization, and raises the version of the settings."""
     tx.execute(_SET_DEFAULT, {"tenant": tenant_id, "to_name": name, "now": now})
 
 

@@ -1,4 +1,4 @@
-"""Finds the person that a request names: the caller, and for those who see everyone a colleague."""
+"""Resolves person ids of requests: the caller's own, and a colleague's for callers who see everyone."""
 
 import datetime as dt
 import uuid
@@ -11,13 +11,13 @@ from sqlalchemy import bindparam
 from shared.db.schema import users
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import restricted
-from shared.tenancy.store import stopped_since
+from shared.tenancy.rules import processing_restricted
+from shared.tenancy.store import restricted_since
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A row of users, in short. `restricted_since` is set where the processing of their data is stopped."""
+    """The identity of a user. `restricted_since` is set while processing of their data is stopped."""
 
     id: int
     public_id: uuid.UUID
@@ -31,19 +31,19 @@ _BY_PUBLIC_ID: Final = sa.select(
     users.c.id,
     users.c.public_id,
     users.c.display_name,
-    stopped_since(users).label("restricted_since"),
+    restricted_since(users).label("restricted_since"),
     users.c.erased_at.is_not(None).label("is_erased"),
 ).where(_OF_TENANT, users.c.public_id == bindparam("public"), users.c.merged_into.is_(None))
-_RESTRICTED_SINCE: Final = sa.select(stopped_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
+_RESTRICTED_SINCE: Final = sa.select(restricted_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
 _PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))
 
 
 def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool) -> Person:
-    """The person with an id of the wire; the caller where none is given, which asks the database nothing.
+    """The person with a public id; without an id the caller, without a query.
 
     Raises:
-        NotFound: nobody in the tenant has it, or the caller may see only themselves.
-        Forbidden: the processing of that person's data is stopped.
+        NotFound: no person of the tenant has the id, or the caller sees only themselves.
+        Forbidden: processing of the person's data is stopped.
     """
     own = caller.user
     if wanted is None or str(wanted).lower() == str(own.public_id):
@@ -52,14 +52,14 @@ def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *
     if found is None:
         raise not_found()
     if found.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return found
 
 
 def resolve_filter(
     tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool
 ) -> Person | None:
-    """As `resolve`, for a list: without an id, None for those who see everyone.
+    """As `resolve`, for filters: without an id None for callers who see everyone.
 
     Raises:
         NotFound, Forbidden: as `resolve`.
@@ -68,7 +68,7 @@ def resolve_filter(
 
 
 def find(tx: sa.Connection, tenant_id: int, wanted: str | uuid.UUID) -> Person | None:
-    """The person with an id of the wire; None for other text, and for an invitation that was merged into a person."""
+    """The person with a public id; None for other text and for merged invitations."""
     try:
         public_id = wanted if isinstance(wanted, uuid.UUID) else uuid.UUID(wanted)
     except ValueError:
@@ -82,7 +82,7 @@ def is_restricted(tx: sa.Connection, tenant_id: int, user_id: int) -> bool:
 
 
 def public_id_of(tx: sa.Connection, caller: Caller, user_id: int) -> uuid.UUID:
-    """The id on the wire of a row of users; the caller's own asks the database nothing."""
+    """The public id of a user; the caller's without a query."""
     if user_id == caller.user.id:
         return caller.user.public_id
     public_id: uuid.UUID = tx.execute(_PUBLIC_ID, {"tenant": caller.tenant.id, "user": user_id}).scalar_one()

@@ -1,4 +1,4 @@
-"""What a tenant's plan allows at an instant: the one answer that every slice uses."""
+"""Rules of the plan: status, tracking, seats, cancellation."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy.model import Plan, Role, Tenant, TenantStatus, User
 
 
-INACTIVE_AFTER: Final = dt.timedelta(days=30)  # without a sign-in: nobody waits for such an admin
+INACTIVE_AFTER: Final = dt.timedelta(days=30)  # an admin without a sign-in since counts as absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +20,21 @@ class Refusal:
 
 TRIAL_EXPIRED = Refusal(
     "trial_expired",
-    "The trial is over. Reading, exporting and stopping a running timer still work; to track new time, "
-    "a super admin can buy TimeTracker in the Azure Marketplace. Nothing has been deleted.",
+    "The trial has ended. You can still read, export and stop a running timer, and nothing was deleted. To track new "
+    "time, a super admin can buy TimeTracker in the Azure Marketplace.",
 )
 SUSPENDED = Refusal(
     "subscription_suspended",
-    "The subscription is suspended. Reading, exporting and stopping a running timer still work; to track new "
-    "time, a super admin can settle the payment in the Azure Marketplace.",
+    "The subscription is suspended. You can still read, export and stop a running timer. To track new time, a super "
+    "admin can settle the payment in the Azure Marketplace.",
 )
 CANCELLED = Refusal(
     "subscription_cancelled",
-    "The subscription was cancelled. Admins can still read and export, and a running timer can be stopped; to track "
+    "The subscription was canceled. Admins can still read and export, and a running timer can be stopped. To track "
     "new time, a super admin can buy TimeTracker again in the Azure Marketplace.",
 )
-
-
 _SHORT_ID: Final = 8
-_OF_THE_CLOCK: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
+_OF_A_TRIAL: Final = frozenset({TenantStatus.ACTIVE, TenantStatus.EXPIRED})
 _REFUSALS: Final = {
     TenantStatus.EXPIRED: TRIAL_EXPIRED,
     TenantStatus.SUSPENDED: SUSPENDED,
@@ -45,25 +43,25 @@ _REFUSALS: Final = {
 
 
 def status_at(tenant: Tenant, at: dt.datetime) -> TenantStatus:
-    """The state at an instant. Whether a trial is over is its end's to say, not the job's that writes it down.
+    """The status at an instant. A trial ends at its end date, not when the job stores that.
 
-    So an hour of the trial that is reported late counts, whether or not the job has run in between.
+    So a late event from the trial counts, whether or not the job has run since.
     """
-    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_THE_CLOCK:
+    if tenant.plan is Plan.TRIAL and tenant.trial_ends_at is not None and tenant.status in _OF_A_TRIAL:
         return TenantStatus.ACTIVE if at < tenant.trial_ends_at else TenantStatus.EXPIRED
     return tenant.status
 
 
 def tracking_refusal(tenant: Tenant, now: dt.datetime) -> Refusal | None:
-    """Why new time may not be tracked at `now`, or None when it may."""
+    """The reason why no new time can be tracked, or None."""
     return _REFUSALS.get(status_at(tenant, now))
 
 
 def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
-    """Lets through whoever may start or enter time.
+    """Refuses new time if the plan does not allow it.
 
     Raises:
-        PaymentRequired: with the code and what to do next.
+        PaymentRequired: with the reason.
     """
     refusal = tracking_refusal(tenant, now)
     if refusal is not None:
@@ -71,14 +69,14 @@ def require_tracking(tenant: Tenant, now: dt.datetime) -> None:
 
 
 def trial_days_left(tenant: Tenant, now: dt.datetime) -> int | None:
-    """Days of a trial that are left, the running one included; 0 when it is over, None when there is no trial."""
+    """The days left in a trial, with today; 0 after its end, None without a trial."""
     if tenant.plan is not Plan.TRIAL or tenant.trial_ends_at is None:
         return None
     return max(0, -((now - tenant.trial_ends_at) // dt.timedelta(days=1)))
 
 
 def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
-    """How many enabled accounts the plan admits; None is without a cap, 0 is none at all."""
+    """The number of active accounts that the plan allows; None for unlimited."""
     match tenant.plan:
         case Plan.TRIAL:
             return trial_user_limit
@@ -89,7 +87,7 @@ def seat_cap(tenant: Tenant, trial_user_limit: int) -> int | None:
 
 
 def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
-    """After a cancellation admins read and export; nobody changes anything, and users see nothing more.
+    """After a cancellation admins can read and export. Nobody can change data, and users have no access.
 
     Raises:
         PaymentRequired: `subscription_cancelled`.
@@ -98,56 +96,50 @@ def require_not_cancelled(tenant: Tenant, role: Role, *, writes: bool) -> None:
         raise PaymentRequired(CANCELLED.detail, code=CANCELLED.code)
 
 
-def deactivated() -> Forbidden:
+def user_deactivated() -> Forbidden:
     return Forbidden(
-        "Your account was deactivated by an admin of your organisation. Ask them to reactivate it.",
+        "Your account was deactivated by an admin of your organization. Ask an admin to reactivate it.",
         code="user_deactivated",
     )
 
 
 def require_processing(user: User) -> None:
-    """Lets through whoever has not had the processing of their data stopped.
+    """Refuses a person who stopped the processing of their data.
 
     Raises:
         Forbidden: `processing_restricted`.
     """
     if user.restricted_since is not None:
-        raise restricted(own=True)
+        raise processing_restricted(own=True)
 
 
-def restricted(*, own: bool = False) -> Forbidden:
-    """Of a person who has had the processing of their data stopped: it stays, and nothing more is done with it."""
+def processing_restricted(*, own: bool = False) -> Forbidden:
+    """The error for a person who stopped the processing of their data: it is stored, and not used."""
     if own:
         detail = (
-            "You have had the processing of your data stopped, so no new time is tracked. Lift that in "
-            "your privacy settings to go on. Stopping a running timer, reading and correcting your own time still work."
+            "You have stopped the processing of your data, so no new time is tracked. To track time again, resume it "
+            "in your privacy settings. You can still stop a running timer, and read and correct your own time."
         )
     else:
-        detail = "This person has had the processing of their data stopped. It is kept, and shown to nobody else."
+        detail = "This person has stopped the processing of their data. It is stored, and not shown to others."
     return Forbidden(detail, code="processing_restricted")
 
 
-def no_seat(tenant: Tenant, cap: int | None) -> Forbidden:
-    """The refusal of one account more than the plan admits."""
+def seat_limit_error(tenant: Tenant, cap: int | None) -> Forbidden:
+    """The error for one account more than the plan allows."""
     if tenant.plan is Plan.TRIAL:
         return Forbidden(
-            f"A trial admits {cap} people, and {tenant.name} has them. A super admin can deactivate somebody or buy "
-            "TimeTracker in the Azure Marketplace.",
+            f"A trial is limited to {cap} people, and {tenant.name} has reached that limit. A super admin can "
+            "deactivate an account, or buy TimeTracker in the Azure Marketplace.",
             code="trial_user_limit_reached",
         )
     return Forbidden(
-        f"All {cap} seats of {tenant.name} are taken. A super admin can deactivate somebody or add seats in the Azure "
-        "Marketplace.",
+        f"All {cap} seats of {tenant.name} are in use. A super admin can deactivate an account, or add seats in the "
+        "Azure Marketplace.",
         code="seat_limit_reached",
     )
 
 
 def short_id(public_id: uuid.UUID) -> str:
-    """The beginning of a person's id, which tells people apart whom name and address do not."""
+    """The beginning of a person's id, to tell people of the same name apart."""
     return str(public_id)[:_SHORT_ID]
-
-
-def month_key(instant: dt.datetime, tenant: Tenant) -> int:
-    """The calendar month of an instant in the tenant's time zone, as yyyymm."""
-    local = instant.astimezone(tenant.zone)
-    return local.year * 100 + local.month

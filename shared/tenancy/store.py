@@ -1,4 +1,4 @@
-"""The only way from a verified token to rows: reads the caller, and keeps who signed in in which month."""
+"""Reads tenants and callers, and records sign-ins by month."""
 
 import datetime as dt
 import uuid
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from shared.calendar import Month
 from shared.db.row_level_security import set_tenant
 from shared.db.schema import tenants, user_months, users
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.tenancy.model import AuthProvider, Caller, Plan, Role, Tenant, TenantStatus, User
 
 
@@ -32,24 +32,24 @@ TENANT_COLUMNS: Final = (
 )
 
 
-def stopped_since(people: sa.FromClause) -> sa.ColumnElement[dt.datetime | None]:
-    """When a person had the processing of their data stopped, by whichever right; NULL when they have not."""
+def restricted_since(people: sa.FromClause) -> sa.ColumnElement[dt.datetime | None]:
+    """The time since when processing of a person's data is stopped, by any right; NULL if it is not."""
     return sa.func.coalesce(people.c.restricted_at, people.c.objected_at, people.c.consent_withdrawn_at)
 
 
-def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
-    """A condition for people whose data may be processed."""
+def not_restricted(people: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The condition that a person's data may be processed."""
     return sa.and_(
         people.c.restricted_at.is_(None), people.c.objected_at.is_(None), people.c.consent_withdrawn_at.is_(None)
     )
 
 
-def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """A condition for people whose data this user may be shown: not that of somebody else who has had it stopped.
+def visible_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """The condition that the viewer may see a person's data: processing is not stopped, or it is the viewer's own.
 
-    An invitation that was merged into them is theirs.
+    An invitation that was merged into the viewer is their own.
     """
-    return sa.or_(not_stopped(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
+    return sa.or_(not_restricted(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
 
 
 USER_COLUMNS: Final = (
@@ -63,18 +63,18 @@ USER_COLUMNS: Final = (
     users.c.is_active,
     users.c.first_sign_in_at,
     users.c.last_sign_in_at,
-    stopped_since(users).label("restricted_since"),
+    restricted_since(users).label("restricted_since"),
 )
 _CALLER: Final[sa.Select[Any]] = (
     sa.select(*TENANT_COLUMNS, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
     .join(users, users.c.tenant_id == tenants.c.id)
     .where(tenants.c.entra_tenant_id == bindparam("tid"), users.c.entra_object_id == bindparam("oid"))
 )
-_CALLER_LOCKED: Final = locked(_CALLER, users)
+_CALLER_LOCKED: Final = for_update(_CALLER, users)
 _TENANT: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.entra_tenant_id == bindparam("tid"))
-_TENANT_LOCKED: Final = locked(_TENANT, tenants)
+_TENANT_LOCKED: Final = for_update(_TENANT, tenants)
 _TENANT_BY_ID: Final[sa.Select[Any]] = sa.select(*TENANT_COLUMNS).where(tenants.c.id == bindparam("tenant"))
-_TENANT_FOR_UPDATE: Final = locked(_TENANT_BY_ID, tenants)
+_TENANT_FOR_UPDATE: Final = for_update(_TENANT_BY_ID, tenants)
 _m = user_months.c
 _SIGNED_IN_AGAIN = (
     user_months.update()
@@ -93,7 +93,7 @@ _SIGNED_IN = InsertIfAbsent(
 )
 
 
-def tenant_of(row: sa.Row[Any]) -> Tenant:
+def to_tenant(row: sa.Row[Any]) -> Tenant:
     return Tenant(
         id=row.id,
         public_id=row.public_id,
@@ -112,8 +112,8 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
     )
 
 
-def user_of(row: sa.Row[Any], prefix: str = "") -> User:
-    """The user in a row whose columns may carry a prefix."""
+def to_user(row: sa.Row[Any], prefix: str = "") -> User:
+    """The user of a row, whose columns may have a prefix."""
 
     def value(name: str) -> Any:  # noqa: ANN401 - of any column
         return getattr(row, prefix + name)
@@ -134,39 +134,38 @@ def user_of(row: sa.Row[Any], prefix: str = "") -> User:
 
 
 def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller | None:
-    """The person behind a token; with `lock`, one user's writes happen one after another."""
+    """The caller with these directory ids; with `lock` the user is locked, so that their writes run in order."""
     row = tx.execute(_CALLER_LOCKED if lock else _CALLER, {"tid": uuid.UUID(tid), "oid": uuid.UUID(oid)}).first()
     if row is None:
         return None
     set_tenant(tx, row.id)
-    return Caller(tenant_of(row), user_of(row, "user_"))
+    return Caller(to_tenant(row), to_user(row, "user_"))
 
 
 def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
-    """The tenant of a directory; with `lock`, what is decided about its accounts happens one after another."""
+    """The tenant of a directory; with `lock` it is locked, so that changes of its accounts run in order."""
     row = tx.execute(_TENANT_LOCKED if lock else _TENANT, {"tid": uuid.UUID(tid)}).first()
     if row is None:
         return None
     set_tenant(tx, row.id)
-    return tenant_of(row)
+    return to_tenant(row)
 
 
 def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     set_tenant(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
+    return to_tenant(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
 def lock_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
-    """The tenant as it is now, held until the transaction ends: decisions about its people queue up."""
+    """The tenant, locked until the transaction ends, so that changes of its people run in order."""
     set_tenant(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
+    return to_tenant(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
 
 
 def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: Month, at: dt.datetime) -> None:
-    """Keeps the first and the last sign-in of the month (yyyymm, tenant time zone), which its bill asks for.
+    """Stores the first and the last sign-in of a month in the tenant's time zone, for its bill.
 
-    Those on a paid plan are kept beside: a trial before it and a look around after its end are no part of the bill, and
-    hide nothing that is.
+    Sign-ins on a paid plan are stored separately, since those before or after it are not billed.
     """
     is_paid = tenant.plan is Plan.PAID and tenant.status is not TenantStatus.CANCELLED
     key = {"month": month.key, "tenant": tenant.id, "person": user_id, "at": at}

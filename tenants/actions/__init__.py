@@ -1,1 +1,1 @@
-"""The action log: people's actions in the product, put on record and shown to their admins."""
+"""The action log: actions of people in the product, recorded for their admins."""

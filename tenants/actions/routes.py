@@ -1,7 +1,6 @@
-"""The HTTP functions of the action log: anybody's actions go in, admins read them."""
+"""The HTTP functions of the action log: everyone records actions, admins read them."""
 
 from http import HTTPMethod, HTTPStatus
-from urllib.parse import urlencode
 
 import azure.functions as func
 
@@ -28,30 +27,30 @@ blueprint = func.Blueprint()
         path="actions",
         tag="actions",
         body=NewActions,
-        answers={202: Answer("What became of them", RecordedActions)},
+        answers={202: Answer("The numbers of recorded and dropped actions", RecordedActions)},
     ),
 )
 def record_actions(call: Call, body: NewActions) -> Reply:
-    """Put what you did in the product on record.
+    """Record user actions.
 
-    One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes ahead counts as
-    now. When the log cannot be reached in time the answer is still 202, and says under `dropped` how many are lost; do
-    not send them again.
+    One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes in the future
+    counts as now. If the action log cannot be reached in time the response is still 202, with the number of lost
+    actions under `dropped`; do not send them again.
     """
-    said = body.to_said()
-    tag = actions_service.tag_of(call.idempotency_key, call.app.new_id())
+    sent = body.to_sent()
+    tag = actions_service.request_tag(call.idempotency_key, call.app.new_id())
     with call.transaction() as tx:
-        actions = actions_service.to_actions(call.caller, said, now=call.now, tag=tag)
+        actions = actions_service.build_actions(call.work(tx), call.caller.user, sent, tag=tag)
         reply = call.answer(tx, HTTPStatus.ACCEPTED, RecordedActions(accepted=len(actions), dropped=0))
-    # The log may be a service of its own: it is written outside the transaction, and only by whoever got the key.
-    dropped = actions_service.keep(
+    # The log may be another service: it is written outside the transaction, and only once per idempotency key.
+    dropped = actions_service.append(
         action_log.of(call.app), actions, operation=call.operation.id, request_id=call.request_id
     )
     if not dropped:
         return reply
     with call.transaction() as tx:
-        told = RecordedActions(accepted=len(actions) - dropped, dropped=dropped)
-        return call.replace_reply(tx, Reply.of(HTTPStatus.ACCEPTED, told))
+        result = RecordedActions(accepted=len(actions) - dropped, dropped=dropped)
+        return call.replace_reply(tx, Reply.of(HTTPStatus.ACCEPTED, result))
 
 
 @route(
@@ -62,32 +61,26 @@ def record_actions(call: Call, body: NewActions) -> Reply:
         path="actions",
         tag="actions",
         query=ActionQuery,
-        answers={200: Answer("A page of the log", ActionPage)},
+        answers={200: Answer("A page of the action log", ActionPage)},
         problems=PERSON,
     ),
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:
-    """What people did in the product, newest first."""
+    """User actions, newest first."""
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
-        user_id = None if person is None else person.id
-        after = actions_service.page_end(tx, call.caller, query.after)
-    tenant_id = call.caller.tenant.id
-    found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, most=query.page_size + 1)
+        after = actions_service.resolve_cursor(tx, call.caller.tenant.id, query.after)
+    tenant_id, user_id = call.caller.tenant.id, None if person is None else person.id
+    found = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, limit=query.limit)
     with call.transaction() as tx:
-        names = actions_store.people(tx, tenant_id, (action.user_id for action in found))
-        known = [(action, names[action.user_id]) for action in found[: query.page_size] if action.user_id in names]
+        authors = actions_store.find_authors(tx, tenant_id, (action.user_id for action in found))
         viewer = call.caller.user.id
+        rows = [(row, authors[row.user_id]) for row in found[: query.page_size] if row.user_id in authors]
         items = [
-            ActionItem.of(action, who.public_id) for action, who in known if not who.is_restricted or who.id == viewer
+            ActionItem.of(action, author.public_id)
+            for action, author in rows
+            if not author.is_restricted or author.id == viewer
         ]
-        more = known and len(found) > query.page_size
-        end = encode(known[-1][0].row_key, known[-1][1].public_id) if more else None
-        return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=_next(query, end)))
-
-
-def _next(query: ActionQuery, end: str | None) -> str | None:
-    if end is None:
-        return None
-    parameters = {"user": query.user, "pageSize": query.page_size, "after": end}
-    return "/api/actions?" + urlencode({name: value for name, value in parameters.items() if value is not None})
+        last = encode(rows[-1][0].row_key, rows[-1][1].public_id) if rows else None
+        link = None if last is None else query.next_link("actions", found, lambda _: last)
+        return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=link))

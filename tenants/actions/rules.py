@@ -1,4 +1,4 @@
-"""What may be said of an action: when it happened, and on which page, in words that name nobody."""
+"""Valid times and pages of actions; pure."""
 
 import datetime as dt
 import re
@@ -12,15 +12,15 @@ _PATH: Final = re.compile(r"\A/(?:[A-Za-z0-9._~/-]|%[0-9A-Fa-f]{2})*\Z")
 _HIDDEN: Final = re.compile(r"[@?#%\\:\x00-\x1f\x7f]|//")
 
 
-def when(said: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
-    """When it happened: a clock that is a little fast means now. None for what is too old, or yet to come."""
-    if said is None:
+def resolve_time(sent: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    """The time of an action, at most now; None where it is too old or too far in the future."""
+    if sent is None:
         return now
-    if not now - OLDEST <= said <= now + SKEW:
+    if not now - OLDEST <= sent <= now + SKEW:
         return None
-    return min(said, now)
+    return min(sent, now)
 
 
 def is_plain_path(page: str) -> bool:
-    """Whether it is a path and nothing else, even when decoded: no host, query, fragment or address of anybody."""
+    """Whether the text, also decoded, is only a path: without host, query, fragment or e-mail address."""
     return _PATH.match(page) is not None and _HIDDEN.search(unquote(page)) is None

@@ -1,14 +1,15 @@
-"""What the extension sends to put actions on record, and what admins read of them."""
+"""Actions in requests of the extension, and in responses to admins."""
 
 import uuid
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import Instant, InstantInput, WireModel
 from tenants.actions.log.model import Action
 from tenants.actions.rules import is_plain_path
-from tenants.actions.service import Said
+from tenants.actions.service import SentAction
 
 
 MOST_AT_ONCE: Final = 50
@@ -16,29 +17,33 @@ MOST_AT_ONCE: Final = 50
 
 def _plain_path(value: str) -> str:
     if not is_plain_path(value):
-        raise ValueError("must be a path like /reports/month: without host, query, fragment or anybody's address")
+        raise ValueError("must be a path like /reports/month, without host, query, fragment or e-mail address")
     return value
 
 
 ActionType = Annotated[
     str,
-    Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$", max_length=64, examples=["timer.start"], description="what was done"),
+    Field(
+        pattern=r"^[a-z][a-z0-9_.-]{0,63}$", max_length=64, examples=["timer.start"], description="the kind of action"
+    ),
 ]
 Page = Annotated[
     str,
-    Field(min_length=1, max_length=200, examples=["/reports/month"], description="where: a path and nothing else"),
+    Field(min_length=1, max_length=200, examples=["/reports/month"], description="path of the page"),
     AfterValidator(_plain_path),
 ]
-SaidAt = Annotated[InstantInput, Field(description="when, at most 24 hours ago; now when left out")]
+SentTime = Annotated[
+    InstantInput, Field(description="time of the action; at most 24 hours in the past; defaults to now")
+]
 
 
 class NewAction(WireModel):
     type: ActionType
     page: Page
-    at: SaidAt | None = None
+    at: SentTime | None = None
 
-    def to_said(self, pointer: str) -> Said:
-        return Said(pointer, self.type, self.page, self.at)
+    def to_sent(self, pointer: str) -> SentAction:
+        return SentAction(pointer, self.type, self.page, self.at)
 
 
 def _one_or_many(schema: dict[str, Any]) -> None:
@@ -53,7 +58,7 @@ class NewActions(WireModel):
     items: Annotated[list[NewAction], Field(fail_fast=True, min_length=1, max_length=MOST_AT_ONCE)] | None = None
     type: ActionType | None = None
     page: Page | None = None
-    at: SaidAt | None = None
+    at: SentTime | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -62,23 +67,23 @@ class NewActions(WireModel):
             raise ValueError("must be either one action, with type and page, or items")
         return self
 
-    def to_said(self) -> list[Said]:
+    def to_sent(self) -> list[SentAction]:
         if self.items is not None:
-            return [item.to_said(f"/items/{place}") for place, item in enumerate(self.items)]
-        assert self.type is not None  # noqa: S101 - the validator has seen to it
+            return [item.to_sent(f"/items/{place}") for place, item in enumerate(self.items)]
+        assert self.type is not None  # noqa: S101 - checked by the validator
         assert self.page is not None  # noqa: S101 - likewise
-        return [Said("", self.type, self.page, self.at)]
+        return [SentAction("", self.type, self.page, self.at)]
 
 
 class RecordedActions(WireModel):
-    accepted: Annotated[int, Field(ge=0, description="how many are on record")]
-    dropped: Annotated[int, Field(ge=0, description="how many are lost, since the log could not be reached in time")]
+    accepted: Annotated[int, Field(ge=0, description="number of recorded actions")]
+    dropped: Annotated[
+        int, Field(ge=0, description="number of lost actions; the action log could not be reached in time")
+    ]
 
 
-class ActionQuery(WireModel):
-    user: str | None = Field(None, description="only this person's")
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
+class ActionQuery(PageQuery):
+    user: str | None = Field(None, description="id of the person whose actions to list")
 
 
 class ActionItem(WireModel):
@@ -94,4 +99,4 @@ class ActionItem(WireModel):
 
 class ActionPage(WireModel):
     items: list[ActionItem]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK

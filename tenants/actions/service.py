@@ -1,4 +1,4 @@
-"""Puts what people do in the product on record, and finds it for their admins."""
+"""Builds and appends actions, and resolves the cursor of a page of them."""
 
 import contextlib
 import datetime as dt
@@ -12,16 +12,17 @@ import sqlalchemy as sa
 from shared.errors import FieldError, InvalidRequest
 from shared.http.paging import invalid_cursor
 from shared.log import get_logger, where
-from shared.tenancy.model import Caller
+from shared.tenancy.model import User
+from shared.work import Work
 from tenants.actions import store as actions_store
 from tenants.actions.log.cursor import decode
-from tenants.actions.log.model import Action, ActionLog, NotKept, row_key
-from tenants.actions.rules import when
+from tenants.actions.log.model import Action, ActionLog, AppendFailed, row_key
+from tenants.actions.rules import resolve_time
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An action as its sender tells it; `pointer` is its place in the request."""
+class SentAction:
+    """An action in a request; `pointer` is its place there."""
 
     pointer: str
     action_type: str
@@ -29,69 +30,68 @@ class Said:
     at: dt.datetime | None
 
 
-def tag_of(idempotency_key: str | None, new_id: uuid.UUID) -> str:
-    """What tells this request's rows from any other's; a repeat with the same key makes the same."""
+def request_tag(idempotency_key: str | None, new_id: uuid.UUID) -> str:
+    """A tag for the rows of one request; a repeat with the same key has the same tag."""
     if idempotency_key is None:
         return new_id.hex[:8]
     return hashlib.sha256(idempotency_key.encode()).hexdigest()[:8]
 
 
-def to_actions(caller: Caller, said: Sequence[Said], *, now: dt.datetime, tag: str) -> list[Action]:
-    """What is to be written, all of it or nothing.
+def build_actions(work: Work, user: User, sent: Sequence[SentAction], *, tag: str) -> list[Action]:
+    """The actions to append, all or none.
 
     Raises:
-        InvalidRequest: something is said to have happened too long ago, or not yet.
+        InvalidRequest: the time of an action is too old or in the future.
     """
-    instants = [when(each.at, now) for each in said]
-    wrong = [
+    times = [resolve_time(each.at, work.now) for each in sent]
+    errors = [
         FieldError(f"{each.pointer}/at", "must be within the last 24 hours")
-        for each, instant in zip(said, instants, strict=True)
-        if instant is None
+        for each, time in zip(sent, times, strict=True)
+        if time is None
     ]
-    if wrong:
+    if errors:
         raise InvalidRequest(
-            "Send an action within 24 hours, and not before it happens. Leave `at` out for now.",
+            "An action can be recorded for 24 hours after it happened, and not before.",
             code="invalid_body",
-            errors=wrong[:20],
+            errors=errors[:20],
         )
-    user = caller.user.id
     return [
         Action(
-            caller.tenant.id,
-            user,
-            row_key(instant, user_id=user, tag=tag, place=place),
-            it.action_type,
-            it.page,
-            instant,
+            work.tenant.id,
+            user.id,
+            row_key(time, user_id=user.id, tag=tag, place=place),
+            each.action_type,
+            each.page,
+            time,
         )
-        for place, (it, instant) in enumerate(zip(said, instants, strict=True))
-        if instant is not None
+        for place, (each, time) in enumerate(zip(sent, times, strict=True))
+        if time is not None
     ]
 
 
-def keep(log: ActionLog, actions: Sequence[Action], *, operation: str, request_id: str) -> int:
-    """Writes them; how many could not be. No money hangs on the log, so its failure is told and counted, not raised."""
+def append(log: ActionLog, actions: Sequence[Action], *, operation: str, request_id: str) -> int:
+    """Appends actions; returns the number of lost ones. A failure is only logged: no money depends on the log."""
     try:
         log.append(actions)
-    except Exception as error:  # noqa: BLE001 - whatever the log does, the caller goes on
-        count, reason = (error.count, error.reason) if isinstance(error, NotKept) else (len(actions), "failed")
-        facts = {"requestId": request_id, "operation": operation, "count": count, "reason": reason}
-        get_logger().error("actions_dropped", **facts, **where(error.__cause__ or error))
+    except Exception as error:  # noqa: BLE001 - a failure of the log must not fail the request
+        count, reason = (error.count, error.reason) if isinstance(error, AppendFailed) else (len(actions), "failed")
+        fields = {"requestId": request_id, "operation": operation, "count": count, "reason": reason}
+        get_logger().error("actions_dropped", **fields, **where(error.__cause__ or error))
         return count
     return 0
 
 
-def page_end(tx: sa.Connection, caller: Caller, after: str | None) -> str | None:
-    """The row key at which the page before ended.
+def resolve_cursor(tx: sa.Connection, tenant_id: int, after: str | None) -> str | None:
+    """The row key in a cursor; None without one.
 
     Raises:
-        InvalidRequest: no page of this tenant ended there.
+        InvalidRequest: no page of this tenant has this cursor.
     """
     if after is None:
         return None
     with contextlib.suppress(ValueError):
         cursor = decode(after)
-        found = actions_store.find(tx, caller.tenant.id, cursor.user)
-        if found is not None:
-            return cursor.row_key(found.id)
+        user_id = actions_store.find_user_id(tx, tenant_id, cursor.user)
+        if user_id is not None:
+            return cursor.row_key(user_id)
     raise invalid_cursor()

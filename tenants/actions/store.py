@@ -1,4 +1,4 @@
-"""People as the action log needs them: from the ids that strangers see to row numbers, and back."""
+"""Finds the users that a cursor or rows of the action log name."""
 
 import uuid
 from collections.abc import Iterable
@@ -9,33 +9,31 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import users
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
-_IN_TENANT: Final = users.c.tenant_id == bindparam("tenant")
-_ROW = sa.select(users.c.id, stopped_since(users).label("restricted_since")).where(
-    _IN_TENANT, users.c.public_id == bindparam("public")
-)
-_PUBLIC = sa.select(users.c.id, users.c.public_id, stopped_since(users).label("restricted_since")).where(
-    _IN_TENANT, users.c.id.in_(bindparam("ids", expanding=True))
+_OF_TENANT: Final = users.c.tenant_id == bindparam("tenant")
+_USER_ID: Final = sa.select(users.c.id).where(_OF_TENANT, users.c.public_id == bindparam("public"))
+_AUTHORS: Final = sa.select(users.c.id, users.c.public_id, restricted_since(users).label("restricted_since")).where(
+    _OF_TENANT, users.c.id.in_(bindparam("ids", expanding=True))
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
-    """`is_restricted`: they have had the processing of their data stopped."""
+class ActionAuthor:
+    """`is_restricted`: processing of their data is stopped."""
 
     id: int
     public_id: uuid.UUID
     is_restricted: bool
 
 
-def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Who | None:
-    row = tx.execute(_ROW, {"tenant": tenant_id, "public": public_id}).first()
-    return None if row is None else Who(row.id, public_id, row.restricted_since is not None)
+def find_user_id(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> int | None:
+    found: int | None = tx.execute(_USER_ID, {"tenant": tenant_id, "public": public_id}).scalar()
+    return found
 
 
-def people(tx: sa.Connection, tenant_id: int, row_numbers: Iterable[int]) -> dict[int, Who]:
-    """By their row numbers; who is not there any more is left out."""
-    rows = tx.execute(_PUBLIC, {"tenant": tenant_id, "ids": sorted(set(row_numbers))})
-    return {row.id: Who(row.id, row.public_id, row.restricted_since is not None) for row in rows}
+def find_authors(tx: sa.Connection, tenant_id: int, user_ids: Iterable[int]) -> dict[int, ActionAuthor]:
+    """The authors by row id, without those that no longer exist."""
+    rows = tx.execute(_AUTHORS, {"tenant": tenant_id, "ids": sorted(set(user_ids))})
+    return {row.id: ActionAuthor(row.id, row.public_id, row.restricted_since is not None) for row in rows}

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
-from shared.jobs import Outcome, for_each_tenant, transact
+from shared.jobs import Outcome, for_each_tenant, job_work, transact
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Work
 from tenants.invitations.service import end_expired
@@ -32,7 +32,7 @@ def end_all_invitations(app: App) -> Outcome:
     now = app.now()
 
     def process(tx: sa.Connection, tenant_id: int) -> int:
-        moved = move_left_behind(tx, tenant_id, now=now)
+        moved = move_left_behind(job_work(app, tx, tenant_id, now))
         tenant = lock_tenant(tx, tenant_id)
         return moved + end_expired(Work(tx, tenant, SERVICE, now, app.new_id))
 

@@ -1,1 +1,1 @@
-"""Notices on a tenant's pages: changes of roles, exports, erasures and purchases."""
+"""Notices: changes of super admins, exports, erasures, purchases and restores."""

@@ -1,4 +1,4 @@
-"""The HTTP functions of notices: read, seen, dismissed."""
+"""The HTTP functions for listing notices and marking them as seen or dismissed."""
 
 from collections.abc import Callable
 from http import HTTPMethod, HTTPStatus
@@ -11,7 +11,8 @@ from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import NOT_FOUND, Answer, Operation
-from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.paging import id_cursor
+from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from tenants.notices import store
@@ -40,16 +41,15 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
     Super admins are notified of each change of super admins, role that waits for them, export of all data, scheduled
     erasure, purchase and cancellation; everyone, when TimeTracker was restored from a backup. There is no mail.
     """
-    end = None
-    if query.after is not None and (end := public_id(query.after)) is None:
-        raise not_a_page_end()
+    after = id_cursor(query.after)
     with call.transaction() as tx:
         viewer = _viewer(call)
-        rows = store.page(tx, viewer, with_dismissed=query.include_dismissed, end=end, most=query.page_size + 1)
-        require_page(rows, query.after)
+        rows = store.page(tx, viewer, with_dismissed=query.include_dismissed, after=after, limit=query.limit)
+        query.require_rows(rows)
         items = [Notice.of(row, now=call.now) for row in rows[: query.page_size]]
-        link = query.link_after(items[-1]) if len(rows) > query.page_size else None
-        return call.answer(tx, HTTPStatus.OK, Notices(items=items, unseen=store.unseen(tx, viewer), next_link=link))
+        link = query.next_link("notices", rows, lambda row: row.id)
+        unseen = store.count_unseen(tx, viewer)
+        return call.answer(tx, HTTPStatus.OK, Notices(items=items, unseen=unseen, next_link=link))
 
 
 @route(
@@ -67,7 +67,7 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
 def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Mark a notice as seen."""
     with call.transaction() as tx:
-        return _marked(call, tx, store.see)
+        return _mark(call, tx, store.mark_seen)
 
 
 @route(
@@ -88,18 +88,18 @@ def dismiss_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has n
     For you alone: others still have it, and you find it again with `includeDismissed`.
     """
     with call.transaction() as tx:
-        return _marked(call, tx, store.dismiss)
+        return _mark(call, tx, store.dismiss)
 
 
-def _marked(call: Call, tx: sa.Connection, mark: Callable[..., None]) -> Reply:
-    viewer, wanted = _viewer(call), public_id(call.path("id"))
-    found = None if wanted is None else store.find(tx, viewer, wanted)
-    if found is None:
+def _mark(call: Call, tx: sa.Connection, mark: Callable[..., None]) -> Reply:
+    viewer, notice_id = _viewer(call), public_id(call.path("id"))
+    notice = None if notice_id is None else store.find(tx, viewer, notice_id)
+    if notice is None:
         raise NotFound("There is no such notice for you.")
-    mark(tx, viewer, found, now=call.now)
-    again = store.find(tx, viewer, found.id)
-    assert again is not None, "notices stay, and so does the reader's role while they are held"  # noqa: S101 - ours
-    return call.answer(tx, HTTPStatus.OK, Notice.of(again, now=call.now))
+    mark(tx, viewer, notice, now=call.now)
+    marked = store.find(tx, viewer, notice.id)
+    assert marked is not None, "notices are not removed, and the reader's role is locked"  # noqa: S101 - ours
+    return call.answer(tx, HTTPStatus.OK, Notice.of(marked, now=call.now))
 
 
 def _viewer(call: Call) -> Viewer:

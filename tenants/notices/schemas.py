@@ -1,47 +1,41 @@
-"""Notices on the wire: what happened, in a sentence, and whether the reader has seen it."""
+"""Notices in responses, each with its text and whether the reader has seen it."""
 
 import datetime as dt
-from typing import Annotated, Self
-from urllib.parse import urlencode
+from typing import Self
 
 from pydantic import Field
 
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import Instant, WireModel
 from shared.notices import NoticeKind
 from tenants.notices.rules import text_of
-from tenants.notices.store import Named, NoticeRow
+from tenants.notices.store import NoticeRow, PersonName
 
 
-class NoticesQuery(WireModel):
-    include_dismissed: bool = Field(default=False, description="also those that you have dismissed")
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
-
-    def link_after(self, last: "Notice") -> str:
-        chosen = {"includeDismissed": "true"} if self.include_dismissed else {}
-        return "/api/notices?" + urlencode({**chosen, "pageSize": self.page_size, "after": last.id})
+class NoticesQuery(PageQuery):
+    include_dismissed: bool = Field(default=False, description="include notices that you have dismissed")
 
 
 class NoticePerson(WireModel):
-    """`displayName` is absent where the processing of the person's data is stopped."""
+    """`displayName` is absent where processing of the person's data is stopped."""
 
     id: str
     display_name: str | None = None
 
     @classmethod
-    def of(cls, person: Named | None) -> Self | None:
+    def of(cls, person: PersonName | None) -> Self | None:
         return None if person is None else cls(id=str(person.id), display_name=person.name)
 
 
 class Notice(WireModel):
-    """`seenAt` and `dismissedAt` are yours; each reader has their own."""
+    """`seenAt` and `dismissedAt` are the reader's own."""
 
     id: str
     at: Instant
     kind: NoticeKind
-    text: str = Field(description="a sentence for people, in English")
-    about: NoticePerson | None = Field(None, description="the person whom it is about")
-    by: NoticePerson | None = Field(None, description="the person who did it; absent for Microsoft and the vendor")
+    text: str = Field(description="the text to show, in English")
+    about: NoticePerson | None = Field(None, description="the person concerned")
+    by: NoticePerson | None = Field(None, description="the acting person; absent for Microsoft and the vendor")
     seen_at: Instant | None = None
     dismissed_at: Instant | None = None
 
@@ -62,5 +56,5 @@ class Notice(WireModel):
 
 class Notices(WireModel):
     items: list[Notice] = Field(description="newest first")
-    unseen: int = Field(description="how many you have not seen yet, on all pages")
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    unseen: int = Field(description="number of notices that you have not seen, on all pages")
+    next_link: str | None = NEXT_LINK

@@ -1,4 +1,4 @@
-"""Reads the notices that a person may see, and keeps which of them they have seen and dismissed."""
+"""Reads a person's notices, and stores which of them they have seen and dismissed."""
 
 import datetime as dt
 import uuid
@@ -12,12 +12,12 @@ from shared.db.schema import notice_views, notices, users
 from shared.db.statements import InsertIfAbsent
 from shared.notices import Audience, NoticeKind
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A person in a notice; without a name where the processing of their data is stopped."""
+class PersonName:
+    """A person in a notice; without a name where processing of their data is stopped."""
 
     id: uuid.UUID
     name: str | None
@@ -29,8 +29,8 @@ class NoticeRow:
     id: uuid.UUID
     at: dt.datetime
     kind: str
-    about: Named | None
-    by: Named | None
+    about: PersonName | None
+    by: PersonName | None
     details: dict[str, Any]
     seen_at: dt.datetime | None
     dismissed_at: dt.datetime | None
@@ -39,7 +39,7 @@ class NoticeRow:
 _n, _v = notices.c, notice_views.c
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 _VIEWER: Final = bindparam("viewer", type_=sa.BigInteger)
-# A kind that a newer version has recorded is left out, since nobody here has a sentence for it.
+# Kinds of a newer version are left out, since this one has no text for them.
 _FOR_VIEWER: Final = sa.and_(
     _n.audience.in_(bindparam("audiences", expanding=True)), _n.kind.in_([kind.value for kind in NoticeKind])
 )
@@ -51,7 +51,7 @@ def _named(person: sa.FromClause, label: str) -> tuple[sa.Label[Any], ...]:
     return (
         person.c.public_id.label(f"{label}_id"),
         person.c.display_name.label(f"{label}_name"),
-        stopped_since(person).label(f"{label}_stopped"),
+        restricted_since(person).label(f"{label}_stopped"),
     )
 
 
@@ -74,14 +74,16 @@ _VISIBLE: Final[sa.Select[Any]] = (
     .where(_n.tenant_id == _TENANT, _FOR_VIEWER)
 )
 _NEWEST: Final = _VISIBLE.order_by(_n.id.desc()).limit(bindparam("most"))
-_KEPT: Final = _NEWEST.where(_v.dismissed_at.is_(None))
-_end = notices.alias("end_of_page")
+_NOT_DISMISSED: Final = _NEWEST.where(_v.dismissed_at.is_(None))
+_cursor = notices.alias("cursor_notice")
 _OLDER: Final = _n.id < (
-    sa.select(_end.c.id).where(_end.c.tenant_id == _TENANT, _end.c.public_id == bindparam("end")).scalar_subquery()
+    sa.select(_cursor.c.id)
+    .where(_cursor.c.tenant_id == _TENANT, _cursor.c.public_id == bindparam("after"))
+    .scalar_subquery()
 )
 _PAGES: Final = {
-    (False, False): _KEPT,
-    (False, True): _KEPT.where(_OLDER),
+    (False, False): _NOT_DISMISSED,
+    (False, True): _NOT_DISMISSED.where(_OLDER),
     (True, False): _NEWEST,
     (True, True): _NEWEST.where(_OLDER),
 }
@@ -92,7 +94,7 @@ _UNSEEN: Final = (
     .outerjoin(notice_views, _OWN_VIEW)
     .where(_n.tenant_id == _TENANT, _FOR_VIEWER, _v.seen_at.is_(None))
 )
-_SEE: Final = InsertIfAbsent(
+_ADD_VIEW: Final = InsertIfAbsent(
     notice_views,
     key=("tenant_id", "notice_id", "user_id"),
     columns=("tenant_id", "notice_id", "user_id", "seen_at", "dismissed_at"),
@@ -121,41 +123,41 @@ class Viewer:
 
 
 def page(
-    tx: sa.Connection, viewer: Viewer, *, with_dismissed: bool, end: uuid.UUID | None, most: int
+    tx: sa.Connection, viewer: Viewer, *, with_dismissed: bool, after: uuid.UUID | None, limit: int
 ) -> list[NoticeRow]:
-    """At most `most` notices, newest first, older than the one that `end` names."""
-    values = {**viewer.parameters, "most": most}
-    if end is not None:
-        values["end"] = end
-    return [_notice(row) for row in tx.execute(_PAGES[with_dismissed, end is not None], values)]
+    """At most `limit` notices, newest first, older than the notice `after`."""
+    values = {**viewer.parameters, "most": limit}
+    if after is not None:
+        values["after"] = after
+    return [_notice(row) for row in tx.execute(_PAGES[with_dismissed, after is not None], values)]
 
 
-def unseen(tx: sa.Connection, viewer: Viewer) -> int:
+def count_unseen(tx: sa.Connection, viewer: Viewer) -> int:
     count: int = tx.execute(_UNSEEN, viewer.parameters).scalar_one()
     return count
 
 
 def find(tx: sa.Connection, viewer: Viewer, public_id: uuid.UUID) -> NoticeRow | None:
-    """The notice, where the viewer may see it."""
+    """The notice, if the viewer may see it."""
     row = tx.execute(_FIND, {**viewer.parameters, "public": public_id}).first()
     return None if row is None else _notice(row)
 
 
-def see(tx: sa.Connection, viewer: Viewer, notice: NoticeRow, *, now: dt.datetime) -> None:
-    """Keeps the first time that the viewer has seen it."""
+def mark_seen(tx: sa.Connection, viewer: Viewer, notice: NoticeRow, *, now: dt.datetime) -> None:
+    """Stores the first time that the viewer saw the notice."""
     key = {"tenant_id": viewer.tenant_id, "notice_id": notice.number, "user_id": viewer.user_id}
-    _SEE.run(tx, {**key, "seen_at": now, "dismissed_at": None})
+    _ADD_VIEW.run(tx, {**key, "seen_at": now, "dismissed_at": None})
 
 
 def dismiss(tx: sa.Connection, viewer: Viewer, notice: NoticeRow, *, now: dt.datetime) -> None:
-    """Puts it away for this viewer alone; it counts as seen."""
-    see(tx, viewer, notice, now=now)
+    """Hides the notice from this viewer, and marks it as seen."""
+    mark_seen(tx, viewer, notice, now=now)
     tx.execute(_DISMISS, {"tenant": viewer.tenant_id, "viewer": viewer.user_id, "notice": notice.number, "now": now})
 
 
 def _notice(row: sa.Row[Any]) -> NoticeRow:
-    about = None if row.about_id is None else Named(row.about_id, None if row.about_stopped else row.about_name)
-    by = None if row.by_id is None else Named(row.by_id, None if row.by_stopped else row.by_name)
+    about = None if row.about_id is None else PersonName(row.about_id, None if row.about_stopped else row.about_name)
+    by = None if row.by_id is None else PersonName(row.by_id, None if row.by_stopped else row.by_name)
     return NoticeRow(
         number=row.number,
         id=row.public_id,

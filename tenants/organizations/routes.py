@@ -1,4 +1,4 @@
-"""The HTTP functions of a tenant's Azure DevOps organizations: list, add, rename, activate, make the default."""
+"""The HTTP functions of a tenant's Azure DevOps organizations."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -17,7 +17,7 @@ from tenants.sign_in.schemas import AzureDevOpsOrganization
 
 
 blueprint = func.Blueprint()
-_TAG: Final = "organization"
+_TAG: Final = "organizations"
 
 
 @route(
@@ -27,11 +27,11 @@ _TAG: Final = "organization"
         method=HTTPMethod.GET,
         path="organizations",
         tag=_TAG,
-        answers={200: Answer("All of them, by name", OrganizationList)},
+        answers={200: Answer("All organizations, by name", OrganizationList)},
     ),
 )
 def list_organizations(call: Call) -> Reply:
-    """The Azure DevOps organizations that you track time in."""
+    """Azure DevOps organizations for your time."""
     with call.transaction() as tx:
         tenant = call.caller.tenant
         items = [AzureDevOpsOrganization.of(each, tenant) for each in organization_store.find_all(tx, tenant.id)]
@@ -47,15 +47,15 @@ def list_organizations(call: Call) -> Reply:
         tag=_TAG,
         body=AddOrganization,
         locks_tenant=True,
-        answers={201: Answer("It is one of yours, and active", AzureDevOpsOrganization)},
+        answers={201: Answer("The new, active organization", AzureDevOpsOrganization)},
         problems={409: ("organization_exists",)},
     ),
 )
 def add_organization(call: Call, body: AddOrganization) -> Reply:
-    """Add an Azure DevOps organization beside the others.
+    """Add an Azure DevOps organization.
 
-    Timers and entries may name it from now on. Work items and projects of several organizations are told apart, also
-    where their numbers and names are the same.
+    Timers and entries can name it from now on. Work items and projects of different organizations are different, also
+    with the same number or name.
     """
     with call.transaction() as tx:
         added = organizations_service.add(call.work(tx), body.name)
@@ -71,17 +71,17 @@ def add_organization(call: Call, body: AddOrganization) -> Reply:
         tag=_TAG,
         body=ChangeOrganization,
         locks_tenant=True,
-        answers={200: Answer("The organization as changed", AzureDevOpsOrganization)},
+        answers={200: Answer("The changed organization", AzureDevOpsOrganization)},
         problems=merge_problems(NOT_FOUND, {409: ("organization_exists", "default_organization")}),
     ),
 )
 def change_organization(call: Call, body: ChangeOrganization) -> Reply:
     """Rename an Azure DevOps organization, activate or deactivate it, or make it the default.
 
-    Rename it when it was renamed in Azure DevOps: its time, projects and work items stay its own. Where the company
-    moved to another organization, add that one instead. Nothing new starts in an organization that is not active;
-    timers that run there are stopped as ever, and its time stays in the reports.
+    Rename it after it was renamed in Azure DevOps; it keeps its time, projects and work items. If the company moved to
+    another organization, add that one instead. In an inactive organization no timer can be started; running timers can
+    be stopped, and its time stays in the reports.
     """
     with call.transaction() as tx:
-        tenant, changed = organizations_service.change(call.work(tx), public_id(call.path("id")), body.to_change())
-        return call.answer(tx, HTTPStatus.OK, AzureDevOpsOrganization.of(changed, tenant))
+        tenant, organization = organizations_service.change(call.work(tx), public_id(call.path("id")), body.to_change())
+        return call.answer(tx, HTTPStatus.OK, AzureDevOpsOrganization.of(organization, tenant))

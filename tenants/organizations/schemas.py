@@ -1,4 +1,4 @@
-"""Azure DevOps organizations on the wire, as they are listed, added and changed."""
+"""Azure DevOps organizations in requests and responses."""
 
 from typing import Literal, Self
 
@@ -19,13 +19,13 @@ class AddOrganization(WireModel):
 
 
 class ChangeOrganization(WireModel):
-    """What is absent or null stays as it is."""
+    """A field that is absent or null is not changed."""
 
     name: Organization | None = Field(
-        None, description="its new name in Azure DevOps. Time stays with it; logs keep the name that it had"
+        None, description="the new name in Azure DevOps; its time stays with it, and logs keep the old name"
     )
     is_active: bool | None = None
-    is_default: Literal[True] | None = Field(None, description="in the place of the one that is the default now")
+    is_default: Literal[True] | None = Field(None, description="replaces the present default")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

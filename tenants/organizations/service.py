@@ -1,6 +1,6 @@
-"""Adds, renames, activates and deactivates a tenant's Azure DevOps organizations, and makes one the default, on record.
+"""Adds and changes a tenant's Azure DevOps organizations, and records each change.
 
-Each locks the tenant's row first, so that the default is always one of the tenant's, and active.
+Each function locks the tenant first, so that the default is always an active organization of the tenant.
 """
 
 import uuid
@@ -21,7 +21,7 @@ from shared.work import Work
 
 @dataclass(frozen=True, slots=True)
 class OrganizationChange:
-    """None leaves as it is."""
+    """None means no change."""
 
     name: str | None = None
     is_active: bool | None = None
@@ -29,10 +29,10 @@ class OrganizationChange:
 
 
 def add(work: Work, name: str) -> Organization:
-    """A new active organization beside the others.
+    """Adds an active organization.
 
     Raises:
-        Conflict: the tenant has one of this name.
+        Conflict: the tenant has an organization of this name.
     """
     lock_tenant(work.tx, work.tenant.id)
     added = store.add(work.tx, work.tenant.id, name=name, public_id=work.new_id(), now=work.now)
@@ -42,29 +42,29 @@ def add(work: Work, name: str) -> Organization:
     return added
 
 
-def change(work: Work, wanted: uuid.UUID | None, change_wanted: OrganizationChange) -> tuple[Tenant, Organization]:
-    """Changes one of the tenant's organizations; the tenant comes back as it is then.
+def change(work: Work, public_id: uuid.UUID | None, wanted: OrganizationChange) -> tuple[Tenant, Organization]:
+    """Changes an organization; returns it and the tenant after the change.
 
-    A rename changes the row and what repeats its name. Time stays with the organization, and logs keep the old name.
+    A rename changes the row and its copies of the name. Logs keep the old name.
 
     Raises:
-        NotFound: the tenant has none with this id.
-        Conflict: another one has the name, or the default would not be active.
+        NotFound: the tenant has no organization with this id.
+        Conflict: another organization has the name, or the default would be inactive.
     """
     tenant = lock_tenant(work.tx, work.tenant.id)
-    old = next((each for each in store.find_all(work.tx, tenant.id) if each.public_id == wanted), None)
+    old = next((each for each in store.find_all(work.tx, tenant.id) if each.public_id == public_id), None)
     if old is None:
-        raise NotFound("There is no such Azure DevOps organization here.")
+        raise NotFound("Your organization has no such Azure DevOps organization.")
     new = replace(
         old,
-        name=old.name if change_wanted.name is None else change_wanted.name,
-        is_active=old.is_active if change_wanted.is_active is None else change_wanted.is_active,
+        name=old.name if wanted.name is None else wanted.name,
+        is_active=old.is_active if wanted.is_active is None else wanted.is_active,
     )
     was_default = is_default(tenant, old)
-    becomes_default = was_default or change_wanted.makes_default
+    becomes_default = was_default or wanted.makes_default
     if becomes_default and not new.is_active:
         raise Conflict(
-            f"{new.name} is the default organization, and new time goes there. Make another one the default first.",
+            f"{new.name} is the default organization. Make another one the default first.",
             code="default_organization",
         )
     if new.name != old.name:
@@ -82,15 +82,15 @@ def change(work: Work, wanted: uuid.UUID | None, change_wanted: OrganizationChan
 
 
 def ensure_default(work: Work, name: str) -> tuple[Organization, str]:
-    """Adds or activates the organization that becomes the default; returns it, and a sentence about it for people."""
+    """Adds or activates the organization that becomes the default; returns it, and a notice about it for people."""
     tenant = lock_tenant(work.tx, work.tenant.id)
     stays = f"Time on {tenant.organization} stays there, and it stays active."
     added = store.add(work.tx, tenant.id, name=name, public_id=work.new_id(), now=work.now)
     if added is not None:
         _record(work, Action.ORGANIZATION_ADDED, None, added)
-        return added, f"{added.name} was added to your organizations and is the default now. {stays}"
+        return added, f"{added.name} was added and is the default now. {stays}"
     found = store.find(work.tx, tenant.id, name)
-    assert found is not None, "it is there, since it was not added"  # noqa: S101 - an invariant of ours
+    assert found is not None, "it was not added, so it exists"  # noqa: S101 - an invariant of ours
     if found.is_active:
         return found, f"{found.name} is the default organization now. {stays}"
     active = replace(found, is_active=True)
@@ -115,7 +115,7 @@ def _record(work: Work, action: Action, old: Organization | None, new: Organizat
 
 
 def _record_default(work: Work, old: str, new: str) -> None:
-    """As a change of the settings, of which the default is one."""
+    """The default is one of the settings."""
     name = "azureDevOpsOrganization"
     audit.record(work, Action.TENANT_CHANGED, before={name: old}, after={name: new, "changed": [name]})
 

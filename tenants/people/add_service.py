@@ -8,7 +8,7 @@ from shared import audit
 from shared.audit import Action
 from shared.errors import ApiError, Conflict
 from shared.tenancy.model import Role, User
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
 from shared.text import shortened
 from shared.work import Work
 from tenants import account_store as store
@@ -65,7 +65,7 @@ def _add(work: Work, user: User, person: NewPerson, *, members: Container[str | 
         return AddResult(person.email, refusal=_address_of_member())
     invitation = _build_invitation(work, user, person)
     if not store.take_seat(tx, tenant_id, cap=cap, now=work.now):
-        return AddResult(person.email, refusal=no_seat(work.tenant, cap))
+        return AddResult(person.email, refusal=seat_limit_error(work.tenant, cap))
     user_id = people_store.add_invitation(tx, tenant_id, invitation)
     if user_id is None:
         seat_store.give_seat_back(tx, tenant_id, now=work.now)

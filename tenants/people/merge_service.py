@@ -5,7 +5,7 @@ import uuid
 from shared import audit
 from shared.audit import Action
 from shared.errors import Conflict, NotFound
-from shared.tenancy.rules import restricted
+from shared.tenancy.rules import processing_restricted
 from shared.tenancy.store import lock_tenant
 from shared.work import Work
 from tenants.invitations import store as invitations_store
@@ -27,9 +27,7 @@ def merge(work: Work, invitation_id: uuid.UUID, person_id: uuid.UUID) -> Account
     """
     tx, tenant_id = work.tx, work.tenant.id
     invitation, person = _find_both(work, invitation_id, person_id)
-    moved = move_entries(
-        tx, tenant_id, invitation.user.id, to=person.user.id, actor_id=work.actor.user_id, now=work.now
-    )
+    moved = move_entries(work, invitation.user.id, to=person.user.id)
     lock_tenant(tx, tenant_id)
     invitation, person = _find_both(work, invitation_id, person_id, lock=True)
     if not invitations_store.merge(tx, tenant_id, invitation.user.id, into=person.user.id, now=work.now):
@@ -59,7 +57,7 @@ def _find_both(
             code="not_joined",
         )
     if person.user.restricted_since is not None:
-        raise restricted()
+        raise processing_restricted()
     return invitation, person
 
 

@@ -48,7 +48,7 @@ _TAG: Final = "people"
     ),
 )
 def list_users(call: Call, query: UsersQuery) -> Reply:
-    """The people of your organisation."""
+    """People of your organization."""
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
@@ -69,18 +69,18 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         tag=_TAG,
         locks_tenant=True,
         body=AddUsers,
-        answers={200: Answer("The result of every row", AddedUsers)},
+        answers={200: Answer("The result of each row", AddedUsers)},
         problems=PLAN,
     ),
 )
 def add_users(call: Call, body: AddUsers) -> Reply:
-    """Invite people, one or up to 200.
+    """Invite up to 200 people.
 
-    Each row has its own result; one refused leaves the others. An invitation takes a seat for 14 days and becomes the
-    person's account at their first sign-in with exactly that address, or with that directory object id, inside your
-    directory only. Only a super admin invites to roles above user. Such a role takes force when a super admin confirms
-    the person, or at once where the object id is given. A guest's waits even then, and by address guests claim no
-    invitation above user.
+    Each row has its own result; a refused row does not affect the others. An invitation takes a seat for 14 days. It
+    becomes the account of the person of your directory who signs in with exactly this address, or with this directory
+    object id. Only a super admin can invite to roles above user. Such a role applies when a super admin confirms the
+    person, or at the first sign-in if the object id is given. The role of a guest waits in any case, and guests cannot
+    claim an invitation above user by address.
     """
     with call.transaction() as tx:
         new_people, limit = [each.to_person() for each in body.users], call.app.settings.trial_user_limit
@@ -102,7 +102,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
     ),
 )
 def get_user(call: Call) -> Reply:
-    """One person."""
+    """Person by id."""
     with call.transaction() as tx:
         account = people_store.find(tx, call.caller.tenant.id, _user_id(call))
         if account is None:
@@ -120,15 +120,14 @@ def get_user(call: Call) -> Reply:
         locks_tenant=True,
         body=ChangeUser,
         if_match=IfMatch.OPTIONAL,
-        answers={200: Answer("The person as changed", UserDetail, headers=(ETAG,))},
+        answers={200: Answer("The changed person", UserDetail, headers=(ETAG,))},
         problems=merge_problems(NOT_FOUND, {403: ("role_required",), 409: ("last_super_admin", "role_waiting")}),
     ),
 )
 def change_user(call: Call, body: ChangeUser) -> Reply:
-    """Rename a person, or give them another role.
+    """Change a person's name or role.
 
-    Roles are given by super admins, none above their own, and never so that no super admin is left. With If-Match the
-    change is made to that version only.
+    Only super admins can change roles, and one super admin must remain. With If-Match only that version is changed.
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
@@ -148,15 +147,15 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
         locks_tenant=True,
         body=NoFields,
         if_match=IfMatch.OPTIONAL,
-        answers={200: Answer("The person, with the role in force", UserDetail, headers=(ETAG,))},
+        answers={200: Answer("The person with the confirmed role", UserDetail, headers=(ETAG,))},
         problems=merge_problems(NOT_FOUND, {409: ("invitation_open", "no_role_waiting")}),
     ),
 )
 def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Confirm the role of a person who came by invitation.
+    """Confirm the role of an invited person.
 
-    Compare the object id with the one in your directory first: an address may be another person's by now. With If-Match
-    the role is confirmed for that version only.
+    Compare the object id with your directory first: the address may belong to another person by now. With If-Match the
+    role is confirmed for that version only.
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
@@ -177,10 +176,10 @@ def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has not
     ),
 )
 def merge_user(call: Call, body: MergeUser) -> Reply:
-    """Merge an invitation that nobody claimed into its person.
+    """Merge an unclaimed invitation into a person.
 
-    Its time becomes the person's, and its seat is free. Nothing is added up twice: every sum is as it was. Accounts
-    that two people have signed in with are never merged. It is not undone.
+    The person gets the invitation's time, and its seat is free. Totals do not change. Two accounts that people have
+    signed in with cannot be merged. A merge cannot be undone.
     """
     with call.transaction() as tx:
         return _answer(call, tx, merge_service.merge(call.work(tx), _user_id(call), body.person_id))
@@ -195,14 +194,14 @@ def merge_user(call: Call, body: MergeUser) -> Reply:
         tag=_TAG,
         locks_tenant=True,
         body=NoFields,
-        answers={200: Answer("The person, deactivated", UserDetail, headers=(ETAG,))},
+        answers={200: Answer("The deactivated person", UserDetail, headers=(ETAG,))},
         problems=merge_problems(NOT_FOUND, {403: ("role_required",), 409: ("last_super_admin",)}),
     ),
 )
 def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Close a person's account.
+    """Deactivate a person.
 
-    Their running timer stops at this instant, their seat is free, their history stays. Their next call is refused.
+    Their running timer stops, their seat is free, and their history stays. Their next request is refused.
     """
     with call.transaction() as tx:
         return _answer(call, tx, people_service.deactivate(call.work(tx), call.caller.user, _user_id(call)))
@@ -217,7 +216,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
         tag=_TAG,
         locks_tenant=True,
         body=NoFields,
-        answers={200: Answer("The person, active", UserDetail, headers=(ETAG,))},
+        answers={200: Answer("The active person", UserDetail, headers=(ETAG,))},
         problems=merge_problems(
             PLAN,
             NOT_FOUND,
@@ -229,7 +228,7 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
     ),
 )
 def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Open a person's account again."""
+    """Reactivate a person."""
     with call.transaction() as tx:
         account = people_service.reactivate(
             call.work(tx),

@@ -39,13 +39,13 @@ _OBJECT_ID: Final = re.compile(r"\A[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F
 
 def _object_id(value: str) -> str:
     if not _OBJECT_ID.match(value):
-        raise ValueError("must be an id of your directory, like 690222be-ff1a-4d56-abd1-7e4f7d38e474")
+        raise ValueError("must be an object id of your directory, like 690222be-ff1a-4d56-abd1-7e4f7d38e474")
     return value
 
 
 def _person_id(value: str) -> str:
     if not _OBJECT_ID.match(value):
-        raise ValueError("must be a person's id, as the list of people has it")
+        raise ValueError("must be the id of a person")
     return value
 
 
@@ -67,18 +67,18 @@ PersonId = Annotated[
 
 
 class UserDetail(User):
-    """`version` is also the ETag; `invitedBy` is the id of the person who sent the invitation."""
+    """`version` is also the ETag; `invitedBy` is the id of the inviting person."""
 
-    object_id: str | None = Field(None, description="the directory's id of the person, who has signed in")
-    short_id: str | None = Field(None, description="present where name and address are another person's too")
+    object_id: str | None = Field(None, description="object id in the directory; absent before the first sign-in")
+    short_id: str | None = Field(None, description="present if another person has the same name and address")
     pending_role: Role | None = Field(
-        None, description="the role of the invitation; it takes force when a super admin confirms the person"
+        None, description="role of the invitation; it applies when a super admin confirms the person"
     )
     invited_by: str | None = None
-    invitation_ends_at: Instant | None = Field(None, description="of an invitation that nobody has claimed yet")
+    invitation_ends_at: Instant | None = Field(None, description="end of an unclaimed invitation")
     first_sign_in_at: Instant | None = None
     last_sign_in_at: Instant | None = None
-    is_restricted: bool = Field(description="the person has had the processing of their data stopped")
+    is_restricted: bool = Field(description="whether processing of the person's data is stopped")
     created_at: Instant
     version: int
 
@@ -119,7 +119,7 @@ class NewUser(WireModel):
     display_name: Name | None = None
     role: Annotated[Role, Field(strict=False)] = Role.USER
     object_id: ObjectId | None = Field(
-        None, description="the person's id in your directory: then the role takes force at their first sign-in"
+        None, description="object id in your directory; the role then applies at the first sign-in"
     )
 
     def to_person(self) -> NewPerson:
@@ -128,13 +128,13 @@ class NewUser(WireModel):
 
 
 class AddUsers(WireModel):
-    """One or many; each row has its own result."""
+    """Each row has its own result."""
 
     users: Annotated[list[NewUser], Field(fail_fast=True, min_length=1, max_length=MOST_AT_ONCE)]
 
 
 class AddedUser(WireModel):
-    """`user` when the account was made, else `problem`."""
+    """`user` if the account was added, else `problem`."""
 
     email: str
     user: UserDetail | None = None
@@ -156,7 +156,7 @@ class AddedUsers(WireModel):
 
 
 class MergeUser(WireModel):
-    into: PersonId = Field(description="the id of the account with which the person signs in")
+    into: PersonId = Field(description="id of the account with which the person signs in")
 
     @property
     def person_id(self) -> uuid.UUID:
@@ -170,7 +170,7 @@ class ChangeUser(WireModel):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.display_name is None and self.role is None:
-            raise ValueError("must change something: displayName, role")
+            raise ValueError("must change displayName or role")
         return self
 
     def to_change(self) -> UserChange:

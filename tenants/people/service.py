@@ -12,7 +12,7 @@ from shared.errors import Conflict, Forbidden, PreconditionFailed
 from shared.notices import NoticeKind
 from shared.tenancy import people
 from shared.tenancy.model import Role, User
-from shared.tenancy.rules import no_seat, require_tracking, seat_cap
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error
 from shared.work import Work
 from tenants import account_store as store
 from tenants import seat_store
@@ -125,7 +125,7 @@ def deactivate(work: Work, user: User, public_id: uuid.UUID) -> Account:
     if account.user.role is Role.SUPER_ADMIN:
         _require_another_super_admin(work, account)
     tx, tenant, user_id = work.tx, work.tenant, account.user.id
-    stop_if_running(tx, tenant, user_id, actor_id=user.id, now=work.now, end_inferred=True)
+    stop_if_running(work, user_id, end_inferred=True)
     if seat_store.set_active(tx, tenant.id, user_id, active=False, now=work.now):
         seat_store.give_seat_back(tx, tenant.id, now=work.now)
         before, after = {"isActive": True}, {"isActive": False}
@@ -152,7 +152,7 @@ def reactivate(work: Work, user: User, public_id: uuid.UUID, *, trial_user_limit
     # Before this account is active: without its new end it would count as expired.
     end_expired(work)
     if not store.take_seat(tx, tenant.id, cap=cap, now=work.now):
-        raise no_seat(tenant, cap)
+        raise seat_limit_error(tenant, cap)
     seat_store.set_active(tx, tenant.id, user_id, active=True, now=work.now)
     if account.object_id is None:
         _reopen_invitation(work, account)

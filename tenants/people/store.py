@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import users
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.http.paging import TimeCursor
 from shared.tenancy.model import AuthProvider, Role, User
-from shared.tenancy.store import USER_COLUMNS, user_of
+from shared.tenancy.store import USER_COLUMNS, to_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ _ACCOUNT: Final[sa.Select[Any]] = (
     .where(_OF_TENANT, _users.erased_at.is_(None), _users.merged_into.is_(None))
 )
 _FIND: Final = _ACCOUNT.where(_users.public_id == bindparam("public"))
-_FIND_FOR_UPDATE: Final = locked(_FIND, users)
+_FIND_FOR_UPDATE: Final = for_update(_FIND, users)
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
@@ -206,5 +206,5 @@ def find_alike(tx: sa.Connection, tenant_id: int) -> frozenset[uuid.UUID]:
 
 def _account(row: sa.Row[Any]) -> Account:
     return Account(
-        user_of(row), row.entra_object_id, row.invitation_ends_at, row.invited_by, row.created_at, row.version
+        to_user(row), row.entra_object_id, row.invitation_ends_at, row.invited_by, row.created_at, row.version
     )

@@ -23,7 +23,7 @@ from tenants.settings.store import TenantSettings
 
 
 blueprint = func.Blueprint()
-_TAG: Final = "organisation"
+_TAG: Final = "settings"
 
 
 @route(
@@ -33,13 +33,13 @@ _TAG: Final = "organisation"
         method=HTTPMethod.GET,
         path="tenant",
         tag=_TAG,
-        answers={200: Answer("The settings; ETag is their version", TenantDetail, headers=(ETAG,))},
+        answers={200: Answer("The settings; the ETag is their version", TenantDetail, headers=(ETAG,))},
     ),
 )
 def get_tenant(call: Call) -> Reply:
-    """Your organisation's settings.
+    """Settings of your organization.
 
-    Admins see the settings, super admins also what was bought.
+    Admins see the settings, super admins also the purchase.
     """
     with call.transaction() as tx:
         return _answer(call, tx, settings_store.read(tx, call.caller.tenant.id))
@@ -54,16 +54,16 @@ def get_tenant(call: Call) -> Reply:
         tag=_TAG,
         body=ChangeTenant,
         if_match=IfMatch.REQUIRED,
-        answers={200: Answer("The settings as changed", TenantDetail, headers=(ETAG,))},
+        answers={200: Answer("The changed settings", TenantDetail, headers=(ETAG,))},
         problems={409: ("slug_taken", "slug_limit_reached")},
     ),
 )
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
-    """Change your organisation's settings.
+    """Change the settings of your organization.
 
-    Send If-Match with the ETag that was read. A new time zone is in force from now on; entries that are there keep
-    their days. Another `azureDevOpsOrganization` becomes the default, and one of `organizations` if it is none yet;
-    time that is on the others stays there.
+    Send If-Match with the ETag of the settings. A new time zone applies from now on; existing entries keep their days.
+    A new `azureDevOpsOrganization` becomes the default and is added to `organizations` if it is not there yet;
+    existing time stays in its organization.
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
@@ -83,9 +83,9 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     ),
 )
 def list_audit(call: Call, query: PageQuery) -> Reply:
-    """Who changed what, newest first.
+    """Audit log, newest first.
 
-    Every change of people, roles, plan and settings; refused sign-ins, exports. Only added to.
+    Changes of people, roles, plan and settings, refused sign-ins and exports. Rows are never changed or removed.
     """
     after = id_cursor(query.after)
     with call.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A tenant's settings and the audit log on the wire."""
+"""Settings and audit log in requests and responses."""
 
 import datetime as dt
 import re
@@ -26,7 +26,7 @@ _SLUG: Final = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
 
 def _slug(value: str) -> str:
     if not _SLUG.match(value):
-        raise ValueError("must be small letters, digits and hyphens inside, up to 64")
+        raise ValueError("must be lower-case letters, digits and hyphens, at most 64, without a hyphen at either end")
     return value
 
 
@@ -38,10 +38,12 @@ Slug = Annotated[
 
 
 class PlanDetail(WireModel):
-    """What was bought; for super admins."""
+    """The purchase, for super admins."""
 
     rate_per_user: str | None = Field(None, description="a decimal number in `currency`", examples=["13.50"])
-    rate_unit: str | None = Field(None, description="how long one user or seat is paid for by it", examples=["P1M"])
+    rate_unit: str | None = Field(
+        None, description="period that the rate pays for, as an ISO 8601 duration", examples=["P1M"]
+    )
     currency: str | None = None
     subscription_id: str | None = None
     users_at_purchase: int | None = None
@@ -54,10 +56,10 @@ class TenantDetail(Tenant):
     admin_email: str | None = None
     forgotten_timer_limit_minutes: int
     write_back: bool
-    lower_remaining_work: bool = Field(description="hours that are written back also lower Remaining Work")
+    lower_remaining_work: bool = Field(description="whether written-back hours also lower Remaining Work")
     plan_detail: PlanDetail | None = None
     version: int
-    notice: str | None = Field(None, description="in the answer to a change: what else it took, for the person")
+    notice: str | None = Field(None, description="in the response to a change: its other consequences, for people")
 
     @classmethod
     def of_settings(
@@ -99,7 +101,7 @@ class ChangeTenant(WireModel):
     slug: Slug | None = None
     time_zone: TimeZone | None = None
     azure_dev_ops_organization: OrganizationName | None = Field(
-        None, description="the default organization: one of yours, or a new one. To rename one change that one"
+        None, description="the default organization, an existing or a new one; to rename one, change the organization"
     )
     admin_email: Address | None = None
     forgotten_timer_limit_minutes: Annotated[int, Field(ge=15, le=24 * 60)] | None = None
@@ -113,7 +115,7 @@ class ChangeTenant(WireModel):
         return self
 
     def to_columns(self) -> dict[str, Any]:
-        """The columns to change; what is null stays as it is."""
+        """The columns to change; null means no change."""
         minutes = self.forgotten_timer_limit_minutes
         columns = {
             "name": self.name,
@@ -132,12 +134,12 @@ class AuditItem(WireModel):
     id: str
     at: Instant
     actor_kind: str = Field(
-        description="user, operator (the vendor's staff), service (a job) or stranger (nobody with an account)"
+        description="user, operator (the vendor's staff), service (a job) or stranger (a person without an account)"
     )
     actor_id: str | None = None
     action: str
     subject_user_id: str | None = None
-    before: dict[str, Any] | None = Field(None, description='`{"unreadable": true}` where it was damaged')
+    before: dict[str, Any] | None = Field(None, description='`{"unreadable": true}` if it is damaged')
     after: dict[str, Any] | None = Field(None, description="as before")
 
     @classmethod
@@ -149,13 +151,13 @@ class AuditItem(WireModel):
             actor_id=None if row.actor_id is None else str(row.actor_id),
             action=row.action,
             subject_user_id=None if row.subject_user_id is None else str(row.subject_user_id),
-            before=_document(row.before),
-            after=_document(row.after),
+            before=_to_document(row.before),
+            after=_to_document(row.after),
         )
 
 
-def _document(kept: object) -> dict[str, Any] | None:
-    return kept if kept is None or isinstance(kept, dict) else dict(UNREADABLE)
+def _to_document(stored: object) -> dict[str, Any] | None:
+    return stored if stored is None or isinstance(stored, dict) else dict(UNREADABLE)
 
 
 class AuditPage(WireModel):

@@ -32,14 +32,14 @@ blueprint = func.Blueprint()
         path="tenants",
         tag="sign-in",
         body=CreateTenant,
-        answers={201: Answer("The trial has begun", SignIn)},
+        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn)},
         problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
     ),
 )
 def create_tenant(call: Call, body: CreateTenant) -> Reply:
-    """Start a trial for your organisation.
+    """Start a trial for your organization.
 
-    The directory of the token becomes a tenant and its caller the super admin. One trial per directory, ever.
+    Your directory becomes a tenant and you its super admin. A directory gets one trial.
     """
     with call.transaction() as tx:
         caller = service.start_tenant(
@@ -62,7 +62,7 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
         path="sign-in",
         tag="sign-in",
         body=NoFields,
-        answers={200: Answer("Welcome", SignIn)},
+        answers={200: Answer("The user, tenant, entitlements and running timer", SignIn)},
         problems=merge_problems(
             PLAN, {403: ("tenant_not_registered", "user_deactivated", "seat_limit_reached", "trial_user_limit_reached")}
         ),
@@ -71,8 +71,8 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
 def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Sign in.
 
-    Makes the account at the first sign-in, stamps every one, and answers with all that the extension needs to draw
-    itself.
+    Adds the account at the first sign-in and records each sign-in. The response has all data for the extension's first
+    page.
     """
     try:
         with call.transaction() as tx:
@@ -117,7 +117,7 @@ def get_me(call: Call) -> Reply:
     ),
 )
 def rename_me(call: Call, body: RenameMe) -> Reply:
-    """Change the name you are shown by."""
+    """Change your display name."""
     with call.transaction() as tx:
         caller = service.rename_me(call.work(tx), call.caller.user, body.display_name)
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))

@@ -1,4 +1,4 @@
-"""What starts a tenant, and the answer to a sign-in: all that the extension needs to draw itself."""
+"""Requests for a trial, and responses to a sign-in."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.http.wire import Instant, Name, WireModel
 from shared.tenancy import model
 from shared.tenancy.organization_service import is_default
-from shared.tenancy.rules import restricted, status_at, tracking_refusal, trial_days_left
+from shared.tenancy.rules import processing_restricted, status_at, tracking_refusal, trial_days_left
 from tenants.new_rows import NewTenant
 from tenants.time_zones import TimeZone
 from timers import Organization, RunningTimer, TimeEntry
@@ -45,7 +45,7 @@ class User(WireModel):
 
 
 class AzureDevOpsOrganization(WireModel):
-    """One of the organizations that a tenant tracks time in; new time goes to active ones."""
+    """An organization of a tenant; time can be tracked in active ones."""
 
     id: str
     name: str
@@ -66,13 +66,13 @@ class Tenant(WireModel):
     id: str
     name: str
     slug: str
-    azure_dev_ops_organization: str = Field(description="the name of the default one of `organizations`")
+    azure_dev_ops_organization: str = Field(description="name of the default organization")
     organizations: list[AzureDevOpsOrganization]
     plan: model.Plan
     status: model.TenantStatus
     time_zone: str
     trial_ends_at: Instant | None = None
-    trial_days_left: int | None = Field(None, description="days of the trial, the running one included", ge=0)
+    trial_days_left: int | None = Field(None, description="remaining days of the trial, with the current one", ge=0)
     seats_used: int
     seat_limit: int | None = None
 
@@ -103,8 +103,8 @@ class Tenant(WireModel):
 
 class Entitlements(WireModel):
     can_track: bool
-    reason: str | None = Field(None, description="the code of the refusal, when time may not be tracked")
-    detail: str | None = Field(None, description="what to do about it")
+    reason: str | None = Field(None, description="code of the refusal, if time cannot be tracked")
+    detail: str | None = Field(None, description="explanation of the refusal, for people")
 
     @classmethod
     def of(cls, caller: model.Caller, *, now: dt.datetime) -> Self:
@@ -112,7 +112,7 @@ class Entitlements(WireModel):
         if refusal is not None:
             return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
         if caller.user.restricted_since is not None:
-            stopped = restricted(own=True)
+            stopped = processing_restricted(own=True)
             return cls(can_track=False, reason=stopped.code, detail=stopped.detail)
         return cls(can_track=True)
 

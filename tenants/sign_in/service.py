@@ -15,7 +15,7 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller, Role, User
-from shared.tenancy.rules import deactivated, no_seat, require_tracking, seat_cap, tracking_refusal
+from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error, tracking_refusal, user_deactivated
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from shared.work import ANONYMOUS, Actor, NewId, Work
 from tenants import account_store as store
@@ -76,7 +76,7 @@ def sign_in(
             _join(Work(tx, tenant, ANONYMOUS, now, new_id), principal, settings)
     caller = _find(tx, principal)
     if not caller.user.is_active:
-        raise deactivated()
+        raise user_deactivated()
     return _record_sign_in(Work(tx, caller.tenant, Actor.user(caller.user.id), now, new_id), caller.user, principal)
 
 
@@ -97,7 +97,7 @@ def admit_buyer(work: Work, principal: Principal, *, settings: Settings) -> Call
         _add(work, principal, cap)
     caller = caller or _find(work.tx, principal)
     if not caller.user.is_active:
-        raise deactivated()
+        raise user_deactivated()
     return caller
 
 
@@ -132,7 +132,7 @@ def _join(work: Work, principal: Principal, settings: Settings) -> None:
     cap = seat_cap(work.tenant, settings.trial_user_limit)
     end_expired(work)  # may free a seat before the job does
     if not _add(work, principal, cap):
-        raise no_seat(work.tenant, cap)
+        raise seat_limit_error(work.tenant, cap)
 
 
 def _claim_invitation(work: Work, principal: Principal) -> bool:

@@ -34,6 +34,6 @@ def azure(scripted) -> Iterator[SqlServer]:
 
 @pytest.fixture
 def azure_engine(azure) -> Iterator[sa.Engine]:
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
     yield engine
     engine.dispose()

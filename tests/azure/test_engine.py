@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from azure.core.exceptions import ClientAuthenticationError
 
 from shared.db import azure_sql
-from shared.db.engine import is_unique_violation, passes, was_undone
+from shared.db.engine import is_transient, is_unique_violation, lost_race
 from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
@@ -73,7 +73,7 @@ def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
 
 def test_a_user_in_the_url_signs_in_without_a_token(azure):
     url = sa.make_url(azure.url).set(username="sa", password="not};secret")
-    engine = azure_sql.make(url, pool_size=1, wait_seconds=5)
+    engine = azure_sql.build_engine(url, pool_size=1, wait_seconds=5)
     azure.script = failing(0, None)
 
     assert ask(engine) == 42
@@ -81,7 +81,7 @@ def test_a_user_in_the_url_signs_in_without_a_token(azure):
     engine.dispose()
 
 
-def test_a_server_that_cannot_prove_itself_gets_no_token(azure, azure_engine, monkeypatch, tmp_path):
+def test_a_server_without_a_valid_certificate_gets_no_token(azure, azure_engine, monkeypatch, tmp_path):
     (tmp_path / "nobody.pem").write_text("")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nobody.pem"))
 
@@ -90,22 +90,20 @@ def test_a_server_that_cannot_prove_itself_gets_no_token(azure, azure_engine, mo
     assert azure.logins == []
 
 
-def test_an_identity_that_gets_no_token_makes_the_database_unavailable(azure):
+def test_without_a_token_for_the_identity_the_database_is_unavailable(azure):
     class Nobody:
         def get_token(self, *_):
             raise ClientAuthenticationError("secret detail")
 
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Nobody())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Nobody())
 
-    with pytest.raises(Unavailable, match="signed in") as caught:
+    with pytest.raises(Unavailable, match="unavailable") as caught:
         ask(engine)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", sorted(azure_sql.TRANSIENT | azure_sql.LOST_RACE))
-def test_a_statement_that_fails_for_a_moment_is_run_again_in_a_transaction_of_its_own(
-    azure, azure_engine, retry, number
-):
+def test_a_statement_with_a_transient_error_is_retried_in_a_new_transaction(azure, azure_engine, retry, number):
     azure.script = failing(2, Error(number))
 
     assert retry.run(lambda: ask(azure_engine)) == 42
@@ -114,7 +112,7 @@ def test_a_statement_that_fails_for_a_moment_is_run_again_in_a_transaction_of_it
 
 
 @pytest.mark.parametrize("number", [40613, 4060, 40501, 49918, 10928, 40197, 18401])
-def test_a_sign_in_that_fails_for_a_moment_is_tried_again(azure, azure_engine, retry, number):
+def test_a_sign_in_with_a_transient_error_is_retried(azure, azure_engine, retry, number):
     numbers = [number, number, None]
     azure.sign_in = lambda _: numbers.pop(0)
     azure.script = failing(0, None)
@@ -124,7 +122,7 @@ def test_a_sign_in_that_fails_for_a_moment_is_tried_again(azure, azure_engine, r
 
 
 @pytest.mark.parametrize("number", [18456, 208, 2628, 515, 547])
-def test_what_will_fail_again_is_not_tried_again(azure, azure_engine, retry, number):
+def test_a_permanent_error_is_not_retried(azure, azure_engine, retry, number):
     azure.script = failing(9, Error(number))
 
     with pytest.raises(sa.exc.DBAPIError) as caught:
@@ -133,7 +131,7 @@ def test_what_will_fail_again_is_not_tried_again(azure, azure_engine, retry, num
     assert asked(azure) == 1
 
 
-def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine, retry):
+def test_a_connection_lost_in_a_statement_is_replaced(azure, azure_engine, retry):
     azure.script = failing(1, Lost)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
@@ -141,7 +139,7 @@ def test_a_line_cut_in_the_middle_of_a_statement_is_replaced(azure, azure_engine
 
 
 @pytest.mark.parametrize("at", ["LOCK_TIMEOUT", "inside_tenant_wall"])
-def test_a_line_cut_in_the_first_questions_of_a_connection_is_replaced(azure, azure_engine, retry, at):
+def test_a_connection_lost_in_its_first_statements_is_replaced(azure, azure_engine, retry, at):
     cut = failing(1, Lost, at=at)
     azure.script = lambda statement: Rows(("",), [(42,)]) if "SELECT 42" in statement.sql else cut(statement)
 
@@ -149,7 +147,7 @@ def test_a_line_cut_in_the_first_questions_of_a_connection_is_replaced(azure, az
     assert sum(at in text for text in azure.texts) == 2
 
 
-def test_a_new_process_asks_only_what_we_want_to_know(azure, azure_engine):
+def test_a_new_process_sends_only_our_queries(azure, azure_engine):
     azure.script = failing(0, None)
     ask(azure_engine)
 
@@ -167,9 +165,9 @@ def test_a_new_connection_has_its_time_limit_before_anything_is_asked(azure, azu
     assert limits == [azure_sql.STATEMENT_SECONDS]
 
 
-def test_a_server_that_says_nothing_to_a_new_connection_is_given_up(azure, monkeypatch):
+def test_a_server_that_is_silent_on_a_new_connection_is_given_up(azure, monkeypatch):
     monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=1, wait_seconds=5, credential=Identity())
     given_up, was_given_up = threading.Event(), []
 
     def script(statement):
@@ -182,7 +180,7 @@ def test_a_server_that_says_nothing_to_a_new_connection_is_given_up(azure, monke
         ask(engine)
     given_up.set()
 
-    assert passes(caught.value)
+    assert is_transient(caught.value)
     assert was_given_up != [False]
 
 
@@ -195,7 +193,7 @@ def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azur
     assert len(azure.logins) == 2
 
 
-def test_the_first_try_again_comes_at_once_and_the_others_later_each(azure, azure_engine, retry, pauses):
+def test_the_first_retry_is_immediate_and_the_others_come_later_each(azure, azure_engine, retry, pauses):
     azure.script = failing(5, Error(40501))
 
     retry.run(lambda: ask(azure_engine))
@@ -210,7 +208,7 @@ def test_a_deadlocks_victim_is_run_again_without_a_pause(azure, azure_engine, re
     assert pauses == []
 
 
-def test_a_request_does_not_wait_for_a_database_that_stays_away():
+def test_a_request_does_not_wait_for_an_unavailable_database():
     seconds = [0.0]
     retry = replace(for_requests(), monotonic=lambda: seconds[0], sleep=lambda _: None)
 
@@ -223,7 +221,7 @@ def test_a_request_does_not_wait_for_a_database_that_stays_away():
     assert seconds == [4.0]
 
 
-def test_a_run_that_goes_well_again_has_all_its_patience_again():
+def test_after_a_success_a_run_has_all_its_retries_again():
     seconds = [0.0]
     retry = RetryPolicy(pauses=(0,), seconds=60, monotonic=lambda: seconds[0], sleep=lambda _: None)
     answers = [None, 1, None, 2, None, None, 3]
@@ -254,13 +252,13 @@ def test_tries_come_to_an_end():
 
 
 @pytest.mark.parametrize(("number", "duplicate"), [(2601, True), (2627, True), (547, False), (515, False)])
-def test_only_a_duplicate_key_is_one(azure, azure_engine, number, duplicate):
+def test_only_a_duplicate_key_is_a_unique_violation(azure, azure_engine, number, duplicate):
     azure.script = failing(1, Error(number))
 
     with pytest.raises(sa.exc.IntegrityError) as caught:
         ask(azure_engine)
-    assert (is_unique_violation(caught.value), was_undone(caught.value)) == (duplicate, duplicate)
-    assert not passes(caught.value)
+    assert (is_unique_violation(caught.value), lost_race(caught.value)) == (duplicate, duplicate)
+    assert not is_transient(caught.value)
 
 
 def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
@@ -345,7 +343,7 @@ def test_every_connection_has_the_time_limits_however_its_last_user_changed_them
 
 def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
     monkeypatch.setattr(azure_sql, "STATEMENT_SECONDS", 1)
-    engine = azure_sql.make(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
+    engine = azure_sql.build_engine(sa.make_url(azure.url), pool_size=2, wait_seconds=5, credential=Identity())
     answered = threading.Event()
 
     def script(statement):
@@ -360,13 +358,13 @@ def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
         answered.set()
     engine.connect().close()
 
-    assert passes(caught.value)
+    assert is_transient(caught.value)
     assert len(azure.logins) == 2
 
 
 def test_the_identity_is_made_only_when_it_is_needed(azure, monkeypatch):
     made: list[object] = []
     monkeypatch.setattr(azure_sql, "_identity", lambda: made.append(Identity()))
-    azure_sql.make(sa.make_url(azure.url).set(username="sa"), pool_size=1, wait_seconds=5).dispose()
+    azure_sql.build_engine(sa.make_url(azure.url).set(username="sa"), pool_size=1, wait_seconds=5).dispose()
 
     assert made == []

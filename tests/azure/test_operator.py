@@ -26,7 +26,7 @@ def test_it_is_the_object_id_that_entra_knows_them_by_and_no_name(azure, azure_e
         return Rows(("",), [(told,)]) if "SUSER_SID" in statement.sql else sql_server.usual(statement)
 
     azure.script = script
-    operator.watch(azure_engine)
+    operator.track_operator(azure_engine)
     with azure_engine.connect() as tx:
         found = operator.of(tx)
 
@@ -34,6 +34,6 @@ def test_it_is_the_object_id_that_entra_knows_them_by_and_no_name(azure, azure_e
     assert not any("SUSER_SNAME" in text or "SUSER_NAME" in text for text in azure.texts)
 
 
-def test_nobody_is_behind_a_connection_of_the_app(azure_engine):
+def test_a_connection_of_the_app_has_no_operator(azure_engine):
     with azure_engine.connect() as tx:
         assert operator.of(tx) is None

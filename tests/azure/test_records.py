@@ -5,8 +5,8 @@ import re
 import pytest
 import sqlglot
 
-from shared.db.records import RULES, records_open
-from shared.db.records_triggers import protect, unprotected
+from shared.db.records import RULES, open_records
+from shared.db.records_triggers import find_unprotected_tables, protect
 from shared.db.schema import metadata
 from tests.azure.test_statements import unreadable
 from tests.support.sql_server import COMMIT, Error, Rows, usual
@@ -66,7 +66,7 @@ def test_its_condition_compares_every_column_but_those_that_may_change(azure, az
     assert (f"i.{rule.key[0]} IS NULL AND COALESCE(CAST(SESSION_CONTEXT(" in condition) is rule.deletable
 
 
-def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azure_engine, standing):
+def test_existing_triggers_are_left_unchanged_and_disabled_ones_recreated(azure, azure_engine, standing):
     with azure_engine.begin() as tx:
         protect(tx)
     names = [name for text in made(azure) for name in re.findall(r"^CREATE TRIGGER (\w+)", text)]
@@ -77,9 +77,9 @@ def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azu
         left_alone = made(azure)
         table, name, _, text = standing[0]
         standing[0] = (table, name, 1, text.replace("THROW", "PRINT"))
-        changed = unprotected(tx)
+        changed = find_unprotected_tables(tx)
         standing[0] = (table, name, 0, text)
-        missed = unprotected(tx)
+        missed = find_unprotected_tables(tx)
         protect(tx)
 
     assert left_alone == []
@@ -89,18 +89,18 @@ def test_what_stands_is_left_alone_and_what_is_disabled_is_made_again(azure, azu
 
 
 def test_the_guard_is_closed_in_the_transaction_that_opened_it(azure, azure_engine):
-    with azure_engine.begin() as tx, records_open(tx):
+    with azure_engine.begin() as tx, open_records(tx):
         tx.exec_driver_sql("SELECT 1")
     said = [text for text in azure.texts if text in {OPEN, CLOSE, COMMIT}]
 
     assert said == [OPEN, CLOSE, COMMIT]
 
 
-def test_a_guard_that_could_not_be_closed_goes_with_no_connection_to_its_next_user(azure, azure_engine):
+def test_a_connection_with_an_open_guard_is_not_reused(azure, azure_engine):
     azure.script = lambda statement: (
         Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else usual(statement)
     )
-    with pytest.raises(ZeroDivisionError), azure_engine.begin() as tx, records_open(tx):
+    with pytest.raises(ZeroDivisionError), azure_engine.begin() as tx, open_records(tx):
         raise ZeroDivisionError
 
     assert azure.texts.count(CLOSE) == 2

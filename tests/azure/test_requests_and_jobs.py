@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared import jobs
 from shared.app import App, use
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.db.retry import for_jobs, for_requests
 from shared.health.routes import Health
 from shared.http import endpoint
@@ -38,7 +38,7 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
             "ENTRA_CLIENT_IDS": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",
         }
     )
-    validator = Validator(SigningKeys(settings.entra_keys_url), settings, now=clock)
+    validator = TokenValidator(SigningKeys(settings.entra_keys_url), settings, now=clock)
     app = App(settings=settings, engine=azure_engine, validator=validator)
     with use(app):
         azure_engine.connect().close()
@@ -76,7 +76,7 @@ def times(server, text):
 
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Lost], ids=str)
-def test_a_request_lives_through_a_fault_that_passes(azure, fault):
+def test_a_request_survives_a_transient_error(azure, fault):
     azure.script = failing(2, fault, "UPDATE somewhere")
 
     assert answer().status_code == 200
@@ -84,7 +84,7 @@ def test_a_request_lives_through_a_fault_that_passes(azure, fault):
 
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), Lost], ids=str)
-def test_a_fault_that_lasts_is_answered_503_with_the_time_to_come_again(azure, fault):
+def test_a_lasting_error_is_answered_503_with_retry_after(azure, fault):
     azure.script = failing(99, fault, "UPDATE somewhere")
     told = answer()
 
@@ -94,7 +94,7 @@ def test_a_fault_that_lasts_is_answered_503_with_the_time_to_come_again(azure, f
 
 
 @pytest.mark.parametrize("seconds", [3.2, 4.8])
-def test_a_request_lives_through_a_deadlock_that_takes_the_server_so_long_to_find(azure, monkeypatch, seconds):
+def test_a_request_survives_a_deadlock_that_is_found_late(azure, monkeypatch, seconds):
     clock = [0.0]
     retry = replace(for_requests(), monotonic=lambda: clock[0])
     monkeypatch.setattr(endpoint, "for_requests", lambda: retry)
@@ -119,21 +119,21 @@ def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):
     assert 2 <= len(azure.logins) - 1 <= 4
 
 
-def test_work_whose_commit_got_lost_is_not_done_again(azure):
+def test_work_with_a_lost_commit_response_is_not_repeated(azure):
     azure.script = failing(1, Lost, COMMIT)
 
     assert answer().status_code == 503
     assert times(azure, "UPDATE somewhere") == 1
 
 
-def test_a_read_whose_commit_got_lost_is_read_again(azure):
+def test_a_read_with_a_lost_commit_response_is_repeated(azure):
     azure.script = failing(1, Lost, COMMIT)
 
     assert answer(HEALTH).status_code == 200
     assert times(azure, "UPDATE somewhere") == 2
 
 
-def test_our_own_mistake_is_not_taken_for_the_databases_fault(azure):
+def test_a_programming_error_is_not_treated_as_a_database_error(azure):
     azure.script = failing(9, Error(208), "UPDATE somewhere")
 
     assert answer().status_code == 500
@@ -141,7 +141,7 @@ def test_our_own_mistake_is_not_taken_for_the_databases_fault(azure):
 
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Lost], ids=str)
-def test_a_job_goes_on_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
+def test_a_job_continues_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
     monkeypatch.setattr(jobs, "for_jobs", lambda: replace(for_jobs(), sleep=lambda _: None))
     azure.script = failing(3, fault, "UPDATE somewhere")
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from ops.requirements import requirements
+from ops.database_requirements import find_problems
 from shared.db import engine as engines
 from shared.db.records_triggers import protect
 from shared.db.schema import metadata
@@ -67,7 +67,7 @@ def migrate():
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"collation": BY_DEFAULT}, f"{BY_DEFAULT}; make the database anew with COLLATE {RIGHT}"),
+        ({"collation": BY_DEFAULT}, f"{BY_DEFAULT}; create the database again with COLLATE {RIGHT}"),
         ({"snapshots": 0}, "run: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
         ({"snapshots": 0}, ["database_reads_snapshots"]),
     ],
 )
-def test_an_operators_check_tells_what_the_database_is(database, azure_engine, changed, unmet):
+def test_the_operators_check_verifies_collation_and_snapshots(database, azure_engine, changed, unmet):
     with azure_engine.begin() as tx:
         protect(tx)
     database.update(changed)
@@ -122,7 +122,7 @@ def test_an_operators_check_tells_what_the_database_is(database, azure_engine, c
     assert checked.code == (1 if unmet else 0)
     assert [each["name"] for each in told if not each["holds"]] == unmet
     assert {"database_compares_texts_exactly", "database_reads_snapshots"} <= {each["name"] for each in told}
-    assert ("make the database anew" in table, "ALTER DATABASE" in table) == (
+    assert ("create the database again" in table, "ALTER DATABASE" in table) == (
         "database_compares_texts_exactly" in unmet,
         "database_reads_snapshots" in unmet,
     )
@@ -131,4 +131,4 @@ def test_an_operators_check_tells_what_the_database_is(database, azure_engine, c
 @pytest.mark.skip_on("mssql", reason="it is about the other databases")
 def test_other_databases_have_no_such_requirements(engine):
     with engine.connect() as tx:
-        assert requirements(tx) == {}
+        assert find_problems(tx) == {}

@@ -15,7 +15,7 @@ from sqlfluff.core import Linter
 from sqlglot import exp
 
 from shared.db.schema import metadata
-from shared.db.statements import InsertIfAbsent, can_seek, locked
+from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
 from tests.support.offenders import hold
 from tests.support.sql_server import Rows, usual
@@ -36,7 +36,7 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.log.store", "_EVERYONE")}  # others are made of it, and it is never sent
+TEMPLATES = {("timers.log.store", "_PAGE")}  # others are built from it, and it is never sent
 EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
 for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:
@@ -212,9 +212,9 @@ def test_a_statement_that_is_content_with_a_key_is_found_out():
     by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)
 
     assert len(HELD) >= 9
-    assert "uq_users_tenant_id_id" in covering(locked(by_id, users))
-    assert list(covering(locked(by_object, users))) == ["ux_users_entra_object_id"]
-    assert list(covering(locked(by_id.add_columns(users.c.version), users))) == []
+    assert "uq_users_tenant_id_id" in covering(for_update(by_id, users))
+    assert list(covering(for_update(by_object, users))) == ["ux_users_entra_object_id"]
+    assert list(covering(for_update(by_id.add_columns(users.c.version), users))) == []
 
 
 def compared(table, statement):
@@ -229,7 +229,7 @@ def compared(table, statement):
             yield from (column_of(table, side) for side in (term.left, term.right))
 
 
-def test_rows_that_are_held_are_found_through_an_index():
+def test_locked_rows_are_found_through_an_index():
     def holds(name: str) -> None:
         for each in EVERY[name]:
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))
@@ -280,7 +280,7 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
 
 def for_many(statement):
     """What is sent for several rows at once; None for what answers with rows, or takes a list or a number of rows."""
-    made = statement._silent("mssql") if isinstance(statement, InsertIfAbsent) else statement
+    made = statement._build("mssql") if isinstance(statement, InsertIfAbsent) else statement
     if not isinstance(made, sa.sql.dml.UpdateBase) or made._returning:
         return None
     compiled = made.compile(dialect=dialect(), column_keys=columns(made))
@@ -361,5 +361,5 @@ def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_e
     assert "'pending'" not in sent(azure, azure_engine, by_parameter).sql
 
 
-def test_what_is_no_t_sql_is_found_out():
+def test_invalid_t_sql_is_detected():
     assert unreadable("SELECT id FROM tenants WHERE plan = 1") != []

@@ -41,11 +41,11 @@ class Metering:
         with self.engine.begin() as tx:
             tx.execute(usage_events.delete())
 
-    def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the stand-in checks
+    def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the emulator checks
         self.marketplace.order("faults", **{endpoint: fault})
 
     def no_trouble(self) -> None:
-        self.marketplace.stand_in.faults.clear()
+        self.marketplace.emulator.faults.clear()
 
     def hits(self, endpoint: str = "usage_batch") -> int:
         hits: int = self.marketplace.stats()["hits"].get(endpoint, 0)
@@ -65,5 +65,5 @@ def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
     metering.empty_outbox()
     yield metering
     forget(engine)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     metered.close()

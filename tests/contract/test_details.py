@@ -1,4 +1,4 @@
-"""Texts that people see say what happened and what to do, and name no route, no header and no word of the code."""
+"""Texts for people have no route, no header and no identifier."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def sentences(tree: ast.AST) -> Iterator[str]:
             yield text
 
 
-def test_texts_for_people_name_no_route_and_no_header():
+def test_texts_for_people_have_no_route_and_no_header():
     seen, technical = 0, []
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -55,6 +55,6 @@ def test_texts_for_people_name_no_route_and_no_header():
 @pytest.mark.parametrize(
     "text", ["Sign in first: POST /api/sign-in.", "Send If-Match first.", "The role super_admin.", "Name the timerId."]
 )
-def test_a_technical_text_is_seen(text):
+def test_a_technical_text_is_detected(text):
     assert list(sentences(ast.parse(f"raise Forbidden({text!r})"))) == [text]
     assert TECHNICAL.search(text)

@@ -1,4 +1,4 @@
-"""One shape for every error, whoever makes it."""
+"""Every error is a problem document."""
 
 import inspect
 
@@ -29,7 +29,7 @@ def test_every_error_has_a_status_a_title_and_a_code(kind):
 @pytest.mark.parametrize(
     "error", [ValueError("SELECT secret FROM users"), KeyError("x"), RecursionError(), MemoryError()]
 )
-def test_what_we_did_not_foresee_says_nothing_of_the_inside(error):
+def test_an_unexpected_error_reveals_no_details(error):
     told = to_api_error(error)
 
     assert (int(told.status), told.code) == (500, "internal_error")
@@ -54,7 +54,7 @@ def producers(world):
     yield 415, send("POST", "timers/start", b"{}", token=ada.token, headers={"Content-Type": "text/plain"})
 
 
-def test_every_producer_of_errors_answers_in_the_one_shape(world):
+def test_every_error_is_a_problem_document(world):
     for status, answer in producers(world):
         assert answer.status == status, answer.raw
         assert answer.headers["Content-Type"] == PROBLEM_JSON
@@ -69,13 +69,13 @@ def test_every_producer_of_errors_answers_in_the_one_shape(world):
         assert all(each.keys() == {"pointer", "detail"} for each in body.get("errors", []))
 
 
-def test_a_wrong_method_is_told_the_right_ones(http):
+def test_a_wrong_method_gets_the_allowed_ones(http):
     answer = http.send("PUT", "timers/running")
 
     assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 
 
-def test_no_answer_is_kept_by_anybody_on_the_way(world):
+def test_no_response_may_be_cached(world):
     ada = world.tenant()
     answers = [ada.get("me"), ada.running(), ada.stop(), ada.get("no-such-route"), ada.http.send("GET", "health")]
 

@@ -24,7 +24,7 @@ def test_the_published_schema_is_that_of_the_code():
 
 
 @pytest.mark.parametrize("version", PUBLISHED)
-def test_what_was_published_is_as_it_was(version):
+def test_published_schema_versions_are_unchanged(version):
     published = (DOCS / f"export-{version}.schema.json").read_bytes()
 
     assert hashlib.sha256(published).hexdigest() == PUBLISHED[version]
@@ -38,7 +38,7 @@ def test_another_content_is_not_written_over_a_published_version(tmp_path, monke
     export_schema.publish(tmp_path)
     before = export_schema.path_of(tmp_path).read_text()
     monkeypatch.setitem(SECTIONS, "more", SECTIONS["account"])
-    with pytest.raises(export_schema.Published, match="raise VERSION"):
+    with pytest.raises(export_schema.AlreadyPublished, match="raise VERSION"):
         export_schema.publish(tmp_path)
 
     assert export_schema.path_of(tmp_path).read_text() == before

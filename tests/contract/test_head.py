@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is: by the same status and headers, without the body, and nothing leaves."""
+"""HEAD is supported wherever GET is, with the same status and headers, without a body or an export."""
 
 import pytest
 import requests
@@ -20,7 +20,7 @@ def headers_of(answer):
     return {name.lower(): value for name, value in answer.headers.items() if name.lower() not in OF_THE_MOMENT}
 
 
-def test_head_has_the_status_and_the_headers_of_get_and_no_body(world):
+def test_head_has_the_status_and_headers_of_get_and_no_body(world):
     ada = world.tenant()
     entry, person = ada.enter().body["id"], ada.get("me").body["id"]
     plain = {"Accept-Encoding": "identity"}
@@ -59,7 +59,7 @@ def test_head_of_a_page_is_that_of_the_page(host, app, path):  # noqa: ARG001 - 
         ("privacy/export", {}),
     ],
 )
-def test_what_only_its_headers_left_of_is_no_export_on_record(world, path, query):
+def test_a_head_request_records_no_export(world, path, query):
     ada = world.tenant()
     head = ada.http.send("HEAD", path, token=ada.token, params=query)
     before = [row["action"] for row in ada.get("audit").body["items"]]
@@ -73,7 +73,7 @@ def test_what_only_its_headers_left_of_is_no_export_on_record(world, path, query
 
 
 @pytest.mark.parametrize("encoding", ["gzip;q=0", "identity", "xgzip", ""])
-def test_an_export_is_compressed_only_for_whom_it_may_be(world, encoding):
+def test_an_export_is_compressed_only_for_clients_that_accept_gzip(world, encoding):
     ada = world.tenant()
     plain = ada.http.send("GET", "privacy/export", token=ada.token, headers={"Accept-Encoding": encoding})
 

@@ -1,4 +1,4 @@
-"""The messages about single fields have one voice, whichever check refuses, and none is pydantic's own."""
+"""The messages about single fields have one wording, and none is pydantic's."""
 
 import json
 import typing
@@ -59,7 +59,7 @@ STRINGS = {model for each in OPERATIONS.values() for model in models(each.query)
 STRINGS |= {model for each in OPERATIONS.values() if each.for_browser for model in models(each.body)}
 
 
-def test_each_field_of_each_request_is_refused_in_our_words():
+def test_every_field_error_has_our_wording():
     found = [(item["type"], message(item)) for item in refusals()]
 
     assert len(BODIES | STRINGS) > 30
@@ -85,7 +85,7 @@ def test_each_field_of_each_request_is_refused_in_our_words():
         ("uuid", "x", "must be a UUID, like 3f2b8c1e-5d47-4a90-b6f1-0c9e7d2a4b58"),
     ],
 )
-def test_a_message_ends_a_sentence_that_the_field_begins(annotation, value, said):
+def test_a_message_continues_the_name_of_its_field(annotation, value, said):
     schema = {
         "str:1": core_schema.str_schema(min_length=1),
         "str:2": core_schema.str_schema(min_length=2),

@@ -1,4 +1,4 @@
-"""The whole matrix: every operation with every role, without a token, and from another tenant."""
+"""The permission matrix: every operation with every role, without a token, and from another tenant."""
 
 import uuid
 
@@ -73,7 +73,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation():
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_may_do_what_its_row_says(world, http, engine, role):
+def test_permissions_of_each_role_match_the_table(world, http, engine, role):
     def holds(name: str) -> None:
         person = with_role(world, engine, role)
         answer = call(http, name, person.token, target=person.get("me").body["id"])
@@ -87,7 +87,7 @@ def test_a_role_may_do_what_its_row_says(world, http, engine, role):
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_may_do_to_a_colleague_what_its_row_says_and_nothing_to_a_stranger(world, http, engine, role):
+def test_permissions_over_colleagues_match_the_table_and_never_reach_other_tenants(world, http, engine, role):
     def holds(name: str) -> None:
         person = with_role(world, engine, role)
         colleague, stranger = world.member(person), world.tenant()
@@ -105,7 +105,7 @@ def test_a_role_may_do_to_a_colleague_what_its_row_says_and_nothing_to_a_strange
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_an_entry_is_there_for_its_person_and_for_admins_and_for_nobody_else(world, http, engine, role):
+def test_an_entry_is_visible_to_its_person_and_admins_only(world, http, engine, role):
     def holds(name: str) -> None:
         person = with_role(world, engine, role)
         colleague, stranger = world.member(person), world.tenant()
@@ -122,7 +122,7 @@ def test_an_entry_is_there_for_its_person_and_for_admins_and_for_nobody_else(wor
     hold(holds, ABOUT_AN_ENTRY, at_least=5)
 
 
-def test_nothing_is_answered_without_a_token(http):
+def test_every_operation_but_public_ones_needs_a_token(http):
     def holds(name: str) -> None:
         answer = call(http, name)
 
@@ -132,7 +132,7 @@ def test_nothing_is_answered_without_a_token(http):
     hold(holds, TOKENS, at_least=60)
 
 
-def test_a_directory_that_is_unknown_gets_nothing(world, http):
+def test_an_unknown_directory_is_refused(world, http):
     def holds(name: str) -> None:
         answer = call(http, name, world.person().token)
 
@@ -141,14 +141,14 @@ def test_a_directory_that_is_unknown_gets_nothing(world, http):
     hold(holds, PEOPLE, at_least=60)
 
 
-def test_what_is_open_to_anyone_needs_no_token(http):
+def test_a_public_operation_needs_no_token(http):
     def holds(name: str) -> None:
         assert call(http, name).status == 200
 
     hold(holds, sorted(set(OPERATIONS) - set(TOKENS) - OWN_CHECK), at_least=2)
 
 
-def test_another_tenants_ids_are_as_if_they_did_not_exist(world):
+def test_ids_of_another_tenant_are_not_found(world):
     ada, bob = world.tenant(name="Ada's secret marker"), world.tenant()
     ada.start(471147114, project="Marker project", note="marker note")
     ada.stop()

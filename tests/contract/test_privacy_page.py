@@ -1,4 +1,4 @@
-"""docs/privacy.md says what the code does, and each sentence of the policy has its calls and its tests."""
+"""docs/privacy.md is generated from the code, and each sentence of the policy has calls and tests."""
 
 import ast
 from functools import cache
@@ -23,21 +23,21 @@ def names_in(path: str) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
-def test_the_page_on_privacy_is_the_code():
+def test_the_privacy_page_equals_the_generated_one():
     page = (ROOT / "docs/privacy.md").read_text()
 
     assert fill(page) == page
-    assert all(f"<!-- made: {name} -->" in page for name in PARTS)
+    assert all(f"<!-- generated: {name} -->" in page for name in PARTS)
 
 
-def test_a_part_that_was_changed_by_hand_is_made_anew():
+def test_a_part_changed_by_hand_is_generated_again():
     page = (ROOT / "docs/privacy.md").read_text()
 
     assert fill(page.replace("seven years after", "eight years after")) == page
 
 
 @pytest.mark.parametrize("sentence", SENTENCES, ids=lambda sentence: sentence.says)
-def test_a_sentence_of_the_policy_names_calls_and_tests_that_are_there(sentence):
+def test_a_sentence_of_the_policy_names_existing_calls_and_tests(sentence):
     missing = {
         name for path, _, name in (test.partition("::") for test in sentence.tests) if name not in names_in(path)
     }
@@ -47,7 +47,7 @@ def test_a_sentence_of_the_policy_names_calls_and_tests_that_are_there(sentence)
     assert set(sentence.calls) <= set(OPERATIONS)
 
 
-def test_every_call_about_privacy_is_in_a_sentence():
+def test_every_privacy_call_is_in_a_sentence():
     named = {name for sentence in SENTENCES for name in sentence.calls}
 
     assert {name for name, operation in OPERATIONS.items() if operation.tag == "privacy"} <= named

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import Kind, Rows
 from shared.db.records import RULES
-from shared.db.records_triggers import unprotected
+from shared.db.records_triggers import find_unprotected_tables
 from shared.db.schema import metadata
 from tests.contract.test_layers import MODULES, ROOT, imports_of, module_name, read
 from tests.support.migrations import alembic
@@ -34,13 +34,13 @@ def lost(url: str) -> list[str]:
     """The tables without their triggers."""
     engine = sa.create_engine(url)
     with engine.connect() as tx:
-        found = unprotected(tx)
+        found = find_unprotected_tables(tx)
     engine.dispose()
     return found
 
 
 def test_the_guard_is_opened_by_erasure_and_retention_alone():
-    opening = {module_name(path) for path in MODULES if "shared.db.records.records_open" in imports_of(path)}
+    opening = {module_name(path) for path in MODULES if "shared.db.records.open_records" in imports_of(path)}
     reached = {module_name(path) for path in MODULES if "shared.db.records" in imports_of(path)}
 
     assert len(MODULES) > 400
@@ -50,12 +50,12 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
         "shared.db.records_triggers",
         "shared.db.azure_sql",
         "migrations.env",
-        "ops.admission",
+        "ops.grant_access",
     }
 
 
 @pytest.mark.parametrize("table", sorted(RULES))
-def test_what_may_be_erased_of_a_record_is_what_may_name_a_person(table):
+def test_the_erasable_columns_of_records_are_those_with_names(table):
     facts, rule = CATALOGUE[table], RULES[table]
     text = {name for name, kind in facts.columns.items() if kind.is_text or kind is Kind.IDENTITY}
 

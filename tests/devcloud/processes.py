@@ -88,7 +88,7 @@ def in_this_process(*arguments: str, **changes: str) -> Done:
 
 @contextlib.contextmanager
 def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iterator[Host]:
-    """A Functions host on a free port, stopped at the end whatever happened."""
+    """A Functions host on a free port, always stopped at the end."""
     command = [sys.executable, "-m", "devcloud", "host", "--app", str(app), "--port", "0", *arguments]
     with (
         follow(log).open("w") as stderr,

@@ -1,4 +1,4 @@
-"""Supervises one function app and a web server beside it, as the local cloud does with its stand-ins."""
+"""Supervises one function app and a web server beside it, as the local cloud does with its emulators."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The command that loads the demo tenants; what it loads is tested with the product's verbs."""
+"""The command that loads the demo tenants."""
 
 from tests.devcloud import processes
 

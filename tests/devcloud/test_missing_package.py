@@ -1,4 +1,4 @@
-"""A virtual environment that lacks a package is told in one line, and installed again by the next `scripts/run`."""
+"""A missing package is reported in one line, and installed by the next `scripts/run`."""
 
 import importlib.util
 
@@ -23,7 +23,7 @@ sys.meta_path.insert(0, Hidden())
 
 
 def hiding(tmp_path, name):
-    """What to set so that a process, and all it starts, find no such package in their environment."""
+    """The environment in which a process and its children do not find the package."""
     (tmp_path / "sitecustomize.py").write_text(HIDING)
     (tmp_path / ".installed-requirements-local.txt").write_text("all of it")
     return {"PYTHONPATH": str(tmp_path), "PREFIX": str(tmp_path), "HIDDEN": name}
@@ -56,7 +56,7 @@ def test_a_missing_package_is_one_line_and_heals(tmp_path, name, command):
 
 
 @pytest.mark.parametrize("name", [slow("alembic"), "uvicorn", slow("werkzeug")])
-def test_a_package_that_only_a_child_misses_is_told_likewise(tmp_path, name):
+def test_a_package_missing_in_a_child_is_reported_too(tmp_path, name):
     done = processes.devcloud(
         "run",
         *("--port", str(processes.free_ports()), "--data", str(tmp_path / "data")),
@@ -80,7 +80,7 @@ def test_a_missing_module_of_ours_is_no_fault_of_the_environment(tmp_path, name)
     assert len(list(tmp_path.glob(".installed-*"))) == 1
 
 
-def test_what_the_app_misses_is_told_as_the_apps_own_mistake(tmp_path):
+def test_a_package_missing_in_the_app_is_an_error_of_the_app(tmp_path):
     app = processes.app_of(tmp_path / "app", "import nowhere\n")
 
     done = processes.devcloud("host", "--app", str(app), "--port", "0", **hiding(tmp_path, "none"))

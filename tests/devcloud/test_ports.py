@@ -1,4 +1,4 @@
-"""A port that cannot be used is told by what is wrong with it."""
+"""The error of a port that cannot be used has its reason."""
 
 import pytest
 
@@ -6,21 +6,21 @@ from devcloud import ports
 from devcloud.emulators import server
 
 
-def test_a_taken_port_is_told_as_taken():
-    with ports.bound(0) as first:
+def test_the_error_of_a_taken_port_says_so():
+    with ports.listen(0) as first:
         port = first.getsockname()[1]
 
         with pytest.raises(ports.PortUnusable, match=f"port {port} is taken: .* with --port"):
-            ports.bound(port)
+            ports.listen(port)
 
 
-def stand_in(port):
+def emulator(port):
     with server.serving(lambda _: pytest.fail("it was served"), port=port):
         pytest.fail("it was served")
 
 
-@pytest.mark.parametrize("listen", [ports.bound, stand_in])
-def test_another_refusal_is_told_in_its_own_words(monkeypatch, listen):
+@pytest.mark.parametrize("listen", [ports.listen, emulator])
+def test_another_error_has_the_systems_message(monkeypatch, listen):
     monkeypatch.setattr(ports, "LOOPBACK", "192.0.2.1")  # an address that no machine has
 
     with pytest.raises(ports.PortUnusable) as refused:

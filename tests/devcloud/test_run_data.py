@@ -12,6 +12,7 @@ def test_a_relative_data_directory_is_the_callers(tmp_path):
     for directory in (project / "scripts", project / ".venv" / "bin", caller):
         directory.mkdir(parents=True)
     shutil.copy(processes.ROOT / "scripts" / "run", project / "scripts")
+    shutil.copytree(processes.ROOT / "scripts" / "lib", project / "scripts" / "lib")
     for path, text in (
         (project / "scripts" / "venv", "exit 0"),
         (project / ".venv" / "bin" / "python", f'exec "{sys.executable}" "$@"'),

@@ -1,4 +1,4 @@
-"""Which settings `python -m devcloud run` gives to what it starts, and what `--fresh` may empty."""
+"""The settings of the processes of `python -m devcloud run`, and the limits of `--fresh`."""
 
 import json
 
@@ -13,7 +13,7 @@ SAMPLE = {"DATABASE_URL": "sqlite:///sample.db", "ENTRA_AUTHORITY": "http://samp
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project that has only the sample, until a test adds the user's own file."""
+    """A project with the sample only; a test may add the user's file."""
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     (tmp_path / "local.settings.sample.json").write_text(json.dumps({"Values": SAMPLE}))
     return tmp_path
@@ -30,7 +30,7 @@ def own(project, **values):
 def test_the_users_own_file_names_the_database(project):
     own(project, DATABASE_URL="sqlite:///own.db", TRIAL_DAYS="7")
 
-    environment = run.environment_of(options_of(project), {})
+    environment = run.build_environment(options_of(project), {})
 
     assert (environment["DATABASE_URL"], environment["TRIAL_DAYS"]) == ("sqlite:///own.db", "7")
 
@@ -38,22 +38,22 @@ def test_the_users_own_file_names_the_database(project):
 def test_a_variable_wins_over_the_users_own_file(project):
     own(project, DATABASE_URL="sqlite:///own.db")
 
-    environment = run.environment_of(options_of(project), {"DATABASE_URL": "sqlite:///variable.db"})
+    environment = run.build_environment(options_of(project), {"DATABASE_URL": "sqlite:///variable.db"})
 
     assert environment["DATABASE_URL"] == "sqlite:///variable.db"
 
 
 def test_the_data_directory_wins_over_the_sample(project):
-    environment = run.environment_of(options_of(project), {})
+    environment = run.build_environment(options_of(project), {})
 
     assert environment["DATABASE_URL"] == f"sqlite:///{project}/data/timetracker.db"
     assert environment["TRIAL_DAYS"] == "30"
 
 
-def test_the_stand_ins_are_used_whatever_is_set(project):
+def test_the_emulators_are_used_despite_other_settings(project):
     own(project, ENTRA_AUTHORITY="http://own", ENTRA_KEYS_URL="http://own/keys", AZURE_DEVOPS_URL="http://own")
 
-    environment = run.environment_of(options_of(project), {"ENTRA_AUTHORITY": "http://variable"})
+    environment = run.build_environment(options_of(project), {"ENTRA_AUTHORITY": "http://variable"})
 
     assert environment["ENTRA_AUTHORITY"] == "http://127.0.0.1:7172"
     assert environment["ENTRA_KEYS_URL"] == "http://127.0.0.1:7172/common/discovery/v2.0/keys"
@@ -79,5 +79,5 @@ def test_fresh_takes_the_data_directorys_database_by_any_name(project, url):
     options = options_of(project, fresh=True)
     own(project, DATABASE_URL=url.format(project=project))
 
-    run.check_fresh(options, run.environment_of(options, {}))  # it does not raise
+    run.check_fresh(options, run.build_environment(options, {}))  # it does not raise
     assert not run.names_own_database("sqlite:///data/other.db", options)

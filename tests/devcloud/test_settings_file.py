@@ -6,7 +6,7 @@ from devcloud import settings_file
 from devcloud.settings_file import SettingsFileError
 
 
-def test_the_values_become_variables_and_what_is_set_wins(tmp_path):
+def test_the_values_become_variables_unless_they_are_set(tmp_path):
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {"A": "file", "B": "file", "C": 5, "D": True}}))
     environment = {"A": "user", "B": ""}
 
@@ -15,7 +15,7 @@ def test_the_values_become_variables_and_what_is_set_wins(tmp_path):
     assert environment == {"A": "user", "B": "", "C": "5", "D": "true"}
 
 
-def test_the_sample_is_read_only_when_there_is_no_file_of_ones_own(tmp_path):
+def test_the_sample_is_read_only_without_the_users_file(tmp_path):
     (tmp_path / "local.settings.sample.json").write_text('{"Values": {"FROM": "sample"}}')
     first: dict[str, str] = {}
     second: dict[str, str] = {}
@@ -44,7 +44,7 @@ def test_without_any_file_nothing_is_added(tmp_path):
         ('{"Values": {"A": {}}}', "the value of A is not a text"),
     ],
 )
-def test_a_broken_file_is_told_in_one_line(tmp_path, text, told):
+def test_the_error_of_an_invalid_file_is_one_line(tmp_path, text, told):
     (tmp_path / "local.settings.json").write_text(text)
 
     with pytest.raises(SettingsFileError, match=told) as refused:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devcloud.ports import bound
+from devcloud.ports import listen
 from tests.devcloud import processes
 from tests.devcloud.processes import is_alive
 
@@ -118,7 +118,7 @@ def test_a_signal_leaves_no_process_behind(tmp_path, number):
         assert running.process.wait(20) == 0
         assert not any(map(is_alive, pids))
         for port in (running.port, running.port + 1):
-            bound(port).close()
+            listen(port).close()
 
 
 def test_a_child_that_dies_ends_everything_and_is_named(tmp_path):
@@ -130,7 +130,7 @@ def test_a_child_that_dies_ends_everything_and_is_named(tmp_path):
         assert running.process.wait(20) == 1
         assert "host stopped (signal 9): " in running.rest()
         for port in (running.port, running.port + 1):
-            bound(port).close()
+            listen(port).close()
 
 
 def test_a_first_start_that_fails_is_one_line(tmp_path):

@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from shared.app import build
 from shared.jobs import JobFailed
 from shared.settings import Settings
@@ -27,7 +27,7 @@ def _close(instant: dt.datetime, point: int, begin: int) -> int:
     if point != NEVER:
         crashing_host.die_at(point)
     try:
-        close_all_owed(app)
+        close_all_ended(app)
     except JobFailed:
         return 1
     return 0

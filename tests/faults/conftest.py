@@ -51,9 +51,9 @@ def way() -> Iterator[Wire]:
 @pytest.fixture(scope="module")
 def shop(entra, way, tmp_path_factory) -> Iterator[Marketplace]:
     folder = tmp_path_factory.mktemp("shop")
-    with marketplace_support.running(folder, entra.authority, webhook=way.url) as stand_in:
-        stand_in.order("pace", retry_seconds=0.02)
-        yield stand_in
+    with marketplace_support.running(folder, entra.authority, webhook=way.url) as emulator:
+        emulator.order("pace", retry_seconds=0.02)
+        yield emulator
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from function_app import INVARIANTS
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
-from shared.health.invariants import Violation, violations
+from shared.health.invariants import Violation, find_violations
 from tests.support.world import Answer
 
 
@@ -79,7 +79,7 @@ def addresses(engine: sa.Engine, tid: str) -> list[str]:
 
 def broken(engine: sa.Engine) -> list[Violation]:
     with _reading(engine) as tx:
-        return list(violations(tx, INVARIANTS))
+        return list(find_violations(tx, INVARIANTS))
 
 
 @contextmanager

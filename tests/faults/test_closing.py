@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from shared.health.invariants import violations
+from shared.health.invariants import find_violations
 from tests.faults import product
 from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER
@@ -60,7 +60,7 @@ def whole(payer: Payer) -> tuple[int, ...]:
 
 def broken(engine: sa.Engine) -> list[object]:
     with engine.connect() as connection:
-        return list(violations(connection, INVARIANTS))
+        return list(find_violations(connection, INVARIANTS))
 
 
 def test_four_processes_that_close_the_same_30_tenants_at_once_close_each_once(engine, closers):

@@ -16,7 +16,8 @@ from privacy.requests import service as requests_service
 from privacy.rules import Channel
 from shared import clock
 from shared.db.schema import erasures, privacy_requests, time_entries, time_entry_days, timer_log, users
-from shared.work import OPERATOR
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
 from tests.faults.ledger import broken
@@ -58,9 +59,9 @@ class Somebody:
         """A request whose time has come."""
         with engine.begin() as tx:
             person = person_store.by_row(tx, self.payer.tenant_id, self.user)
-            now, new = clock.now(), clock.new_id
-            request, _ = requests_service.of_person(tx, person, channel=Channel.OPERATOR, by=None, now=now, new_id=new)
-            requests_service.verify(tx, request, actor=OPERATOR, now=now, new_id=new)
+            work = Work(tx, read_tenant(tx, self.payer.tenant_id), OPERATOR, clock.now(), clock.new_id)
+            request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
+            requests_service.verify(work, request)
 
 
 def somebody(engine) -> Somebody:
@@ -141,7 +142,7 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         person.payer.pays(at("2026-10-01"))
         with engine.begin() as tx:
             subject = person_store.by_row(tx, person.payer.tenant_id, person.user)
-            erasure_service.close(tx, subject, now=clock.now(), new_id=clock.new_id)
+            erasure_service.close_account(person.payer.work(tx, clock.now()), subject)
         with ThreadPoolExecutor(2) as pool:
             erased = pool.submit(person_flow.erase, app, person.payer.tenant_id, person.user)
             closed = pool.submit(person.payer.close, at("2026-11-02"))

@@ -117,7 +117,7 @@ def buy(hosts, here, shop, entra):
         return purchases.activated(here, shop, owner.tid)
 
     yield bought
-    shop.stand_in.faults.clear()
+    shop.emulator.faults.clear()
     shop.order("shapes", held=False, copies=1, revert="late")
     shop.order("pace", ack_seconds=0.4, retry_seconds=0.02)
 
@@ -127,7 +127,7 @@ def happen(bought: Purchase, action: str) -> str:
     name, given = GIVEN[action]
     asked = {"subscription": bought.id, **given}
     for _ in range(2000):
-        answer = requests.post(f"{bought.marketplace.stand_in.url}/admin/{name}", json=asked, timeout=10)
+        answer = requests.post(f"{bought.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
         if answer.ok:
             return str(answer.json()["operation"])
         time.sleep(0.01)
@@ -161,7 +161,7 @@ def size_of(database_url: str, postgres: int, sqlite: int) -> int:
     return sqlite if database_url.startswith("sqlite") else postgres
 
 
-def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, shop, way, engine, database_url):
+def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, way, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
     shop.order("pace", ack_seconds=0)
@@ -173,13 +173,13 @@ def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, 
             shop.order("faults", operation={**dice.choice(TROUBLE), "times": dice.randint(1, 6)})
         shop.order("release", operations=[events[event] for event in case.told], workers=WORKERS)
         settled(bought)
-        shop.stand_in.faults.clear()
+        shop.emulator.faults.clear()
 
         assert_alike(bought, (SEED, case))
     assert broken(engine) == []
 
 
-def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, database_url):
+def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
@@ -190,7 +190,7 @@ def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, data
             shop.order("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
             happen(bought, action)
         settled(bought)
-        shop.stand_in.faults.clear()
+        shop.emulator.faults.clear()
 
         assert_alike(bought, (SEED, case))
     assert broken(engine) == []

@@ -14,7 +14,7 @@ from tests.faults.product import via
 from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
 from tests.timers.running import late
-from tests.timers.running.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, Report, Timer
+from tests.timers.running.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, LateEvent, Timer
 
 
 JOB = "/admin/functions/stop_forgotten_timers"
@@ -30,25 +30,25 @@ def history(luck: random.Random) -> list[Timer]:
     return timers
 
 
-def deliver(person: Person, reports: list[Report], base: str, seed: int) -> set[int]:
-    """Sends a whole queue in an order of its own, until each report is acknowledged; the statuses that were told."""
-    luck, told, open_ones = random.Random(seed), set(), list(reports)  # noqa: S311 - an order, no secret
-    for _ in range(len(reports) + 1):
-        luck.shuffle(open_ones)
-        answers = [(report, report.send(via(person, base)).status) for report in open_ones]
-        told |= {status for _, status in answers}
-        open_ones = [report for report, status in answers if status not in {200, 201}]
-    assert open_ones == []
-    return told
+def deliver(person: Person, events: list[LateEvent], base: str, seed: int) -> set[int]:
+    """Sends a queue in an order of its own, until each event is acknowledged; returns the statuses of the responses."""
+    luck, statuses, pending = random.Random(seed), set(), list(events)  # noqa: S311 - an order, no secret
+    for _ in range(len(events) + 1):
+        luck.shuffle(pending)
+        answers = [(event, event.send(via(person, base)).status) for event in pending]
+        statuses |= {status for _, status in answers}
+        pending = [event for event, status in answers if status not in {200, 201}]
+    assert pending == []
+    return statuses
 
 
 @pytest.mark.parametrize("seed", range(tries(4)))
-def test_one_queue_delivered_by_four_at_once_makes_the_time_that_was(two_hosts, entra, crowd, engine, seed):
+def test_a_queue_sent_by_four_devices_at_once_yields_the_real_times(two_hosts, entra, crowd, engine, seed):
     people = [product.admin(entra, two_hosts[0]) for _ in range(4)]
     histories = [history(random.Random(4 * seed + number)) for number in range(4)]  # noqa: S311 - likewise
-    queues = [list(late.reports_of(timers)) for timers in histories]
+    queues = [list(late.events_of(timers)) for timers in histories]
     with watched(engine) as found:
-        told = crowd.at_once(
+        answers = crowd.at_once(
             [
                 partial(deliver, who, queue, two_hosts[n % 2], n)
                 for who, queue in zip(people, queues, strict=True)
@@ -57,9 +57,9 @@ def test_one_queue_delivered_by_four_at_once_makes_the_time_that_was(two_hosts, 
         )
 
     assert found == []
-    assert set().union(*told) <= {200, 201, 409}
+    assert set().union(*answers) <= {200, 201, 409}
     for who, timers, queue in zip(people, histories, queues, strict=True):
-        late.assert_true(engine, who, timers, queue)
+        late.assert_entries(engine, who, timers, queue)
 
 
 def test_a_forgotten_timer_is_stopped_by_its_person_or_by_a_job_and_never_by_both(two_hosts, entra, crowd, engine):

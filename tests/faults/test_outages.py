@@ -98,8 +98,8 @@ def working(clients: list[Client]) -> Iterator[None]:
 
 
 @pytest.fixture
-def own_server() -> Iterator[postgres.Local]:
-    with postgres.local() as server:
+def own_server() -> Iterator[postgres.LocalServer]:
+    with postgres.local_server() as server:
         yield server
 
 

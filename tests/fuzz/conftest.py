@@ -17,8 +17,8 @@ from tests.support.marketplace import Marketplace
 @pytest.fixture
 def marketplace(entra, host, clock, tmp_path) -> Iterator[Marketplace]:
     webhook = f"{host}/api/marketplace/webhook"
-    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as stand_in:
-        yield stand_in
+    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as emulator:
+        yield emulator
 
 
 @pytest.fixture

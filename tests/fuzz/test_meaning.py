@@ -8,7 +8,7 @@ from tests.fuzz.meaning import is_argued
 TIME = "must be a time from the year 2000 on, with its offset from UTC, like 2026-11-23T09:30:00Z"
 DATE = "must be a date from the year 2000 on, like 2026-11-23"
 DAY = "must be a day like 2026-11-23"
-TAG = 'must be an ETag as it was answered, like "3"'
+TAG = 'must be an ETag from a response, like "3"'
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_refusal_of_a_value_is_argued_only_for_values_that_no_schema_can_tell(
     assert argued(defect) == argued(7) == [False, False]
 
 
-def test_a_refusal_of_what_was_not_sent_is_not_argued():
+def test_a_refusal_of_a_value_that_was_not_sent_is_not_explained():
     assert not is_argued("/name", TIME, body=[], parameters={})
     assert not is_argued("name", TIME, body={"name": "1999-11-23T09:30:00Z"}, parameters={})
 

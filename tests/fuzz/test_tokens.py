@@ -113,10 +113,10 @@ HEADERS = {
 }
 
 
-def signed(entra, person, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> str:
+def sign(entra, person, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> str:
     """A token of Entra's own making in which only these differ from a sound one; null leaves a member out."""
     sound = json.loads(_decoded(person.token.split(".")[1]))
-    return str(entra.stand_in.admin.mint(TokenOrder(claims={**sound, **(claims or {})}, header=header or {})))
+    return str(entra.emulator.admin.mint(TokenOrder(claims={**sound, **(claims or {})}, header=header or {})))
 
 
 def _decoded(part: str) -> bytes:
@@ -128,7 +128,7 @@ def _decoded(part: str) -> bytes:
 def test_a_signature_holds_for_no_other_header(ada, entra, refused, data, name):
     value = data.draw(HEADERS[name].filter(lambda value: value not in ("RS256", "JWT")))
 
-    refused(signed(entra, ada, header={name: value}))
+    refused(sign(entra, ada, header={name: value}))
 
 
 no_number = junk.filter(lambda value: not isinstance(value, int | float) or isinstance(value, bool))
@@ -146,16 +146,16 @@ PERMISSIONS = {"azp": junk, "scp": junk, "idtyp": st.just("app")}
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(CLAIMS)))
 def test_a_claim_that_is_not_as_it_must_be_is_refused(ada, entra, refused, data, name):
-    refused(signed(entra, ada, {name: data.draw(CLAIMS[name])}))
+    refused(sign(entra, ada, {name: data.draw(CLAIMS[name])}))
 
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(PERMISSIONS)))
 def test_a_sound_token_without_our_permission_is_forbidden(ada, entra, refused, data, name):
-    refused(signed(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
+    refused(sign(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
 
 
 def test_a_token_as_it_was_issued_is_taken(ada, entra, http):
     """So what is refused above is refused for what was changed."""
     assert _get(http, ada.token).status == 200
-    assert _get(http, signed(entra, ada)).status == 200
+    assert _get(http, sign(entra, ada)).status == 200

@@ -79,7 +79,7 @@ def rows(engine: sa.Engine) -> list[list[tuple[Any, ...]]]:
 
 
 def true_token(bought: Purchase) -> str:
-    return str(bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {}))
+    return str(bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {}))
 
 
 @MANY
@@ -132,7 +132,9 @@ def test_a_true_event_with_another_token_changes_nothing(bought, suspension, unc
     claims = {name: data.draw(junk.filter(lambda value: not isinstance(value, int | float)))}
     if name in {"appid", "azp"}:
         claims = {"appid": None, "azp": None, **claims}
-    token = bought.marketplace.stand_in.delivery._tokens.for_webhook(data.draw(st.sampled_from(["v1", "v2"])), claims)
+    token = bought.marketplace.emulator.delivery._tokens.build_webhook_token(
+        data.draw(st.sampled_from(["v1", "v2"])), claims
+    )
 
     answer = unchanged(json.dumps(body).encode(), token)
 

@@ -13,7 +13,7 @@ from tests.support.world import Person
 
 @dataclass(frozen=True)
 class Books:
-    """What the database has about a tenant."""
+    """The rows of a tenant."""
 
     engine: sa.Engine
 
@@ -32,14 +32,14 @@ class Books:
         with self.engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
-    def set(self, slug: str, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+    def set(self, slug: str, **values: Any) -> None:  # noqa: ANN401 - any value of a column
         with self.engine.begin() as connection:
             connection.execute(tenants.update().where(tenants.c.slug == slug).values(**values))
 
 
 @pytest.fixture
-def refused_usage() -> Callable[..., str]:
-    """Runs a command that never comes to a database; what it told."""
+def wrong_usage() -> Callable[..., str]:
+    """Runs a command that is rejected before it opens a database; returns the line on standard error."""
 
     def run(*arguments: str) -> str:
         done = Ops(NOWHERE)(*arguments)
@@ -56,7 +56,7 @@ def books(engine) -> Books:
 
 @pytest.fixture
 def admin(world) -> Person:
-    """The super admin of a new trial that began at this very moment, by the clock that the command line reads."""
+    """The super admin of a trial that began now, by the clock of the command line."""
     world.clock.at = clock.now()
     person: Person = world.tenant()
     return person

@@ -37,13 +37,13 @@ def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
         "sqlite": (
             "INSERT INTO record_guard (is_open) VALUES (1)",
             "DELETE FROM record_guard",
-            "record_guard has a row, which lets erasable text be changed; run: alembic upgrade head",
+            "record_guard has a row, so erasable text can be changed; run: alembic upgrade head",
         ),
         "postgresql": (
             f"ALTER DATABASE {name} SET timetracker.records = 'open'",
             f"ALTER DATABASE {name} RESET timetracker.records",
             (
-                "timetracker.records is set for the database or a role, which lets erasable text be changed; "
+                "timetracker.records is set for the database or a role, so erasable text can be changed; "
                 "run ALTER DATABASE or ALTER ROLE … RESET timetracker.records"
             ),
         ),
@@ -61,7 +61,7 @@ def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
     assert line.split(maxsplit=1)[1] == said
 
 
-def test_what_breaks_an_invariant_is_named_with_its_rows(ops, books, slug):
+def test_a_violated_invariant_is_listed_with_its_rows(ops, books, slug):
     books.set(slug, seats_used=4)
     found, table = ops("check", "--json"), ops("check")
     tenant = books.tenant(slug)

@@ -5,47 +5,47 @@ import pytest
 from tests.support.commands import Ops
 
 
-def test_a_missing_database_file_is_told_and_not_made(tmp_path):
+def test_a_missing_database_file_is_reported_and_not_created(tmp_path):
     gone = Ops(f"sqlite:///{tmp_path}/gone/timetracker.db")("tenants", "list")
 
-    assert gone.code == 2
+    assert gone.code == 4
     assert gone.told.startswith(f"ops: there is no database file {tmp_path}/gone/timetracker.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_not_migrated_is_told(tmp_path):
+def test_a_database_that_is_not_migrated_is_reported(tmp_path):
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").touch()
     empty = Ops(f"sqlite:///{tmp_path}/empty.db")("check")
 
-    assert empty.code == 2
+    assert empty.code == 4
     assert "is not migrated" in empty.told
     assert "alembic upgrade head" in empty.told
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "code", "reason"),
     [
-        ("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/timetracker", "on 127.0.0.1 cannot be reached"),
-        ("oracle://somebody:hunter2@127.0.0.1/timetracker", "of SQLite, PostgreSQL or Azure SQL"),
-        ("postgresql://somebody:hunter2@127.0.0.1:port/timetracker", "expected an SQLAlchemy URL"),
-        ("hunter2", "is not an SQLAlchemy URL"),
-        ("sqlite://", "there is no database file"),
+        ("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/timetracker", 4, "on 127.0.0.1 cannot be reached"),
+        ("oracle://somebody:hunter2@127.0.0.1/timetracker", 2, "of SQLite, PostgreSQL or Azure SQL"),
+        ("postgresql://somebody:hunter2@127.0.0.1:port/timetracker", 2, "expected an SQLAlchemy URL"),
+        ("hunter2", 2, "is not an SQLAlchemy URL"),
+        ("sqlite://", 4, "there is no database file"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url, told):
+def test_an_unusable_database_is_a_one_line_error_without_its_password(url, code, reason):
     failed = Ops(url)("tenants", "list")
 
-    assert (failed.code, failed.out) == (2, "")
-    assert told in failed.told
+    assert (failed.code, failed.out) == (code, "")
+    assert reason in failed.told
     assert "hunter2" not in failed.err
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path):
+def test_a_file_that_is_not_a_database_is_reported(tmp_path):
     (tmp_path / "notes.db").write_text("Buy milk. " * 500)
     failed = Ops(f"sqlite:///{tmp_path}/notes.db")("check")
 
-    assert failed.code == 2
+    assert failed.code == 4
     assert "cannot be reached" in failed.told
 
 

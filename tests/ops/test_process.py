@@ -1,4 +1,4 @@
-"""The command line as a process of its own: every other test runs its commands in the process of the tests."""
+"""The command line as a process of its own; all other tests run commands in their own process."""
 
 import subprocess
 import sys
@@ -9,18 +9,18 @@ from ops.__main__ import app
 from tests.support.commands import ROOT, Ops, ended
 
 
-COMMANDS = {  # on a database without a tenant: the exit code, and what is told on standard error
+COMMANDS = {  # on a database without a tenant: the exit code, and the text on standard error
     "tenants": (("list", "--json"), 0, ""),
-    "users": (("list", "nobody"), 2, "no tenant has the slug"),
-    "billing": (("records",), 0, "There is no such bill."),
+    "users": (("list", "nobody"), 3, "no tenant has the slug"),
+    "billing": (("records",), 0, "No bills found."),
     "marketplace": (("reconcile",), 2, "MARKETPLACE_"),
     "privacy": (("requests", "--json"), 0, ""),
-    "restore": (("accept", "--yes", "--without-store"), 1, "nothing is held"),
-    "wall": (("show",), 2, "no row-level security"),
+    "restore": (("accept", "--yes", "--without-store"), 1, "the database is not held"),
+    "rls": (("show",), 2, "no row-level security"),
     "action-log": (("rekey", "--yes"), 2, "the action log is in the database"),
-    "audit": (("nobody",), 2, "no tenant has the slug"),
+    "audit": (("nobody",), 3, "no tenant has the slug"),
     "check": ((), 0, ""),
-    "admit": (("timetracker_app",), 2, "SQLite has no roles"),
+    "grant-access": (("timetracker_app",), 2, "SQLite has no roles"),
 }
 SLOW = (
     "alembic",
@@ -57,7 +57,7 @@ def test_a_process_ends_with_the_exit_code_of_its_command(empty, name):
     assert "Traceback" not in done.err
 
 
-def test_no_command_waits_for_what_few_of_them_need():
+def test_no_command_imports_slow_modules_at_its_start():
     code = f"import ops.__main__, sys; print([name for name in {SLOW!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 

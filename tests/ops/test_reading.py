@@ -2,9 +2,12 @@ import datetime as dt
 import uuid
 
 import pytest
+import typer
 
+from ops.__main__ import app
 from shared import clock
 from shared.db.schema import tenants
+from shared.http.openapi import VERSION
 from tests.support.commands import NOWHERE, Ops
 from tests.support.world import new_id
 
@@ -17,12 +20,12 @@ def test_a_listed_tenant_has_its_plan_its_trial_and_its_seats(ops, slug):
     assert (tenant["seatsUsed"], tenant["seatCap"]) == (1, 5)
 
 
-def test_the_table_says_the_same_as_the_json(ops, slug):
+def test_the_table_shows_the_same_values_as_the_json(ops, slug):
     table = ops("tenants", "list")
 
     line = next(line for line in table.out.splitlines() if line.startswith(slug))
     assert table.out.split()[:4] == ["SLUG", "NAME", "PLAN", "STATUS"]
-    assert "1 of 5" in line
+    assert "1 / 5" in line
     assert " 30 " in line
 
 
@@ -54,7 +57,7 @@ def test_filters_narrow_the_list(ops, books, slug):
     assert list(found.values()) == [True, False, True, False, True, False]
 
 
-def test_a_trial_that_is_over_is_not_about_to_expire(ops, books, slug):
+def test_an_ended_trial_is_not_listed_as_expiring(ops, books, slug):
     books.set(slug, trial_ends_at=clock.now() - dt.timedelta(hours=1))
 
     assert slug not in {each["slug"] for each in ops("tenants", "list", "--json", "--expiring-within", "30").json}
@@ -89,7 +92,7 @@ def test_a_tenant_is_found_by_slug_id_and_directory(ops, admin, slug):
     assert ops("tenants", "show", by_slug["id"], "--json").json["slug"] == slug
 
 
-def test_a_shown_tenant_counts_its_people_and_what_they_did(ops, world, admin, slug):
+def test_a_tenant_is_shown_with_counts_of_people_and_activity(ops, world, admin, slug):
     member = world.member(admin)
     member.start()
     world.clock.tick(minutes=5)
@@ -105,11 +108,11 @@ def test_a_shown_tenant_counts_its_people_and_what_they_did(ops, world, admin, s
     assert "users: user" in ops("tenants", "show", slug).out
 
 
-def test_a_tenant_that_is_not_there_is_one_clear_line(ops):
+def test_an_unknown_tenant_is_a_one_line_error(ops):
     for name in (new_id(), "Ünknown\x1b[2J"):
         unknown = ops("tenants", "show", name)
 
-        assert (unknown.code, unknown.out) == (2, "")
+        assert (unknown.code, unknown.out) == (3, "")
         assert unknown.told.startswith("ops: no tenant has the slug, id or directory id ")
         assert "\x1b" not in unknown.told
 
@@ -126,7 +129,7 @@ def test_people_are_listed_with_role_and_sign_ins(ops, world, admin, slug):
     assert member.email in ops("users", "list", slug).out
 
 
-def test_a_name_cannot_move_the_operators_cursor(ops, books, slug):
+def test_a_name_cannot_move_the_terminals_cursor(ops, books, slug):
     books.set(slug, name="Eve [red]\x1b[2J\u202etxt")
     table = ops("tenants", "show", slug)
 
@@ -145,15 +148,53 @@ def test_a_name_cannot_move_the_operators_cursor(ops, books, slug):
         ("check", "--fast"),
     ],
 )
-def test_wrong_usage_is_one_line_and_code_2(refused_usage, arguments):
-    assert refused_usage(*arguments).startswith("ops: ")
+def test_wrong_usage_is_a_one_line_error_with_exit_code_2(wrong_usage, arguments):
+    assert wrong_usage(*arguments).startswith("ops: ")
 
 
-def test_the_help_tells_the_exit_codes():
-    told = Ops(NOWHERE)("--help")
+def test_the_help_lists_the_exit_codes():
+    text = Ops(NOWHERE)("--help")
 
-    assert told.code == 0
-    assert "Exit codes: 0 done" in " ".join(told.out.split())
+    assert text.code == 0
+    assert [line.split()[0] for line in text.out.partition("Exit codes:")[2].splitlines()[1:6]] == list("01234")
+
+
+def test_the_version_is_printed():
+    assert Ops(NOWHERE)("--version").out == f"TimeTracker {VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("billing", "void", "nope", "--reason", "x"), "'nope' is not a record id; see: ops billing records"),
+        (("tenants", "extend-trial", "x", "--days", "y"), "Invalid value for '--days': expected a whole number"),
+        (("tenants", "extend-trial", "x", "--days", "0"), "Invalid value for '--days': must be at least 1"),
+        (("billing", "send-usage", "--reschedule", "x"), "Invalid value for '--reschedule': expected a whole number"),
+    ],
+)
+def test_a_wrong_value_is_described_in_plain_words(wrong_usage, arguments, line):
+    assert wrong_usage(*arguments).startswith(f"ops: {line}")
+
+
+def test_a_group_without_a_command_prints_its_help():
+    done = Ops(NOWHERE)("rls")
+
+    assert (done.code, done.out, done.err.splitlines()[0]) == (2, "", "Usage: ops rls [OPTIONS] COMMAND [ARGS]...")
+
+
+def all_commands(command, path=()):
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from all_commands(each, (*path, name))
+
+
+@pytest.mark.parametrize("path", [*all_commands(typer.main.get_command(app))], ids=" ".join)
+def test_help_shows_flags_as_flags_and_a_short_summary_of_each_command(path):
+    text = Ops(NOWHERE)(*path, "--help").out
+
+    assert text.startswith(f"Usage: {' '.join(('ops', *path))} ")
+    assert "bool" not in text.lower()
+    assert "..." not in text.partition("\nCommands:")[2]
 
 
 def _tenant(slug: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.metering.jobs import send_all
 from privacy import jobs as privacy_jobs
 from shared import clock as real
@@ -27,7 +27,7 @@ from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_back.write_backs import BUG, again, change, send
+from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
 
@@ -50,10 +50,10 @@ class Database:
         return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 
     def jobs(self) -> None:
-        """All that act outward or remove, as the clock would run them."""
+        """The scheduled jobs that act outside or delete data."""
         with use(self.app):
             stop_all_forgotten(self.app)
-            close_all_owed(self.app)
+            close_all_ended(self.app)
             send_all(self.app)
             reconcile_all(self.app)
             privacy_jobs.remove_expired(None)
@@ -65,12 +65,12 @@ class Database:
 
     @property
     def is_held(self) -> bool:
-        return flow.read(self.app).is_held
+        return flow.read_installation(self.app).is_held
 
 
 @dataclass(frozen=True)
 class Story:
-    """What is there on the day of the restore: production as it went on, and the copy of its backup."""
+    """The databases on the day of the restore: production, and the copy of its backup."""
 
     production: Database
     copy: Database
@@ -156,7 +156,7 @@ def story(request, copies, on, clock) -> Story:
 
 @pytest.fixture
 def restore(story, entra, marketplace, azurite):
-    """The commands, on the copy."""
+    """The commands on the copy."""
     return functools.partial(
         Ops(story.copy.url),
         "restore",
@@ -187,7 +187,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     hours = stopped.body["elapsedMs"] / 3_600_000
 
     begun, accepted = restore("begin", "--yes"), restore("accept", "--yes", "--other-is-off")
-    assert (begun.code, accepted.code, accepted.out.count("fit no month")) == (0, 0, 0), accepted.err
+    assert (begun.code, accepted.code, accepted.out.count("belong to no month")) == (0, 0, 0), accepted.err
     assert not copy.is_held
     copy.jobs()
     copy.jobs()
@@ -198,7 +198,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
         [(3, "accepted")],
     )
     with use(copy.app):
-        written = again(story.ada, stopped.body["id"], azure_devops.token())
+        written = retry(story.ada, stopped.body["id"], azure_devops.token())
         assert written.body["writeBack"] == "done"
         assert azure_devops.completed(BUG) == pytest.approx(3.5 + hours, abs=0.0002)
         assert story.grace.get("me").status == 403
@@ -213,7 +213,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     assert checked.code == 0, checked.out
 
 
-def test_the_database_that_was_left_behind_is_held_once_the_copy_is_accepted(story, restore, marketplace):
+def test_the_former_database_is_held_once_the_copy_is_accepted(story, restore, marketplace):
     restore("begin", "--yes")
     assert restore("accept", "--yes", "--other-is-off").code == 0
     story.production.jobs()
@@ -222,8 +222,8 @@ def test_the_database_that_was_left_behind_is_held_once_the_copy_is_accepted(sto
     assert on_meter(marketplace) == [3.0]
 
 
-def test_a_customer_who_comes_after_the_restore_sees_nothing_of_one_who_was_lost(story, restore, world):
-    """Both have the same row number: the one of the time that was lost, and the one who signs up after it."""
+def test_a_customer_after_the_restore_sees_no_data_of_a_lost_one(story, restore, world):
+    """Both have the same row number: the customer of the lost period and the one who signs up later."""
     restore("begin", "--yes")
     assert restore("accept", "--yes", "--other-is-off").code == 0
     with use(story.copy.app):
@@ -238,71 +238,71 @@ def test_a_customer_who_comes_after_the_restore_sees_nothing_of_one_who_was_lost
     assert (seen.status, seen.body["items"], len(own.body["items"])) == (200, [], 1)
 
 
-def test_a_drill_stops_nobody(story, restore):
+def test_a_drill_does_not_stop_production(story, restore):
     story.copy.jobs()
     story.production.jobs()
     begun, refused = restore("begin", "--yes"), restore("accept", "--yes")
     story.production.jobs()
 
     assert (begun.code, refused.code) == (0, 1)
-    assert "another database of this installation acted at" in refused.told
+    assert "another database of this installation was used at" in refused.told
     assert (story.production.is_held, story.copy.is_held) == (False, True)
 
 
-def test_accept_without_begin_says_so_and_does_nothing(story, restore):
+def test_accept_without_begin_is_rejected_and_changes_nothing(story, restore):
     nothing_held = restore("accept", "--yes", "--other-is-off")
     story.copy.jobs()
-    before = flow.read(story.copy.app)
+    before = flow.read_installation(story.copy.app)
     held_by_the_mark = restore("accept", "--yes", "--other-is-off")
 
     assert (nothing_held.code, held_by_the_mark.code) == (1, 1)
-    assert "nothing is held" in nothing_held.told
-    assert "nobody has begun" in held_by_the_mark.told
-    assert flow.read(story.copy.app) == before
+    assert "the database is not held" in nothing_held.told
+    assert "run ops restore begin first" in held_by_the_mark.told
+    assert flow.read_installation(story.copy.app) == before
 
 
-def test_accept_twice_says_so_and_does_nothing(story, restore):
+def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
     restore("begin", "--yes")
     first = restore("accept", "--yes", "--other-is-off")
-    after = flow.read(story.copy.app)
+    after = flow.read_installation(story.copy.app)
     second = restore("accept", "--yes", "--other-is-off")
 
     assert (first.code, second.code) == (0, 1)
-    assert "nothing is held" in second.told
-    assert flow.read(story.copy.app) == after
+    assert "the database is not held" in second.told
+    assert flow.read_installation(story.copy.app) == after
     assert len(story.copy.rows(notices, notices.c.kind == "database_restored")) == len(story.copy.rows(tenants))
 
 
 @pytest.mark.parametrize("endpoint", ["usage_list", "list"])
-def test_accept_with_the_marketplace_away_says_so_and_leaves_it_held(story, restore, marketplace, endpoint):
+def test_accept_without_the_marketplace_fails_and_keeps_the_hold(story, restore, marketplace, endpoint):
     restore("begin", "--yes")
     before = [story.copy.rows(table) for table in (audit_log, notices, users)]
     marketplace.order("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
     refused = restore("accept", "--yes", "--other-is-off")
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
-    assert refused.code == 2
-    assert "the Marketplace cannot be asked" in refused.told
-    assert "everything stays held" in refused.told
+    assert refused.code == 4
+    assert "the Marketplace is unavailable" in refused.told
+    assert "the database stays held" in refused.told
     assert story.copy.is_held
     assert [story.copy.rows(table) for table in (audit_log, notices, users)] == before
     assert restore("accept", "--yes", "--other-is-off").code == 0
 
 
-def test_accept_without_the_store_outside_needs_a_word_for_it(story, restore):
+def test_accept_without_the_outside_store_needs_an_option(story, restore):
     restore("begin", "--yes")
     unset = restore("accept", "--yes", ACTION_LOG_TABLE_ENDPOINT="")
     away = restore("accept", "--yes", ACTION_LOG_TABLE_ENDPOINT=connection_string(free_port()))
     without = restore("accept", "--yes", "--without-store", ACTION_LOG_TABLE_ENDPOINT="")
 
-    assert (unset.code, away.code, without.code) == (2, 2, 0)
+    assert (unset.code, away.code, without.code) == (2, 4, 0)
     assert "--without-store" in unset.told
     assert "cannot be reached" in away.told
     story.copy.jobs()
     assert not story.copy.is_held  # the store is told of the new epoch by the first job
 
 
-def test_status_shows_both_marks_and_what_waits(story, restore):
+def test_status_shows_both_marks_and_pending_work(story, restore):
     story.copy.jobs()
     held, document = restore("status"), restore("status", "--json").json
     waiting = {row["what"]: row["count"] for row in document["waiting"]}
@@ -310,8 +310,8 @@ def test_status_shows_both_marks_and_what_waits(story, restore):
     assert held.code == 1
     assert (document["heldReason"], document["outside"]) == ("behind", "ahead of the database")
     assert document["outsideMark"] > document["mark"]
-    assert waiting["closed months to bill"] == 1
-    assert "closed months to bill" in held.out
+    assert waiting["months to close"] == 1
+    assert "months to close" in held.out
 
 
 def test_a_dry_run_shows_each_step_and_changes_nothing(story, restore):
@@ -319,12 +319,12 @@ def test_a_dry_run_shows_each_step_and_changes_nothing(story, restore):
     done = restore("accept", "--dry-run", "--other-is-off")
 
     assert done.code == 0
-    assert "3 users that the meter has are adopted" in done.out
+    assert "3 users reported before are adopted" in done.out
     assert "1 erasures and 1 changes of rights" in done.out
     assert story.copy.is_held
 
 
-def test_while_it_is_held_commands_that_act_outward_are_refused(story, restore):
+def test_commands_that_act_outside_are_rejected_while_the_database_is_held(story, restore):
     restore("begin", "--yes")
     ops = Ops(story.copy.url)
     refused = [ops("billing", "close", "--yes"), ops("privacy", "run"), ops("privacy", "retention")]

@@ -261,7 +261,7 @@ class Restoring(HostilePeople):
         if not found.is_held:
             return
         with self.changing(), self.app.transaction() as tx:
-            assert store.accept(tx, found.at.epoch + 1, restored_to=found.moved_at, now=self.clock())
+            assert store.accept(tx, found.mark.epoch + 1, restored_to=found.moved_at, now=self.clock())
 
     def teardown(self):
         if hasattr(self, "people"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ops.restore.accept import Accepting
+from ops.restore.accept import Acceptance
 from shared.app import use
 from shared.clock import new_id
 from shared.db.engine import make_engine
@@ -103,7 +103,7 @@ def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, cloc
             with use(restored):
                 with back.changing():
                     back.carry_out()  # before anybody has begun: the mark alone holds it
-                assert flow.read(restored).is_held
+                assert flow.read_installation(restored).is_held
                 with back.changing(), restored.transaction() as tx:
                     assert store.begin(tx, now=clock())
                 back.somebody_enters_time(KIM, 0, BEN, None)
@@ -129,7 +129,7 @@ def told_of_the_restore(people):
 
 
 def accept(app):
-    accepting = Accepting(app, {}, other_is_off=True, without_store=False)
+    accepting = Acceptance(app, {}, other_is_off=True, without_store=False)
     accepting.plan()
     accepting.carry_out(lambda _: None)
-    assert not flow.read(app).is_held
+    assert not flow.read_installation(app).is_held

@@ -39,8 +39,9 @@ SENDERS = {
     "billing/marketplace/client.py": "the Marketplace",
     "billing/marketplace/transport.py": "the Marketplace",
     "timers/azure_devops/transport.py": "Azure DevOps, with the caller's own token",
+    "timers/azure_devops/client.py": "Azure DevOps, with the caller's own token",
     "tenants/actions/log/tables.py": "the action log in Table Storage",
-    "shared/restore/outside.py": "the mark in Table Storage: random ids, numbers and instants",
+    "shared/restore/mark_table.py": "the mark in Table Storage: random ids, numbers and instants",
 }
 
 

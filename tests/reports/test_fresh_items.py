@@ -1,4 +1,4 @@
-"""Reports show work items as they are now, where the caller's token lets us look and the last look is a day old."""
+"""Reports with a token refresh work items that were read more than a day ago."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def ada(world, clock):
     return ada
 
 
-def test_a_report_with_a_token_shows_what_it_has_looked_up(ada, clock, azure_devops):
+def test_a_report_with_a_token_shows_refreshed_work_items(ada, clock, azure_devops):
     before = report(ada).body["rows"][0]["workItem"]
     looked = report(ada, azure_devops.token()).body["rows"][0]["workItem"]
     azure_devops.edit(42, Title="Checkout fails for everybody")
@@ -35,14 +35,14 @@ def test_a_report_with_a_token_shows_what_it_has_looked_up(ada, clock, azure_dev
 
 
 @pytest.mark.parametrize("trouble", [{"status": 401}, {"status": 500}, {"cut": True}])
-def test_trouble_with_azure_devops_does_not_stop_a_report(ada, azure_devops, trouble):
+def test_a_failure_of_azure_devops_does_not_stop_a_report(ada, azure_devops, trouble):
     azure_devops.trouble("batch", **trouble)
     made = report(ada, azure_devops.token())
 
     assert (made.status, made.body["totalMs"]) == (200, 1_800_000)
 
 
-def test_only_what_a_person_may_see_in_the_report_is_looked_up(world, ada, azure_devops):
+def test_only_work_items_visible_in_the_report_are_refreshed(world, ada, azure_devops):
     ben = world.member(ada)
     before = azure_devops.hits("batch")
     made = report(ben, azure_devops.token())
@@ -51,7 +51,7 @@ def test_only_what_a_person_may_see_in_the_report_is_looked_up(world, ada, azure
     assert azure_devops.hits("batch") == before
 
 
-def test_a_start_that_may_look_keeps_the_hours_that_are_there(world, azure_devops):
+def test_a_start_with_a_token_stores_the_existing_hours(world, azure_devops):
     ada = world.tenant()
     body = {"organization": "contoso", "project": "Website", "workItemId": 42}
     headers = {"X-AzureDevOps-Token": azure_devops.token()}

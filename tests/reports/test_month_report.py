@@ -44,7 +44,7 @@ GROUPS = ["project", "user", "workItem", "day"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_rows_days_and_total_agree_however_they_are_grouped(world, clock, size):
+def test_rows_days_and_total_agree_with_any_grouping(world, clock, size):
     ada = world.tenant("Europe/Berlin")
     ben = world.member(ada)
     for number in range(4):
@@ -84,7 +84,7 @@ def test_an_entry_over_the_months_end_is_counted_in_both_and_its_time_once(world
     assert october["days"] == [{"date": "2026-10-31", "elapsedMs": 3_600_000}]
 
 
-def test_the_month_is_the_one_of_the_tenants_time_zone(world, clock):
+def test_the_month_is_in_the_tenants_time_zone(world, clock):
     ada, bob = world.tenant("Pacific/Kiritimati"), world.tenant("Pacific/Pago_Pago")
     clock.set("2026-11-30T10:30:00+00:00")
     for person in (ada, bob):
@@ -143,7 +143,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         ("image/png", "application/json"),
     ],
 )
-def test_accept_says_what_the_caller_likes_best(world, accept, answered):
+def test_the_accept_header_chooses_the_format(world, accept, answered):
     ada = world.tenant()
     answer = ada.http.send("GET", "reports/month?month=2026-11", token=ada.token, headers={"Accept": accept})
 

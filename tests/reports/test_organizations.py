@@ -1,4 +1,4 @@
-"""Work items and projects of two Azure DevOps organizations are apart, also where numbers and names are the same."""
+"""Work items and projects of two Azure DevOps organizations are separate, also with equal numbers and names."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def ada(world, engine):
     return ada
 
 
-def test_items_of_one_number_are_two_rows_and_each_has_its_own_title(ada):
+def test_items_with_one_number_are_two_rows_with_their_own_titles(ada):
     rows = summary(ada, groupBy="workItem").body["rows"]
 
     assert [(row["workItem"]["organization"], row["workItem"].get("title"), row["elapsedMs"]) for row in rows] == [
@@ -44,7 +44,7 @@ def test_items_of_one_number_are_two_rows_and_each_has_its_own_title(ada):
     ]
 
 
-def test_projects_of_one_name_are_told_apart(ada):
+def test_projects_with_one_name_are_two_rows(ada):
     rows = summary(ada, groupBy="project,workItem").body["rows"]
 
     assert [(row["organization"], row["project"], row["elapsedMs"]) for row in rows] == [
@@ -87,7 +87,7 @@ def test_the_list_of_entries_filters_by_organization(ada, only, hours):
 
 
 @pytest.mark.parametrize(("group_by", "name"), [("project,user", "Website"), ("workItem,user", "58")])
-def test_what_has_one_name_in_two_organizations_has_a_subtotal_each(ada, group_by, name):
+def test_equal_names_in_two_organizations_have_separate_subtotals(ada, group_by, name):
     lines = table(opened(summary(ada, groupBy=group_by, format="xlsx"))["Summary"], "Entries")
 
     assert [(line[""], line["Hours"]) for line in lines if str(line[""]).startswith("Subtotal")] == [
@@ -97,13 +97,13 @@ def test_what_has_one_name_in_two_organizations_has_a_subtotal_each(ada, group_b
 
 
 @pytest.mark.parametrize("group_by", ["project", "workItem"])
-def test_bars_of_one_name_are_told_apart_by_the_organization(ada, group_by):
+def test_bars_with_one_name_show_the_organization(ada, group_by):
     bars, _ = charts(summary(ada, groupBy=group_by, format="xlsx"))
 
     assert ("<c:v>contoso</c:v>" in bars, "<c:v>othercorp</c:v>" in bars, "multiLvlStrRef" in bars) == (True,) * 3
 
 
-def test_people_of_one_name_have_a_subtotal_each(world):
+def test_people_with_one_name_have_separate_subtotals(world):
     ada = world.tenant()
     twins = sorted((world.member(ada, name="Ben Okafor") for _ in range(2)), key=lambda twin: twin.email)
     for hour, twin in enumerate(twins, start=10):

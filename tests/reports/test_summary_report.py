@@ -46,7 +46,7 @@ def know(engine, person, number, **more):
         tx.execute(work_item_readers.insert(), {**of_item, **reading})
 
 
-def test_both_ends_are_in_it_and_nothing_beyond(world, clock):
+def test_a_range_includes_both_ends_and_nothing_beyond(world, clock):
     ada = world.tenant()
     for day in (22, 23, 24, 25):
         clock.set(f"2026-11-{day}T10:00:00+00:00")
@@ -114,7 +114,7 @@ def test_a_project_is_named_in_any_case_and_an_unknown_one_has_no_time(world, cl
     assert (unknown["totalMs"], unknown["rows"], unknown["days"]) == (0, [], [])
 
 
-def test_work_items_are_told_apart_by_what_was_read_of_them(world, clock, engine):
+def test_work_items_have_the_details_that_were_read(world, clock, engine):
     ada, bob = world.tenant(), world.tenant()
     for number, minutes in ((1, 1), (2, 2), (3, 4)):
         work(ada, clock, number, minutes=minutes)
@@ -154,7 +154,7 @@ def half_known(world, clock, engine):
     return ada
 
 
-def test_a_filter_by_type_says_what_it_does_not_know(half_known):
+def test_a_filter_by_type_returns_the_time_of_unknown_types(half_known):
     week = {"from": "2026-11-23"}
     asked = (
         summary(half_known, type="bug"),
@@ -170,7 +170,7 @@ def test_a_filter_by_type_says_what_it_does_not_know(half_known):
     assert summary(half_known, type="bug", project="P1").body["unknownMs"] == 0
 
 
-def test_in_csv_unknown_types_are_rows_that_say_so(half_known):
+def test_in_csv_unknown_types_are_marked_rows(half_known):
     by_project = lines_of(summary(half_known, type="bug", format="csv"))
     by_item = lines_of(summary(half_known, type="bug", groupBy="workItem", format="csv"))
     without = lines_of(summary(half_known, type="bug", format="csv", includeUnknown="false"))
@@ -207,7 +207,7 @@ def test_in_csv_unknown_types_are_rows_that_say_so(half_known):
         ({}, b'"contoso","a, b",1.50,5400000,1'),
     ],
 )
-def test_a_csv_is_written_for_who_opens_it(world, clock, asked, line):
+def test_a_csv_has_the_requested_separator_and_decimal_mark(world, clock, asked, line):
     ada = world.tenant()
     work(ada, clock, 1, project="a, b", minutes=90)
     raw = summary(ada, format="csv", **asked).raw
@@ -225,7 +225,7 @@ def test_hours_of_a_csv_add_up_to_the_total(world, clock):
     assert [row[2] for row in rows[1:]] == ["0.34", "0.33", "0.33"]
 
 
-def test_admins_ask_for_one_person_and_everybody_for_themselves(world, clock):
+def test_admins_filter_by_person_and_everyone_by_themselves(world, clock):
     ada = world.tenant()
     ben = world.member(ada, name="Ben")
     work(ada, clock, 1, minutes=1)
@@ -238,7 +238,7 @@ def test_admins_ask_for_one_person_and_everybody_for_themselves(world, clock):
 
 
 @pytest.mark.parametrize("path", ["month", "summary", "week"])
-def test_who_is_not_ones_own_to_see_is_not_there(world, path):
+def test_a_person_whom_the_caller_may_not_see_is_not_found(world, path):
     ada = world.tenant()
     ben, eve = world.member(ada), world.tenant()
     when = {"month": {"month": "2026-11"}, "summary": {"from": "2026-11-01", "to": "2026-11-02"}}
@@ -249,7 +249,7 @@ def test_who_is_not_ones_own_to_see_is_not_there(world, path):
     assert ada.report(user="nonsense").status == 404
 
 
-def test_a_report_that_nobody_could_read_is_refused_as_json_and_not_as_csv(world, clock, monkeypatch):
+def test_a_report_with_too_many_rows_is_refused_as_json_and_not_as_csv(world, clock, monkeypatch):
     monkeypatch.setattr(service, "MOST_ROWS", 2)  # the real one would take 50,000 entries
     ada = world.tenant()
     for number in (1, 2, 3):
@@ -261,7 +261,7 @@ def test_a_report_that_nobody_could_read_is_refused_as_json_and_not_as_csv(world
     assert len(lines_of(summary(ada, groupBy="workItem", format="csv"))) == 4
 
 
-def test_what_leaves_as_a_file_is_on_record(world, clock):
+def test_exports_are_recorded(world, clock):
     ada = world.tenant()
     work(ada, clock, 1, minutes=1)
     summary(ada)

@@ -1,4 +1,4 @@
-"""What a report is made of, on data that Hypothesis thinks up: the pieces tile, however they are cut."""
+"""Rows, days and totals of reports agree, on generated data."""
 
 import collections
 import csv
@@ -16,15 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reports import service, sum_store
-from reports.exports import csv as tables
-from reports.exports import summary
-from reports.exports.csv import Form
+from reports.exports.csv import CsvFormat, build_report_csv
 from reports.exports.heading import Heading
 from reports.exports.hour_rules import decimal_hours, rounded
+from reports.exports.summary import build_report_workbook
 from reports.rules import Group, Span
-from reports.store import Asked, Unknown
+from reports.store import ReportQuery, UnknownTypes
 from reports.tally import Tally
+from shared.clock import new_id
 from shared.db.schema import metadata
+from shared.tenancy.people import Person
+from shared.tenancy.store import read_tenant
+from shared.work import SERVICE, Work
 from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
 from timers.work_items.reader_store import read_since
 
@@ -56,7 +59,7 @@ spans = st.one_of(
 
 @contextmanager
 def tracked(engine, zone, work):
-    """A tenant that has done this work; nothing of it is left afterwards."""
+    """A tenant with this work, rolled back afterwards."""
     with engine.connect() as tx, tx.begin() as transaction:
         ground = Ground(tx, people=PEOPLE, projects_=2, items=ITEMS, zone=zone)
         ground.add_project("Old name", as_one=1)
@@ -65,22 +68,24 @@ def tracked(engine, zone, work):
         transaction.rollback()
 
 
-def asked_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
-    return Asked(
-        ground.tenant_id,
+def query_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
+    return ReportQuery(
         ground.people[0],
         span,
         read_since(BEGAN),
-        None if person is None else ground.people[person],
-        None,
+        None if person is None else Person(ground.people[person], new_id(), f"Person {person}", None),
         organization,
         project,
         item_type,
     )
 
 
+def work_of(ground):
+    return Work(ground.tx, read_tenant(ground.tx, ground.tenant_id), SERVICE, BEGAN, new_id)
+
+
 def name_of(row):
-    """What a row is about, in words that are the same for what the database and what the test says."""
+    """The groups' values of a row, for comparing with the expected ones."""
     item = row.work_item and (row.work_item.organization, row.work_item.id)
     return (row.organization, row.project, row.user and row.user.display_name, item, row.date)
 
@@ -101,7 +106,7 @@ def expected(parts, span, groups):
 
 
 class Choice(NamedTuple):
-    """What is asked for, None for all; there is no organization Nobody, no Project 2 and no type Epic."""
+    """The filters of a report, None for all; no organization Nobody, Project 2 or type Epic exists."""
 
     groups: tuple[Group, ...]
     span: Span
@@ -111,7 +116,7 @@ class Choice(NamedTuple):
     type: str | None
 
     def takes(self, part: Part, *, unknown: bool = False) -> bool:
-        """Whether it is of what is asked for; with `unknown` whether only its type is not known."""
+        """Whether a part is selected; with `unknown` whether only its type is unknown."""
         return (
             self.span.first <= part.date <= self.span.last
             and self.person in {None, part.person}
@@ -121,12 +126,12 @@ class Choice(NamedTuple):
         )
 
 
-# What a name stands for: that of a project and that of one which counts as it find the same.
+# The projects of a name: a project and its alias find the same.
 NAMED = {"pROJECT 0": {"Project 0"}, "Project 1": {"Project 1"}, "old  NAME": {"Project 1"}, "Project 2": set[str]()}
 
 
 def known_type(part):
-    """Nothing was read of the items of other organizations."""
+    """Only items of one organization have been read."""
     return (type_of(part.item) or "").lower() if SHOWN[part.project][0] == "Contoso" else ""
 
 
@@ -143,10 +148,10 @@ choices = st.builds(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices)
-def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, work, zone, choice):
+def test_rows_days_and_total_agree_with_any_grouping_filter_and_span(engine, work, zone, choice):
     groups = choice.groups
     with tracked(engine, zone, work) as (ground, parts):
-        asked = asked_of(
+        query = query_of(
             ground,
             choice.span,
             choice.person,
@@ -154,11 +159,11 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
             project=choice.project,
             item_type=choice.type,
         )
-        sums = sum_store.read(ground.tx, asked, groups)
+        sums = sum_store.read(ground.tx, ground.tenant_id, query, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
-        listed = list(tally.passing(service.pieces(ground.tx, asked)[1]))
-        text = tables.report_csv(groups, service.lines(ground.tx, asked, groups), Form())
+        listed = list(tally.add_each(service.read_pieces(work_of(ground), query)[1]))
+        text = build_report_csv(groups, service.read_rows(work_of(ground), query, groups), CsvFormat())
     wanted = [part for part in parts if choice.takes(part)]
     by_day = collections.Counter[dt.date]()
     for part in wanted:
@@ -179,17 +184,20 @@ def test_rows_days_and_total_tile_under_every_grouping_filter_and_span(engine, w
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices, item_type=st.sampled_from(["Bug", "Epic"]))
-def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zone, choice, item_type):
+def test_a_filter_by_type_has_the_time_of_unknown_types_separately(engine, work, zone, choice, item_type):
     groups, choice = choice.groups, choice._replace(type=item_type)
     with tracked(engine, zone, work) as (ground, parts):
         only = {"organization": choice.organization, "project": choice.project, "item_type": item_type}
-        asked = asked_of(ground, choice.span, choice.person, **only)
-        summed, listed = (replace(asked, unknown=each) for each in (Unknown.SUMMED, Unknown.LISTED))
-        sums, rows = sum_store.read(ground.tx, summed, groups), list(service.lines(ground.tx, listed, groups))
+        query = query_of(ground, choice.span, choice.person, **only)
+        summed, listed = (replace(query, unknown=each) for each in (UnknownTypes.SUMMED, UnknownTypes.LISTED))
+        sums, rows = (
+            sum_store.read(ground.tx, ground.tenant_id, summed, groups),
+            list(service.read_rows(work_of(ground), listed, groups)),
+        )
         of_type = list(sums.rows)
-        text = tables.report_csv(groups, iter(rows), Form(listed_type=item_type))
+        text = build_report_csv(groups, iter(rows), CsvFormat(listed_type=item_type))
         tally = Tally(choice.span, groups, only_known=True)
-        pieces = list(tally.passing(service.pieces(ground.tx, summed)[1]))
+        pieces = list(tally.add_each(service.read_pieces(work_of(ground), summed)[1]))
     wanted, unknown = ([part for part in parts if choice.takes(part, unknown=is_it)] for is_it in (False, True))
     lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
@@ -206,11 +214,11 @@ def test_time_of_unknown_types_is_told_beside_a_filter_by_type(engine, work, zon
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(work=st.lists(stretches, max_size=25), zone=zones, first=st.integers(0, 70))
-def test_a_timesheet_tiles_its_week(engine, work, zone, first):
+def test_the_rows_of_a_timesheet_add_up_to_the_week(engine, work, zone, first):
     span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
     with tracked(engine, zone, work) as (ground, parts):
-        found = sum_store.read(ground.tx, asked_of(ground, span), (Group.USER, Group.DAY)).rows
-        people = service.grid(span, found)
+        found = sum_store.read(ground.tx, ground.tenant_id, query_of(ground, span), (Group.USER, Group.DAY)).rows
+        people = service.to_person_weeks(span, found)
     of_week = collections.Counter[tuple[str, dt.date]]()
     for part in parts:
         of_week[f"Person {part.person}", part.date] += part.ms
@@ -225,7 +233,7 @@ def test_a_timesheet_tiles_its_week(engine, work, zone, first):
 
 
 @given(spans)
-def test_the_days_of_a_span_are_all_between_its_ends(span):
+def test_a_span_has_all_days_between_its_ends(span):
     days = list(span)
 
     assert (days[0], days[-1]) == (span.first, span.last)
@@ -242,7 +250,7 @@ def test_the_days_of_a_span_are_all_between_its_ends(span):
         ("2025-12-01", "2026-12-31", False),
     ],
 )
-def test_days_of_one_month_are_known_as_such(first, last, is_in_one):
+def test_a_span_within_one_month_is_detected(first, last, is_in_one):
     assert Span.days(dt.date.fromisoformat(first), dt.date.fromisoformat(last)).is_in_one_month is is_in_one
 
 
@@ -286,7 +294,7 @@ def large(engine):
 
 
 def peak_beyond_body(make):
-    """Megabytes that making a body took at most at once, without the body itself."""
+    """The peak memory of building a body, in megabytes without the body itself."""
     tracemalloc.start()
     try:
         body = make()
@@ -295,22 +303,24 @@ def peak_beyond_body(make):
         tracemalloc.stop()
 
 
-def test_a_long_csv_is_never_held_as_rows(large):
-    asked = asked_of(large, Span.month("2026-11"))
+def test_a_long_csv_is_streamed(large):
+    query = query_of(large, Span.month("2026-11"))
     groups = tuple(Group)
-    body, peak = peak_beyond_body(lambda: tables.report_csv(groups, service.lines(large.tx, asked, groups), Form()))
+    body, peak = peak_beyond_body(
+        lambda: build_report_csv(groups, service.read_rows(work_of(large), query, groups), CsvFormat())
+    )
 
     assert body.count(b"\r\n") == MANY + 1
     assert peak < ENOUGH_MB
 
 
-def test_a_long_workbook_is_never_held_as_rows(large):
+def test_a_long_workbook_is_streamed(large):
     days = Span.days(dt.date(2026, 11, 2), dt.date(2026, 11, 4))  # 2,880 entries, since this takes a while
-    asked = asked_of(large, days)
+    query = query_of(large, days)
     heading = Heading("Time report", "Contoso", days, "UTC", BEGAN, "everybody")
-    summary.report_book(heading, (Group.PROJECT,), iter(()))  # imports the library
+    build_report_workbook(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
-        lambda: summary.report_book(heading, (Group.PROJECT,), service.pieces(large.tx, asked)[1])
+        lambda: build_report_workbook(heading, (Group.PROJECT,), service.read_pieces(work_of(large), query)[1])
     )
 
     assert body.startswith(b"PK")

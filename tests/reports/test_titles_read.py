@@ -1,4 +1,4 @@
-"""Which work items a report has read with its reader's token, in which order, and what it says of the others."""
+"""Reports with a token refresh work items in a fixed order, and count the titles that are not visible."""
 
 import io
 
@@ -9,7 +9,7 @@ from reports import title_flow
 from tests.tenants.organizations.test_organizations import add
 from tests.timers.work_items.test_titles import report
 from tests.timers.work_items.test_work_items import HEADER, refresh
-from timers.work_items import lookup as looking_up
+from timers.work_items import lookup_flow
 
 
 OLD, NEWER, NEWEST, SECRET = 42, 57, 61, 66
@@ -42,7 +42,7 @@ def hidden(azure_devops):
     return azure_devops.token(hidden=["Billing"])
 
 
-def test_a_report_counts_what_is_shown_refused_and_not_asked_for(ada, azure_devops, hidden):
+def test_a_report_counts_titles_by_status(ada, azure_devops, hidden):
     before, asked, after = report(ada), report(ada, hidden), report(ada)
     seen = report(ada, azure_devops.token())
 
@@ -51,16 +51,14 @@ def test_a_report_counts_what_is_shown_refused_and_not_asked_for(ada, azure_devo
     assert "titles" not in report(ada, groupBy="project").body
 
 
-def test_an_item_counts_once_however_many_rows_are_about_it(world, ada):
+def test_an_item_in_several_rows_counts_once(world, ada):
     enter(ada, OLD, 14)
     enter(world.member(ada), OLD, 15)
 
     assert counts(report(ada, groupBy="user,workItem,day")) == (0, 0, 4)
 
 
-def test_what_the_reader_is_not_shown_comes_first_and_the_newest_work_before_older(
-    world, ada, azure_devops, monkeypatch
-):
+def test_items_without_a_visible_title_are_refreshed_first_and_newest_work_first(world, ada, azure_devops, monkeypatch):
     monkeypatch.setattr(title_flow, "MOST", 2)
     first = report(ada, azure_devops.token())
     second = report(ada, azure_devops.token())
@@ -99,7 +97,7 @@ def fails_when(azure_devops, monkeypatch):
             if condition(organization, numbers):
                 azure_devops.trouble("batch", status=401)
             try:
-                return looking_up.look_up(app, caller, organization, numbers, session)
+                return lookup_flow.look_up(app, caller, organization, numbers, session)
             finally:
                 azure_devops.settle()
 
@@ -108,18 +106,16 @@ def fails_when(azure_devops, monkeypatch):
     return fails
 
 
-def test_a_batch_that_fails_takes_nothing_from_those_before(ada, azure_devops, monkeypatch, fails_when):
-    monkeypatch.setattr(title_flow, "AT_ONCE", 1)
+def test_a_failed_batch_keeps_the_titles_of_earlier_batches(ada, azure_devops, monkeypatch, fails_when):
+    monkeypatch.setattr(title_flow, "MAX_BATCH", 1)
     fails_when(lambda _, numbers: NEWEST in numbers)
     made = report(ada, azure_devops.token())
 
     assert statuses(made) == {OLD: "notAsked", NEWER: "notAsked", NEWEST: "notAsked", SECRET: "shown"}
 
 
-def test_an_organization_that_refuses_the_person_keeps_nobody_from_anothers_titles(
-    ada, azure_devops, monkeypatch, fails_when
-):
-    monkeypatch.setattr(title_flow, "AT_ONCE", 2)
+def test_a_refusing_organization_does_not_affect_titles_of_another(ada, azure_devops, monkeypatch, fails_when):
+    monkeypatch.setattr(title_flow, "MAX_BATCH", 2)
     add(ada, "contoso-labs")
     enter(ada, OLD, 20, organization="contoso-labs")
     fails_when(lambda organization, _: organization.name == "contoso-labs")
@@ -127,7 +123,7 @@ def test_an_organization_that_refuses_the_person_keeps_nobody_from_anothers_titl
     assert counts(report(ada, azure_devops.token())) == (4, 0, 1)
 
 
-def test_only_what_a_report_shows_is_asked_for(world, ada, azure_devops):
+def test_only_titles_that_the_report_shows_are_requested(world, ada, azure_devops):
     before = azure_devops.hits("batch")
     by_project = report(ada, azure_devops.token(), groupBy="project")
     of_nobody = report(world.member(ada), azure_devops.token())
@@ -139,7 +135,7 @@ def test_only_what_a_report_shows_is_asked_for(world, ada, azure_devops):
     assert counts(report(ada)) == (1, 0, 3)
 
 
-def test_a_filter_by_type_is_right_for_types_that_nobody_had_read(ada, azure_devops):
+def test_a_filter_by_type_finds_types_that_nobody_had_read(ada, azure_devops):
     made = report(ada, azure_devops.token(), groupBy="project", type="Epic")
 
     assert (made.body["totalMs"], made.body["unknownMs"]) == (3_600_000, 0)
@@ -152,7 +148,7 @@ def lines(answer, sheet=0):
 
 @pytest.mark.parametrize("path", ["reports/summary", "reports/week"])
 @pytest.mark.parametrize("variant", [{}, {"variant": "customer"}])
-def test_a_workbook_says_how_many_titles_it_has_and_how_to_load_the_rest(ada, azure_devops, hidden, path, variant):
+def test_a_workbook_has_the_number_of_titles_and_how_to_load_the_rest(ada, azure_devops, hidden, path, variant):
     refresh(ada, [OLD, NEWER], azure_devops.token())
     span = {"from": "2026-11-09"} | ({"to": "2026-11-15", "groupBy": "workItem"} if path == "reports/summary" else {})
     asked = {**span, "format": "xlsx", **variant}
@@ -169,14 +165,14 @@ def test_a_workbook_says_how_many_titles_it_has_and_how_to_load_the_rest(ada, az
     head, *listed = [[cell.value for cell in row] for row in book["Details"]]
     at = head.index("Title")
 
-    not_read = "titles you have not read, or may not, are left out; open the report in Azure DevOps to load them"
+    not_read = "open the report in Azure DevOps to load the rest"
     assert without == [["2 of 4", not_read]]
     assert refused == [["3 of 4", "Azure DevOps does not show you the rest"]]
     assert whole == []
     assert [line[at] for line in listed[:4]][-1] == "Invoices nobody has to ask about"
 
 
-def test_a_csv_says_of_each_row_whether_its_title_is_shown(ada, azure_devops):
+def test_a_csv_has_for_each_row_whether_its_title_is_shown(ada, azure_devops):
     refresh(ada, [OLD], azure_devops.token())
     head, *rows = [line.split(",") for line in report(ada, format="csv").raw.decode("utf-8-sig").splitlines()]
     at = head.index('"Title shown"') if '"Title shown"' in head else head.index("Title shown")

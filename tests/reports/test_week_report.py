@@ -14,7 +14,7 @@ def work(person, clock, at, hours, **more):
     person.stop()
 
 
-def test_a_timesheet_has_a_line_for_everybody_and_every_day(world, clock):
+def test_a_timesheet_has_a_row_for_each_person_and_all_days(world, clock):
     ada = world.tenant(time_zone="Europe/Berlin")
     ben = world.member(ada, name="Ben")
     world.member(ada, name="Idle")
@@ -37,7 +37,7 @@ def test_a_timesheet_has_a_line_for_everybody_and_every_day(world, clock):
     }
 
 
-def test_a_timesheet_begins_on_the_weekday_one_likes(world, clock):
+def test_a_timesheet_can_begin_on_any_weekday(world, clock):
     ada = world.tenant()
     work(ada, clock, "2026-11-22T09:00:00+00:00", 1)
     from_sunday, from_monday = (ada.get("reports/week", **{"from": day}).body for day in ("2026-11-22", "2026-11-23"))
@@ -47,7 +47,7 @@ def test_a_timesheet_begins_on_the_weekday_one_likes(world, clock):
     assert (from_monday["week"], from_monday["totalMs"], from_monday["rows"]) == ("2026-W48", 0, [])
 
 
-def test_the_night_the_clocks_change_is_as_long_as_it_was(world, clock):
+def test_the_night_of_a_clock_change_has_its_real_length(world, clock):
     ada = world.tenant(time_zone="Europe/Berlin")
     clock.set("2026-10-25T00:30:00+00:00")  # 02:30 in summer; three hours later it is 04:30 in winter
     work(ada, clock, "2026-10-25T00:30:00+00:00", 3)
@@ -66,7 +66,7 @@ def test_a_timesheet_is_filtered_as_other_reports(world, clock):
     assert ada.get("reports/week", week="2026-W48", type="Bug").body["rows"] == []
 
 
-def test_people_see_their_own_line(world, clock):
+def test_users_see_their_own_row(world, clock):
     ada = world.tenant()
     ben = world.member(ada, name="Ben")
     work(ada, clock, "2026-11-23T09:00:00+00:00", 1)

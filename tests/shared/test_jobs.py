@@ -32,7 +32,7 @@ def keys(engine):
         return set(connection.scalars(sa.select(idempotency_keys.c.idempotency_key)))
 
 
-def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, world, engine):
+def test_one_tenants_failure_does_not_affect_the_others_and_fails_the_run(app, world, engine):
     for _ in range(3):
         world.tenant()
     ids = tenant_ids(engine)[-3:]
@@ -55,7 +55,7 @@ def test_one_tenants_failure_is_kept_from_the_others_and_told_at_the_end(app, wo
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_alone(app, workers):
+def test_tenants_run_in_parallel_unless_there_is_one_writer_and_each_once(app, workers):
     at_once = 1 if app.has_one_writer else workers
     together, done = threading.Barrier(at_once), []
 
@@ -77,7 +77,7 @@ def test_tenants_have_their_turn_side_by_side_where_writers_can_each_once_and_al
 
 @pytest.mark.parametrize("whose", [0, 1])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_is_interrupted_in_any_worker_begins_with_no_further_tenant(app, engine, world, workers, whose):
+def test_an_interrupted_run_starts_no_further_tenant(app, engine, world, workers, whose):
     world.tenant()
     mine, turns, begun = tenant_ids(engine)[-1], [], threading.Barrier(1 if app.has_one_writer else workers)
     change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_a_run_with_workers(app):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch, workers):
+def test_an_unavailable_database_ends_a_run_after_some_tenants(app, monkeypatch, workers):
     def change_one(tx, tenant_id):  # noqa: ARG001 - never called: there is no connection
         return 1
 
@@ -136,11 +136,11 @@ def test_a_database_that_is_away_ends_a_run_after_some_tenants(app, monkeypatch,
 
 
 @on_postgresql
-def test_a_server_that_is_down_for_a_while_fails_no_tenant(app):
+def test_a_short_outage_of_the_server_fails_no_tenant(app):
     def select_one(tx, tenant_id):  # noqa: ARG001 - the same for each
         return tx.execute(sa.select(1)).scalar_one()
 
-    with postgres.local() as server:
+    with postgres.local_server() as server:
         server.crash()
         coming_back = threading.Timer(2, server.start)
         coming_back.start()
@@ -165,7 +165,7 @@ def test_a_tenant_that_failed_is_named_by_its_row(app, caplog):
     assert (line["ids"], line["errorType"]) == ([8], "ValueError")
 
 
-def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, clock, engine):
+def test_stored_responses_are_removed_after_48_hours_and_not_before(app, world, clock, engine):
     ada = world.tenant()
     ada.start(7, key="old")
     clock.tick(hours=1)
@@ -188,7 +188,7 @@ def test_stored_answers_are_removed_after_48_hours_and_not_before(app, world, cl
 
 @on_postgresql
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_transaction_whose_line_is_cut_is_run_again_as_a_whole(app, world, engine, app_engine, times):
+def test_a_transaction_with_a_lost_connection_is_repeated_as_a_whole(app, world, engine, app_engine, times):
     world.tenant()
     mine = tenant_ids(engine)[-1]
     change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)

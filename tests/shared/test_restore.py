@@ -17,15 +17,16 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.restore import flow, store
-from shared.restore.model import Change, ChangeKind, HeldReason, Mark, NotReached
-from shared.restore.outside import TablesOutside
-from shared.restore.watch import of as watch_of
+from shared.restore.mark_client import of as mark_client_of
+from shared.restore.mark_table import MarkTable
+from shared.restore.model import HeldReason, Mark, MarkTableUnavailable, PrivacyChange, PrivacyChangeKind
 from tests.support.azurite import connection_string, free_port
 from tests.support.budget import tries
 from tests.support.installations import change, own, with_store
 
 
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
+MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -56,20 +57,22 @@ def away(app):
 
 
 def outside(app):
-    found = flow.read(app).public_id
-    return watch_of(app).ask(lambda there: there.read(found))
+    found = flow.read_installation(app).public_id
+    return mark_client_of(app).call(lambda there: there.read(found))
 
 
 def run(app, **options):
     """Whether a job had its turn."""
-    return flow.outward(app, "a_job", lambda: True, held=False, **options)
+    return flow.run_unless_held(app, "a_job", lambda: True, held=False, **options)
 
 
-def test_the_mark_rises_before_and_after_a_job_and_is_told_outside_each_time(watched):
-    during = flow.outward(watched, "a_job", lambda: (flow.read(watched).at, outside(watched).at), held=None)
+def test_the_mark_rises_before_and_after_a_job_and_is_published_each_time(watched):
+    during = flow.run_unless_held(
+        watched, "a_job", lambda: (flow.read_installation(watched).mark, outside(watched).mark), held=None
+    )
 
     assert during == (Mark(3, 101), Mark(3, 101))
-    assert flow.read(watched).at == outside(watched).at == Mark(3, 102)
+    assert flow.read_installation(watched).mark == outside(watched).mark == Mark(3, 102)
 
 
 def test_the_mark_rises_after_a_job_that_failed_too(watched):
@@ -77,53 +80,53 @@ def test_the_mark_rises_after_a_job_that_failed_too(watched):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        flow.outward(watched, "a_job", fail, held=None)
+        flow.run_unless_held(watched, "a_job", fail, held=None)
 
-    assert flow.read(watched).at == outside(watched).at == Mark(3, 102)
+    assert flow.read_installation(watched).mark == outside(watched).mark == Mark(3, 102)
 
 
-def test_a_database_behind_the_mark_outside_is_held_until_somebody_accepts_it(watched, engine, clock, logged):
+def test_a_database_behind_the_stored_mark_is_held_until_it_is_accepted(watched, engine, clock, logged):
     run(watched)
     change(engine, mark=101)  # as a backup from during the job would have it
     first = run(watched)
     clock.tick(minutes=5)
     again = run(watched)
 
-    found = flow.read(watched)
+    found = flow.read_installation(watched)
     assert (first, again) == (False, False)
-    assert (found.held_reason, found.held_since, found.at) == (HeldReason.BEHIND, NOW, Mark(3, 101))
-    assert outside(watched).at == Mark(3, 102)
+    assert (found.held_reason, found.held_since, found.mark) == (HeldReason.BEHIND, NOW, Mark(3, 101))
+    assert outside(watched).mark == Mark(3, 102)
     assert [(line["function"], line["reason"]) for line in logged("restore_held")] == [("a_job", "behind")] * 2
 
 
-def test_an_earlier_epoch_is_behind_whatever_its_mark(watched, engine):
+def test_an_earlier_epoch_is_behind_with_any_mark(watched, engine):
     run(watched)
     change(engine, epoch=2, mark=5000)
 
     assert not run(watched)
-    assert flow.read(watched).is_held
+    assert flow.read_installation(watched).is_held
 
 
-def test_what_a_job_did_is_not_forgotten_where_it_alone_was_told_outside(watched, engine):
-    """A backup from between the two rises has the first, and nothing of what came of the job."""
+def test_a_backup_from_the_middle_of_a_job_is_held(watched, engine):
+    """The backup is from between the two rises of the mark: it has the first, and no result of the job."""
     between = []
-    flow.outward(watched, "a_job", lambda: between.append(flow.read(watched).at), held=None)
+    flow.run_unless_held(watched, "a_job", lambda: between.append(flow.read_installation(watched).mark), held=None)
     change(engine, mark=between[0].number)
 
     assert not run(watched)
 
 
-def test_a_store_that_is_behind_or_empty_is_written_forward(watched, engine):
+def test_a_stored_mark_that_is_behind_or_missing_is_updated(watched, engine):
     run(watched)
     change(engine, mark=500)
     ahead = run(watched)
     change(engine, public_id=new_id())  # which the store has never heard of
 
     assert (ahead, run(watched)) == (True, True)
-    assert outside(watched).at == flow.read(watched).at == Mark(3, 504)
+    assert outside(watched).mark == flow.read_installation(watched).mark == Mark(3, 504)
 
 
-def test_without_a_store_nothing_is_noticed_and_an_operator_can_hold_it(app, fresh, engine, http):  # noqa: ARG001
+def test_without_a_mark_table_only_an_operator_holds_the_database(app, fresh, engine, http):  # noqa: ARG001
     before, off = run(app), http.send("GET", "health").body["restoreWatch"]
     with engine.begin() as tx:
         begun = [store.begin(tx, now=NOW), store.begin(tx, now=NOW)]
@@ -133,13 +136,13 @@ def test_without_a_store_nothing_is_noticed_and_an_operator_can_hold_it(app, fre
         assert http.send("GET", "health").body["restoreWatch"] == "held"
 
 
-def test_while_the_store_is_away_a_process_goes_on_for_an_hour_by_what_it_heard(watched, clock, logged, monkeypatch):
+def test_without_the_mark_table_a_check_is_valid_for_an_hour(watched, clock, logged, monkeypatch):
     run(watched)
 
     def nobody(*_args):
-        raise NotReached
+        raise MarkTableUnavailable
 
-    monkeypatch.setattr(watch_of(watched), "ask", nobody)
+    monkeypatch.setattr(mark_client_of(watched), "call", nobody)
     clock.tick(minutes=59)
     within_an_hour = run(watched)
     clock.tick(minutes=1)
@@ -147,26 +150,26 @@ def test_while_the_store_is_away_a_process_goes_on_for_an_hour_by_what_it_heard(
 
     assert (within_an_hour, after) == (True, False)
     assert [line["function"] for line in logged("restore_not_checked")] == ["a_job"]
-    assert not flow.read(watched).is_held
+    assert not flow.read_installation(watched).is_held
 
 
-def test_a_process_that_never_heard_of_the_store_waits_but_for_what_can_be_corrected(app, fresh):  # noqa: ARG001
+def test_a_process_that_never_reached_the_mark_table_runs_only_jobs_that_can_be_corrected(app, fresh):  # noqa: ARG001
     unreached = away(app)
 
-    assert (run(unreached), run(unreached, may_go_unchecked=True)) == (False, True)
-    assert flow.outward_installation(unreached) is None
+    assert (run(unreached), run(unreached, allow_unchecked=True)) == (False, True)
+    assert flow.find_active_installation(unreached) is None
     flow.require_not_held(unreached)  # Microsoft is not refused for an outage of ours
 
 
-def test_beside_a_request_a_process_asks_outside_once_an_hour(watched, engine, clock):
+def test_beside_requests_a_process_reads_the_stored_mark_once_an_hour(watched, engine, clock):
     run(watched)
-    first = flow.outward_installation(watched)
+    first = flow.find_active_installation(watched)
     change(engine, mark=101)
     clock.tick(minutes=59)
-    believed = flow.outward_installation(watched)
+    believed = flow.find_active_installation(watched)
     another_process = replace(watched)
-    held = flow.outward_installation(another_process)
-    told_by_the_database = flow.outward_installation(watched)
+    held = flow.find_active_installation(another_process)
+    told_by_the_database = flow.find_active_installation(watched)
 
     assert first is not None
     assert believed is not None
@@ -176,7 +179,7 @@ def test_beside_a_request_a_process_asks_outside_once_an_hour(watched, engine, c
     assert (refused.value.code, refused.value.headers["Retry-After"]) == ("restore_held", "300")
 
 
-def test_processes_that_run_jobs_at_once_are_not_taken_for_copies(watched):
+def test_processes_that_run_jobs_at_once_are_not_held(watched):
     """Each reads outside first: what another has told there was committed before."""
     together = threading.Barrier(6)
 
@@ -189,71 +192,78 @@ def test_processes_that_run_jobs_at_once_are_not_taken_for_copies(watched):
         done = list(pool.map(job, range(6)))
 
     assert done == [[True] * 5] * 6
-    assert flow.read(watched).at == outside(watched).at == Mark(3, 160)
+    assert flow.read_installation(watched).mark == outside(watched).mark == Mark(3, 160)
 
 
 @settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(marks=st.lists(st.builds(Mark, st.integers(0, 3), st.integers(0, 2**40)), min_size=1, max_size=6))
-def test_outside_only_the_latest_mark_stands_in_whatever_order_they_come(azurite, marks):
-    there, mine = TablesOutside(azurite.connection_string), new_id()
+def test_only_the_latest_mark_is_stored_in_any_order_of_writes(azurite, marks):
+    there, mine = MarkTable(azurite.connection_string), new_id()
     for mark in marks:
         there.raise_to(mine, mark, now=NOW)
 
     found = there.read(mine)
     assert found is not None
-    assert found.at == max(marks)
+    assert found.mark == max(marks)
 
 
-def test_marks_that_are_told_at_once_leave_the_latest(azurite):
+def test_of_concurrent_marks_the_latest_is_stored(azurite):
     mine, marks = new_id(), [Mark(1, number * 7 % 24) for number in range(24)]
-    there = TablesOutside(azurite.connection_string)
+    there = MarkTable(azurite.connection_string)
     there.read(mine)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda mark: there.raise_to(mine, mark, now=NOW), marks))
 
     found = there.read(mine)
     assert found is not None
-    assert found.at == Mark(1, 23)
+    assert found.mark == Mark(1, 23)
 
 
-def test_erasures_and_rights_are_told_outside_after_a_job_and_kept_until_then(watched, world, clock):
+def test_erasures_and_rights_are_published_after_a_job_and_pending_until_then(watched, world, clock):
     admin = world.tenant()
     restricted = admin.patch("privacy", {"restricted": True})
     clock.tick(milliseconds=1)
     lifted = admin.patch("privacy", {"restricted": False})
-    waiting = transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)
-    run(away(watched), may_go_unchecked=True)
-    still = transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)
+    waiting = transact(watched, ALL_TENANTS, store.list_pending_changes, reads_only=True)
+    run(away(watched), allow_unchecked=True)
+    still = transact(watched, ALL_TENANTS, store.list_pending_changes, reads_only=True)
     run(watched)
 
     assert (restricted.status, lifted.status) == (200, 200)
     assert [(each.kind, each.in_force) for _, each in waiting] == [
-        (ChangeKind.RESTRICTION, True),
-        (ChangeKind.RESTRICTION, False),
+        (PrivacyChangeKind.RESTRICTION, True),
+        (PrivacyChangeKind.RESTRICTION, False),
     ]
     assert still == waiting
-    assert transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True) == []
-    found = flow.read(watched).public_id
-    assert watch_of(watched).ask(lambda there: there.changes(found)) == [each for _, each in waiting]
+    assert transact(watched, ALL_TENANTS, store.list_pending_changes, reads_only=True) == []
+    found = flow.read_installation(watched).public_id
+    assert mark_client_of(watched).call(lambda there: there.list_changes(found)) == [each for _, each in waiting]
 
 
-def test_a_held_database_tells_nothing_outside(watched, world, engine):
+def test_a_held_database_publishes_nothing(watched, world, engine):
     run(watched)
     world.tenant().patch("privacy", {"objected": True})
     change(engine, mark=1)
     run(watched)
 
-    assert len(transact(watched, ALL_TENANTS, store.changes_waiting, reads_only=True)) == 1
+    assert len(transact(watched, ALL_TENANTS, store.list_pending_changes, reads_only=True)) == 1
 
 
-def test_more_changes_than_one_transaction_takes_are_told_whole(azurite):
-    there, mine = TablesOutside(azurite.connection_string), new_id()
+def test_more_changes_than_fit_in_one_transaction_are_all_stored(azurite):
+    there, mine = MarkTable(azurite.connection_string), new_id()
     some = [
-        Change(new_id(), ChangeKind.ERASURE, new_id(), new_id(), in_force=True, at=NOW + dt.timedelta(minutes=number))
+        PrivacyChange(
+            new_id(),
+            PrivacyChangeKind.ERASURE,
+            new_id(),
+            new_id(),
+            in_force=True,
+            at=NOW + dt.timedelta(minutes=number),
+        )
         for number in range(230)
     ]
     for _ in range(2):
-        there.add(mine, some)
+        there.add_changes(mine, some)
 
-    assert there.changes(mine) == some
-    assert there.changes(new_id()) == []
+    assert there.list_changes(mine) == some
+    assert there.list_changes(new_id()) == []

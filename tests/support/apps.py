@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from function_app import INVARIANTS
 from shared.app import App, use
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
-from shared.health.invariants import Violation, violations
+from shared.auth.tokens import TokenValidator
+from shared.health.invariants import Violation, find_violations
 from shared.settings import Settings
 from tests.support.world import FakeClock
 from timers import azure_devops
@@ -21,7 +21,7 @@ _BROKEN: Final = sa.union_all(*(sa.select(sa.literal(1)).where(query.exists()) f
 
 
 def broken(connection: sa.Connection) -> list[Violation]:
-    return list(violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
+    return list(find_violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def in_place(
     settings: Settings, engine: sa.Engine, app_engine: sa.Engine, signing_keys: SigningKeys, clock: FakeClock
 ) -> Iterator[App]:
     """Works through `app_engine`, as the product does; `engine` sees every tenant in the end."""
-    validator = Validator(signing_keys, settings, now=clock)
+    validator = TokenValidator(signing_keys, settings, now=clock)
     app = App(settings=settings, engine=app_engine, validator=validator, now=clock)
     azure_devops.of(app)._shared.sleep = lambda _: None  # between tries of a read
     with use(app):

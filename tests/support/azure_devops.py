@@ -1,4 +1,4 @@
-"""The Azure DevOps stand-in for a test: a real server, tokens for anybody, trouble on demand, its work items."""
+"""The Azure DevOps emulator for a test: a real server, tokens for anybody, trouble on demand, its work items."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,44 +9,44 @@ from devcloud.emulators.azure_devops import server
 from devcloud.emulators.azure_devops.admin import TokenOrder
 from devcloud.emulators.azure_devops.board import Board
 from devcloud.emulators.azure_devops.fields import COMPLETED
-from devcloud.emulators.azure_devops.tokens import WRITE, Visitor
+from devcloud.emulators.azure_devops.tokens import WRITE, TokenUser
 from devcloud.emulators.faults import Fault
 
 
-SOMEBODY = Visitor("5ee00000-0000-4000-8000-000000000001", "Somebody Else", "somebody@contoso.example", ("contoso",))
+SOMEBODY = TokenUser("5ee00000-0000-4000-8000-000000000001", "Somebody Else", "somebody@contoso.example", ("contoso",))
 
 
 @dataclass(frozen=True)
 class AzureDevOps:
-    stand_in: server.AzureDevOps
+    emulator: server.AzureDevOps
 
     @property
     def url(self) -> str:
-        return self.stand_in.url
+        return self.emulator.url
 
     @property
     def board(self) -> Board:
         """Contoso's."""
-        return self.stand_in.workspace.board("contoso")
+        return self.emulator.workspace.board("contoso")
 
     def token(self, person: str = "ada", *, lifetime: int | None = None, **claims: Any) -> str:  # noqa: ANN401 - claims
         """A demo person's token; `hidden` and `read_only` are projects, `scp` is what it may be used for."""
         order = TokenOrder(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
-        return self.stand_in.admin.token(order)
+        return self.emulator.admin.token(order)
 
     def trouble(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
-        self.stand_in.workspace.faults.order({endpoint: Fault(**fault)})
+        self.emulator.workspace.faults.order({endpoint: Fault(**fault)})
 
     def settle(self) -> None:
         """Ends the trouble; what was to land late has landed."""
-        self.stand_in.workspace.faults.clear()
+        self.emulator.workspace.faults.clear()
 
     def release(self) -> None:
         """Whoever waits in a trouble now goes on; the trouble stays."""
-        self.stand_in.workspace.faults.release()
+        self.emulator.workspace.faults.release()
 
     def hits(self, endpoint: str) -> int:
-        return self.stand_in.workspace.faults.hits().get(endpoint, 0)
+        return self.emulator.workspace.faults.hits().get(endpoint, 0)
 
     def completed(self, number: int) -> float | None:
         """The Completed Work of an item."""
@@ -75,10 +75,10 @@ class AzureDevOps:
         self.board.edit(number, fields, SOMEBODY)
 
     def reset(self) -> None:
-        self.stand_in.workspace.reset()
+        self.emulator.workspace.reset()
 
 
 @contextmanager
 def running() -> Iterator[AzureDevOps]:
-    with server.running(port=0) as stand_in:
-        yield AzureDevOps(stand_in)
+    with server.running(port=0) as emulator:
+        yield AzureDevOps(emulator)

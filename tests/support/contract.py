@@ -17,7 +17,7 @@ def undocumented(method: str, path: str, status: int, content_type: str, body: b
     if operation is None:
         return None
     codes = problem_codes(operation)
-    if status not in codes and status not in operation.answers:
+    if status not in codes and status not in operation.all_answers:
         return f"{operation.id} answers {status}"
     if body and content_type == PROBLEM_JSON and (code := json.loads(body)["code"]) not in codes.get(status, ()):
         return f"{operation.id} answers {status} {code}"

@@ -1,4 +1,4 @@
-"""The Entra stand-in for a test session: a real server for the keys, and tokens with whatever claims a test wants."""
+"""The Entra emulator for a test session: a real server for the keys, and tokens with whatever claims a test wants."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ DAY = 24 * 3600
 
 @dataclass(frozen=True)
 class Entra:
-    stand_in: server.Entra
+    emulator: server.Entra
 
     @property
     def authority(self) -> str:
-        return self.stand_in.url
+        return self.emulator.url
 
     def token(self, *, tid: str, oid: str, name: str, email: str, at: dt.datetime, **claims: Any) -> str:  # noqa: ANN401
         """Somebody's access token, valid for a year before and after `at`, since tests move the clock."""
@@ -41,10 +41,10 @@ class Entra:
             "nbf": seconds - 400 * DAY,
             "exp": seconds + 400 * DAY,
         }
-        return self.stand_in.admin.mint(TokenOrder(claims={**person, **claims}))
+        return self.emulator.admin.mint(TokenOrder(claims={**person, **claims}))
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Entra]:
-    with server.running(folder, port=0) as stand_in:
-        yield Entra(stand_in)
+    with server.running(folder, port=0) as emulator:
+        yield Entra(emulator)

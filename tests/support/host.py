@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
-from devcloud.functions.host import Front
+from devcloud.functions.host import HttpFrontend
 from devcloud.functions.schedule import Timers
 from devcloud.functions.worker import Worker
 from shared import clock
@@ -43,7 +43,7 @@ def serving() -> Iterator[str]:
 
     async def serve() -> None:
         worker = await Worker.start(ROOT)
-        front = Front(worker, Timers(worker, clock.now), "api")
+        front = HttpFrontend(worker, Timers(worker, clock.now), "api")
         config = uvicorn.Config(front, lifespan="off", interface="asgi3", log_config=None, access_log=False, ws="none")
         servers.append(_Server(config))
         ready.set()

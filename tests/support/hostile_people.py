@@ -34,7 +34,7 @@ from shared.db.schema import (
     users,
     work_items,
 )
-from shared.health.invariants import violations
+from shared.health.invariants import find_violations
 from shared.restore import flow
 from tests.support import marks
 from tests.support.exports import export
@@ -272,7 +272,7 @@ class HostilePeople(RuleBasedStateMachine):
 
     def carry_out(self) -> None:
         """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
-        is_held = flow.read(self.app).is_held
+        is_held = flow.read_installation(self.app).is_held
         with self.erasing(*([] if is_held else self._due())):
             jobs.carry_out_erasures(None)
             if is_held:
@@ -352,7 +352,7 @@ class HostilePeople(RuleBasedStateMachine):
             assert [each.raw for each in answers if each.status not in {200, 204}] == []
             assert not any(row.get("unreadable") for row in person.log())
         with self.engine.connect() as tx:
-            assert list(violations(tx, INVARIANTS)) == []
+            assert list(find_violations(tx, INVARIANTS)) == []
 
     @invariant()
     @precondition(lambda self: hasattr(self, "of_stranger"))

@@ -170,7 +170,7 @@ def _account(short: str, directory: Directory, home: Directory | None = None) ->
 
 
 def known_to_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pytest's own
-    """The stand-ins look people up in one list; the firm's are in it for the test."""
+    """The emulators look people up in one list; the firm's are in it for the test."""
     monkeypatch.setattr(people, "PEOPLE", (*people.PEOPLE, firm.buyer, firm.colleague, firm.guest))
     monkeypatch.setitem(people.DIRECTORIES, firm.tid, firm.directory)
     return firm
@@ -207,9 +207,9 @@ def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 
 @contextmanager
 def answering(entra: Entra, body: str) -> Iterator[None]:
     """What Entra answers to the next code."""
-    entra.stand_in.faults.order({"token": Fault(status=200, body=body, times=1)})
+    entra.emulator.faults.order({"token": Fault(status=200, body=body, times=1)})
     yield
-    entra.stand_in.faults.clear()
+    entra.emulator.faults.clear()
 
 
 def with_settings(app: App, settings: Settings) -> App:

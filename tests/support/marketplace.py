@@ -1,4 +1,4 @@
-"""The Marketplace stand-in for a test: a real server with a real webhook receiver, and orders over HTTP."""
+"""The Marketplace emulator for a test: a real server with a real webhook receiver, and orders over HTTP."""
 
 import datetime as dt
 import json
@@ -82,25 +82,25 @@ def receiving() -> Iterator[Receiver]:
 
 @dataclass(frozen=True)
 class Marketplace:
-    stand_in: server.Marketplace
+    emulator: server.Marketplace
     authority: str
     token: str
 
     @property
     def api_url(self) -> str:
-        return f"{self.stand_in.url}/api"
+        return f"{self.emulator.url}/api"
 
     def order(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         """Carries out an order of the admin endpoint, which must succeed; no fault has us pause unless it says so."""
         if name == "faults":
             given = {endpoint: {"headers": AT_ONCE, **fault} for endpoint, fault in given.items()}
-        answer = requests.post(f"{self.stand_in.url}/admin/{name}", json=given, timeout=10)
+        answer = requests.post(f"{self.emulator.url}/admin/{name}", json=given, timeout=10)
         assert answer.ok, answer.text
         done: dict[str, Any] = answer.json()
         return done
 
     def stats(self) -> dict[str, Any]:
-        stats: dict[str, Any] = requests.get(f"{self.stand_in.url}/admin/stats", timeout=10).json()
+        stats: dict[str, Any] = requests.get(f"{self.emulator.url}/admin/stats", timeout=10).json()
         return stats
 
     def buy(self, **purchase: Any) -> str:  # noqa: ANN401 - the fields of a purchase
@@ -154,6 +154,6 @@ def running(
     now: Callable[[], dt.datetime] = clock.now,
 ) -> Iterator[Marketplace]:
     options = server.Options(folder, authority, Publisher(landing, webhook))
-    with server.running(options, port=0, now=now) as stand_in:
-        stand_in.behaviour.pace = stand_in.behaviour.pace.model_copy(update={"ack_seconds": 0.4, "retry_seconds": 0.05})
-        yield Marketplace(stand_in, authority, app_token(authority))
+    with server.running(options, port=0, now=now) as emulator:
+        emulator.behavior.pace = emulator.behavior.pace.model_copy(update={"ack_seconds": 0.4, "retry_seconds": 0.05})
+        yield Marketplace(emulator, authority, app_token(authority))

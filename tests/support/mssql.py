@@ -13,8 +13,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ops.admission import denials
-from ops.requirements import COLLATION
+from ops.database_requirements import COLLATION
+from ops.grant_access import denials
 from shared.db.engine import make_engine
 from tests.support import odbc
 

@@ -31,15 +31,15 @@ from shared.db.schema import (
 )
 from shared.money import MONTH
 from shared.tenancy.model import Caller, Tenant
-from shared.tenancy.store import find_caller, read_tenant, record_sign_in
-from shared.work import SERVICE
+from shared.tenancy.store import find_caller, lock_tenant, read_tenant, record_sign_in
+from shared.work import SERVICE, Actor, Work
 from tenants.settings import store as settings_store
 from tests.support.world import new_id
 from timers import days as rules
-from timers.entries import changes
+from timers.entries import change_service
 from timers.model import EventKind, Source, TimeEntry, WorkItem
 from timers.running import service as timing
-from timers.running.service import Start
+from timers.running.model import Start, Stop
 
 
 DIMENSION = "active_user"
@@ -179,7 +179,7 @@ class Payer:
             event = Event("Unsubscribe", EventSource.WEBHOOK, when, uuid.UUID(new_id()))
             ledger_store.add_event(tx, ended, event, Outcome.APPLIED, now=now)
             assert subscription_store.change(tx, ended, now=now)
-            return service.close_final(tx, self.tenant_id, ended, closing(now))
+            return service.close_ended(self.work(tx, now), [ended], Closing(DIMENSION))
 
     def signs_in(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
@@ -190,21 +190,24 @@ class Payer:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
             entry = self._entry(tenant, user, start, stop)
-            changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=user, now=now or stop)
+            change_service.add(self.user_work(tx, user, now or stop), entry, EventKind.ENTERED)
         return entry
 
     def starts(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             caller, item = self._caller(tx, user), Start("contoso", "Website", 7)
-            timing.start(tx, caller, item, now=when, new_id=lambda: uuid.UUID(new_id()))
+            timing.start(self.user_work(tx, user, when), caller.user, item)
 
     def stops(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.stop(tx, self._caller(tx, user), now=when)
+            timing.stop(self.user_work(tx, user, when), self._caller(tx, user).user, Stop())
 
     def discards(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.discard(tx, self._caller(tx, user), now=when)
+            timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user)
+
+    def user_work(self, tx: sa.Connection, user: int, now: dt.datetime) -> Work:
+        return Work(tx, self.tenant(tx), Actor.user(user), now, clock.new_id)
 
     def _caller(self, tx: sa.Connection, user: int) -> Caller:
         of_user = sa.select(tenants.c.entra_tenant_id, users.c.entra_object_id).where(
@@ -220,18 +223,20 @@ class Payer:
             tenant = self.tenant(tx)
             made = self._entry(tenant, entry.user_id, start, stop)
             new = replace(made, id=entry.id, version=entry.version + 1)
-            changes.replace(
-                tx, tenant, entry, new, EventKind.CORRECTED, actor_id=entry.user_id, now=now, reason="wrong"
-            )
+            work = self.user_work(tx, entry.user_id, now)
+            change_service.replace(work, entry, new, EventKind.CORRECTED, reason="wrong")
         return new
 
     def removes(self, entry: TimeEntry, now: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            changes.remove(tx, self.tenant(tx), entry, actor_id=entry.user_id, now=now, reason="by mistake")
+            change_service.remove(self.user_work(tx, entry.user_id, now), entry, reason="by mistake")
+
+    def work(self, tx: sa.Connection, now: dt.datetime) -> Work:
+        return Work(tx, lock_tenant(tx, self.tenant_id), SERVICE, now, clock.new_id)
 
     def close(self, now: dt.datetime, *, dimension: str = DIMENSION) -> list[Record]:
         with self.engine.begin() as tx:
-            return service.close_tenant(tx, self.tenant_id, closing(now, dimension))
+            return service.close_tenant(self.work(tx, now), Closing(dimension))
 
     def preview(self, now: dt.datetime) -> Bill | None:
         with self.engine.begin() as tx:
@@ -239,12 +244,13 @@ class Payer:
 
     def void(self, record: Record, now: dt.datetime, *, anew: bool = False) -> Record | None:
         with self.engine.begin() as tx:
-            service.void(tx, record, reason="wrong", closing=closing(now))
-            return service.replace(tx, record, closing(now)) if anew else None
+            work = self.work(tx, now)
+            service.void(work, record, reason="wrong")
+            return service.replace(work, record, Closing(DIMENSION)) if anew else None
 
     def replace(self, record: Record, now: dt.datetime) -> Record:
         with self.engine.begin() as tx:
-            return service.replace(tx, record, closing(now))
+            return service.replace(self.work(tx, now), record, Closing(DIMENSION))
 
     def records(self) -> Sequence[sa.Row[Any]]:
         return self._rows(billing_records, billing_records.c.month_key, billing_records.c.id)
@@ -290,10 +296,6 @@ class Payer:
             return connection.execute(
                 sa.select(table).where(table.c.tenant_id == self.tenant_id).order_by(*order)
             ).all()
-
-
-def closing(now: dt.datetime, dimension: str = DIMENSION) -> Closing:
-    return Closing(dimension, now, clock.new_id)
 
 
 def _tenant(zone: str, people: int, of: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A purchase as its landing page leaves it, and what the database and the stand-in hold of it afterwards."""
+"""A purchase as its landing page leaves it, and what the database and the emulator hold of it afterwards."""
 
 import uuid
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from billing.marketplace import of as marketplace_of
-from billing.marketplace.client import Marketplace as Client
+from billing.marketplace.client import MarketplaceClient
 from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
@@ -18,6 +18,7 @@ from shared.db.schema import metadata, subscription_events, subscription_rates, 
 from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.store import find_tenant
+from shared.work import SERVICE, Work
 from tests.support import marketplace as support
 from tests.support.marketplace import Marketplace
 
@@ -26,7 +27,7 @@ STATUSES = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed"
 
 
 def marketplace_settings(marketplace: Marketplace) -> dict[str, str]:
-    """What names the stand-in to the product."""
+    """What names the emulator to the product."""
     return {
         "MARKETPLACE_API_URL": marketplace.api_url,
         "MARKETPLACE_TENANT_ID": support.TENANT_ID,
@@ -70,7 +71,7 @@ class Purchase:
 
     @property
     def at_microsoft(self) -> tuple[str, str, int | None]:
-        """The same as the stand-in has it."""
+        """The same as the emulator has it."""
         told = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
         return (STATUSES[told["saasSubscriptionStatus"].strip()], told["planId"], told["quantity"])
 
@@ -116,7 +117,7 @@ class Purchase:
             return list(tx.execute(query))
 
 
-def client_of(app: App) -> Client:
+def client_of(app: App) -> MarketplaceClient:
     found = marketplace_of(app)
     assert found is not None
     return found
@@ -136,7 +137,7 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
         assert tenant is not None
         row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
     return bought
 
 

@@ -54,7 +54,7 @@ def test_each_line_of_a_process_is_read_once(tmp_path):
     assert (before, first, followed.taken(), followed.taken()) == ([], ["one"], ["two"], [])
 
 
-def test_what_stand_ins_log_is_not_the_products():
+def test_logs_of_emulators_are_not_of_the_product():
     listener = Listener()
     for name in ("devcloud.emulators.entra", "timetracker"):
         listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))

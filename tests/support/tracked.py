@@ -110,7 +110,7 @@ class Ground:
             of |= {"project_id": self.projects[each.project]}
             entries.append(_entry(entry_id, of, each.started_at, stopped_at, self.zone))
             for number, piece in enumerate(split(each.started_at, stopped_at, ZoneInfo(self.zone))):
-                day = {"entry_id": entry_id, "work_date": piece.date, "month_key": piece.month_key}
+                day = {"entry_id": entry_id, "work_date": piece.date, "month_key": piece.month.key}
                 days.append({**of, **day, "elapsed_ms": piece.elapsed_ms, "starts_entry": int(number == 0)})
                 parts.append(Part(each.person, each.project, each.item, piece.date, piece.elapsed_ms, number == 0))
         if entries:

@@ -12,8 +12,8 @@ from timers.model import DayPiece
 
 ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix", "right")))
 MS = dt.timedelta(milliseconds=1)
-# Where months begin oddly: midnights that do not exist or come twice, changes of the clocks on a month's edge,
-# days that are not whole hours, and both ends of the world.
+# Zones with special month starts: midnights that do not exist or occur twice, clock changes at a month's end,
+# offsets of fractions of an hour, and both extreme offsets.
 VECTORS = [
     ("America/Asuncion", "2023-10-01T03:59:59.999+00:00"),
     ("America/Havana", "2020-11-01T03:30:00+00:00"),
@@ -45,7 +45,7 @@ def local_date(instant: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 def assert_tiles(started_at: dt.datetime, length_ms: int, zone: ZoneInfo) -> None:
-    """The oracle: each piece ends where the next begins, and every end is really the last of its day."""
+    """The oracle: each piece ends where the next begins, and each end is the end of its day."""
     stopped_at = started_at + length_ms * MS
     pieces = split(started_at, stopped_at, zone)
 
@@ -82,7 +82,7 @@ def test_every_month_from_2020_to_2035_begins_in_its_own_month():
             pieces = split(noon_before, noon_before + dt.timedelta(days=4), ZoneInfo(zone))
 
             assert sum(piece.elapsed_ms for piece in pieces) == 4 * 86_400_000
-            first = next(piece for piece in pieces if piece.month_key == year * 100 + month)
+            first = next(piece for piece in pieces if piece.month.key == year * 100 + month)
             assert first.date == dt.date(year, month, 1)
 
     hold(holds, ZONES, at_least=400)
@@ -97,7 +97,7 @@ def test_the_elapsed_time_does_not_depend_on_the_zone(started_at, length_ms):
     assert sum(piece.elapsed_ms for piece in berlin) == sum(piece.elapsed_ms for piece in kolkata) == length_ms
 
 
-def test_no_time_at_all_is_one_piece_on_its_day():
+def test_a_span_of_no_time_is_one_piece_on_its_day():
     at = dt.datetime(2026, 11, 23, 23, 30, tzinfo=dt.UTC)
 
     assert split(at, at, ZoneInfo("Europe/Berlin")) == (DayPiece(dt.date(2026, 11, 24), 0),)

@@ -1,4 +1,4 @@
-"""A third engine is there for the whole suite where TEST_MSSQL_URL names a server, and only there."""
+"""With TEST_MSSQL_URL, the tests have a third engine."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ def run(*words, **more):
     return done.stdout.splitlines()
 
 
-def test_a_given_sql_server_is_the_third_engine_of_the_whole_suite():
+def test_a_given_sql_server_is_the_third_engine_of_all_tests():
     some = ("--collect-only", "tests/contract/test_schema.py", "tests/timers/running/test_idempotency.py")
     found = {line for line in run(*some, TEST_MSSQL_URL=NOBODY) if "::" in line}
     on_sqlite = {name for name in found if "[sqlite" in name}
@@ -27,7 +27,7 @@ def test_a_given_sql_server_is_the_third_engine_of_the_whole_suite():
     assert {name.replace("sqlite", "mssql") for name in on_sqlite} == {name for name in found if "[mssql" in name}
 
 
-def test_a_test_of_what_an_engine_cannot_show_is_skipped_there_with_the_reason():
+def test_a_test_without_meaning_on_an_engine_is_skipped_with_the_reason():
     said = run("tests/contract/test_schema.py", "-k", "the_checks and mssql", TEST_MSSQL_URL=NOBODY)
 
     assert "not on mssql: SQLAlchemy reads no CHECK there" in " ".join(said)

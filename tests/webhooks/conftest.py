@@ -19,8 +19,8 @@ from tests.support.world import Person, World
 def marketplace(entra, host, clock, tmp_path) -> Iterator[Marketplace]:
     """A Marketplace of the test's own, which calls the product's webhook."""
     webhook = f"{host}/api/marketplace/webhook"
-    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as stand_in:
-        yield stand_in
+    with marketplace_support.running(tmp_path, entra.authority, webhook=webhook, now=clock) as emulator:
+        yield emulator
 
 
 @pytest.fixture

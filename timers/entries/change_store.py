@@ -1,4 +1,4 @@
-"""Writes what becomes of a time entry after its end: a new version, its removal, and what to say beside."""
+"""Replaces and deletes time entries; finds closed months and overlapping entries."""
 
 import datetime as dt
 import uuid
@@ -8,12 +8,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shared.calendar import Month
 from shared.db.schema import closed_months, time_entries, time_entry_days
 from timers.model import TimeEntry
 from timers.store import add_days
 
 
-MOST_OVERLAPS: Final = 20
+MAX_OVERLAPS: Final = 20
 _entries, _days = time_entries.c, time_entry_days.c
 _VERSION = (
     _entries.tenant_id == bindparam("tenant"),
@@ -58,13 +59,15 @@ _OVERLAPS: Final = (
         _entries.started_at < bindparam("stopped_at", type_=_entries.stopped_at.type),
         _entries.public_id != bindparam("public"),
     )
-    .order_by(_entries.stopped_at, _entries.id)  # as the index on the end has them: of new time there are few
-    .limit(MOST_OVERLAPS)
+    .order_by(
+        _entries.stopped_at, _entries.id
+    )  # the order of the index on stopped_at, which has few rows of recent time
+    .limit(MAX_OVERLAPS)
 )
 
 
 def replace(tx: sa.Connection, tenant_id: int, old: TimeEntry, new: TimeEntry, *, now: dt.datetime) -> bool:
-    """Puts the next version of an entry in the place of the one before, days and all; False when that is not there."""
+    """Replaces a version of an entry and its days by the next one; False when `old` is no longer the current one."""
     values: dict[str, Any] = {
         "project_id": new.work_item.project_id,
         "work_item_id": new.work_item.work_item_id,
@@ -88,7 +91,7 @@ def replace(tx: sa.Connection, tenant_id: int, old: TimeEntry, new: TimeEntry, *
 
 
 def remove(tx: sa.Connection, tenant_id: int, entry: TimeEntry) -> bool:
-    """Takes an entry and its days away; False when this version of it is not there."""
+    """Deletes an entry and its days; False when this is no longer the current version."""
     row = tx.execute(_ROW, {"tenant": tenant_id, "public": entry.id}).scalar()
     if row is None:
         return False
@@ -96,16 +99,16 @@ def remove(tx: sa.Connection, tenant_id: int, entry: TimeEntry) -> bool:
     return tx.execute(_REMOVE, _key(tenant_id, entry)).rowcount == 1
 
 
-def any_closed(tx: sa.Connection, tenant_id: int, months: Iterable[int]) -> bool:
-    """Whether one of the months (yyyymm) is closed."""
-    return tx.execute(_CLOSED, {"tenant": tenant_id, "months": list(months)}).first() is not None
+def any_closed(tx: sa.Connection, tenant_id: int, months: Iterable[Month]) -> bool:
+    """Whether one of the months is closed."""
+    return tx.execute(_CLOSED, {"tenant": tenant_id, "months": [month.key for month in months]}).first() is not None
 
 
-def overlapping(tx: sa.Connection, tenant_id: int, entry: TimeEntry) -> tuple[uuid.UUID, ...]:
-    """The person's other entries that share time with this one, the first 20."""
+def find_overlaps(tx: sa.Connection, tenant_id: int, entry: TimeEntry) -> tuple[uuid.UUID, ...]:
+    """The ids of the person's other entries that overlap this one, at most 20."""
     between = {"started_at": entry.started_at, "stopped_at": entry.stopped_at}
-    found = tx.scalars(_OVERLAPS, {"tenant": tenant_id, "user": entry.user_id, "public": entry.id, **between})
-    return tuple(found)
+    ids = tx.scalars(_OVERLAPS, {"tenant": tenant_id, "user": entry.user_id, "public": entry.id, **between})
+    return tuple(ids)
 
 
 def _key(tenant_id: int, entry: TimeEntry) -> dict[str, Any]:

@@ -1,11 +1,9 @@
-"""Moves the time of an account that nobody claimed to its person: each entry in a new version, and in the log."""
+"""Moves the entries of an unclaimed invitation to its person: each in a new version, with an event in the timer log."""
 
-import datetime as dt
 from dataclasses import replace
 from typing import Final
 
-import sqlalchemy as sa
-
+from shared.work import Work
 from timers import store
 from timers.entries import move_store
 from timers.model import EventKind, TimerEvent
@@ -14,43 +12,24 @@ from timers.model import EventKind, TimerEvent
 _REASON: Final = "The invitation was merged into its person."
 
 
-def move_entries(
-    tx: sa.Connection, tenant_id: int, owner: int, *, to: int, actor_id: int | None, now: dt.datetime
-) -> int:
-    """How many entries it moved; `actor_id` is None for the service. Their times, days and write-backs stay.
+def move_entries(work: Work, owner: int, *, to: int) -> int:
+    """Moves all entries of a user to another one; returns their number. Times, days and write-backs stay.
 
-    The log is added to: what it has of them so far stays under the account that had them then.
+    Earlier events in the log stay with the previous owner.
     """
     moved = 0
-    while entries := move_store.hold_some(tx, tenant_id, owner):
-        move_store.give(tx, tenant_id, entries, to=to, now=now)
-        events = []
-        for old in entries:
-            new = replace(old, user_id=to, version=old.version + 1)
-            events.append(
-                TimerEvent(
-                    EventKind.CORRECTED,
-                    new.id,
-                    to,
-                    actor_id,
-                    new.work_item,
-                    happened_at=now,
-                    received_at=now,
-                    entry_version=new.version,
-                    elapsed_ms=new.elapsed_ms,
-                    reason=_REASON,
-                    before=old,
-                    after=new,
-                )
-            )
-        store.log_all(tx, tenant_id, events)
+    while entries := move_store.lock_batch(work.tx, work.tenant.id, owner):
+        move_store.set_owner(work.tx, work.tenant.id, entries, to=to, now=work.now)
+        versions = ((old, replace(old, user_id=to, version=old.version + 1)) for old in entries)
+        events = [
+            TimerEvent.of(work, EventKind.CORRECTED, before=old, after=new, reason=_REASON) for old, new in versions
+        ]
+        store.append_events(work.tx, work.tenant.id, events)
         moved += len(entries)
     return moved
 
 
-def move_left_behind(tx: sa.Connection, tenant_id: int, *, now: dt.datetime) -> int:
-    """Moves what was added to an account in the moment in which it was merged."""
-    return sum(
-        move_entries(tx, tenant_id, owner, to=person, actor_id=None, now=now)
-        for owner, person in move_store.left_behind(tx, tenant_id)
-    )
+def move_left_behind(work: Work) -> int:
+    """Moves entries that were added to an invitation while it was being merged; returns their number."""
+    left_behind = move_store.find_left_behind(work.tx, work.tenant.id)
+    return sum(move_entries(work, owner, to=person) for owner, person in left_behind)

@@ -1,4 +1,4 @@
-"""What the times of an entry may be, and which entries share time; pure."""
+"""Valid times of an entry, and overlaps between entries; pure."""
 
 import datetime as dt
 import uuid
@@ -12,13 +12,13 @@ from shared.errors import FieldError, InvalidRequest
 from timers.model import TimeEntry
 
 
-SKEW: Final = dt.timedelta(minutes=2)
-LONGEST: Final = dt.timedelta(hours=24)
+_MAX_SKEW: Final = dt.timedelta(minutes=2)
+MAX_LENGTH: Final = dt.timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When somebody's entry was."""
+    """The time span of a person's entry."""
 
     id: uuid.UUID
     user_id: int
@@ -27,43 +27,56 @@ class Span:
 
 
 def require_times(
-    started_at: dt.datetime, stopped_at: dt.datetime, *, given: Sequence[str], now: dt.datetime, longest: dt.timedelta
+    started_at: dt.datetime,
+    stopped_at: dt.datetime,
+    *,
+    given: Sequence[str],
+    now: dt.datetime,
+    max_length: dt.timedelta,
 ) -> None:
-    """The entry ends after it starts, is not too long, and lies in the past; `given` are the fields to blame.
+    """Requires that an entry ends after it starts, is not too long and lies in the past.
+
+    Errors point to the fields in `given`, those of the request.
 
     Raises:
-        InvalidRequest: `invalid_times`, with a pointer to what to change.
+        InvalidRequest: `invalid_times`.
     """
     last = f"/{given[-1]}"
     times = {"startedAt": started_at, "stoppedAt": stopped_at}
     wrong = [FieldError(f"/{name}", "must not be in the future") for name in given if times[name] > now]
     if stopped_at <= started_at:
-        wrong.append(FieldError(last, "must make the entry end after it starts"))
-    elif stopped_at - started_at > longest:
-        hours = longest // dt.timedelta(hours=1)
-        wrong.append(FieldError(last, f"must make the entry at most {hours} hours long; split longer work into days"))
+        wrong.append(
+            FieldError(last, "must be after the start" if given[-1] == "stoppedAt" else "must be before the end")
+        )
+    elif stopped_at - started_at > max_length:
+        hours = max_length // dt.timedelta(hours=1)
+        wrong.append(
+            FieldError(last, f"must make the entry at most {hours} hours long; split longer work into several entries")
+        )
     if wrong:
         raise InvalidRequest(
-            "The entry cannot have these times; each that is wrong is listed under errors.",
+            "These times are not possible for an entry. Correct those that are marked.",
             code="invalid_times",
             errors=wrong,
         )
 
 
-def not_after(instant: dt.datetime, now: dt.datetime) -> dt.datetime:
-    """An instant by a clock that goes a little ahead of ours is now."""
-    return now if now < instant <= now + SKEW else instant
+def clamp_to_now(instant: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """The instant, or now if it is up to two minutes ahead: the client's clock may be a little fast."""
+    return now if now < instant <= now + _MAX_SKEW else instant
 
 
-def overlaps(entries: Iterable[TimeEntry], spans: Iterable[Span], *, most: int) -> dict[uuid.UUID, list[uuid.UUID]]:
-    """For each entry the spans of the same person that share time with it, in the order they began."""
+def find_overlaps(
+    entries: Iterable[TimeEntry], spans: Iterable[Span], *, limit: int
+) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """For each entry the ids of the same person's entries that overlap it, by start."""
     of_user: dict[int, list[Span]] = defaultdict(list)
     for span in sorted(spans, key=lambda each: each.started_at):
         of_user[span.user_id].append(span)
-    return {entry.id: list(islice(_sharing(entry, of_user[entry.user_id]), most)) for entry in entries}
+    return {entry.id: list(islice(_overlapping(entry, of_user[entry.user_id]), limit)) for entry in entries}
 
 
-def _sharing(entry: TimeEntry, spans: Iterable[Span]) -> Iterator[uuid.UUID]:
+def _overlapping(entry: TimeEntry, spans: Iterable[Span]) -> Iterator[uuid.UUID]:
     for span in spans:
         if span.started_at < entry.stopped_at and span.stopped_at > entry.started_at and span.id != entry.id:
             yield span.id

@@ -1,36 +1,38 @@
-"""Entries on the wire: what is asked for, entered and corrected."""
+"""Lists and changes of time entries on the wire."""
 
 import datetime as dt
-from typing import Annotated, Literal, Self
-from urllib.parse import urlencode
+from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel
-from timers.cursor import PageEnd
-from timers.entries.service import Correction, Work
+from timers.entries.service import Correction, ManualEntry
 from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
 
 
-MOST_DAYS = 366
-_DAYS_MEANT = "Both ends count, at most 366 days; an entry is in the range when one of its own days is"
+MAX_DAYS = 366
 
 
-class EntriesQuery(WireModel):
-    user: str | None = Field(None, description="only this person's; for admins")
-    organization: Organization | None = Field(None, description="only work items of this Azure DevOps organization")
+class EntriesQuery(PageQuery):
+    user: str | None = Field(None, description="id of a person, for admins; only their entries")
+    organization: Organization | None = Field(
+        None, description="name of an Azure DevOps organization; only its entries"
+    )
     project: Text64 | None = Field(
-        None, description="of this project and those that count as one with it; entries show the name they were given"
+        None, description="name of a project; only its entries, and those of projects joined with it"
     )
     work_item_id: WorkItemId | None = None
-    from_: DateInput | None = Field(None, alias="from", description=f"the first day. {_DAYS_MEANT}, as in the reports")
-    to: DateInput | None = Field(None, description="the last day; from and to go together", validate_default=True)
+    from_: DateInput | None = Field(
+        None,
+        alias="from",
+        description="first day; the range has at most 366 days, and an entry is in it if one of its days is",
+    )
+    to: DateInput | None = Field(None, description="last day; required with `from`", validate_default=True)
     needs_review: bool | None = None
     write_back: Literal["pending", "failed", "short", "noField"] | None = Field(
-        None, description="entries whose hours are not all in Completed Work, in this state"
+        None, description="only entries whose write-back has this status"
     )
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
@@ -42,30 +44,14 @@ class EntriesQuery(WireModel):
         first = info.data.get("from_")
         if (first is None) != (to is None):
             raise ValueError("must be given together with from")
-        if first is not None and to is not None and not 0 <= (to - first).days < MOST_DAYS:
-            raise ValueError(f"must not be before from, nor more than {MOST_DAYS} days of range, both ends counted")
+        if first is not None and to is not None and not 0 <= (to - first).days < MAX_DAYS:
+            raise ValueError(f"must be from 0 to {MAX_DAYS - 1} days after from")
         return to
-
-    def link_after(self, last: TimeEntry) -> str:
-        """Where the page after that entry is."""
-        parameters = {
-            "user": self.user,
-            "organization": self.organization,
-            "project": self.project,
-            "workItemId": self.work_item_id,
-            "from": self.from_,
-            "to": self.to,
-            "needsReview": None if self.needs_review is None else str(self.needs_review).lower(),
-            "writeBack": self.write_back,
-            "pageSize": self.page_size,
-            "after": str(PageEnd(last.id, last.started_at)),
-        }
-        return "/api/entries?" + urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
 class EntriesPage(WireModel):
     items: list[TimeEntry]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK
 
 
 class AddEntry(WireModel):
@@ -75,10 +61,10 @@ class AddEntry(WireModel):
     started_at: InstantInput
     stopped_at: InstantInput
     note: Note | None = None
-    user_id: str | None = Field(None, description="whose work it was, if not your own; for admins")
+    user_id: str | None = Field(None, description="id of the person, for admins; yourself if omitted")
 
-    def to_work(self) -> Work:
-        return Work(
+    def to_manual_entry(self) -> ManualEntry:
+        return ManualEntry(
             organization=self.organization,
             project=self.project,
             work_item_id=self.work_item_id,
@@ -89,18 +75,20 @@ class AddEntry(WireModel):
 
 
 class CorrectEntry(WireModel):
-    """What is absent or null stays as it is, but for the note, which null takes away."""
+    """Omitted or null fields stay as they are, except that null deletes the note."""
 
     started_at: InstantInput | None = None
     stopped_at: InstantInput | None = None
     project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
     note: Note | None = None
-    needs_review: Literal[False] | None = Field(None, description="the entry is right now, and needs no more review")
-    reason: Reason | None = Field(None, description="why; required, but not where needsReview is all that is sent")
+    needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
+    reason: Reason | None = Field(
+        None, description="reason of the correction; required unless `needsReview` is the only field"
+    )
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _require_change(self) -> Self:
         given = {name for name in self.model_fields_set if getattr(self, name) is not None or name == "note"}
         if not given - {"reason"}:
             raise ValueError("must change something")
@@ -120,8 +108,8 @@ class CorrectEntry(WireModel):
 
 
 class DeleteEntry(WireModel):
-    reason: Reason = Field(description="why; the log keeps it")
+    reason: Reason = Field(description="reason of the deletion, for the timer log")
 
 
 class DeleteEntryQuery(WireModel):
-    reason: Reason = Field(description="why; the log keeps it")
+    reason: Reason = Field(description="reason of the deletion, for the timer log")

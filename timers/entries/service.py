@@ -2,34 +2,30 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
-
-import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action
 from shared.errors import FieldError, InvalidRequest, NotFound
-from shared.tenancy.model import Caller
+from shared.tenancy import people
+from shared.tenancy.model import User
 from shared.tenancy.organization_service import require_active
-from shared.tenancy.rules import require_processing, require_tracking
-from shared.work import Actor
+from shared.tenancy.rules import processing_restricted, require_processing, require_tracking
+from shared.work import Work
 from timers import days as rules
-from timers.access import may_see
-from timers.entries import changes, list_store
-from timers.entries.rules import LONGEST, not_after, require_times
+from timers.entries import change_service
+from timers.entries.change_service import entry_changed
+from timers.entries.rules import MAX_LENGTH, clamp_to_now, require_times
 from timers.entries.store import find_entry
 from timers.model import EventKind, Source, TimeEntry, WorkItem
+from timers.projects.service import resolve_work_item
 from timers.projects.store import project_key
 
 
-NewId = Callable[[], uuid.UUID]
-
-
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A piece of work that no timer ran for."""
+class ManualEntry:
+    """Time on a work item that was not measured by a timer."""
 
     organization: str
     project: str
@@ -41,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What to correct; None leaves as it is. `confirms` says that the entry is right as it then is."""
+    """The new values of an entry; None keeps the old one. `confirms` ends the entry's review."""
 
     started_at: dt.datetime | None = None
     stopped_at: dt.datetime | None = None
@@ -59,55 +55,63 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedEntry:
+    """An entry after a change; `is_adjustment` where the change is in a closed month."""
+
     entry: TimeEntry
-    is_adjustment: bool = False  # of a month that is closed
+    is_adjustment: bool = False
 
 
-def find(
-    tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, sees_everyone: bool, hold: bool = False
-) -> TimeEntry:
-    """An entry that the caller may see; with `hold`, as it stays until the transaction ends.
+def find(work: Work, entry_id: uuid.UUID | None, *, everyone: bool, lock: bool = False) -> TimeEntry:
+    """An entry that the caller may see; with `lock` nobody else changes it until the transaction ends.
 
     Raises:
-        NotFound: there is none, or it is not for them.
-        Forbidden: its person has had the processing of their data stopped.
+        NotFound: there is no such entry, or the caller may not see it.
+        Forbidden: the processing of its person's data is restricted.
     """
-    entry = None if wanted is None else find_entry(tx, caller.tenant.id, wanted, hold=hold)
-    if entry is None or not may_see(tx, caller, entry.user_id, sees_everyone=sees_everyone):
-        raise no_such_entry()
+    entry = None if entry_id is None else find_entry(work.tx, work.tenant.id, entry_id, lock=lock)
+    if entry is None:
+        raise entry_not_found()
+    require_visible(work, entry.user_id, everyone=everyone)
     return entry
 
 
-def no_such_entry() -> NotFound:
-    return NotFound("There is no such entry, or it is not yours. It may have been deleted.")
+def require_visible(work: Work, user_id: int, *, everyone: bool) -> None:
+    """Requires that a person's entries are visible to the caller: their own, or with `everyone` all.
+
+    Raises:
+        NotFound, Forbidden: as `find`.
+    """
+    if user_id == work.actor.user_id:
+        return
+    if not everyone:
+        raise entry_not_found()
+    if people.is_restricted(work.tx, work.tenant.id, user_id):
+        raise processing_restricted()
 
 
-def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: dt.datetime, new_id: NewId) -> Changed:
-    """Adds work that was done, for the caller or, by an admin, for somebody else.
+def entry_not_found() -> NotFound:
+    return NotFound("There is no such time entry, or it is not yours. It may have been deleted.")
+
+
+def add(work: Work, user: User, subject: ManualEntry, *, owner_id: int) -> ChangedEntry:
+    """Adds an entry for the caller or, by an admin, for another person.
 
     Raises:
         PaymentRequired: the plan does not allow new time.
-        InvalidRequest: the organization is no active one of the tenant, or the times cannot be.
+        InvalidRequest: the organization is not an active one of the tenant, or the times are impossible.
     """
-    tenant = caller.tenant
-    require_tracking(tenant, now)
-    if user_id == caller.user.id:
-        require_processing(caller.user)
-    require_active(tx, tenant, subject.organization)
-    started_at, stopped_at = subject.started_at, not_after(subject.stopped_at, now)
-    require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=now, longest=LONGEST)
-    item = list_store.work_item(
-        tx,
-        tenant.id,
-        organization=subject.organization,
-        project=subject.project,
-        number=subject.work_item_id,
-        new_id=new_id,
-    )
+    tenant = work.tenant
+    require_tracking(tenant, work.now)
+    if owner_id == user.id:
+        require_processing(user)
+    require_active(work.tx, tenant, subject.organization)
+    started_at, stopped_at = subject.started_at, clamp_to_now(subject.stopped_at, work.now)
+    require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=work.now, max_length=MAX_LENGTH)
+    item = resolve_work_item(work, subject.organization, subject.project, subject.work_item_id)
     entry = TimeEntry(
-        id=new_id(),
-        user_id=user_id,
+        id=work.new_id(),
+        user_id=owner_id,
         work_item=item,
         started_at=started_at,
         stopped_at=stopped_at,
@@ -121,85 +125,63 @@ def add(tx: sa.Connection, caller: Caller, subject: Work, *, user_id: int, now: 
         version=1,
         days=rules.split(started_at, stopped_at, tenant.zone),
     )
-    adjusts = changes.add(tx, tenant, entry, EventKind.ENTERED, actor_id=caller.user.id, now=now)
-    changed = Changed(entry, adjusts)
-    _record(tx, caller, Action.ENTRY_ADDED, changed, now=now, new_id=new_id)
-    return changed
+    added = ChangedEntry(entry, change_service.add(work, entry, EventKind.ENTERED))
+    _audit(work, Action.ENTRY_ADDED, added)
+    return added
 
 
-def correct(
-    tx: sa.Connection,
-    caller: Caller,
-    old: TimeEntry,
-    subject: Correction,
-    *,
-    versions: frozenset[int] | None,
-    now: dt.datetime,
-    new_id: NewId,
-) -> Changed:
-    """Makes the next version of an entry that is held; when nothing would differ there is none.
+def correct(work: Work, old: TimeEntry, correction: Correction, *, versions: frozenset[int] | None) -> ChangedEntry:
+    """Creates the next version of a locked entry; without a difference it stays as it is.
 
     Raises:
-        PreconditionFailed: the entry is of none of these versions.
-        InvalidRequest: no reason is given, or the times cannot be.
+        PreconditionFailed: the entry has none of these versions.
+        InvalidRequest: the reason is missing, or the times are impossible.
     """
     _require_version(old, versions)
-    if subject.reason is None and not subject.only_confirms:
-        wrong = FieldError("/reason", "is required: 1 to 400 characters that say why")
-        raise InvalidRequest("Say why you correct the entry; the log keeps it.", code="invalid_body", errors=[wrong])
-    new = _corrected(tx, caller, old, subject, now=now, new_id=new_id)
+    if correction.reason is None and not correction.only_confirms:
+        wrong = FieldError("/reason", "is required: 1 to 400 characters")
+        raise InvalidRequest(
+            "Give a reason for the correction; the timer log keeps it.", code="invalid_body", errors=[wrong]
+        )
+    new = _apply(work, old, correction)
     if new == old:
-        return Changed(old)
+        return ChangedEntry(old)
     confirms = new == replace(old, needs_review=False, end_inferred=False)
     kind = EventKind.CONFIRMED if confirms else EventKind.CORRECTED
     new = replace(new, version=old.version + 1)
-    actor, reason = caller.user.id, subject.reason
-    adjusts = changes.replace(tx, caller.tenant, old, new, kind, actor_id=actor, now=now, reason=reason)
-    changed = Changed(new, adjusts)
-    action = Action.ENTRY_CONFIRMED if confirms else Action.ENTRY_CORRECTED
-    _record(tx, caller, action, changed, now=now, new_id=new_id)
-    return changed
+    corrected = ChangedEntry(new, change_service.replace(work, old, new, kind, reason=correction.reason))
+    _audit(work, Action.ENTRY_CONFIRMED if confirms else Action.ENTRY_CORRECTED, corrected)
+    return corrected
 
 
-def delete(
-    tx: sa.Connection,
-    caller: Caller,
-    entry: TimeEntry,
-    *,
-    versions: frozenset[int] | None,
-    reason: str,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
-    """Takes an entry that is held away; the log keeps it whole.
+def delete(work: Work, entry: TimeEntry, *, versions: frozenset[int] | None, reason: str) -> None:
+    """Deletes a locked entry; the timer log keeps its last version.
 
     Raises:
-        PreconditionFailed: the entry is of none of these versions.
+        PreconditionFailed: the entry has none of these versions.
     """
     _require_version(entry, versions)
-    adjusts = changes.remove(tx, caller.tenant, entry, actor_id=caller.user.id, now=now, reason=reason)
-    _record(tx, caller, Action.ENTRY_DELETED, Changed(entry, adjusts), now=now, new_id=new_id)
+    deleted = ChangedEntry(entry, change_service.remove(work, entry, reason=reason))
+    _audit(work, Action.ENTRY_DELETED, deleted)
 
 
-def _corrected(
-    tx: sa.Connection, caller: Caller, old: TimeEntry, subject: Correction, *, now: dt.datetime, new_id: NewId
-) -> TimeEntry:
-    """The entry as corrected. The source stays, since it tells where the entry came from; so does the zone."""
+def _apply(work: Work, old: TimeEntry, correction: Correction) -> TimeEntry:
+    """The entry with the corrected values. Its source and its time zone never change."""
     new = replace(
         old,
-        work_item=_work_item(tx, caller, old.work_item, subject, new_id),
-        note=None if subject.clears_note else subject.note or old.note,
+        work_item=_work_item(work, old.work_item, correction),
+        note=None if correction.clears_note else correction.note or old.note,
     )
-    if subject.confirms and old.needs_review:
+    if correction.confirms and old.needs_review:
         new = replace(new, needs_review=False, end_inferred=False)
-    started_at = subject.started_at or old.started_at
-    stopped_at = old.stopped_at if subject.stopped_at is None else not_after(subject.stopped_at, now)
+    started_at = correction.started_at or old.started_at
+    stopped_at = old.stopped_at if correction.stopped_at is None else clamp_to_now(correction.stopped_at, work.now)
     if (started_at, stopped_at) == (old.started_at, old.stopped_at):
         return new
-    asked = {"startedAt": subject.started_at, "stoppedAt": subject.stopped_at}
-    given = [name for name, instant in asked.items() if instant is not None]
-    longest = max(LONGEST, old.stopped_at - old.started_at)
-    require_times(started_at, stopped_at, given=given, now=now, longest=longest)
+    times = {"startedAt": correction.started_at, "stoppedAt": correction.stopped_at}
+    given = [name for name, instant in times.items() if instant is not None]
+    max_length = max(MAX_LENGTH, old.stopped_at - old.started_at)
+    require_times(started_at, stopped_at, given=given, now=work.now, max_length=max_length)
     return replace(
         new,
         started_at=started_at,
@@ -211,38 +193,25 @@ def _corrected(
     )
 
 
-def _work_item(tx: sa.Connection, caller: Caller, old: WorkItem, subject: Correction, new_id: NewId) -> WorkItem:
-    """In the entry's own organisation, which the tenant may have left since."""
-    number = subject.work_item_id or old.work_item_id
-    same = subject.project is None or (
-        project_key(old.organization, subject.project) == project_key(old.organization, old.project)
-    )
-    if same or subject.project is None:
+def _work_item(work: Work, old: WorkItem, correction: Correction) -> WorkItem:
+    """The corrected work item, in the entry's own organization, also where that is no longer active."""
+    number = correction.work_item_id or old.work_item_id
+    if correction.project is None:
         return replace(old, work_item_id=number)
-    return list_store.work_item(
-        tx, caller.tenant.id, organization=old.organization, project=subject.project, number=number, new_id=new_id
-    )
+    if project_key(old.organization, correction.project) == project_key(old.organization, old.project):
+        return replace(old, work_item_id=number)
+    return resolve_work_item(work, old.organization, correction.project, number)
 
 
 def _require_version(entry: TimeEntry, versions: frozenset[int] | None) -> None:
     if versions is not None and entry.version not in versions:
-        raise changes.changed_meanwhile()
+        raise entry_changed()
 
 
-def _record(
-    tx: sa.Connection, caller: Caller, action: Action, changed: Changed, *, now: dt.datetime, new_id: NewId
-) -> None:
-    """On the audit log goes what is done to somebody else's time; why, and to what, is in the timer log."""
+def _audit(work: Work, action: Action, changed: ChangedEntry) -> None:
+    """Records a change of another person's time in the audit log; its content is in the timer log."""
     entry = changed.entry
-    if entry.user_id == caller.user.id:
+    if entry.user_id == work.actor.user_id:
         return
-    audit.record_row(
-        tx,
-        caller.tenant.id,
-        action,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=new_id(),
-        subject_user_id=entry.user_id,
-        after={"entryId": str(entry.id), "version": entry.version, "isAdjustment": changed.is_adjustment},
-    )
+    after = {"entryId": str(entry.id), "version": entry.version, "isAdjustment": changed.is_adjustment}
+    audit.record(work, action, subject=entry.user_id, after=after)

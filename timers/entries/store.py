@@ -1,4 +1,4 @@
-"""Reads whole time entries, with their work item and their days."""
+"""Reads time entries with their work item and their days."""
 
 import uuid
 from collections import defaultdict
@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, time_entry_days
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.model import DayPiece, Source, TimeEntry, WorkItem
 
 
-MOST_TO_REVIEW: Final = 50
+_MAX_TO_REVIEW: Final = 50
 _entries, _days = time_entries.c, time_entry_days.c
 ENTRIES: Final[sa.Select[Any]] = (
     sa.select(time_entries, projects.c.organization_id, projects.c.organization, projects.c.name.label("project"))
@@ -23,12 +23,11 @@ ENTRIES: Final[sa.Select[Any]] = (
 _TO_REVIEW: Final = (
     ENTRIES.where(_entries.user_id == bindparam("user"), _entries.needs_review == sa.true())
     .order_by(_entries.started_at, _entries.id)
-    .limit(MOST_TO_REVIEW)
+    .limit(_MAX_TO_REVIEW)
 )
 _ENTRY: Final = ENTRIES.where(_entries.public_id == bindparam("public"))
-_ENTRY_FOR_UPDATE: Final = locked(_ENTRY, time_entries)
-# The tenant is named as a range of one, since SQLite would take an equality and many entries for a reason to go
-# through all the tenant's days.
+_ENTRY_FOR_UPDATE: Final = for_update(_ENTRY, time_entries)
+# The tenant is compared by a range, since with an equality and many entries SQLite would scan all days of the tenant.
 _DAYS: Final[sa.Select[Any]] = (
     sa.select(_days.entry_id, _days.work_date, _days.elapsed_ms)
     .where(
@@ -41,18 +40,18 @@ _DAYS: Final[sa.Select[Any]] = (
 
 
 def entries_to_review(tx: sa.Connection, tenant_id: int, user_id: int) -> list[TimeEntry]:
-    """A user's entries that wait for a look, the oldest 50."""
+    """A user's entries that need a review, the oldest 50."""
     return with_days(tx, tenant_id, tx.execute(_TO_REVIEW, {"tenant": tenant_id, "user": user_id}).all())
 
 
-def find_entry(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> TimeEntry | None:
-    """One entry; with `hold`, as it stays until the transaction ends."""
-    rows = tx.execute(_ENTRY_FOR_UPDATE if hold else _ENTRY, {"tenant": tenant_id, "public": public_id}).all()
+def find_entry(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, lock: bool = False) -> TimeEntry | None:
+    """One entry; with `lock` nobody else changes it until the transaction ends."""
+    rows = tx.execute(_ENTRY_FOR_UPDATE if lock else _ENTRY, {"tenant": tenant_id, "public": public_id}).all()
     return next(iter(with_days(tx, tenant_id, rows)), None)
 
 
 def with_days(tx: sa.Connection, tenant_id: int, rows: Iterable[sa.Row[Any]]) -> list[TimeEntry]:
-    """Rows of ENTRIES as whole entries, in their order."""
+    """The entries of rows of ENTRIES, in the same order."""
     rows = list(rows)
     if not rows:
         return []

@@ -1,1 +1,1 @@
-"""Forgotten timers: stopped when they run longer than the tenant allows."""
+"""Stops timers that exceed the tenant's limit."""

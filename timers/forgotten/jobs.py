@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
-from shared.jobs import for_each_tenant, transact
-from shared.restore.flow import outward
+from shared.jobs import for_each_tenant, job_work, transact
+from shared.restore.flow import run_unless_held
 from timers.forgotten import service as forgotten_service
 from timers.forgotten import store as forgotten_store
 
@@ -21,29 +21,29 @@ _NAME = "stop_forgotten_timers"
 @blueprint.timer_trigger(
     arg_name="timer", schedule="%FORGOTTEN_TIMER_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
-def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the work owed is found in the data
+def stop_forgotten_timers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - overdue timers are found in the data
     stop_all_forgotten(current())
 
 
 def stop_all_forgotten(app: App) -> int:
-    """Stops every timer over its tenant's limit, tenant after tenant in bounded transactions; how many.
+    """Stops every timer that exceeds its tenant's limit, in transactions of bounded size; returns their number.
 
     Raises:
-        JobFailed: some tenants failed; the others had their turn.
+        JobFailed: some tenants failed; the others are done.
     """
-    return outward(app, _NAME, lambda: _stop(app), held=0, may_go_unchecked=True)  # a stop can be corrected
+    return run_unless_held(app, _NAME, lambda: _stop(app), held=0, allow_unchecked=True)  # a stop can be corrected
 
 
 def _stop(app: App) -> int:
     now, stopped = app.now(), 0
 
-    def work(tx: sa.Connection, tenant_id: int) -> int:
-        return forgotten_service.stop_forgotten(tx, tenant_id, now=now)
+    def stop(tx: sa.Connection, tenant_id: int) -> int:
+        return forgotten_service.stop_forgotten(job_work(app, tx, tenant_id, now))
 
     while tenant_ids := _tenants_with_overdue(app, now):
-        outcome = for_each_tenant(app, _NAME, tenant_ids, work)
+        outcome = for_each_tenant(app, _NAME, tenant_ids, stop)
         stopped += outcome.changed
-        if outcome.changed == 0:  # another instance was quicker
+        if outcome.changed == 0:  # another instance has stopped them
             break
     return stopped
 

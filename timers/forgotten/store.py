@@ -1,4 +1,4 @@
-"""Finds the timers that run longer than their tenant allows, and holds the people they belong to."""
+"""Finds timers that exceed their tenant's limit, and locks their users."""
 
 import datetime as dt
 import uuid
@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, tenants, users
-from shared.db.statements import locked
+from shared.db.statements import for_update
 from timers.days import elapsed_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
+class OverdueTimer:
     user_id: int
     timer_id: uuid.UUID
 
@@ -33,8 +33,8 @@ _OVERDUE: Final[sa.Select[Any]] = (
     .order_by(_running.user_id)
     .limit(bindparam("most"))
 )
-# The version is in no index: with the ids alone SQL Server would lock a key of one, and not the row that callers lock
-_HOLD: Final = locked(
+# The version is in no index: with ids alone SQL Server would lock an index key and not the row, which requests lock.
+_USERS_FOR_UPDATE: Final = for_update(
     sa.select(users.c.id, users.c.version)
     .where(users.c.tenant_id == bindparam("tenant"), users.c.id.in_(bindparam("users", expanding=True)))
     .order_by(users.c.id),
@@ -43,17 +43,17 @@ _HOLD: Final = locked(
 
 
 def tenants_with_overdue(tx: sa.Connection, now: dt.datetime) -> list[int]:
-    """The tenants whose oldest running timer is over their limit; the sum is made here, as engines do it unlike."""
+    """The tenants whose oldest timer exceeds the limit; computed here, since SQL dialects add times differently."""
     rows = tx.execute(_TENANTS)
     return [row.id for row in rows if elapsed_ms(row.oldest, now) > row.forgotten_timer_limit_ms]
 
 
-def overdue(tx: sa.Connection, tenant_id: int, *, before: dt.datetime, most: int) -> list[Overdue]:
-    """At most `most` running timers that started before an instant, in the order of their users."""
-    rows = tx.execute(_OVERDUE, {"tenant": tenant_id, "before": before, "most": most})
-    return [Overdue(row.user_id, row.public_id) for row in rows]
+def find_overdue(tx: sa.Connection, tenant_id: int, *, before: dt.datetime, limit: int) -> list[OverdueTimer]:
+    """At most `limit` running timers that started before an instant, by user."""
+    rows = tx.execute(_OVERDUE, {"tenant": tenant_id, "before": before, "most": limit})
+    return [OverdueTimer(row.user_id, row.public_id) for row in rows]
 
 
-def hold_users(tx: sa.Connection, tenant_id: int, user_ids: Iterable[int]) -> None:
-    """Waits until none of these people is in the middle of a call that writes, and makes theirs wait."""
-    tx.execute(_HOLD, {"tenant": tenant_id, "users": list(user_ids)}).all()
+def lock_users(tx: sa.Connection, tenant_id: int, user_ids: Iterable[int]) -> None:
+    """Locks these users, as their own writing requests do."""
+    tx.execute(_USERS_FOR_UPDATE, {"tenant": tenant_id, "users": list(user_ids)}).all()

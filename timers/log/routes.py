@@ -1,6 +1,8 @@
 """The HTTP function of the timer log."""
 
+import re
 from http import HTTPMethod, HTTPStatus
+from typing import Final
 
 import azure.functions as func
 
@@ -8,15 +10,17 @@ from shared.errors import NotFound
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.operation import PERSON, Answer, Operation
-from shared.http.parsing import not_a_page_end, public_id, require_page
+from shared.http.paging import invalid_cursor
+from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.tenancy import people
 from timers.log import store as log_store
 from timers.log.schemas import TimerLogItem, TimerLogPage, TimerLogQuery
-from timers.log.store import LogEnd
+from timers.log.store import LogCursor, LogRow
 
 
 blueprint = func.Blueprint()
+_CURSOR: Final = re.compile(r"\A([^.]+)\.([a-z]+)\.([0-9]{1,9})\Z")
 
 
 @route(
@@ -27,46 +31,46 @@ blueprint = func.Blueprint()
         path="timer-log",
         tag="timers",
         query=TimerLogQuery,
-        answers={200: Answer("A page of the log", TimerLogPage)},
+        answers={200: Answer("A page of events", TimerLogPage)},
         problems=PERSON,
     ),
 )
 def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
-    """Every start, stop, entry by hand, correction and removal, newest first.
+    """List the timer log.
 
-    Your own; admins see everyone's. The log is only ever added to: it keeps every version of every entry, who made it
-    and why.
+    Starts, stops, manual entries, corrections and deletions, newest first: your own, for admins everyone's. The log
+    is append-only and has every version of every entry, with its author and the reason.
     """
-    end = _page_end(query.after)
+    after = _parse_cursor(query.after)
     timer_id = public_id(query.timer_id)
     if query.timer_id is not None and timer_id is None:
-        raise NotFound("There is no timer with this id.")
+        raise NotFound("There is no such timer.")
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=call.sees_everyone)
-        user_id = None if person is None else person.id
-        most = query.page_size + 1
-        tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
-        rows = log_store.page(
+        rows = log_store.read_page(
             tx,
-            tenant_id,
-            viewer=viewer,
-            user_id=user_id,
+            call.caller.tenant.id,
+            viewer=call.caller.user.id,
+            user_id=None if person is None else person.id,
             timer_id=timer_id,
-            end=end,
-            most=most,
+            after=after,
+            limit=query.limit,
         )
-        require_page(rows, query.after)
+        query.require_rows(rows)
         items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
-        link = query.link_after(items[-1]) if len(rows) > query.page_size else None
+        link = query.next_link("timer-log", rows, _cursor)
         return call.answer(tx, HTTPStatus.OK, TimerLogPage(items=items, next_link=link))
 
 
-def _page_end(after: str | None) -> LogEnd | None:
+def _cursor(row: LogRow) -> str:
+    return f"{row.timer_id}.{row.event}.{row.entry_version}"
+
+
+def _parse_cursor(after: str | None) -> LogCursor | None:
     if after is None:
         return None
-    timer_id, _, rest = after.partition(".")
-    event, _, version = rest.partition(".")
-    found = public_id(timer_id)
-    if found is None or not event.isalpha() or not (version.isascii() and version.isdigit() and len(version) < 10):  # noqa: PLR2004 - far beyond any version
-        raise not_a_page_end()
-    return LogEnd(found, event, int(version))
+    match = _CURSOR.match(after)
+    timer_id = public_id(match[1]) if match else None
+    if match is None or timer_id is None:
+        raise invalid_cursor()
+    return LogCursor(timer_id, match[2], int(match[3]))

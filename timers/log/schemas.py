@@ -2,37 +2,25 @@
 
 from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Literal, Self
-from urllib.parse import urlencode
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import ElapsedMs, Instant, WireModel
 from timers.log.store import LogRow
 from timers.model import EventKind, Source
 
 
-class TimerLogQuery(WireModel):
-    user: str | None = Field(None, description="only this person's; for admins")
-    timer_id: str | None = Field(None, description="only this timer's, and of the entry it became: they share the id")
-    after: str | None = Field(None, description="where the page before ended; nextLink carries it")
-    page_size: Annotated[int, Field(ge=1, le=200)] = 50
-
-    def link_after(self, last: "TimerLogItem") -> str:
-        """Where the page after that row is."""
-        parameters = {
-            "user": self.user,
-            "timerId": self.timer_id,
-            "pageSize": self.page_size,
-            "after": f"{last.timer_id}.{last.event.value}.{last.entry_version or 0}",
-        }
-        return "/api/timer-log?" + urlencode({name: value for name, value in parameters.items() if value is not None})
+class TimerLogQuery(PageQuery):
+    user: str | None = Field(None, description="id of a person, for admins; only their events")
+    timer_id: str | None = Field(None, description="only events of this timer and of its entry, which have the same id")
 
 
 class LoggedEntry(WireModel):
-    """A version of an entry, as the log keeps it."""
+    """A version of an entry, as the log stores it."""
 
-    model_config = ConfigDict(extra="ignore")  # what is on record stays as it was written
+    model_config = ConfigDict(extra="ignore")  # rows of older releases
 
     organization: str
     project: str
@@ -47,13 +35,13 @@ class LoggedEntry(WireModel):
     version: int
 
     @classmethod
-    def of(cls, kept: object) -> Self | None:
-        """The version; None where there is none.
+    def of(cls, stored: object) -> Self | None:
+        """The version; None without one.
 
         Raises:
-            ValidationError: it cannot be read as one.
+            ValidationError: it is damaged.
         """
-        return None if kept is None else cls.model_validate(kept, strict=False, by_alias=True)
+        return None if stored is None else cls.model_validate(stored, strict=False, by_alias=True)
 
 
 class LoggedVersion(StrEnum):
@@ -62,33 +50,33 @@ class LoggedVersion(StrEnum):
 
 
 class TimerLogItem(WireModel):
-    timer_id: str = Field(description="of the timer, and of the entry it became")
+    timer_id: str = Field(description="id of the timer and of its entry")
     event: EventKind
-    entry_version: int | None = Field(None, description="the version of the entry that this made; a removal is one too")
+    entry_version: int | None = Field(
+        None, description="version of the entry that the event created; a deletion counts as one"
+    )
     user_id: str
-    actor_id: str | None = Field(None, description="who did it; absent when the service did")
+    actor_id: str | None = Field(None, description="id of the person who did it; absent for the service")
     organization: str
     project: str
     work_item_id: int
     happened_at: Instant
     received_at: Instant
-    reported_late: Literal[True] | None = Field(None, description="the client said when it was")
+    reported_late: Literal[True] | None = Field(None, description="the time of an event that the client sent late")
     elapsed_ms: ElapsedMs | None = None
     reason: str | None = None
-    is_adjustment: Literal[True] | None = Field(None, description="it touched a month that was closed")
-    before: LoggedEntry | None = Field(None, description="the version that was replaced or deleted")
-    after: LoggedEntry | None = Field(None, description="the version that was made")
-    unreadable: list[LoggedVersion] | None = Field(
-        None, description="the versions that cannot be read: they were damaged"
-    )
+    is_adjustment: Literal[True] | None = Field(None, description="it changed a closed month")
+    before: LoggedEntry | None = Field(None, description="version that was replaced or deleted")
+    after: LoggedEntry | None = Field(None, description="version that was created")
+    unreadable: list[LoggedVersion] | None = Field(None, description="versions that are damaged and left out")
 
     @classmethod
     def of(cls, row: LogRow) -> Self:
-        """The row on the wire; a version that cannot be read is said to be so, and the rest is shown."""
+        """The row on the wire; a damaged version is listed as unreadable."""
         versions: dict[LoggedVersion, LoggedEntry | None] = {}
-        for version, kept in ((LoggedVersion.BEFORE, row.before), (LoggedVersion.AFTER, row.after)):
+        for version, stored in ((LoggedVersion.BEFORE, row.before), (LoggedVersion.AFTER, row.after)):
             with suppress(ValidationError):
-                versions[version] = LoggedEntry.of(kept)
+                versions[version] = LoggedEntry.of(stored)
         return cls(
             timer_id=str(row.timer_id),
             event=EventKind(row.event),
@@ -112,4 +100,4 @@ class TimerLogItem(WireModel):
 
 class TimerLogPage(WireModel):
     items: list[TimerLogItem]
-    next_link: str | None = Field(None, description="the next page; absent on the last")
+    next_link: str | None = NEXT_LINK

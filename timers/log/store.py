@@ -1,16 +1,16 @@
-"""Reads the timer log, newest first, a page at a time."""
+"""Reads the timer log, newest event first, a page at a time."""
 
 import datetime as dt
-import itertools
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, timer_log, users
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class LogRow:
     reported_late: bool
     reason: str | None
     is_adjustment: bool
-    before: object  # JSON, as it is on record
+    before: object  # JSON, as stored
     after: object
 
 
 @dataclass(frozen=True, slots=True)
-class LogEnd:
-    """The row at which a page ended, by its unique key."""
+class LogCursor:
+    """A position in the log: the unique key of the last event of a page."""
 
     timer_id: uuid.UUID
     event: str
@@ -44,8 +44,8 @@ class LogEnd:
 
 _log = timer_log.c
 _actors = users.alias("actors")
-_persons = users.alias("persons")  # of invitations that were merged
-_EVERYONE: Final[sa.Select[Any]] = (
+_persons = users.alias("persons")  # of merged invitations
+_PAGE: Final[sa.Select[Any]] = (
     sa.select(
         _log.timer_id,
         _log.event,
@@ -68,57 +68,53 @@ _EVERYONE: Final[sa.Select[Any]] = (
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
     .outerjoin(_persons, sa.and_(_persons.c.tenant_id == users.c.tenant_id, _persons.c.id == users.c.merged_into))
     .outerjoin(_actors, sa.and_(_actors.c.tenant_id == _log.tenant_id, _actors.c.id == _log.actor_id))
-    .where(_log.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
+    .where(_log.tenant_id == bindparam("tenant"), visible_to(users, bindparam("viewer")))
     .limit(bindparam("most"))
 )
-# Keyset paging: the page before ended at a row that its unique key names, since row numbers stay inside.
 _end = timer_log.alias("page_end")
-_OLDER = _log.id < (
-    sa.select(_end.c.id)
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "user": _log.user_id == bindparam("user"),
+    "timer": _log.timer_id == bindparam("timer"),
+    "after": _log.id
+    < sa.select(_end.c.id)
     .where(
         _end.c.tenant_id == bindparam("tenant"),
         _end.c.timer_id == bindparam("end_timer"),
         _end.c.event == bindparam("end_event"),
         _end.c.entry_version == bindparam("end_version"),
     )
-    .scalar_subquery()
-)
-_PARTS: Final = {
-    "user": _log.user_id == bindparam("user"),
-    "timer": _log.timer_id == bindparam("timer"),
-    "end": _OLDER,
-}
-# Of one timer there are few rows, so they are sorted: else SQLite would go through the whole log in its order.
-_STATEMENTS: Final = {
-    frozenset(asked): _EVERYONE.where(*(_PARTS[name] for name in asked)).order_by(
-        (_log.id + 0).desc() if "timer" in asked else _log.id.desc()
-    )
-    for size in range(len(_PARTS) + 1)
-    for asked in itertools.combinations(_PARTS, size)
+    .scalar_subquery(),
 }
 
 
-def page(
+@cache
+def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    """The SELECT with some of the conditions; built when it is first needed."""
+    # One timer has few events, which are sorted: by the index on ids SQLite would read the whole log.
+    order = _log.id + 0 if "timer" in conditions else _log.id
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions)).order_by(order.desc())
+
+
+def read_page(
     tx: sa.Connection,
     tenant_id: int,
     *,
     viewer: int,
     user_id: int | None,
     timer_id: uuid.UUID | None,
-    end: LogEnd | None,
-    most: int,
+    after: LogCursor | None,
+    limit: int,
 ) -> list[LogRow]:
-    """At most `most` rows of one user, or of everyone, of one timer, or of all, older than the row of `end`."""
-    asked = {
-        "user": None if user_id is None else {"user": user_id},
-        "timer": None if timer_id is None else {"timer": timer_id},
-        "end": None
-        if end is None
-        else {"end_timer": end.timer_id, "end_event": end.event, "end_version": end.entry_version},
-    }
-    given = {name: values for name, values in asked.items() if values is not None}
-    parameters = {name: value for values in given.values() for name, value in values.items()}
-    rows = tx.execute(
-        _STATEMENTS[frozenset(given)], {"tenant": tenant_id, "most": most, "viewer": viewer, **parameters}
-    )
-    return [LogRow(*row) for row in rows]
+    """At most `limit` events after the cursor, of one user and one timer if they are given."""
+    given: dict[str, dict[str, Any]] = {}
+    if user_id is not None:
+        given["user"] = {"user": user_id}
+    if timer_id is not None:
+        given["timer"] = {"timer": timer_id}
+    if after is not None:
+        key = {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
+        given["after"] = key
+    parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
+    for values in given.values():
+        parameters |= values
+    return [LogRow(*row) for row in tx.execute(statement(tuple(given)), parameters)]

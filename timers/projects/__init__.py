@@ -1,4 +1,4 @@
-"""The projects that time is counted on, and which of them are joined."""
+"""Projects that have time entries, and their joins."""
 
 from timers.projects.store import counted_as, project_name_key
 

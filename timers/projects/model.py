@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as it was named. `joined_to` is the one that it was joined with, `alias_of` the one it counts as."""
+    """A project under one name. `joined_to` is the target of its join, `alias_of` the project that it counts as."""
 
     id: int
     public_id: uuid.UUID

@@ -1,4 +1,4 @@
-"""The HTTP functions of projects: list them, have two count as one, and undo that."""
+"""The HTTP functions of projects: list, join and separate them."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -26,14 +26,14 @@ _TAG: Final = "projects"
         method=HTTPMethod.GET,
         path="projects",
         tag=_TAG,
-        answers={200: Answer("All of them", ProjectList)},
+        answers={200: Answer("All projects", ProjectList)},
     ),
 )
 def list_projects(call: Call) -> Reply:
-    """The projects that time is on.
+    """List projects.
 
-    By organization and name. Names that look the same are one project; a project that was renamed in Azure DevOps
-    appears under both names, until it is joined.
+    All projects with time entries, by organization and name. Names that look alike are one project. A project that
+    was renamed in Azure DevOps is listed under both names until they are joined.
     """
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(find_all(tx, call.caller.tenant.id)))
@@ -48,21 +48,18 @@ def list_projects(call: Call) -> Reply:
         tag=_TAG,
         body=JoinProject,
         locks_tenant=True,
-        answers={200: Answer("Every project, as it counts now", ProjectList)},
+        answers={200: Answer("All projects after the change", ProjectList)},
         problems=merge_problems(NOT_FOUND, {409: ("other_organization", "project_joined")}),
     ),
 )
 def join_project(call: Call, body: JoinProject) -> Reply:
-    """Have a project count as another one.
+    """Join a project to another one.
 
-    For a project that was renamed: join the one of the old name with that of the new name. Reports, filters and lists
-    then show their time under the other name, with all that counted as this one. No time is changed, and it can be
-    undone.
+    For a project that was renamed: join the old name to the new one. Reports, filters and lists then show the time
+    of both, and of all projects joined before, under the other name. No time entry changes, and it can be undone.
     """
     with call.transaction() as tx:
-        projects = projects_service.join(
-            tx, call.caller, public_id(call.path("id")), body.project_id, now=call.now, new_id=call.app.new_id
-        )
+        projects = projects_service.join(call.work(tx), public_id(call.path("id")), body.project_id)
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects))
 
 
@@ -74,17 +71,15 @@ def join_project(call: Call, body: JoinProject) -> Reply:
         path="projects/{id}/join",
         tag=_TAG,
         locks_tenant=True,
-        answers={200: Answer("Every project, as it counts now", ProjectList)},
+        answers={200: Answer("All projects after the change", ProjectList)},
         problems=merge_problems(NOT_FOUND, {409: ("project_not_joined",)}),
     ),
 )
 def separate_project(call: Call) -> Reply:
-    """Undo that a project counts as another one.
+    """Undo the join of a project.
 
-    It counts as itself again, with what was joined with it.
+    The project counts as itself again, together with the projects joined to it.
     """
     with call.transaction() as tx:
-        projects = projects_service.separate(
-            tx, call.caller, public_id(call.path("id")), now=call.now, new_id=call.app.new_id
-        )
+        projects = projects_service.separate(call.work(tx), public_id(call.path("id")))
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects))

@@ -1,4 +1,4 @@
-"""Which projects count as one, from which was joined with which; pure."""
+"""Which projects count as one, computed from their joins; pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,46 +7,46 @@ from shared.errors import Conflict
 from timers.projects.model import Project
 
 
-def joined(projects: Iterable[Project], one: Project, to: Project) -> list[Project]:
-    """The projects that change when `one` is joined with `to`: what counted as `one` counts as what `to` counts as.
+def joined(projects: Iterable[Project], project: Project, target: Project) -> list[Project]:
+    """The projects that change when `project` is joined to `target`: all that counted as it count as the target does.
 
     Raises:
-        Conflict: they cannot be one, or are already.
+        Conflict: they cannot be joined, or are joined already.
     """
-    if one.organization_id != to.organization_id:
+    if project.organization_id != target.organization_id:
         raise Conflict(
-            f"{one.name} is a project of {one.organization} and {to.name} one of {to.organization}. Only projects of "
-            "one organization can count as one.",
+            f"{project.name} is in {project.organization} and {target.name} in {target.organization}. Only projects of "
+            "the same Azure DevOps organization can be joined.",
             code="other_organization",
         )
-    if one.joined_to is not None:
-        raise Conflict(f"{one.name} is joined with another project. Undo that first.", code="project_joined")
-    if one.id == to.counts_as:
-        raise Conflict(f"{to.name} counts as {one.name} already.", code="project_joined")
-    return _changed(projects, {one.id: to.id})
+    if project.joined_to is not None:
+        raise Conflict(f"{project.name} is joined to another project. Separate it first.", code="project_joined")
+    if project.id == target.counts_as:
+        raise Conflict(f"{target.name} already counts as {project.name}.", code="project_joined")
+    return _with_joins(projects, {project.id: target.id})
 
 
-def separated(projects: Iterable[Project], one: Project) -> list[Project]:
-    """The projects that change when the join of `one` is undone: it counts as itself, with what was joined with it.
+def separated(projects: Iterable[Project], project: Project) -> list[Project]:
+    """The projects that change when the join of `project` is undone: those joined to it count as it again.
 
     Raises:
-        Conflict: it is joined with none.
+        Conflict: it is not joined to another project.
     """
-    if one.joined_to is None:
-        raise Conflict(f"{one.name} is joined with no other project.", code="project_not_joined")
-    return _changed(projects, {one.id: None})
+    if project.joined_to is None:
+        raise Conflict(f"{project.name} is not joined to another project.", code="project_not_joined")
+    return _with_joins(projects, {project.id: None})
 
 
-def _changed(projects: Iterable[Project], to: dict[int, int | None]) -> list[Project]:
+def _with_joins(projects: Iterable[Project], changes: dict[int, int | None]) -> list[Project]:
     before = list(projects)
-    joins = {each.id: each.joined_to for each in before} | to
-    after = (replace(each, joined_to=joins[each.id], alias_of=_end(joins, each.id)) for each in before)
+    joins = {each.id: each.joined_to for each in before} | changes
+    after = (replace(each, joined_to=joins[each.id], alias_of=_last_target(joins, each.id)) for each in before)
     return [new for old, new in zip(before, after, strict=True) if new != old]
 
 
-def _end(joins: dict[int, int | None], project: int) -> int | None:
-    """Where the joins of a project lead; None where it has none."""
-    end, following = None, joins[project]
+def _last_target(joins: dict[int, int | None], project: int) -> int | None:
+    """The last project in a chain of joins; None for a project that is not joined."""
+    target, following = None, joins[project]
     while following is not None:
-        end, following = following, joins[following]
-    return end
+        target, following = following, joins[following]
+    return target

@@ -11,13 +11,15 @@ from timers.projects import model
 
 
 class Project(WireModel):
-    """A project as timers and entries named it."""
+    """A project under one of its names."""
 
     id: str
     organization: str
     name: str
-    joined_to: str | None = Field(None, description="the id of the project that it was joined with")
-    counts_as: str = Field(description="the id of the project that it counts as in reports and lists: often itself")
+    joined_to: str | None = Field(None, description="id of the project that it was joined to")
+    counts_as: str = Field(
+        description="id of the project that it counts as in reports and lists; its own unless it is joined"
+    )
 
 
 class ProjectList(WireModel):
@@ -40,4 +42,4 @@ class ProjectList(WireModel):
 
 
 class JoinProject(WireModel):
-    project_id: uuid.UUID = Field(description="the project that this one counts as from now on")
+    project_id: uuid.UUID = Field(description="the project that this one will count as")

@@ -1,93 +1,76 @@
-"""Joins projects that are one, and undoes it, on record. No row of time changes: what counts as one is added up so."""
+"""Joins and separates projects. No time entry changes: reports and lists add up the projects that count as one."""
 
-import datetime as dt
 import uuid
-from collections.abc import Callable
-
-import sqlalchemy as sa
 
 from shared import audit
 from shared.audit import Action
 from shared.errors import NotFound
-from shared.tenancy.model import Caller
 from shared.tenancy.store import lock_tenant
-from shared.work import Actor
+from shared.work import Work
+from timers.model import WorkItem
 from timers.projects import rules as projects_rules
 from timers.projects import store
 from timers.projects.model import Project
 
 
-NewId = Callable[[], uuid.UUID]
+def resolve_work_item(work: Work, organization: str, project: str, number: int) -> WorkItem:
+    """A work item by its names; its project is added when it is new."""
+    item = store.find_work_item(work.tx, work.tenant.id, organization=organization, project=project, number=number)
+    if item is not None:
+        return item
+    add_project(work, organization, project)
+    item = store.find_work_item(work.tx, work.tenant.id, organization=organization, project=project, number=number)
+    assert item is not None, "its project was added"  # noqa: S101 - narrows the type
+    return item
 
 
-def join(
-    tx: sa.Connection,
-    caller: Caller,
-    wanted: uuid.UUID | None,
-    to: uuid.UUID | None,
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-) -> list[Project]:
-    """Has one project count as another, with all that counts as it; every project of the tenant, as it is then.
-
-    Raises:
-        NotFound: the tenant has no such project.
-        Conflict: they cannot be one, or are already.
-    """
-    projects = _held(tx, caller)
-    one, other = _find(projects, wanted), _find(projects, to)
-    store.write_joins(tx, caller.tenant.id, projects_rules.joined(projects, one, other))
-    _record(tx, caller, Action.PROJECT_JOINED, one, other, now=now, new_id=new_id)
-    return store.find_all(tx, caller.tenant.id)
+def add_project(work: Work, organization: str, project: str) -> None:
+    """Adds a project to one of the tenant's organizations, unless it has it."""
+    store.add(work.tx, work.tenant.id, organization=organization, project=project, public_id=work.new_id())
 
 
-def separate(
-    tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, now: dt.datetime, new_id: NewId
-) -> list[Project]:
-    """Undoes the join of a project; every project of the tenant, as it is then.
+def join(work: Work, project_id: uuid.UUID | None, target_id: uuid.UUID | None) -> list[Project]:
+    """Makes a project, and all that count as it, count as another one; returns all projects.
 
     Raises:
         NotFound: the tenant has no such project.
-        Conflict: it is joined with none.
+        Conflict: they cannot be joined, or are joined already.
     """
-    projects = _held(tx, caller)
-    one = _find(projects, wanted)
-    store.write_joins(tx, caller.tenant.id, projects_rules.separated(projects, one))
-    other = next(each for each in projects if each.id == one.joined_to)
-    _record(tx, caller, Action.PROJECT_SEPARATED, one, other, now=now, new_id=new_id)
-    return store.find_all(tx, caller.tenant.id)
+    projects = _lock(work)
+    project, target = _find(projects, project_id), _find(projects, target_id)
+    store.write_joins(work.tx, work.tenant.id, projects_rules.joined(projects, project, target))
+    _record(work, Action.PROJECT_JOINED, project, target)
+    return store.find_all(work.tx, work.tenant.id)
 
 
-def _held(tx: sa.Connection, caller: Caller) -> list[Project]:
-    """The tenant's projects, with the tenant held: of two joins at once each sees the other, so none makes a circle."""
-    lock_tenant(tx, caller.tenant.id)
-    return store.find_all(tx, caller.tenant.id)
+def separate(work: Work, project_id: uuid.UUID | None) -> list[Project]:
+    """Undoes a join; returns all projects.
+
+    Raises:
+        NotFound: the tenant has no such project.
+        Conflict: the project is not joined with another one.
+    """
+    projects = _lock(work)
+    project = _find(projects, project_id)
+    store.write_joins(work.tx, work.tenant.id, projects_rules.separated(projects, project))
+    target = next(each for each in projects if each.id == project.joined_to)
+    _record(work, Action.PROJECT_SEPARATED, project, target)
+    return store.find_all(work.tx, work.tenant.id)
 
 
-def _find(projects: list[Project], wanted: uuid.UUID | None) -> Project:
-    found = next((each for each in projects if each.public_id == wanted), None)
-    if found is None:
-        raise NotFound("There is no such project here.")
-    return found
+def _lock(work: Work) -> list[Project]:
+    """Locks the tenant and returns its projects: of two joins at once the second sees the first, so no cycle forms."""
+    lock_tenant(work.tx, work.tenant.id)
+    return store.find_all(work.tx, work.tenant.id)
 
 
-def _record(
-    tx: sa.Connection,
-    caller: Caller,
-    action: Action,
-    one: Project,
-    other: Project,
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
-    audit.record_row(
-        tx,
-        caller.tenant.id,
-        action,
-        actor=Actor.user(caller.user.id),
-        at=now,
-        row_id=new_id(),
-        after={"projectId": str(one.public_id), "joinedTo": str(other.public_id)},
-    )
+def _find(projects: list[Project], public_id: uuid.UUID | None) -> Project:
+    project = next((each for each in projects if each.public_id == public_id), None)
+    if project is None:
+        raise NotFound("Your organization has no such project in TimeTracker.")
+    return project
+
+
+def _record(work: Work, action: Action, project: Project, target: Project) -> None:
+    after = {"projectId": str(project.public_id), "joinedTo": str(target.public_id)}
+    audit.record(work, action, after=after)

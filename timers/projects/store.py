@@ -1,4 +1,4 @@
-"""The projects of a tenant: how their names are told apart, and which of them count as one."""
+"""The projects of a tenant: the keys of their names, and the projects that count as one."""
 
 import uuid
 from collections.abc import Iterable
@@ -8,22 +8,23 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import organizations, projects
-from shared.db.statements import InsertIfAbsent, locked
+from shared.db.statements import InsertIfAbsent, for_update
 from shared.tenancy.organization_store import organization_key
 from shared.text import name_key
+from timers.model import WorkItem
 from timers.projects.model import Project
 
 
-NAME_KEY: Final = 205  # UTF-16 units that the key's column has left beside an organization and the stroke
+NAME_KEY: Final = 205  # UTF-16 units: the column's length without an organization and the slash
 
 
 def counted_as(rows: sa.FromClause = projects) -> sa.ColumnElement[int]:
-    """The project as which one counts: the one it was joined with, or itself."""
+    """The project that a project counts as: the target of its joins, or itself."""
     return sa.func.coalesce(rows.c.alias_of, rows.c.id)
 
 
 def project_key(organization: str, project: str) -> str:
-    """The key of a project's row. Organizations have plain letters, so that only their case can differ."""
+    """The key of a project's row. Organizations have ASCII letters, so they can differ only in case."""
     return f"{organization_key(organization)}/{project_name_key(project)}"
 
 
@@ -48,6 +49,9 @@ _ALL: Final[sa.Select[Any]] = (
 _BY_KEYS: Final = sa.select(counted_as().label("counts_as")).where(
     _rows.tenant_id == bindparam("tenant", type_=sa.BigInteger), _rows.name_key.in_(bindparam("keys", expanding=True))
 )
+_BY_NAME: Final = sa.select(_rows.id, _rows.organization_id, _rows.organization, _rows.name).where(
+    _rows.tenant_id == bindparam("tenant"), _rows.name_key == bindparam("name_key")
+)
 _JOIN: Final = (
     projects.update()
     .where(_rows.tenant_id == bindparam("tenant"), _rows.id == bindparam("project"))
@@ -59,8 +63,8 @@ _ADD: Final = InsertIfAbsent(
     projects,
     key=("tenant_id", "name_key"),
     columns=("tenant_id", "public_id", "organization_id", "organization", "name", "name_key"),
-    # Held, so that a rename at this moment is waited for, and the row made of what it leaves.
-    source=locked(
+    # Locked, so that a concurrent rename of the organization is finished first.
+    source=for_update(
         sa.select(
             organizations.c.tenant_id,
             bindparam("public_id", type_=_rows.public_id.type).label("public_id"),
@@ -78,7 +82,7 @@ _ADD: Final = InsertIfAbsent(
 
 
 def add(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, public_id: uuid.UUID) -> bool:
-    """Makes a project of one of the tenant's organizations known; False when it was."""
+    """Adds a project to one of the tenant's organizations; False when the tenant has it already."""
     values = {
         "tenant_id": tenant_id,
         "public_id": public_id,
@@ -89,22 +93,31 @@ def add(tx: sa.Connection, tenant_id: int, *, organization: str, project: str, p
     return _ADD.run(tx, values) is not None
 
 
+def find_work_item(
+    tx: sa.Connection, tenant_id: int, *, organization: str, project: str, number: int
+) -> WorkItem | None:
+    """A work item of a project by its names; None for an unknown project."""
+    key = project_key(organization, project)
+    row = tx.execute(_BY_NAME, {"tenant": tenant_id, "name_key": key}).first()
+    return None if row is None else WorkItem(row.organization_id, row.id, row.organization, row.name, number)
+
+
 def find_all(tx: sa.Connection, tenant_id: int) -> list[Project]:
     """Every project of a tenant, by organization and name."""
     return [Project(*row) for row in tx.execute(_ALL, {"tenant": tenant_id})]
 
 
 def count_as_one(tx: sa.Connection, tenant_id: int, organization: str, one: str, other: str) -> bool:
-    """Whether two names in an organization are one project: the same name, or joined."""
+    """Whether two names in an organization stand for one project: equal names, or joined projects."""
     keys = {project_key(organization, one), project_key(organization, other)}
     if len(keys) == 1:
         return True
-    found = list(tx.scalars(_BY_KEYS, {"tenant": tenant_id, "keys": sorted(keys)}))
-    return len(found) == len(keys) and len(set(found)) == 1
+    targets = list(tx.scalars(_BY_KEYS, {"tenant": tenant_id, "keys": sorted(keys)}))
+    return len(targets) == len(keys) and len(set(targets)) == 1
 
 
 def write_joins(tx: sa.Connection, tenant_id: int, changed: Iterable[Project]) -> None:
-    """Writes with what these projects are joined and as what they count."""
+    """Writes the joins of these projects, and the projects that they count as."""
     rows = [
         {"tenant": tenant_id, "project": each.id, "to_alias_of": each.alias_of, "to_joined_to": each.joined_to}
         for each in changed

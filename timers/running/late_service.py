@@ -1,224 +1,191 @@
-"""Starts and stops that name their timer or say when it was, from a client that was offline: they come in any order.
+"""Applies offline events: starts and stops that name their timer or their instant, and arrive late and in any order.
 
-What a report does depends on what it says and never on when it arrives. A start that comes after a later one has
-ended already; the end that nobody said is inferred, and a stop that comes still later says it. What somebody has
-said is never changed by a report.
+The result depends on the content of the events, never on their order. A start that arrives after a later one has ended
+already: its end is inferred, until a stop gives the real one. Events never change an end that a person gave.
 """
 
 import datetime as dt
-import uuid
-from collections.abc import Callable
-
-import sqlalchemy as sa
 
 from shared.errors import Conflict, RetryableConflict
-from shared.tenancy.model import Caller
+from shared.tenancy.model import User
 from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
-from timers import store as tracking_store
-from timers.entries import changes
-from timers.entries.finish_service import keep_time
+from shared.work import Work
+from timers import store as timers_store
+from timers.entries import change_service
+from timers.entries.finish_service import create_entry_from_timer
 from timers.entries.store import find_entry
 from timers.model import EventKind, RunningTimer, Source, TimeEntry
-from timers.projects.store import project_key
-from timers.running import late_store, rules, service
-from timers.running.service import Start, Started, Stop
+from timers.projects.service import add_project
+from timers.projects.store import find_work_item
+from timers.running import late_store, rules
+from timers.running.insert_service import append_started, concurrent_change, insert_running_timer
+from timers.running.model import Start, StartResult, Stop
 
 
-def start(
-    tx: sa.Connection, caller: Caller, subject: Start, *, now: dt.datetime, new_id: Callable[[], uuid.UUID]
-) -> Started:
-    """Starts a timer at the said instant; it has ended already when a later start is known.
+def start(work: Work, user: User, subject: Start) -> StartResult:
+    """Starts a timer at the given instant; where a later start is known, the timer ends at that one.
 
     Raises:
-        InvalidRequest: the instant is too long ago or in the future, or the organization is none of the tenant's;
-            at `now` it must be an active one.
+        InvalidRequest: the instant is too long ago or in the future, or the organization is not one of the tenant's
+            (an active one, for a start now).
         PaymentRequired: the plan did not allow new time at that instant.
-        Forbidden: the caller has had the processing of their data stopped.
-        Conflict: another timer runs, or ran then; or the id is taken.
+        Forbidden: the processing of the user's data is restricted.
+        Conflict: another timer runs, or ran at that instant; or the id is taken.
     """
-    at = now
+    at = work.now
     if subject.started_at is not None:
-        by_hand = "Enter the time by hand."
-        at = rules.said_at(subject.started_at, now, field="/startedAt", instead=by_hand)
-    require_tracking(caller.tenant, at)
-    require_processing(caller.user)
-    said = subject.started_at is not None
-    require_active(tx, caller.tenant, subject.organization, or_former=said)
-    running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
-    known = _known(tx, caller, subject, running, at=at)
+        advice = "Add the time by hand."
+        at = rules.checked_instant(subject.started_at, work.now, field="/startedAt", advice=advice)
+    require_tracking(work.tenant, at)
+    require_processing(user)
+    is_late = subject.started_at is not None
+    require_active(work.tx, work.tenant, subject.organization, or_former=is_late)
+    running = timers_store.find_running(work.tx, work.tenant.id, user.id)
+    known = _find_known(work, user, subject, running, at=at)
     if known is not None:
-        return Started(known, is_new=False)
-    earlier = not said or (running is not None and running.started_at <= at)
-    if running is not None and earlier and not subject.switch:
-        raise rules.AnotherRuns(running, is_final=not said)
-    if said:
-        _make_room(tx, caller, at=at, now=now)
+        return StartResult(known, is_new=False)
+    is_after_running = not is_late or (running is not None and running.started_at <= at)
+    if running is not None and is_after_running and not subject.switch:
+        raise rules.TimerAlreadyRunning(running, is_final=not is_late)
+    if is_late:
+        _shorten_inferred(work, user, at=at)
     stopped = None
-    if running is not None and earlier:
-        stopped = _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=True)
+    if running is not None and is_after_running:
+        stopped = _end(work, running, at=at, reported_late=is_late, end_inferred=True)
         running = None
-    return _place(tx, caller, subject, running, at=at, now=now, stopped=stopped, new_id=new_id)
+    return _place(work, user, subject, running, at=at, stopped=stopped)
 
 
-def stop(tx: sa.Connection, caller: Caller, subject: Stop, *, now: dt.datetime) -> TimeEntry:
-    """Ends the timer that is named, or the one that ran at the said instant.
+def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
+    """Stops the named timer, or the one that ran at the given instant.
 
-    A timer whose end was said before keeps it: then this answers with its entry as it is.
+    A timer with an explicit end keeps it: its entry is returned as it is.
 
     Raises:
         InvalidRequest: the instant is too long ago or in the future.
-        RetryableConflict: the timer is not known yet, was thrown away, or cannot have ended then.
+        RetryableConflict: the timer is not known yet, was discarded, or cannot have ended then.
     """
-    at = now
+    at = work.now
     if subject.stopped_at is not None:
-        without = "Stop the timer now, then correct its entry."
-        at = rules.said_at(subject.stopped_at, now, field="/stoppedAt", instead=without)
-    running = tracking_store.find_running(tx, caller.tenant.id, caller.user.id)
-    named = subject.timer_id is not None
-    if running is not None and (running.id == subject.timer_id if named else running.started_at <= at):
-        return _stop_running(tx, caller, subject, running, at=at, now=now)
-    entry = _ended_one(tx, caller, subject, running, at=at)
+        advice = "Stop the timer now, then correct its entry."
+        at = rules.checked_instant(subject.stopped_at, work.now, field="/stoppedAt", advice=advice)
+    running = timers_store.find_running(work.tx, work.tenant.id, user.id)
+    is_named = subject.timer_id is not None
+    if running is not None and (running.id == subject.timer_id if is_named else running.started_at <= at):
+        return _stop_running(work, user, subject, running, at=at)
+    entry = _find_ended(work, user, subject, running, at=at)
     if not entry.end_inferred:
         return entry
-    return _say_end(tx, caller, subject, entry, running, at=at, now=now)
+    return _replace_inferred_end(work, subject, entry, running, at=at)
 
 
-def _known(
-    tx: sa.Connection, caller: Caller, subject: Start, running: RunningTimer | None, *, at: dt.datetime
+def _find_known(
+    work: Work, user: User, subject: Start, running: RunningTimer | None, *, at: dt.datetime
 ) -> RunningTimer | None:
-    """The running timer, if this start was for it; an unnamed one is for what runs on its work item."""
-    if running is not None and service.is_same(running, subject):
+    """The running timer, if this start is a repeat of its start; without an id, if it is on the same work item."""
+    if running is not None and rules.is_on_same_item(running, subject):
         if running.id == subject.timer_id or (subject.timer_id is None and running.started_at <= at):
             return running
     elif running is not None and running.id == subject.timer_id:
         raise _id_taken()
     if subject.timer_id is None:
         return None
-    owner = late_store.user_of(tx, caller.tenant.id, subject.timer_id)
-    if owner is None:
+    owner_id = late_store.find_owner(work.tx, work.tenant.id, subject.timer_id)
+    if owner_id is None:
         return None
-    if owner != caller.user.id:
+    if owner_id != user.id:
         raise _id_taken()
-    raise rules.AlreadyEnded(find_entry(tx, caller.tenant.id, subject.timer_id))
+    raise rules.TimerAlreadyEnded(find_entry(work.tx, work.tenant.id, subject.timer_id))
 
 
-def _make_room(tx: sa.Connection, caller: Caller, *, at: dt.datetime, now: dt.datetime) -> None:
-    """Whatever ran on past this start, since nobody had said when it ended, ended at it."""
-    tenant = caller.tenant
-    around = late_store.entries_around(tx, tenant.id, caller.user.id, at)
-    for old, new in rules.make_room(at, around, limit_ms=tenant.forgotten_timer_limit_ms):
-        kind = EventKind.CORRECTED
-        changes.replace(tx, tenant, old, new, kind, actor_id=caller.user.id, now=now, reported_late=True)
+def _shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> None:
+    """Ends at this start the entries that cover it and whose end is only inferred."""
+    entries = late_store.lock_entries_at(work.tx, work.tenant.id, user.id, at)
+    for old, new in rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms):
+        change_service.replace(work, old, new, EventKind.CORRECTED, reported_late=True)
 
 
 def _place(
-    tx: sa.Connection,
-    caller: Caller,
+    work: Work,
+    user: User,
     subject: Start,
     running: RunningTimer | None,
     *,
     at: dt.datetime,
-    now: dt.datetime,
     stopped: TimeEntry | None,
-    new_id: Callable[[], uuid.UUID],
-) -> Started:
-    """Lets the timer run, or keeps its time until the next start when that is known."""
-    tenant, user_id = caller.tenant, caller.user.id
-    timer_id = subject.timer_id or new_id()
+) -> StartResult:
+    """Inserts the timer; or, where a later start is known, the entry until that one."""
+    tx, tenant_id = work.tx, work.tenant.id
+    timer_id = subject.timer_id or work.new_id()
     following = None
     if subject.started_at is not None:
-        following = rules.next_of(at, running, late_store.first_after(tx, tenant.id, user_id, at))
+        following = rules.first_after(at, running, late_store.find_first_after(tx, tenant_id, user.id, at))
     if following is None:
-        timer = service.let_run(tx, caller, subject, at=at, now=now, timer_id=timer_id, new_id=new_id)
-        return Started(timer, is_new=True, stopped=stopped)
-    service.add_project(tx, caller, subject, new_id=new_id)
-    key = project_key(subject.organization, subject.project)
-    item = late_store.work_item(tx, tenant.id, name_key=key, number=subject.work_item_id)
-    timer = RunningTimer(timer_id, user_id, item, at, subject.existing_hours, subject.note)
-    service.log(tx, caller, EventKind.STARTED, timer, at=at, now=now, reported_late=True)
-    end = following.started_at
-    entry = keep_time(
-        tx, tenant, timer, stopped_at=end, actor_id=user_id, now=now, end_inferred=True, reported_late=True
+        timer = insert_running_timer(work, user.id, subject, at=at, timer_id=timer_id)
+        if timer is None:
+            add_project(work, subject.organization, subject.project)
+            timer = insert_running_timer(work, user.id, subject, at=at, timer_id=timer_id)
+        if timer is None:
+            raise concurrent_change()
+        return StartResult(timer, is_new=True, stopped=stopped)
+    add_project(work, subject.organization, subject.project)
+    item = find_work_item(
+        tx, tenant_id, organization=subject.organization, project=subject.project, number=subject.work_item_id
     )
-    return Started(timer, is_new=True, stopped=stopped, ended=entry)
+    assert item is not None, "its project was added"  # noqa: S101 - narrows the type
+    timer = RunningTimer(timer_id, user.id, item, at, subject.existing_hours, subject.note)
+    append_started(work, timer, reported_late=True)
+    entry = create_entry_from_timer(work, timer, stopped_at=following.started_at, end_inferred=True, reported_late=True)
+    return StartResult(timer, is_new=True, stopped=stopped, ended=entry)
 
 
-def _stop_running(
-    tx: sa.Connection, caller: Caller, subject: Stop, running: RunningTimer, *, at: dt.datetime, now: dt.datetime
-) -> TimeEntry:
-    said = subject.stopped_at is not None
-    if said:
-        following = late_store.first_after(tx, caller.tenant.id, caller.user.id, running.started_at)
-        at = rules.end_of_running(running, at, named=subject.timer_id is not None, following=following)
-    return _end(tx, caller, running, at=at, now=now, reported_late=said, end_inferred=False)
+def _stop_running(work: Work, user: User, subject: Stop, running: RunningTimer, *, at: dt.datetime) -> TimeEntry:
+    is_late = subject.stopped_at is not None
+    if is_late:
+        following = late_store.find_first_after(work.tx, work.tenant.id, user.id, running.started_at)
+        at = rules.end_of_running(running, at, is_named=subject.timer_id is not None, following=following)
+    return _end(work, running, at=at, reported_late=is_late, end_inferred=False)
 
 
-def _ended_one(
-    tx: sa.Connection, caller: Caller, subject: Stop, running: RunningTimer | None, *, at: dt.datetime
-) -> TimeEntry:
-    """The entry that a stop is about, held; unnamed, the one that ran then and whose end nobody has said."""
-    tenant_id, user_id = caller.tenant.id, caller.user.id
+def _find_ended(work: Work, user: User, subject: Stop, running: RunningTimer | None, *, at: dt.datetime) -> TimeEntry:
+    """The locked entry of a stop; without an id, the one that covers the instant and whose end is only inferred."""
+    tx, tenant_id = work.tx, work.tenant.id
     if subject.timer_id is None:
-        inferred = [entry for entry in late_store.entries_around(tx, tenant_id, user_id, at) if entry.end_inferred]
+        inferred = [each for each in late_store.lock_entries_at(tx, tenant_id, user.id, at) if each.end_inferred]
         if not inferred:
-            raise rules.stop_before_start() if running is not None else rules.nothing_ran()
+            raise rules.stop_before_start() if running is not None else rules.no_running_timer()
         return inferred[-1]
-    entry = find_entry(tx, tenant_id, subject.timer_id, hold=True)
-    if entry is not None and entry.user_id == user_id:
+    entry = find_entry(tx, tenant_id, subject.timer_id, lock=True)
+    if entry is not None and entry.user_id == user.id:
         return entry
-    if late_store.user_of(tx, tenant_id, subject.timer_id) == user_id:
-        raise rules.nothing_ran()
-    raise RetryableConflict("This timer was not started yet. Send its start first.", code="timer_not_started")
-
-
-def _say_end(
-    tx: sa.Connection,
-    caller: Caller,
-    subject: Stop,
-    entry: TimeEntry,
-    running: RunningTimer | None,
-    *,
-    at: dt.datetime,
-    now: dt.datetime,
-) -> TimeEntry:
-    """Puts the said end in the place of one that was inferred."""
-    tenant, user_id = caller.tenant, caller.user.id
-    following = rules.next_of(
-        entry.started_at, running, late_store.first_after(tx, tenant.id, user_id, entry.started_at)
+    if late_store.find_owner(tx, tenant_id, subject.timer_id) == user.id:
+        raise rules.no_running_timer()
+    raise RetryableConflict(
+        "TimeTracker does not know this timer yet. Its start must be sent first.", code="timer_not_started"
     )
-    said = subject.stopped_at is not None
-    if not said and (entry.source is not Source.AUTO_STOPPED or following is not None):
+
+
+def _replace_inferred_end(
+    work: Work, subject: Stop, entry: TimeEntry, running: RunningTimer | None, *, at: dt.datetime
+) -> TimeEntry:
+    """Replaces the inferred end of an entry by the given one."""
+    following_entry = late_store.find_first_after(work.tx, work.tenant.id, entry.user_id, entry.started_at)
+    following = rules.first_after(entry.started_at, running, following_entry)
+    is_late = subject.stopped_at is not None
+    if not is_late and (entry.source is not Source.AUTO_STOPPED or following is not None):
         return entry  # a start ended it before this stop
-    at = rules.end_of_entry(entry, at, named=subject.timer_id is not None, following=following)
-    new = rules.ended(entry, at, end_inferred=False, limit_ms=tenant.forgotten_timer_limit_ms)
-    changes.replace(tx, tenant, entry, new, EventKind.CORRECTED, actor_id=user_id, now=now, reported_late=said)
+    at = rules.end_of_entry(entry, at, is_named=subject.timer_id is not None, following=following)
+    new = rules.with_end(entry, at, end_inferred=False, limit_ms=work.tenant.forgotten_timer_limit_ms)
+    change_service.replace(work, entry, new, EventKind.CORRECTED, reported_late=is_late)
     return new
 
 
-def _end(
-    tx: sa.Connection,
-    caller: Caller,
-    timer: RunningTimer,
-    *,
-    at: dt.datetime,
-    now: dt.datetime,
-    reported_late: bool,
-    end_inferred: bool,
-) -> TimeEntry:
-    if tracking_store.end_running(tx, caller.tenant.id, caller.user.id, timer.id) is None:
-        raise service.changed_meanwhile()
-    return keep_time(
-        tx,
-        caller.tenant,
-        timer,
-        stopped_at=at,
-        actor_id=caller.user.id,
-        now=now,
-        end_inferred=end_inferred,
-        reported_late=reported_late,
-    )
+def _end(work: Work, timer: RunningTimer, *, at: dt.datetime, reported_late: bool, end_inferred: bool) -> TimeEntry:
+    if timers_store.end_running(work.tx, work.tenant.id, timer.user_id, timer.id) is None:
+        raise concurrent_change()
+    return create_entry_from_timer(work, timer, stopped_at=at, end_inferred=end_inferred, reported_late=reported_late)
 
 
 def _id_taken() -> Conflict:
-    return Conflict("This id of a timer is taken. Choose a fresh random UUID for each timer.", code="timer_id_taken")
+    return Conflict("Another timer has this id. Each timer needs a new random UUID.", code="timer_id_taken")

@@ -1,6 +1,8 @@
-"""The HTTP functions around a timer: start, stop and the running one."""
+"""The HTTP functions of the running timer: start, stop, read and discard it."""
 
-from collections.abc import Iterator
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -8,7 +10,6 @@ from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 import azure.functions as func
-import sqlalchemy as sa
 
 from shared.http.call import Call
 from shared.http.endpoint import route
@@ -16,15 +17,14 @@ from shared.http.operation import PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
-from timers.entries.change_store import overlapping
-from timers.entries.write_back_routes import standing, written
-from timers.running import late_service, rules, service
+from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
+from timers.running import rules, service
+from timers.running.model import StartResult
 from timers.running.schemas import StartedTimer, StartTimer, StopTimer
 from timers.schemas import RunningTimer, TimeEntry
 from timers.store import find_running
-from timers.work_items.look_routes import look, require_own_project
-from timers.work_items.lookup import plausible_hours
-from timers.write_back.model import Standing
+from timers.work_items.check_flow import read_work_item, require_own_project
+from timers.work_items.lookup_flow import plausible_hours
 
 
 blueprint = func.Blueprint()
@@ -40,7 +40,10 @@ _TAG: Final = "timers"
         tag=_TAG,
         body=StartTimer,
         asks_azure_devops=True,
-        answers={201: Answer("It runs", StartedTimer), 200: Answer("It was running already", StartedTimer)},
+        answers={
+            201: Answer("The started timer", StartedTimer),
+            200: Answer("The timer was already running", StartedTimer),
+        },
         problems=merge_problems(
             PLAN,
             {
@@ -52,32 +55,32 @@ _TAG: Final = "timers"
     ),
 )
 def start_timer(call: Call, body: StartTimer) -> Reply:
-    """Start a timer on a work item.
+    """Start a timer.
 
-    One timer runs per person. The same work item again answers 200 with the timer that runs; another one answers 409
-    and carries it, unless `switch` stops it and starts the new one in one step. A client that was offline says
-    `startedAt`, and names the timer by `timerId`, so that its reports may come in any order: a start that comes after a
-    later one has `ended` at that one. A 409 to a report that says when it was is not kept for its Idempotency-Key: send
-    it again after the reports before it. With X-AzureDevOps-Token the work item is looked at: the timer begins with its
-    Completed Work, and another project than its own is refused, unless `startedAt` is said. An item that Azure DevOps
-    does not show is taken.
+    Each person has at most one running timer. A start on the same work item answers 200 with the running timer. A
+    start on another work item answers 409 with the running timer, unless `switch` is set, which stops it first.
+
+    An offline client sends `startedAt` and names the timer by `timerId`; its starts and stops may arrive in any
+    order. A start that arrives after a later one ends at that one, and its entry is in `ended`. A 409 to a late
+    start is not stored for its Idempotency-Key: repeat the request after the earlier ones.
+
+    With X-AzureDevOps-Token the work item is read: its Completed Work becomes `existingHours`, and another project
+    than its own is refused, unless `startedAt` is sent. A work item that Azure DevOps does not show is accepted.
     """
-    subject = body.to_start()
-    item = look(call, subject.organization, subject.work_item_id)
-    if subject.existing_hours is None:
-        subject = replace(subject, existing_hours=plausible_hours(item))
+    start = body.to_start()
+    item = read_work_item(call, start.organization, start.work_item_id)
+    if start.existing_hours is None:
+        start = replace(start, existing_hours=plausible_hours(item))
     with call.transaction() as tx:
-        if subject.started_at is None:  # else it has happened, and the project may have had this name then
-            require_own_project(tx, call, item, organization=subject.organization, project=subject.project)
-        start = late_service.start if subject.is_report else service.start
-        with _carrying(call):
-            started = start(tx, call.caller, subject, now=call.now, new_id=call.app.new_id)
-        made = {name: _entry(call, tx, entry) for name, entry in started.made.items()}
-        wire = StartedTimer.of_started(started, made, user=call.caller.user.public_id, now=call.now)
-        reply = call.answer(tx, HTTPStatus.CREATED if started.is_new else HTTPStatus.OK, wire)
-    for name, entry in started.made.items():
-        reply = written(call, entry, reply, partial(_told, wire, name, made[name]))
-    return reply
+        if start.started_at is None:  # a late start may have the project's name of that time
+            require_own_project(tx, call, item, organization=start.organization, project=start.project)
+        with _show_conflicts(call):
+            result = service.start(call.work(tx), call.caller.user, start)
+        views = {entry.id: EntryView.load(tx, call, entry) for entry in result.entries}
+        to_wire = partial(_started_timer, call, call.now, result, views)
+        status = HTTPStatus.CREATED if result.is_new else HTTPStatus.OK
+        reply = call.answer(tx, status, to_wire(load_progress(tx, call, result.entries)))
+    return respond_after_write_back(call, reply, result.entries, to_wire)
 
 
 @route(
@@ -97,22 +100,19 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
     ),
 )
 def stop_timer(call: Call, body: StopTimer) -> Reply:
-    """Stop the running timer and keep its time.
+    """Stop the running timer.
 
-    Works in every state of the plan. The entry has the timer's id. A client that was offline says `stoppedAt`, and
-    names the timer by `timerId`: then the end of an entry is that instant, if it was only inferred from a later start
-    or stopped by the service. An end that was said before stays, and is answered.
+    The response is the time entry, which has the timer's id. Stopping works in every state of the plan. An offline
+    client sends `stoppedAt` and names the timer by `timerId`: an end that was inferred from a later start, or made
+    by the service, is replaced by that instant. An end that the person gave stays, and the response is the entry as
+    it is.
     """
     with call.transaction() as tx:
-        subject = body.to_stop()
-        with _carrying(call):
-            if subject.is_report:
-                entry = late_service.stop(tx, call.caller, subject, now=call.now)
-            else:
-                entry = service.stop(tx, call.caller, now=call.now)
-        wire = _entry(call, tx, entry)
-        reply = call.answer(tx, HTTPStatus.OK, wire)
-    return written(call, entry, reply, wire.standing_at)
+        with _show_conflicts(call):
+            entry = service.stop(call.work(tx), call.caller.user, body.to_stop())
+        view = EntryView.load(tx, call, entry)
+        reply = call.answer(tx, HTTPStatus.OK, view.to_wire(load_progress(tx, call, [entry])))
+    return respond_after_write_back(call, reply, [entry], view.to_wire)
 
 
 @route(
@@ -122,16 +122,16 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
         method=HTTPMethod.GET,
         path="timers/running",
         tag=_TAG,
-        answers={200: Answer("It runs", RunningTimer), 204: Answer("None runs")},
+        answers={200: Answer("The running timer", RunningTimer), 204: Answer("No timer is running")},
     ),
 )
 def get_running_timer(call: Call) -> Reply:
-    """Your running timer."""
+    """Get the running timer."""
     with call.transaction() as tx:
         timer = find_running(tx, call.caller.tenant.id, call.caller.user.id)
         if timer is None:
             return call.answer(tx, HTTPStatus.NO_CONTENT)
-        return call.answer(tx, HTTPStatus.OK, _wire(call, timer))
+        return call.answer(tx, HTTPStatus.OK, _running_timer(call, timer))
 
 
 @route(
@@ -141,45 +141,38 @@ def get_running_timer(call: Call) -> Reply:
         method=HTTPMethod.DELETE,
         path="timers/running",
         tag=_TAG,
-        answers={204: Answer("None runs now")},
+        answers={204: Answer("No timer is running any more")},
     ),
 )
 def discard_running_timer(call: Call) -> Reply:
-    """Throw your running timer away.
+    """Discard the running timer.
 
-    No time is kept; the timer log says that it was discarded. When none runs nothing happens.
+    No time entry is created; the timer log records it. Without a running timer nothing happens.
     """
     with call.transaction() as tx:
-        service.discard(tx, call.caller, now=call.now)
+        service.discard(call.work(tx), call.caller.user)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 
-def _entry(call: Call, tx: sa.Connection, entry: model.TimeEntry) -> TimeEntry:
-    return TimeEntry.of(
-        entry,
-        user=call.caller.user.public_id,
-        overlaps=overlapping(tx, call.caller.tenant.id, entry),
-        standing=standing(tx, call, entry),
-    )
+def _started_timer(
+    call: Call, now: dt.datetime, result: StartResult, views: Mapping[uuid.UUID, EntryView], progress: Progress
+) -> StartedTimer:
+    entries = {id_: view.to_wire(progress) for id_, view in views.items()}
+    return StartedTimer.of_result(result, entries, user=call.caller.user.public_id, now=now)
 
 
-def _told(wire: StartedTimer, name: str, entry: TimeEntry, far: Standing) -> StartedTimer:
-    return wire.model_copy(update={name: entry.standing_at(far)})
-
-
-def _wire(call: Call, timer: model.RunningTimer) -> RunningTimer:
+def _running_timer(call: Call, timer: model.RunningTimer) -> RunningTimer:
     return RunningTimer.of(timer, user=call.caller.user.public_id, now=call.now)
 
 
 @contextmanager
-def _carrying(call: Call) -> Iterator[None]:
-    """Puts the time that is in the way into the answer, so that the caller need not ask for it."""
-    user = call.caller.user.public_id
+def _show_conflicts(call: Call) -> Iterator[None]:
+    """Adds the conflicting timer or entry to the problem document, which saves the client a request."""
     try:
         yield
-    except rules.TimeInTheWay as error:
+    except rules.OverlapConflict as error:
         if error.timer is not None:
-            error.extra["runningTimer"] = dump(_wire(call, error.timer))
+            error.extra["runningTimer"] = dump(_running_timer(call, error.timer))
         if error.entry is not None:
-            error.extra["entry"] = dump(TimeEntry.of(error.entry, user=user))
+            error.extra["entry"] = dump(TimeEntry.of(error.entry, user=call.caller.user.public_id))
         raise

@@ -1,4 +1,4 @@
-"""What a report that comes late may say, and where its time lies among what is known already; pure."""
+"""Rules of offline events: valid instants, and the place of a timer among the entries that are known; pure."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -7,131 +7,140 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.errors import Conflict, FieldError, InvalidRequest, RetryableConflict
+from shared.tenancy.organization_store import organization_key
 from timers.days import elapsed_ms, split
 from timers.model import RunningTimer, Source, TimeEntry
+from timers.running.model import Start
 
 
-LATEST: Final = dt.timedelta(hours=24)
-SKEW: Final = dt.timedelta(minutes=2)
+MAX_AGE: Final = dt.timedelta(hours=24)
+MAX_SKEW: Final = dt.timedelta(minutes=2)
 
 
-class TimeInTheWay(Conflict):
-    """Carries the timer or the entry that is in the way, so that the caller need not ask for it."""
+class OverlapConflict(Conflict):
+    """Has the timer or the entry that prevents the change, for the response."""
 
     def __init__(self, detail: str, *, timer: RunningTimer | None = None, entry: TimeEntry | None = None) -> None:
         super().__init__(detail)
         self.timer, self.entry = timer, entry
 
 
-class AnotherRuns(TimeInTheWay):
-    """Final for whoever starts now; who says when it was may be early, and sends the same once more."""
+class TimerAlreadyRunning(OverlapConflict):
+    """Final for a start now; an offline start may only be early, and is sent again."""
 
     code = "timer_already_running"
 
     def __init__(self, timer: RunningTimer, *, is_final: bool) -> None:
         super().__init__(
-            f"A timer runs on work item {timer.work_item.work_item_id}. Stop it first, or switch, which "
-            "stops it and starts this one in one step.",
+            f"Your timer is running on work item {timer.work_item.work_item_id}. Stop it first, or switch to the new "
+            "work item, which stops it too.",
             timer=timer,
         )
         self.is_final = is_final
 
 
-class InsideAnother(TimeInTheWay, RetryableConflict):
-    """What ran at that time may be there no more: then it carries nothing."""
+class OverlapsEntry(OverlapConflict, RetryableConflict):
+    """Without a timer and an entry where the overlapping one is deleted."""
 
     code = "inside_another_entry"
 
     def __init__(self, other: TimeEntry | RunningTimer | None) -> None:
-        what = "Another timer" if other is None else f"A timer on work item {other.work_item.work_item_id}"
+        subject = "Another timer" if other is None else f"A timer on work item {other.work_item.work_item_id}"
         super().__init__(
-            f"{what} ran at that time, and time is counted once. Send the reports that came before this one first; if "
-            "there are none, correct the entry.",
+            f"{subject} ran at that time, and time is counted once. If this came from a device that was offline, let "
+            "it send its earlier starts and stops first; otherwise correct the time entry.",
             timer=other if isinstance(other, RunningTimer) else None,
             entry=other if isinstance(other, TimeEntry) else None,
         )
 
 
-class AlreadyEnded(TimeInTheWay):
-    """Carries nothing when the timer was discarded, or its entry deleted."""
+class TimerAlreadyEnded(OverlapConflict):
+    """Without an entry where the timer was discarded or its entry deleted."""
 
     code = "timer_already_ended"
 
     def __init__(self, entry: TimeEntry | None) -> None:
-        super().__init__("This timer has ended. Start another one with a fresh random id.", entry=entry)
+        super().__init__("This timer has already ended. Start a new one.", entry=entry)
 
 
-def said_at(said: dt.datetime, now: dt.datetime, *, field: str, instead: str) -> dt.datetime:
-    """The instant that a client says, as it is taken; a little ahead of our clock is now.
+def checked_instant(instant: dt.datetime, now: dt.datetime, *, field: str, advice: str) -> dt.datetime:
+    """The instant of an offline event; one slightly in the future is now, since the client's clock may be fast.
 
     Raises:
-        InvalidRequest: `in_the_future`, or `too_long_ago` with what to do instead.
+        InvalidRequest: `in_the_future`, or `too_long_ago` with the advice.
     """
-    if said > now + SKEW:
-        wrong = FieldError(field, "must not lie in the future")
-        raise InvalidRequest("That is still to come. Check the device's clock.", code="in_the_future", errors=[wrong])
-    if said < now - LATEST:
-        wrong = FieldError(field, "must not lie more than 24 hours back")
-        raise InvalidRequest(f"That was more than 24 hours ago. {instead}", code="too_long_ago", errors=[wrong])
-    return min(said, now)
+    if instant > now + MAX_SKEW:
+        wrong = FieldError(field, "must not be in the future")
+        raise InvalidRequest(
+            "The time is in the future. Check the clock of your device.", code="in_the_future", errors=[wrong]
+        )
+    if instant < now - MAX_AGE:
+        wrong = FieldError(field, "must not be more than 24 hours ago")
+        raise InvalidRequest(f"The time is more than 24 hours ago. {advice}", code="too_long_ago", errors=[wrong])
+    return min(instant, now)
 
 
-def next_of(
+def is_on_same_item(running: RunningTimer, start: Start) -> bool:
+    """Whether a timer runs on the work item of a start; the project may have been renamed since."""
+    item = running.work_item
+    same_organization = organization_key(item.organization) == organization_key(start.organization)
+    return same_organization and item.work_item_id == start.work_item_id
+
+
+def first_after(
     started_at: dt.datetime, running: RunningTimer | None, entry: TimeEntry | None
 ) -> TimeEntry | RunningTimer | None:
-    """What began next after a start: the running timer, or the first entry that began after it."""
+    """The first to start after an instant: the running timer, or the first entry after the instant."""
     if running is not None and running.started_at > started_at:
         return running if entry is None or running.started_at < entry.started_at else entry
     return entry
 
 
-def make_room(
-    at: dt.datetime, entries: Iterable[TimeEntry], *, limit_ms: int
-) -> tuple[tuple[TimeEntry, TimeEntry], ...]:
-    """What the entries around a start become, as pairs of old and new: they end where it began.
+def shorten(at: dt.datetime, entries: Iterable[TimeEntry], *, limit_ms: int) -> tuple[tuple[TimeEntry, TimeEntry], ...]:
+    """Ends the entries that cover a start at that start; returns pairs of old and new version.
 
     Raises:
-        InsideAnother: one of them ends where somebody said that it did, or began at the same instant.
+        OverlapsEntry: one of them has an explicit end, or started at the same instant.
     """
     entries = tuple(entries)
     for entry in entries:
         if not entry.end_inferred or entry.started_at == at:
-            raise InsideAnother(entry)
-    return tuple((entry, ended(entry, at, end_inferred=True, limit_ms=limit_ms)) for entry in entries)
+            raise OverlapsEntry(entry)
+    return tuple((entry, with_end(entry, at, end_inferred=True, limit_ms=limit_ms)) for entry in entries)
 
 
-def end_of_running(timer: RunningTimer, at: dt.datetime, *, named: bool, following: TimeEntry | None) -> dt.datetime:
-    """When a running timer ends that is said to have ended at an instant.
+def end_of_running(timer: RunningTimer, at: dt.datetime, *, is_named: bool, following: TimeEntry | None) -> dt.datetime:
+    """The end of a running timer for a stop at `at`.
 
-    A device whose clock is a little behind may say an instant before the start that we gave: that is the start, as
-    long as it names the timer.
+    The instant may be slightly before the start, which has the server's time, if the client's clock is slow. Then the
+    end is the start, provided that the stop names the timer.
 
     Raises:
         RetryableConflict: `stop_before_start`.
-        InsideAnother: another timer began before that instant.
+        OverlapsEntry: another timer started before that instant.
     """
     latest = None if following is None else following.started_at
-    return _end(timer.started_at, at, named=named, latest=latest, other=following)
+    return _valid_end(timer.started_at, at, is_named=is_named, latest=latest, other=following)
 
 
 def end_of_entry(
-    entry: TimeEntry, at: dt.datetime, *, named: bool, following: TimeEntry | RunningTimer | None
+    entry: TimeEntry, at: dt.datetime, *, is_named: bool, following: TimeEntry | RunningTimer | None
 ) -> dt.datetime:
-    """When an entry ends whose end was inferred, and that is said to have ended at an instant.
+    """The end of an entry with an inferred end, for a stop at `at`.
 
-    What a start ended did not go on after it; what a job ended may have, until the next start.
+    After a switch the end can only be earlier; after a stop by the job it can be later, up to the next start.
 
     Raises:
-        RetryableConflict, InsideAnother: as `end_of_running`.
+        RetryableConflict, OverlapsEntry: as `end_of_running`.
     """
     latest = None if following is None else following.started_at
     if entry.source is not Source.AUTO_STOPPED:
         latest = entry.stopped_at
-    return _end(entry.started_at, at, named=named, latest=latest, other=following)
+    return _valid_end(entry.started_at, at, is_named=is_named, latest=latest, other=following)
 
 
-def ended(entry: TimeEntry, at: dt.datetime, *, end_inferred: bool, limit_ms: int) -> TimeEntry:
-    """The next version of an entry, which ends at another instant; over the limit its person is asked."""
+def with_end(entry: TimeEntry, at: dt.datetime, *, end_inferred: bool, limit_ms: int) -> TimeEntry:
+    """The next version of an entry, with another end; above the limit it needs a review."""
     elapsed = elapsed_ms(entry.started_at, at)
     return replace(
         entry,
@@ -144,26 +153,27 @@ def ended(entry: TimeEntry, at: dt.datetime, *, end_inferred: bool, limit_ms: in
     )
 
 
-def _end(
+def _valid_end(
     started_at: dt.datetime,
     at: dt.datetime,
     *,
-    named: bool,
+    is_named: bool,
     latest: dt.datetime | None,
     other: TimeEntry | RunningTimer | None,
 ) -> dt.datetime:
-    if at < started_at and not (named and started_at - at <= SKEW):
+    if at < started_at and not (is_named and started_at - at <= MAX_SKEW):
         raise stop_before_start()
     if latest is not None and at > latest:
-        raise InsideAnother(other)
+        raise OverlapsEntry(other)
     return max(at, started_at)
 
 
-def nothing_ran() -> RetryableConflict:
+def no_running_timer() -> RetryableConflict:
     return RetryableConflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
 
 
 def stop_before_start() -> RetryableConflict:
     return RetryableConflict(
-        "The timer started after that instant. Say which timer ended then.", code="stop_before_start"
+        "The running timer started after that time, so it cannot have been stopped then. Check which timer you mean.",
+        code="stop_before_start",
     )

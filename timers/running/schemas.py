@@ -1,4 +1,4 @@
-"""What the extension sends to start a timer, and what it gets back."""
+"""Starts and stops on the wire."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field
 
 from shared.http.wire import InstantInput, Note, WireModel
-from timers.running import service
+from timers.running.model import Start, StartResult, Stop
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
 
@@ -17,15 +17,17 @@ class StartTimer(WireModel):
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
-    existing_hours: float | None = Field(None, ge=0, le=1_000_000, description="Completed Work of the item, in hours")
+    existing_hours: float | None = Field(
+        None, ge=0, le=1_000_000, description="Completed Work of the work item, in hours"
+    )
     note: Note | None = None
-    switch: bool = Field(default=False, description="stop what runs and start this, in one step")
-    started_at: InstantInput | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
-    timer_id: uuid.UUID | None = Field(None, description="a random UUID of yours that becomes the timer's id")
+    switch: bool = Field(default=False, description="stop the running timer first")
+    started_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
+    timer_id: uuid.UUID | None = Field(None, description="the timer's id, a random UUID of the client")
 
-    def to_start(self) -> service.Start:
+    def to_start(self) -> Start:
         hours = None if self.existing_hours is None else Decimal(str(self.existing_hours))
-        return service.Start(
+        return Start(
             organization=self.organization,
             project=self.project,
             work_item_id=self.work_item_id,
@@ -38,21 +40,25 @@ class StartTimer(WireModel):
 
 
 class StartedTimer(RunningTimer):
-    stopped: TimeEntry | None = Field(None, description="the entry that `switch` ended")
-    ended: TimeEntry | None = Field(None, description="the entry that it became at once: a later start was known")
+    stopped: TimeEntry | None = Field(None, description="entry of the timer that `switch` stopped")
+    ended: TimeEntry | None = Field(None, description="entry of this timer, which a later start ended")
 
     @classmethod
-    def of_started(
-        cls, started: service.Started, made: Mapping[str, TimeEntry], *, user: uuid.UUID, now: dt.datetime
+    def of_result(
+        cls, result: StartResult, entries: Mapping[uuid.UUID, TimeEntry], *, user: uuid.UUID, now: dt.datetime
     ) -> Self:
-        """As `of`, with the entries that the start made, as `stopped` or `ended`."""
-        until = now if started.ended is None else started.ended.stopped_at
-        return cls.of(started.timer, user=user, now=until).model_copy(update=dict(made))
+        """`entries` are the result's entries by id, `user` is the person's id on the wire."""
+        timer = RunningTimer.of(result.timer, user=user, now=now if result.ended is None else result.ended.stopped_at)
+        return cls(
+            **dict(timer),
+            stopped=None if result.stopped is None else entries[result.stopped.id],
+            ended=None if result.ended is None else entries[result.ended.id],
+        )
 
 
 class StopTimer(WireModel):
-    stopped_at: InstantInput | None = Field(None, description="when it was, at most 24 hours ago; now when absent")
-    timer_id: uuid.UUID | None = Field(None, description="stop this timer and no other")
+    stopped_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
+    timer_id: uuid.UUID | None = Field(None, description="id of the timer to stop; the running one if omitted")
 
-    def to_stop(self) -> service.Stop:
-        return service.Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+    def to_stop(self) -> Stop:
+        return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)

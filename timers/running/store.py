@@ -1,4 +1,4 @@
-"""The row that a start writes: the running timer."""
+"""Inserts running timers."""
 
 import uuid
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import projects, running_timers
 from shared.db.statements import InsertIfAbsent
 from timers.model import RunningTimer
-from timers.store import RUNNING_COLUMNS, running_of
+from timers.store import RUNNING_COLUMNS, to_running_timer
 
 
 _running = running_timers.c
@@ -19,8 +19,8 @@ def _parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     return bindparam(column.name, type_=column.type).label(column.name)
 
 
-# The project is found and the timer started in one statement; no row back means either is in the way.
-_START = InsertIfAbsent(
+# Finds the project and inserts the timer in one statement; without a row the project is unknown or a timer runs.
+_INSERT = InsertIfAbsent(
     running_timers,
     key=("tenant_id", "user_id"),
     columns=(
@@ -53,9 +53,9 @@ _START = InsertIfAbsent(
 )
 
 
-def start(
+def insert(
     tx: sa.Connection, tenant_id: int, user_id: int, *, timer_id: uuid.UUID, values: dict[str, Any]
 ) -> RunningTimer | None:
-    """Starts a timer unless one runs or the project is not known yet; None then."""
-    row = _START.run(tx, {"tenant_id": tenant_id, "user_id": user_id, "public_id": timer_id, **values})
-    return None if row is None else running_of(row)
+    """Inserts a timer; None if one runs, or the project is not known yet."""
+    row = _INSERT.run(tx, {"tenant_id": tenant_id, "user_id": user_id, "public_id": timer_id, **values})
+    return None if row is None else to_running_timer(row)

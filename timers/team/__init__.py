@@ -1,1 +1,1 @@
-"""Who is running what, as admins see it."""
+"""The running timers of all users, for admins."""

@@ -1,4 +1,4 @@
-"""The HTTP function that shows admins who is running what."""
+"""The HTTP function that lists all running timers for admins."""
 
 from http import HTTPMethod, HTTPStatus
 
@@ -28,11 +28,14 @@ blueprint = func.Blueprint()
     ),
 )
 def list_timers(call: Call, query: PageQuery) -> Reply:
-    """Who is running what since when, oldest start first."""
+    """List all running timers.
+
+    Of every user, oldest start first; for admins.
+    """
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
-        found = team_store.page(tx, tenant_id, viewer=viewer, after=after, limit=query.limit)
-        items = [RunningTimerOfUser.of_team(each, now=call.now) for each in found[: query.page_size]]
-        link = query.next_link("timers", found, lambda row: TimeCursor(row.timer.id, row.timer.started_at))
+        timers = team_store.read_page(tx, tenant_id, viewer=viewer, after=after, limit=query.limit)
+        items = [RunningTimerOfUser.of_team(each, now=call.now) for each in timers[: query.page_size]]
+        link = query.next_link("timers", timers, lambda row: TimeCursor(row.timer.id, row.timer.started_at))
         return call.answer(tx, HTTPStatus.OK, TimersPage(items=items, next_link=link))

@@ -1,4 +1,4 @@
-"""Who is running what since when, on the wire."""
+"""Running timers with their users on the wire."""
 
 import datetime as dt
 from typing import Self
@@ -19,9 +19,9 @@ class RunningTimerOfUser(RunningTimer):
     user: TimerUser
 
     @classmethod
-    def of_team(cls, found: TeamTimer, *, now: dt.datetime) -> Self:
-        timer = RunningTimer.of(found.timer, user=found.user, now=now)
-        user = TimerUser(id=str(found.user), display_name=found.display_name, email=found.email)
+    def of_team(cls, row: TeamTimer, *, now: dt.datetime) -> Self:
+        timer = RunningTimer.of(row.timer, user=row.user, now=now)
+        user = TimerUser(id=str(row.user), display_name=row.display_name, email=row.email)
         return cls(**dict(timer), user=user)
 
 

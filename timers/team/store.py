@@ -1,4 +1,4 @@
-"""Reads who is running what, longest first, a page at a time."""
+"""Reads running timers with their users, longest first, a page at a time."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, users
 from shared.http.paging import TimeCursor
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 from timers.model import RunningTimer
-from timers.store import RUNNING_COLUMNS, running_of
+from timers.store import RUNNING_COLUMNS, to_running_timer
 
 
 @dataclass(frozen=True, slots=True)
 class TeamTimer:
-    """A running timer and whose it is."""
+    """A running timer with its user."""
 
     timer: RunningTimer
     user: uuid.UUID
@@ -28,7 +28,7 @@ _running = running_timers.c
 _PAGE: Final[sa.Select[Any]] = (
     sa.select(*RUNNING_COLUMNS, users.c.public_id.label("user_public_id"), users.c.display_name, users.c.email)
     .join(users, sa.and_(users.c.tenant_id == _running.tenant_id, users.c.id == _running.user_id))
-    .where(_running.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
+    .where(_running.tenant_id == bindparam("tenant"), visible_to(users, bindparam("viewer")))
     .order_by(_running.started_at, _running.public_id)
     .limit(bindparam("most"))
 )
@@ -39,11 +39,13 @@ _NEXT_PAGE: Final = _PAGE.where(
 )
 
 
-def page(tx: sa.Connection, tenant_id: int, *, viewer: int, after: TimeCursor | None, limit: int) -> list[TeamTimer]:
-    """At most `limit` running timers after the cursor; there are no more than people."""
+def read_page(
+    tx: sa.Connection, tenant_id: int, *, viewer: int, after: TimeCursor | None, limit: int
+) -> list[TeamTimer]:
+    """At most `limit` running timers after the cursor."""
     parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
     if after is None:
         rows = tx.execute(_PAGE, parameters)
     else:
         rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": after.at, "end_public": after.id})
-    return [TeamTimer(running_of(row), row.user_public_id, row.display_name, row.email) for row in rows]
+    return [TeamTimer(to_running_timer(row), row.user_public_id, row.display_name, row.email) for row in rows]

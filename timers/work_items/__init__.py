@@ -1,6 +1,6 @@
-"""Work items: what Azure DevOps shows of them, and to whom it has shown them."""
+"""Work items as Azure DevOps showed them, and the people who have read them there."""
 
-from timers.work_items.lookup import AT_ONCE, FRESH, look_up
+from timers.work_items.lookup_flow import FRESH_FOR, MAX_BATCH, look_up
 from timers.work_items.reader_store import (
     HIDDEN_FROM_OTHERS,
     IS_SHOWN,
@@ -13,10 +13,10 @@ from timers.work_items.reader_store import (
 
 
 __all__ = [
-    "AT_ONCE",
-    "FRESH",
+    "FRESH_FOR",
     "HIDDEN_FROM_OTHERS",
     "IS_SHOWN",
+    "MAX_BATCH",
     "SHOWN",
     "SHOWN_FOR",
     "look_up",

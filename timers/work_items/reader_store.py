@@ -1,6 +1,6 @@
-"""The readers of work items: who was shown an item by Azure DevOps, with their own token, and on which day.
+"""The readers of work items: the people to whom Azure DevOps showed an item, and the day.
 
-A title, an assignee and a state are selected as `SHOWN`, which is NULL for everybody else, whatever their role.
+Title, assignee and state are selected as `SHOWN`, which is NULL for everybody else, whatever their role.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import users, work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.db.types import Day
-from shared.tenancy.store import not_stopped
+from shared.tenancy.store import not_restricted
 
 
 SHOWN_FOR: Final = dt.timedelta(days=30)
@@ -21,7 +21,7 @@ _readers, _items = work_item_readers.c, work_items.c
 _TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 VIEWER: Final = bindparam("viewer", type_=sa.BigInteger)
 READ_SINCE: Final = bindparam("read_since", type_=Day)
-# An item that was blanked has no title; it is shown again once it is read again.
+# A blanked item has no title; it is shown again after the next read.
 IS_SHOWN: Final = sa.and_(_readers.read_on.is_not(None), _items.title != sa.literal("", sa.Unicode))
 HIDDEN_FROM_OTHERS: Final = (_items.title, _items.assignee_name, _items.state)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
@@ -35,12 +35,12 @@ _THESE: Final = (
     _readers.work_item_id.in_(_NUMBERS),
 )
 _KNOWN: Final[sa.Select[Any]] = sa.select(_readers.work_item_id, _readers.read_on).where(*_THESE)
-# In the statement, so that a right that comes into force meanwhile holds: nothing is remembered of this person then.
-_MAY_BE_KEPT: Final = (
+# In the statement, so that a restriction at the same moment takes effect: no reading of that person is stored.
+_MAY_BE_STORED: Final = (
     users.c.tenant_id == _TENANT,
     users.c.id == _USER,
     users.c.is_active == sa.true(),
-    not_stopped(users),
+    not_restricted(users),
 )
 _ADD: Final = InsertIfAbsent(
     work_item_readers,
@@ -56,27 +56,27 @@ _ADD: Final = InsertIfAbsent(
     .select_from(work_items)
     .join(users, users.c.tenant_id == _items.tenant_id)
     .where(
-        *_MAY_BE_KEPT,
+        *_MAY_BE_STORED,
         _items.tenant_id == _TENANT,
         _items.organization_id == _ORGANIZATION,
         _items.work_item_id.in_(_NUMBERS),
     ),
     finds_many=True,
 )
-_AGAIN: Final = (
+_UPDATE_DAY: Final = (
     work_item_readers.update()
     .where(
         *_THESE,
         _readers.read_on < _TODAY,
-        sa.exists().where(*_MAY_BE_KEPT),
+        sa.exists().where(*_MAY_BE_STORED),
     )
     .values(read_on=_TODAY)
 )
-_FORGET: Final = work_item_readers.delete().where(*_THESE)
+_REMOVE: Final = work_item_readers.delete().where(*_THESE)
 
 
 def shown(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """A column of the cache as the viewer may see it; the statement joins the item with `of_viewer`."""
+    """A column of a work item for the viewer; the statement joins the readers with `of_viewer`."""
     return sa.case((IS_SHOWN, column))
 
 
@@ -84,12 +84,12 @@ SHOWN: Final = tuple(shown(column).label(column.name) for column in HIDDEN_FROM_
 
 
 def read_since(now: dt.datetime) -> dt.date:
-    """The first day, in UTC, of a reading that still counts."""
+    """The first day, in UTC, of a valid reading."""
     return (now - SHOWN_FOR).date()
 
 
 def of_viewer(organization_id: sa.ColumnElement[Any], work_item_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Joins an item with the viewer's own reading of it, where that still counts; beside it stands the item itself."""
+    """Joins a work item with the viewer's valid reading of it."""
     return sa.and_(
         _readers.tenant_id == _TENANT,
         _readers.user_id == VIEWER,
@@ -99,23 +99,23 @@ def of_viewer(organization_id: sa.ColumnElement[Any], work_item_id: sa.ColumnEle
     )
 
 
-def keep(
+def add(
     tx: sa.Connection, tenant_id: int, user_id: int, organization_id: int, items: Iterable[int], *, today: dt.date
 ) -> None:
-    """Keeps that a person has read these items of the cache today: one write at most for each of them and day.
+    """Records that a person has read these items today, with at most one write for each item and day.
 
-    Nothing is kept of a person whose rights stop processing.
+    Nothing is recorded of a person whose data processing is restricted.
     """
-    wanted = set(items)
+    numbers = set(items)
     these = {"tenant": tenant_id, "user": user_id, "organization": organization_id, "today": today}
-    known = {row.work_item_id: row.read_on for row in tx.execute(_KNOWN, {**these, "items": sorted(wanted)})}
-    if new := sorted(wanted - known.keys()):
+    known = {row.work_item_id: row.read_on for row in tx.execute(_KNOWN, {**these, "items": sorted(numbers)})}
+    if new := sorted(numbers - known.keys()):
         _ADD.run_many(tx, {**these, "items": new})
     if again := sorted(item for item, day in known.items() if day < today):
-        tx.execute(_AGAIN, {**these, "items": again})
+        tx.execute(_UPDATE_DAY, {**these, "items": again})
 
 
-def forget(tx: sa.Connection, tenant_id: int, user_id: int, organization_id: int, items: Iterable[int]) -> None:
-    """Azure DevOps has refused these items to the person."""
+def remove(tx: sa.Connection, tenant_id: int, user_id: int, organization_id: int, items: Iterable[int]) -> None:
+    """Removes a person's readings, since Azure DevOps does not show them these items."""
     these = {"tenant": tenant_id, "user": user_id, "organization": organization_id}
-    tx.execute(_FORGET, {**these, "items": list(items)})
+    tx.execute(_REMOVE, {**these, "items": list(items)})

@@ -1,4 +1,4 @@
-"""The HTTP functions of work items: what is known of one, and a fresh look at many."""
+"""The HTTP functions of work items: read one, refresh many."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -19,8 +19,8 @@ from timers.azure_devops import LOOKUP_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError, WorkItemNotFound
 from timers.azure_devops.model import ORGANIZATION
 from timers.work_items import store as work_items_store
-from timers.work_items.look_routes import AZURE_DEVOPS
-from timers.work_items.lookup import is_fresh, look_up
+from timers.work_items.check_flow import AZURE_DEVOPS
+from timers.work_items.lookup_flow import is_fresh, look_up
 from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
 from timers.work_items.store import CachedWorkItem
 
@@ -37,31 +37,31 @@ _TAG: Final = "work items"
         path="work-items/{organization}/{id}",
         tag=_TAG,
         asks_azure_devops=True,
-        answers={200: Answer("The work item, as of `fetchedAt`", WorkItem)},
+        answers={200: Answer("The work item", WorkItem)},
         problems=merge_problems(AZURE_DEVOPS, NOT_FOUND, {404: ("work_item_not_found",)}),
     ),
 )
 def get_work_item(call: Call) -> Reply:
-    """What is known of a work item.
+    """Get a work item.
 
-    It is shown to those who have read it with their own X-AzureDevOps-Token in the last 30 days, whatever their role.
-    With the token it is looked up when you have not read it, or when the last look is more than a day ago; if Azure
-    DevOps then refuses it, it is not shown to you any more.
+    From the cache, for people who have read it with their own X-AzureDevOps-Token in the last 30 days, whatever
+    their role. With the token it is read from Azure DevOps again if you have not read it or the cached version is
+    older than a day; if Azure DevOps then refuses it, it is hidden from you.
     """
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
         organization, number = _organization(call, tx), _number(call)
         read = work_items_store.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
-    shown = None if read is None else read[0]
+    item = None if read is None else read[0]
     is_fresh_enough = read is not None and is_fresh(*read, call.now)
     if azure_devops.has_token(call) and organization.is_active and not is_fresh_enough:
-        shown = _fresh(call, organization, number, shown)
-    if shown is None:
+        item = _refresh(call, organization, number, item)
+    if item is None:
         raise NotFound(
-            "You have not read this work item in the last 30 days. Send your Azure DevOps token, or open it in the "
-            "TimeTracker extension."
+            "You have not opened this work item in the last 30 days. Open it in Azure DevOps, with the TimeTracker "
+            "extension, to see it here."
         )
-    return Reply.of(HTTPStatus.OK, WorkItem.of(shown, organization.name))
+    return Reply.of(HTTPStatus.OK, WorkItem.of(item, organization.name))
 
 
 @route(
@@ -74,19 +74,19 @@ def get_work_item(call: Call) -> Reply:
         body=RefreshWorkItems,
         asks_azure_devops=True,
         is_read=True,
-        answers={200: Answer("What Azure DevOps shows you", RefreshedWorkItems)},
+        answers={200: Answer("The work items", RefreshedWorkItems)},
         problems=merge_problems(
             AZURE_DEVOPS, {400: ("wrong_organization",), 404: ("work_item_not_found",), 422: ("azure_devops_rejected",)}
         ),
     ),
 )
 def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
-    """Look work items up in Azure DevOps.
+    """Read work items from Azure DevOps.
 
-    With your X-AzureDevOps-Token, which is used for this and kept nowhere. What is found is kept for reports, with the
-    day on which you read it; what is missing is not shown to you any more. To load all titles of a report, send the
-    numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, and then ask for the report again without the
-    token. What is `notAsked` then, Azure DevOps does not show you.
+    Needs your X-AzureDevOps-Token, which is used for this request only and never stored. The work items are cached
+    for reports, with the day on which you read them; missing ones are hidden from you. To load all titles of a
+    report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, then request the report
+    again without the token. Those that are still `notAsked` are not visible to you in Azure DevOps.
     """
     with call.transaction() as tx:
         tenant = call.caller.tenant
@@ -94,9 +94,9 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
         organization = organization_store.find(tx, tenant.id, body.organization)
     assert organization is not None, "it is active"  # noqa: S101 - an invariant of ours
     session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
-    found = look_up(call.app, call.caller, organization, body.ids, session)
-    missing = sorted(set(body.ids) - found.keys())
-    items = [WorkItem.of(found[number], organization.name) for number in dict.fromkeys(body.ids) if number in found]
+    shown = look_up(call.app, call.caller, organization, body.ids, session)
+    missing = sorted(set(body.ids) - shown.keys())
+    items = [WorkItem.of(shown[number], organization.name) for number in dict.fromkeys(body.ids) if number in shown]
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, RefreshedWorkItems(items=items, missing=missing))
 
@@ -104,33 +104,33 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
 def _organization(call: Call, tx: sa.Connection) -> Organization:
     """The organization in the path."""
     name = call.path("organization")
-    found = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
-    if found is None:
-        raise _no_such_item()
-    return found
+    organization = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
+    if organization is None:
+        raise _work_item_not_found()
+    return organization
 
 
 def _number(call: Call) -> int:
     """The work item's number in the path."""
     number = work_item_number(call.path("id"))
     if number is None:
-        raise _no_such_item()
+        raise _work_item_not_found()
     return number
 
 
-def _no_such_item() -> NotFound:
+def _work_item_not_found() -> NotFound:
     return NotFound("Your company's Azure DevOps organizations have no such work item.")
 
 
-def _fresh(call: Call, organization: Organization, number: int, known: CachedWorkItem | None) -> CachedWorkItem:
-    """The work item as it is now; as it was seen last when Azure DevOps does not tell, which is not a refusal of it."""
+def _refresh(call: Call, organization: Organization, number: int, cached: CachedWorkItem | None) -> CachedWorkItem:
+    """The current work item; the cached one if Azure DevOps does not respond."""
     try:
         session = azure_devops.open_session(call, LOOKUP_SECONDS, organization.name)
-        found = look_up(call.app, call.caller, organization, [number], session).get(number)
+        item = look_up(call.app, call.caller, organization, [number], session).get(number)
     except AzureDevOpsError:
-        if known is None:
+        if cached is None:
             raise
-        return known
-    if found is None:
+        return cached
+    if item is None:
         raise WorkItemNotFound
-    return found
+    return item

@@ -10,11 +10,11 @@ from timers.schemas import Organization, WorkItemId
 from timers.work_items.store import CachedWorkItem
 
 
-_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # as many as 2**31 has
+_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # of numbers below 2**31
 
 
 def work_item_number(text: str) -> int | None:
-    """A work item's number in a path; None for what is none."""
+    """A work item's number in a path; None for other text."""
     return int(text) if _DIGITS.match(text) and 1 <= int(text) < 2**31 else None
 
 
@@ -49,4 +49,4 @@ class RefreshWorkItems(WireModel):
 
 class RefreshedWorkItems(WireModel):
     items: list[WorkItem]
-    missing: list[int] = Field(description="those that are not there, or that you may not see")
+    missing: list[int] = Field(description="numbers that do not exist, or that you may not see")

@@ -1,4 +1,4 @@
-"""The work items of a tenant's organizations as Azure DevOps last showed them, kept for reports."""
+"""The cache of work items, as Azure DevOps last showed them; for reports."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ _REFRESH: Final = (
     .where(
         *_ORGANIZATION,
         _items.work_item_id == bindparam("item"),
-        _items.fetched_at <= bindparam("new_fetched_at", type_=_items.fetched_at.type),  # the newest look stays
+        _items.fetched_at <= bindparam("new_fetched_at", type_=_items.fetched_at.type),  # the newest read stays
     )
     .values(
         type=bindparam("new_type"),
@@ -73,15 +73,15 @@ _ADD = InsertIfAbsent(
 def find_shown(
     tx: sa.Connection, tenant_id: int, user_id: int, organization_id: int, number: int, *, now: dt.datetime
 ) -> tuple[CachedWorkItem, dt.date] | None:
-    """The work item as it is known, and the day on which the person read it; None where it is not shown to them."""
+    """The cached work item and the day on which the person read it; None if it is not shown to them."""
     this = {"tenant": tenant_id, "viewer": user_id, "organization": organization_id, "item": number}
     row = tx.execute(_FIND_SHOWN, {**this, "read_since": read_since(now)}).first()
     return None if row is None else (CachedWorkItem(*row[:-1]), row.read_on)
 
 
 def save(tx: sa.Connection, tenant_id: int, organization: Organization, items: Iterable[CachedWorkItem]) -> None:
-    """Keeps what Azure DevOps showed, all at once; where a later look is kept already, that stays."""
-    items = sorted(items, key=lambda each: each.id)  # in one order, so that two at once do not block each other
+    """Stores work items; where a newer version is stored already, that stays."""
+    items = sorted(items, key=lambda each: each.id)  # in one order, so that two transactions do not deadlock
     these = {"tenant": tenant_id, "organization": organization.id, "ids": [item.id for item in items]}
     known = set(tx.scalars(_KNOWN, these))
     of = {

@@ -1,1 +1,1 @@
-"""The write-back: the hours of entries, brought to Completed Work once."""
+"""The write-back: adds the hours of entries to Completed Work in Azure DevOps, once."""

@@ -1,4 +1,4 @@
-"""Puts writes on record that landed and that a restored database had forgotten."""
+"""Records writes that landed before a restore and are missing in the restored database."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import write_back_attempts, write_back_items
-from timers.write_back.item_store import ITEM_HELD, MINE, PIN, Item, Turn, item_of
-from timers.write_back.model import Attempt
+from timers.write_back.item_store import ADD_ATTEMPT, CLAIMED, ITEM_FOR_UPDATE, Claim, ClaimedItem, to_item
+from timers.write_back.model import Attempt, AttemptState
 
 
 _items, _attempts = write_back_items.c, write_back_attempts.c
@@ -19,7 +19,7 @@ _KNOWN: Final = sa.select(_attempts.number, _attempts.revision, _attempts.state)
 )
 _ADOPT: Final = (
     write_back_items.update()
-    .where(*MINE)
+    .where(*CLAIMED)
     .values(
         written=bindparam("new_written", type_=_items.written.type),
         lowest=bindparam("new_lowest", type_=_items.lowest.type),
@@ -34,28 +34,30 @@ _ADOPT: Final = (
 )
 
 
-def adopt(tx: sa.Connection, turn: Turn, found: Iterable[Attempt], *, epoch: int, now: dt.datetime) -> Item | None:
-    """Counts writes that landed and are not known by their revision, and notes that the item was looked through.
+def adopt(
+    tx: sa.Connection, claim: Claim, attempts: Iterable[Attempt], *, epoch: int, now: dt.datetime
+) -> ClaimedItem | None:
+    """Adds landed attempts with unknown revisions to the item's balance, and marks its history as checked.
 
-    Returns None when it is not this turn any more.
+    Returns None when the claim is lost.
     """
-    row = tx.execute(ITEM_HELD, turn.mine).first()
+    row = tx.execute(ITEM_FOR_UPDATE, claim.key).first()
     if row is None:
         return None
-    known = tx.execute(_KNOWN, {"tenant": turn.tenant_id, "item": row.id}).all()
-    landed = {each.revision for each in known if each.state == "landed"}
+    known = tx.execute(_KNOWN, {"tenant": claim.tenant_id, "item": row.id}).all()
+    landed = {each.revision for each in known if each.state == AttemptState.LANDED.value}
     taken, last = {each.number for each in known}, row.last_attempt
-    balance, revision, seen = item_of(row).balance, row.last_revision, row.last_seen
-    for each in found:
+    balance, revision, seen = to_item(row).balance, row.last_revision, row.last_seen
+    for each in attempts:
         if each.revision in landed:
             continue
         number = each.number if each.number not in taken else max(last, *taken) + 1
         attempt = replace(each, number=number)
-        PIN.run(tx, _values(turn, row.id, attempt, now))
-        balance = balance.landed(attempt, attempt.moves)
+        ADD_ATTEMPT.run(tx, _values(claim, row.id, attempt, now))
+        balance = balance.after(attempt, attempt.difference)
         revision, seen, last = attempt.revision + 1, attempt.after, max(last, number)
         taken.add(number)
-    short = balance.missing
+    short = balance.short
     values = {
         "new_written": balance.written,
         "new_lowest": balance.lowest,
@@ -67,13 +69,13 @@ def adopt(tx: sa.Connection, turn: Turn, found: Iterable[Attempt], *, epoch: int
         "epoch": epoch,
         "now": now,
     }
-    tx.execute(_ADOPT, {**turn.mine, **values})
-    return item_of(tx.execute(ITEM_HELD, turn.mine).one())
+    tx.execute(_ADOPT, {**claim.key, **values})
+    return to_item(tx.execute(ITEM_FOR_UPDATE, claim.key).one())
 
 
-def _values(turn: Turn, item_id: int, attempt: Attempt, now: dt.datetime) -> dict[str, Any]:
+def _values(claim: Claim, item_id: int, attempt: Attempt, now: dt.datetime) -> dict[str, Any]:
     return {
-        "tenant_id": turn.tenant_id,
+        "tenant_id": claim.tenant_id,
         "item_id": item_id,
         "number": attempt.number,
         "revision": attempt.revision,
@@ -83,6 +85,6 @@ def _values(turn: Turn, item_id: int, attempt: Attempt, now: dt.datetime) -> dic
         "remaining_after": None,
         "short_after": attempt.short_after,
         "batch": attempt.batch,
-        "state": "landed",
+        "state": AttemptState.LANDED.value,
         "created_at": now,
     }

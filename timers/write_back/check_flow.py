@@ -1,4 +1,4 @@
-"""Looks through a work item's history for writes of ours that a restored database has forgotten."""
+"""Finds attempts in a work item's history that are missing in a restored database."""
 
 import datetime as dt
 import re
@@ -9,73 +9,74 @@ from typing import Final
 from shared.restore.model import Installation
 from timers.azure_devops.client import AzureDevOpsSession
 from timers.azure_devops.model import Update
-from timers.write_back.item_store import Item, Turn
+from timers.write_back.item_store import Claim, ClaimedItem
 from timers.write_back.model import Attempt, to_places
 
 
-_MOST: Final = 200  # updates that are read at either end of a history
-_CLOCKS_DIFFER: Final = dt.timedelta(minutes=10)  # Azure DevOps' and ours
-# Whoever enters again what was lost does so by then; items that are new later have nothing that was forgotten.
-_LOOKED_FOR: Final = dt.timedelta(days=30)
+_MAX_UPDATES: Final = 200  # read at each end of a history
+_MAX_SKEW: Final = dt.timedelta(minutes=10)  # between the clock of Azure DevOps and ours
+# People enter lost time again within this time; items that are new later were not written before the restore.
+_CHECK_NEW_ITEMS_FOR: Final = dt.timedelta(days=30)
 _ZERO: Final = Decimal(0)
 
 
 class NotVerified(Exception):
-    """The history is too long to tell whether it has writes that nobody here knows of."""
+    """The history is too long to tell whether it has unknown attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The history of one work item, as the next caller's token shows it."""
+    """The history of one work item, read with the caller's token."""
 
-    azure: AzureDevOpsSession
-    turn: Turn
+    session: AzureDevOpsSession
+    claim: Claim
     installation: Installation
 
-    def forgotten(self, item: Item) -> list[Attempt]:
-        """The writes with the item's mark after the newest one that is known, as attempts that have landed.
+    def find_missing_attempts(self, item: ClaimedItem) -> list[Attempt]:
+        """Updates with the item's mark after the newest known attempt, as landed attempts.
 
         Raises:
-            NotVerified: there are more than 200 updates, and those of the time that was lost are not all among the
-                newest 200 either.
+            NotVerified: there are more than 200 updates, and the newest 200 do not cover the lost time.
             AzureDevOpsError: it cannot be read now.
         """
-        number, known = self.turn.place.number, item.last_revision or 0
-        updates, is_whole = self.azure.updates(number, skip=known, most=_MOST)
+        number, known = self.claim.item.number, item.last_revision or 0
+        updates, is_whole = self.session.updates(number, skip=known, most=_MAX_UPDATES)
         if not is_whole:
             updates = [*updates, *self._newest(item, max(known, updates[-1].rev if updates else 0))]
-        mark = re.compile(rf"\({self.turn.public_id.hex}-(\d{{1,9}})\)")
-        seen = {update.rev: update for update in updates if update.rev > known}
-        found = ((mark.search(update.history or ""), update) for _, update in sorted(seen.items()))
-        return [_landed(int(match[1]), update) for match, update in found if match is not None]
+        mark = re.compile(rf"\({self.claim.public_id.hex}-(\d{{1,9}})\)")
+        after_known = {update.rev: update for update in updates if update.rev > known}
+        matches = ((mark.search(update.history or ""), update) for _, update in sorted(after_known.items()))
+        return [_to_attempt(int(match[1]), update) for match, update in matches if match is not None]
 
-    def _newest(self, item: Item, read_to: int) -> list[Update]:
-        """The last updates, where they reach back to what is read already or to before what was lost."""
+    def _newest(self, item: ClaimedItem, read_to: int) -> list[Update]:
+        """The newest updates, if they reach back to those already read, or to before the lost time."""
         restored_to = self.installation.restored_to
-        number = self.turn.place.number
-        skip = max(0, self.azure.work_item(number).rev - _MOST)  # each revision has an update at least
-        updates, is_whole = self.azure.updates(number, skip=skip, most=2 * _MOST)  # links have updates of their own
+        number = self.claim.item.number
+        skip = max(0, self.session.work_item(number).rev - _MAX_UPDATES)  # every revision has at least one update
+        updates, is_whole = self.session.updates(
+            number, skip=skip, most=2 * _MAX_UPDATES
+        )  # links have updates of their own
         if not is_whole or not updates:
             raise NotVerified
         oldest = updates[0]
         if oldest.rev <= read_to + 1:
             return updates
-        is_of_last_restore = item.checked_epoch == self.installation.at.epoch - 1
+        is_of_last_restore = item.checked_epoch == self.installation.mark.epoch - 1
         if not is_of_last_restore or restored_to is None or oldest.changed_at is None:
             raise NotVerified
-        if oldest.changed_at > restored_to - _CLOCKS_DIFFER:
+        if oldest.changed_at > restored_to - _MAX_SKEW:
             raise NotVerified
         return updates
 
 
-def first_epoch(installation: Installation, now: dt.datetime) -> int:
-    """Up to which epoch the history of an item that is new here needs no look: it may be new by the restore."""
-    epoch, accepted_at = installation.at.epoch, installation.accepted_at
-    if epoch == 0 or accepted_at is None or now - accepted_at > _LOOKED_FOR:
+def epoch_of_new_item(installation: Installation, now: dt.datetime) -> int:
+    """The epoch up to which a new item's history is checked: after a restore it may be new only in the database."""
+    epoch, accepted_at = installation.mark.epoch, installation.accepted_at
+    if epoch == 0 or accepted_at is None or now - accepted_at > _CHECK_NEW_ITEMS_FOR:
         return epoch
     return epoch - 1
 
 
-def _landed(number: int, update: Update) -> Attempt:
+def _to_attempt(number: int, update: Update) -> Attempt:
     before, after = (to_places(hours or _ZERO) for hours in (update.hours_before, update.hours_after))
     return Attempt(number, update.rev - 1, before, after, short_after=_ZERO, batch=0)

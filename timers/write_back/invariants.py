@@ -1,10 +1,11 @@
-"""What must always be true of the write-back ledger, as queries that find what breaks it."""
+"""Invariants of the write-back, as queries that find violations."""
 
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from shared.db.schema import projects, time_entries, write_back_attempts, write_back_changes, write_back_items
+from timers.write_back.model import AttemptState
 
 
 _c, _i, _a, _e = write_back_changes.c, write_back_items.c, write_back_attempts.c, time_entries.c
@@ -25,7 +26,7 @@ _targeted = (
 )
 _landed = (
     sa.select(sa.func.coalesce(sa.func.sum(sa.type_coerce(_a.hours_after - _a.hours_before, sa.Numeric)), 0))
-    .where(_a.tenant_id == _i.tenant_id, _a.item_id == _i.id, _a.state == "landed")
+    .where(_a.tenant_id == _i.tenant_id, _a.item_id == _i.id, _a.state == AttemptState.LANDED.value)
     .scalar_subquery()
 )
 _NOTHING: Final = sa.literal_column("0", sa.Numeric)

@@ -1,4 +1,4 @@
-"""Reads a work item's side of the write-back: its organization, where it stands, and time that does not count."""
+"""Reads the write-back of a work item: its progress, its balance, and the time of entries that do not count."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import projects, time_entries, write_back_changes, write_back_items
 from shared.tenancy import organization_store
-from timers.write_back.item_store import Place
+from timers.write_back.item_store import WorkItemRef
 from timers.write_back.model import Balance, Change, WriteBack
 
 
@@ -19,7 +19,7 @@ _ITEM: Final[sa.Select[Any]] = sa.select(write_back_items).where(
     _items.organization_id == bindparam("organization"),
     _items.work_item_id == bindparam("number"),
 )
-_WAITING: Final[sa.Select[Any]] = sa.select(
+_PENDING: Final[sa.Select[Any]] = sa.select(
     sa.func.count().label("changes"),
     sa.func.coalesce(sa.func.sum(_changes.delta_ms, type_=sa.BigInteger), 0).label("ms"),
 ).where(
@@ -44,11 +44,11 @@ _NOT_COUNTED: Final[sa.Select[Any]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A work item in the write-back. `target_ms` has what waits too; `last_seen` is from the newest write."""
+class Summary:
+    """The write-back of a work item. `target_ms` includes pending changes; `last_seen` is from the newest write."""
 
-    place: Place
-    newest: Change | None  # stands for all that wait, else for the last ones; None where nothing was to be written
+    item: WorkItemRef
+    newest: Change | None  # represents the pending changes, else the last ones; None without any change
     target_ms: int
     balance: Balance
     last_seen: Decimal | None
@@ -56,21 +56,21 @@ class Page:
     uncounted_ms: int
 
 
-def find_place(tx: sa.Connection, tenant_id: int, organization: str, number: int) -> Place | None:
-    """A work item by the name of its organization; None for one that is not the tenant's."""
-    found = organization_store.find(tx, tenant_id, organization)
-    return None if found is None else Place(found.id, found.name, found.is_active, number)
+def find_work_item(tx: sa.Connection, tenant_id: int, organization: str, number: int) -> WorkItemRef | None:
+    """A work item by its organization's name; None for an organization that is not the tenant's."""
+    known = organization_store.find(tx, tenant_id, organization)
+    return None if known is None else WorkItemRef(known.id, known.name, known.is_active, number)
 
 
-def read(tx: sa.Connection, tenant_id: int, place: Place) -> Page:
-    where = {"tenant": tenant_id, "organization": place.organization_id, "number": place.number}
-    row, waiting = tx.execute(_ITEM, where).first(), tx.execute(_WAITING, where).one()
-    uncounted = tx.execute(_NOT_COUNTED, where).one()
+def read(tx: sa.Connection, tenant_id: int, item: WorkItemRef) -> Summary:
+    key = {"tenant": tenant_id, "organization": item.organization_id, "number": item.number}
+    row, pending = tx.execute(_ITEM, key).first(), tx.execute(_PENDING, key).one()
+    uncounted = tx.execute(_NOT_COUNTED, key).one()
     balance = Balance(0, Decimal(0), Decimal(0)) if row is None else Balance(row.target_ms, row.written, row.lowest)
-    return Page(
-        place=place,
-        newest=_newest(place, row, balance, waits=waiting.changes > 0),
-        target_ms=balance.target_ms + int(waiting.ms),
+    return Summary(
+        item=item,
+        newest=_newest(item, row, balance, is_pending=pending.changes > 0),
+        target_ms=balance.target_ms + int(pending.ms),
         balance=balance,
         last_seen=None if row is None else row.last_seen,
         uncounted_entries=uncounted.entries,
@@ -78,15 +78,15 @@ def read(tx: sa.Connection, tenant_id: int, place: Place) -> Page:
     )
 
 
-def _newest(place: Place, row: Any, balance: Balance, *, waits: bool) -> Change | None:  # noqa: ANN401 - a row, or None
-    item = (place.organization_id, place.number)
+def _newest(item: WorkItemRef, row: Any, balance: Balance, *, is_pending: bool) -> Change | None:  # noqa: ANN401 - a row, or None
+    key = (item.organization_id, item.number)
     if row is None:
-        return Change(item, -1, None, place.is_active, None, None, None, None, None) if waits else None
+        return Change(key, -1, None, item.is_active, None, None, None, None, None) if is_pending else None
     return Change(
-        item=item,
-        delta_ms=-1,  # what is missing is told of the item, whichever change met it
-        batch=None if waits else row.last_batch,
-        is_active=place.is_active,
+        item=key,
+        delta_ms=-1,  # so that short hours of the item are shown, whichever change they are of
+        batch=None if is_pending else row.last_batch,
+        is_active=item.is_active,
         state=WriteBack(row.state),
         reason=row.reason,
         settled_batch=row.settled_batch,

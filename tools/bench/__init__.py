@@ -1,1 +1,1 @@
-"""Measures what the product costs, against the aims of docs/performance.md, a baseline and a peer."""
+"""Benchmarks of the product against the aims of docs/performance.md, a baseline and a peer."""

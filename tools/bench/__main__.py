@@ -1,4 +1,4 @@
-"""The command: runs the parts asked for, shows what they found, and writes it into docs/performance.md on request."""
+"""The command `scripts/bench`: runs parts, shows their results, and writes them into docs/performance.md."""
 
 import contextlib
 import sys
@@ -10,21 +10,21 @@ import typer
 from rich.console import Console
 
 from devcloud import postgres, signals
-from devcloud.postgres import NoPostgres
-from devcloud.run import NotStarted
+from devcloud.postgres import PostgresUnavailable
+from devcloud.run import StartFailed
 from tools.bench.bench import Bench
-from tools.bench.data.directory import directory
+from tools.bench.data.directory import start_directory
 from tools.bench.data.engines import Engine, postgresql, sqlite
 from tools.bench.load import peer_server
 from tools.bench.load.processes import PROJECT, HostDied
 from tools.bench.load.rounds import LoadFailed
-from tools.bench.page import Found, replaced
+from tools.bench.page import PartResult, replace_part
 from tools.bench.parts import closing, months, peer, start_stop, starts, webhooks
 
 
 PAGE: Final = PROJECT / "docs" / "performance.md"
 FOLDER: Final = PROJECT / ".data" / "bench"
-PARTS: Final[dict[str, Callable[[Bench], Found]]] = {
+PARTS: Final[dict[str, Callable[[Bench], PartResult]]] = {
     "start-stop": start_stop.run,
     "peer": peer.run,
     "months": months.run,
@@ -51,54 +51,54 @@ def main(
     """Measure speed against the published aims, beside a baseline and another product."""
     chosen = [name for name in PARTS if name in (parts or PARTS)]
     if unknown := set(parts or ()) - PARTS.keys():
-        raise typer.BadParameter(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        raise typer.BadParameter(f"unknown part: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     if write and quick:
-        raise typer.BadParameter("a smoke test is no measurement", param_hint="--write")
+        raise typer.BadParameter("a smoke test is not a measurement", param_hint="--write")
     if quick:
         seconds, rounds, entries = 0.7, 2, 20_000
     console = Console()
     if not console.is_terminal:
         console.width = 150
     try:
-        for name, found, text in _measured(chosen, rounds, seconds, entries, console):
-            for table in found.tables:
+        for name, result, text in _measure(chosen, rounds, seconds, entries, console):
+            for table in result.tables:
                 table.show(console)
-            console.print("\n".join(found.verdicts), markup=False)
+            console.print("\n".join(result.verdicts), markup=False)
             if write:
-                PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
-    except (LoadFailed, HostDied, NotStarted) as error:
+                PAGE.write_text(replace_part(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+    except (LoadFailed, HostDied, StartFailed) as error:
         console.print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from None
 
 
-def _measured(
+def _measure(
     chosen: list[str], rounds: int, seconds: float, entries: int, console: Console
-) -> Iterator[tuple[str, Found, str]]:
-    """Each part, what it found, and the text of that for the page."""
+) -> Iterator[tuple[str, PartResult, str]]:
+    """Runs each part; yields its name, its result and its text for the page."""
     if "peer" in chosen:
         peer_server.install()
-    with _engines(FOLDER, console) as engines, directory() as issuing, console.status("starting") as status:
+    with _start_engines(FOLDER, console) as engines, start_directory() as entra, console.status("starting") as status:
 
         def show(step: str, done: float) -> None:
             status.update(f"{step}: {done:.0%}")
 
-        bench = Bench(issuing, FOLDER, engines, rounds, seconds, entries, show)
+        bench = Bench(entra, FOLDER, engines, rounds, seconds, entries, show)
         for name in chosen:
-            found = PARTS[name](bench)
+            result = PARTS[name](bench)
             yield (
                 name,
-                found,
-                found.markdown(" ".join(["scripts/bench", *sys.argv[1:]]), [each.version for each in engines]),
+                result,
+                result.markdown(" ".join(["scripts/bench", *sys.argv[1:]]), [each.version for each in engines]),
             )
 
 
 @contextlib.contextmanager
-def _engines(folder: Path, console: Console) -> Iterator[list[Engine]]:
-    """SQLite, and PostgreSQL where there is a server; the reason is shown where there is none."""
+def _start_engines(folder: Path, console: Console) -> Iterator[list[Engine]]:
+    """SQLite, and PostgreSQL if a server can run; otherwise the reason is shown."""
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(postgres.kept(folder / "postgres"))
-        except NoPostgres as error:
+            server = stack.enter_context(postgres.persistent_server(folder / "postgres"))
+        except PostgresUnavailable as error:
             console.print(f"PostgreSQL is not measured: {error}", markup=False)
             yield [sqlite(folder)]
         else:

@@ -1,4 +1,4 @@
-"""What every part is given: where it runs, on which engines, how often, how long and on how much data."""
+"""The settings of a benchmark: folder, engines, rounds, length and amount of data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tools.bench.data.engines import Engine
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """`seconds` is the length of a round; `progress` is told a step and how much of it is done, from 0 to 1."""
+    """`seconds` is the length of a round; `progress` gets a step and its progress from 0 to 1."""
 
     directory: Directory
     folder: Path

@@ -1,6 +1,6 @@
-"""What a part found: its tables and a sentence on each aim, shown on the terminal and written into docs/performance.md.
+"""The result of a part: tables and a verdict per aim, for the terminal and for docs/performance.md.
 
-A part stands there between `<!-- measured: name -->` and `<!-- end -->`; what is around it is written by hand.
+There, a part is between `<!-- measured: name -->` and `<!-- end -->`; the text around it is handwritten.
 """
 
 import os
@@ -15,36 +15,36 @@ from tools.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a part found."""
+class PartResult:
+    """The tables and verdicts of a part."""
 
     tables: Sequence[Table]
     verdicts: list[str] = field(default_factory=list)
 
     def markdown(self, command: str, engines: Sequence[str]) -> str:
-        run = f"Measured on {clock.now():%Y-%m-%d} by `{command}`, on {machine(engines)}."
-        return "\n\n".join([run, *(each.markdown() for each in self.tables), "\n".join(self.verdicts)])
+        header = f"Measured on {clock.now():%Y-%m-%d} by `{command}`, on {describe_machine(engines)}."
+        return "\n\n".join([header, *(each.markdown() for each in self.tables), "\n".join(self.verdicts)])
 
 
-def aim(what: str, value: float, most: float, unit: str) -> str:
-    """Whether an aim is met, in plain words."""
-    return f"{what} {value:.2f}{unit}; the aim is {most:g} at most: {'met' if value <= most else '**missed**'}."
+def build_verdict(subject: str, value: float, limit: float, unit: str) -> str:
+    """A sentence with the value, the aim and the verdict."""
+    return f"{subject} {value:.2f}{unit}; the aim is {limit:g} at most: {'met' if value <= limit else '**missed**'}."
 
 
-def machine(engines: Sequence[str]) -> str:
-    """Cores, how busy they were, and the versions that matter; no names and no paths."""
+def describe_machine(engines: Sequence[str]) -> str:
+    """Cores, load and versions, without names and paths."""
     cores = f"{os.cpu_count()} cores ({platform.machine()}), load average {os.getloadavg()[1]:.1f}"
     packages = (f"{name} {version(name)}" for name in ("azure-functions-runtime", "SQLAlchemy", "pydantic"))
     return ", ".join([cores, f"Python {platform.python_version()}", *engines, *packages])
 
 
-def replaced(page: str, name: str, text: str) -> str:
-    """The page with another text for that part.
+def replace_part(page: str, name: str, text: str) -> str:
+    """The page with a new text of one part.
 
     Raises:
-        KeyError: the page has no such part.
+        KeyError: the page does not have the part.
     """
     part = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not part.search(page):
         raise KeyError(name)
-    return part.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
+    return part.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page)

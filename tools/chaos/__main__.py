@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from devcloud.postgres import NoPostgres
-from devcloud.run import NotStarted as NotMigrated
+from devcloud.postgres import PostgresUnavailable
+from devcloud.run import StartFailed as NotMigrated
 from devcloud.signals import end_in_order
 from shared import clock
 from tools.chaos import report
@@ -103,7 +103,7 @@ def _run_and_show(options: ChaosOptions, console: Console) -> ChaosResult:
 
         try:
             result = run(options, show)
-        except (RunInconclusive, FleetNotReady, ProcessNotStarted, NotMigrated, NoPostgres) as error:
+        except (RunInconclusive, FleetNotReady, ProcessNotStarted, NotMigrated, PostgresUnavailable) as error:
             console.print(f"chaos: {error}", style="bold red", markup=False)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:

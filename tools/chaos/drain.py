@@ -12,14 +12,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.metering.jobs import send_all
 from billing.trials.jobs import end_all_trials
 from function_app import INVARIANTS
 from shared import clock
 from shared.app import App, build
 from shared.db.schema import timer_log, usage_events, users, write_back_changes, write_back_items
-from shared.health.jobs import DataUnsound, check_all
+from shared.health.jobs import InvariantsViolated, check_all
 from shared.jobs import JobFailed
 from shared.settings import Settings
 from timers.forgotten.jobs import stop_all_forgotten
@@ -64,7 +64,7 @@ _JOBS: Final[Mapping[str, Callable[[App], object]]] = {
     "end_trials": end_all_trials,
     "stop_forgotten_timers": stop_all_forgotten,
     "reconcile_subscriptions": reconcile_all,
-    "close_months": close_all_owed,
+    "close_months": close_all_ended,
     "send_usage": send_all,
     "check_invariants": partial(check_all, invariants=INVARIANTS),
 }
@@ -114,7 +114,7 @@ def _wait_for_webhooks(cloud: Cloud) -> None:
 
 def _has_open_changes(cloud: Cloud) -> bool:
     """Whether the Marketplace has changes that it accepts after a time."""
-    with cloud.marketplace.operations.looking() as state:
+    with cloud.marketplace.operations.reading() as state:
         return any(each.status == "InProgress" and each.due < math.inf for each in state.operations.values())
 
 
@@ -160,7 +160,7 @@ def _run_jobs(app: App) -> list[str]:
 def _run_job(job: Callable[[App], object], app: App) -> bool:
     try:
         job(app)
-    except (JobFailed, DataUnsound):
+    except (JobFailed, InvariantsViolated):
         return False
     return True
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from devcloud.emulators.entra.people import newcomers
+from devcloud.emulators.entra.people import temporary_people
 from shared.db.statements import limit_statements
 from tools.chaos.checks.all import CheckResult, check_run
 from tools.chaos.checks.violation import Violation
@@ -114,7 +114,7 @@ def run_until_drained(result: ChaosResult, show: Show) -> Iterator[DrainedRun]:
     rng = random.Random(f"{options.seed}:directories")  # noqa: S311 - repeatable, no secret
     tids = new_directory_ids(rng, options.tenants)
     with ExitStack() as stack:
-        stack.enter_context(newcomers())
+        stack.enter_context(temporary_people())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=options.folder)))
         cloud = stack.enter_context(
             start_cloud(folder, database_name=options.database, workers_count=options.workers, internal=tids)

@@ -1,120 +1,159 @@
-"""Writes docs/api.md from the OpenAPI document that the app serves."""
+"""Generates docs/api.md: the guide in api_guide.md, then the operations and shapes of the OpenAPI document."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-
-_REFUSALS: Final = ("application/problem+json", "text/html")
-_METHODS: Final = ("get", "post", "put", "patch", "delete")
-_INTRO: Final = """\
-# The HTTP API
-
-<!-- Made by scripts/docs from GET /api/openapi.json; change the operations in the code, not this page. -->
-
-Base path `/api`. JSON in camelCase. Times are RFC 3339 UTC, durations whole milliseconds (`…Ms`), months `YYYY-MM`,
-ids opaque strings. Every call but those marked *anyone* carries `Authorization: Bearer <access token>`; every answer
-carries `Cache-Control: no-store` and `X-Request-Id`. Errors are RFC 9457 problem documents: branch on `code`.
-
-`POST` takes an `Idempotency-Key`, except where it only looks things up: repeat the request with the same key and you
-get the first answer, for 48 hours, however often and in whatever order the repeats arrive. A conflict (409) is kept for
-its key too. A key counts for one person and one operation: take a fresh one, such as a UUID, for each thing that is to
-be done.
-"""
+from shared.http.operation import JSON, IfMatch, Operation
+from shared.http.wire import NoFields, WireModel
+from shared.permissions import Access
 
 
-def render(document: dict[str, Any]) -> str:
+GUIDE: Final = Path(__file__).with_name("api_guide.md")
+_PAGING: Final = {"after", "pageSize"}
+_CSV: Final = {"separator", "decimal", "profile"}
+_ACCESS: Final = {
+    Access.ANYONE: "public",
+    Access.TOKEN: "token",
+    Access.USER: "user",
+    Access.ADMIN: "admin",
+    Access.SUPER_ADMIN: "super admin",
+}
+_LIMITS: Final = {"minimum": "≥", "maximum": "≤", "maxLength": "length ≤"}
+Json = dict[str, Any]
+
+
+def render(document: Json, operations: Mapping[str, Operation]) -> str:
     """The page, in Markdown."""
-    return "\n".join([_INTRO, *_index(document), *_operations(document), *_shapes(document)]) + "\n"
+    parts = ["## Operations", "", *_operations(document, operations), *_shapes(document)]
+    return "\n".join([GUIDE.read_text(encoding="utf-8"), *parts]) + "\n"
 
 
-def _each(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in document["paths"].items():
-        for method in _METHODS:
-            if method in methods:
-                yield method.upper(), path, methods[method]
-
-
-def _index(document: dict[str, Any]) -> Iterator[str]:
-    yield "| call | does |"
-    yield "| --- | --- |"
-    for method, path, operation in _each(document):
-        yield f"| [`{method} {path}`](#{operation['operationId']}) | {operation['summary']} |"
-    yield ""
-
-
-def _operations(document: dict[str, Any]) -> Iterator[str]:
-    for method, path, operation in _each(document):
-        yield f'<a id="{operation["operationId"]}"></a>'
-        yield ""
-        yield f"## {operation['summary']}"
-        yield ""
-        who = "" if operation["security"] else " · *anyone*"
-        deprecated = " · *deprecated*" if operation.get("deprecated") else ""
-        yield f"`{method} {path}`{who}{deprecated}"
-        yield ""
-        if "description" in operation:
-            yield operation["description"]
+def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator[str]:
+    by_tag: dict[str, list[tuple[Operation, Json]]] = {}
+    for path in document["paths"].values():
+        for described in path.values():
+            operation = operations[described["operationId"]]
+            by_tag.setdefault(operation.tag, []).append((operation, described))
+    for tag, entries in sorted(by_tag.items()):
+        calls = (f"[`{operation.method} /api/{operation.path}`](#{operation.id})" for operation, _ in entries)
+        yield f"- {_title(tag)}: {', '.join(calls)}"
+    for tag, entries in sorted(by_tag.items()):
+        yield from ("", f"### {_title(tag)}", "")
+        shared = _shared_parameters([described for _, described in entries])
+        if shared:
+            yield "Query parameters of all these operations:"
             yield ""
-        yield from _inputs(operation)
-        yield from _answers(operation)
+            yield from map(_parameter, shared)
+            yield ""
+        for operation, described in entries:
+            yield from _operation(operation, described, shared)
 
 
-def _inputs(operation: dict[str, Any]) -> Iterator[str]:
-    if "requestBody" in operation:
-        yield f"Body: {', '.join(_shape(*each) for each in operation['requestBody']['content'].items())}"
+def _title(tag: str) -> str:
+    return tag.replace("-", " ").capitalize()
+
+
+def _operation(operation: Operation, described: Json, shared: list[Json]) -> Iterator[str]:
+    yield f'<a id="{operation.id}"></a>'
+    yield ""
+    yield f"#### {described['summary']}"
+    yield ""
+    queries = [each for each in described["parameters"] if each["in"] == "query"]
+    yield f"`{operation.method} /api/{operation.path}` · {' · '.join(_marks(operation, queries))}"
+    yield ""
+    if "description" in described:
+        yield described["description"]
         yield ""
-    queries = [each for each in operation["parameters"] if each["in"] == "query"]
-    if queries:
-        yield "| parameter | type | |"
-        yield "| --- | --- | --- |"
-        for each in queries:
-            needed = "required" if each["required"] else ""
-            about = each["schema"].get("description", "")
-            yield f"| `{each['name']}` | {_type(each['schema'])} | {'; '.join(filter(None, (needed, about)))} |"
-        yield ""
-
-
-def _answers(operation: dict[str, Any]) -> Iterator[str]:
-    yield "| answer | |"
-    yield "| --- | --- |"
-    for status, answer in operation["responses"].items():
-        content = answer.get("content", {})
-        refused = _REFUSALS if status >= "400" else ()
-        shapes = ", ".join(_shape(media, each) for media, each in content.items() if media not in refused)
-        yield f"| {status} | {answer['description']}{f': {shapes}' if shapes else ''} |"
+    common = _PAGING | (_CSV if _takes_csv(queries) else set())
+    own = [each for each in queries if each["name"] not in common and each not in shared]
+    yield from map(_parameter, own)
+    if operation.body is not None and operation.body is not NoFields:
+        yield f"- Body: {_model(operation.body)}"
+    for status, answer in operation.answers.items():
+        shapes = [] if answer.model is None else [_model(answer.model)]
+        shapes += [f"`{media}`" for media in answer.media if media != JSON]
+        yield f"- {status}: {', '.join([answer.description, *shapes])}"
+    if operation.problems and not operation.for_browser:
+        errors = (f"{status} {_codes(codes)}" for status, codes in sorted(operation.problems.items()))
+        yield f"- Errors: {'; '.join(errors)}"
     yield ""
 
 
-def _shape(media: str, content: dict[str, Any]) -> str:
-    return f"{_type(content['schema'])}{'' if media == 'application/json' else f' as `{media}`'}"
+def _marks(operation: Operation, queries: list[Json]) -> Iterator[str]:
+    permission = operation.permission
+    own = "" if permission.everyone is None else f" (own data; {_ACCESS[permission.everyone]}: all)"
+    yield _ACCESS[permission.access] + own
+    if operation.if_match is not None:
+        yield "If-Match" + (" required" if operation.if_match is IfMatch.REQUIRED else "")
+    if operation.asks_azure_devops:
+        yield "Azure DevOps token"
+    if {each["name"] for each in queries} >= _PAGING:
+        yield "paged"
+    if _takes_csv(queries):
+        yield "CSV"
+    if operation.is_read:
+        yield "no Idempotency-Key"
+    if operation.deprecated is not None:
+        yield f"*deprecated*: use `{operation.deprecated.successor}`"
 
 
-def _shapes(document: dict[str, Any]) -> Iterator[str]:
-    yield "## Shapes"
-    yield ""
+def _takes_csv(queries: list[Json]) -> bool:
+    return {each["name"] for each in queries} >= _CSV
+
+
+def _shared_parameters(operations: list[Json]) -> list[Json]:
+    """The query parameters, other than those of pages and CSV, that all of several operations have."""
+    lists = [[each for each in described["parameters"] if each["in"] == "query"] for described in operations]
+    if len(lists) == 1:
+        return []
+    first, *others = lists
+    special = _PAGING | _CSV
+    return [each for each in first if each["name"] not in special and all(each in other for other in others)]
+
+
+def _parameter(parameter: Json) -> str:
+    notes = ("required" if parameter["required"] else "", parameter["schema"].get("description", ""))
+    return _field(parameter["name"], parameter["schema"], *notes)
+
+
+def _field(name: str, schema: Json, *notes: str) -> str:
+    text = "; ".join(filter(None, notes))
+    return f"- `{name}` {_type(schema)}{f': {text}' if text else ''}"
+
+
+def _codes(codes: tuple[str, ...]) -> str:
+    return ", ".join(f"`{code}`" for code in codes)
+
+
+def _model(model: type[WireModel]) -> str:
+    return _type({"$ref": model.__name__})
+
+
+def _shapes(document: Json) -> Iterator[str]:
+    yield from ("## Shapes", "")
     for name, schema in document["components"]["schemas"].items():
         yield f'<a id="{name.lower()}"></a>'
         yield ""
-        yield f"### {name}"
+        yield f"**{name}**{_enumeration(schema)}"
         yield ""
         if "description" in schema:
             yield schema["description"]
             yield ""
-        if "enum" in schema:
-            yield _type(schema)
-            yield ""
-        elif schema.get("properties"):
-            yield "| field | type | |"
-            yield "| --- | --- | --- |"
-            for field, part in schema["properties"].items():
-                needed = "" if field in schema.get("required", ()) else "optional"
-                about = part.get("description", "")
-                yield f"| `{field}` | {_type(part)} | {'; '.join(filter(None, (needed, about)))} |"
-            yield ""
+        for field, part in schema.get("properties", {}).items():
+            optional = "" if field in schema.get("required", ()) else "optional"
+            about = "" if field.endswith("Ms") else part.get("description", "")
+            yield _field(field, part, optional, about)
+        yield ""
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _enumeration(schema: Json) -> str:
+    return f": {_type(schema)}" if "enum" in schema else ""
+
+
+def _type(schema: Json) -> str:
     """A schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
@@ -125,8 +164,16 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
-    words = [str(schema.get("type", "anything"))]
-    words += [schema["format"]] if "format" in schema else []
-    limits = {"minimum": "≥", "maximum": "≤", "maxLength": "length ≤"}
-    words += [f"{sign} {schema[limit]}" for limit, sign in limits.items() if limit in schema]
+    words = [str(schema.get("format", schema.get("type", "anything")))]
+    words += [f"{sign} {schema[limit]}" for limit, sign in _LIMITS.items() if limit in schema]
     return ", ".join(words)
+
+
+def codes_of(guide: str) -> set[tuple[int, str]]:
+    """The status and code of every error that the guide explains."""
+    found, status = set(), 0
+    for item in re.findall(r"^- (\d{3} `\w+`(?:[^\n]|\n  )*)", guide, re.MULTILINE):
+        for number, code in re.findall(r"(\d{3})? ?`(\w+)`", item.partition(":")[0]):
+            status = int(number) if number else status
+            found.add((status, code))
+    return found

@@ -1,1 +1,1 @@
-"""The agreement to a purchase for a tenant that exists: who may give it, and what it changes."""
+"""The agreement to a purchase for an existing tenant: its approvers and its effects."""

@@ -1,4 +1,4 @@
-"""The sentences about who has to agree to a purchase: for the organization, on its buyer's page, and for operators."""
+"""Texts about the approver of a purchase: for the organization, for the buyer's page and for operators."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from webhooks.agreement.rules import Agreer
 
 @dataclass(frozen=True, slots=True)
 class ApproverText:
-    """`who` is for anybody of the organization, `how` comes behind it on the buyer's page; `name` is for operators."""
+    """`who` is for everybody in the organization, `how` follows it on the buyer's page; `name` is for operators."""
 
     name: str
     who: str
@@ -20,14 +20,14 @@ TEXTS: Final[Mapping[Agreer, ApproverText]] = {
     Agreer.SUPER_ADMIN: ApproverText(
         "a super admin",
         "A super admin of your organization has to agree to the purchase.",
-        "They can do so in TimeTracker, where they are notified, or on this page with their own account: choose Use "
+        "They can agree in TimeTracker, where they are notified, or on this page with their own account: choose Use "
         "another account below.",
     ),
     Agreer.ADMIN: ApproverText(
         "an admin other than the buyer",
         "No super admin of your organization has signed in to TimeTracker for 30 days. So an admin other than the "
         "buyer can agree to the purchase.",
-        "They can do so in TimeTracker, or on this page with their own account: choose Use another account below.",
+        "They can agree in TimeTracker, or on this page with their own account: choose Use another account below.",
     ),
     Agreer.OPERATOR: ApproverText(
         "an operator",

@@ -1,4 +1,4 @@
-"""Decides who may agree to a purchase for a tenant that exists: a purchase pays, it does not administer."""
+"""Decides who may agree to a purchase for an existing tenant, since buying gives no rights there."""
 
 import datetime as dt
 import uuid
@@ -12,11 +12,11 @@ from shared.tenancy.rules import INACTIVE_AFTER
 
 
 class Agreer(StrEnum):
-    """Who is to agree, as things are now."""
+    """The kind of approver that a purchase needs now."""
 
     SUPER_ADMIN = "super_admin"
-    ADMIN = "admin"  # other than the buyer, since no super admin has signed in lately
-    OPERATOR = "operator"  # of the vendor, who checks the customer first, since nobody else is left
+    ADMIN = "admin"  # other than the buyer, if no super admin has signed in lately
+    OPERATOR = "operator"  # of the vendor, after a check of the customer, if nobody else is left
 
 
 class RequestState(StrEnum):
@@ -28,7 +28,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRequest:
-    """A purchase by somebody who may not agree to it; `buyer_id` and `decider_id` are the rows of users."""
+    """A purchase by a buyer without the right to agree; `buyer_id` and `decider_id` are rows of users."""
 
     tenant_id: int
     marketplace_id: uuid.UUID
@@ -60,29 +60,29 @@ class Approvers:
     admins: tuple[Admin, ...]
     buyers: frozenset[str]  # directory object ids
     buyer_id: int | None
-    has_agreement: bool  # with the vendor, which only a super admin gives up
+    has_agreement: bool  # with the vendor, which only a super admin may end
     now: dt.datetime
 
     @property
     def agreer(self) -> Agreer:
-        """Who is asked: a super admin who has signed in lately, else another admin who has, else the vendor."""
-        here = [each for each in self.admins if self._is_here(each)]
-        if any(each.role is Role.SUPER_ADMIN for each in here):
+        """A super admin who has signed in lately, else another admin who has, else the vendor."""
+        recent = [each for each in self.admins if self._is_recent(each)]
+        if any(each.role is Role.SUPER_ADMIN for each in recent):
             return Agreer.SUPER_ADMIN
-        if not self.has_agreement and any(not self._is_buyer(each.user_id, each.object_id) for each in here):
+        if not self.has_agreement and any(not self._is_buyer(each.user_id, each.object_id) for each in recent):
             return Agreer.ADMIN
         return Agreer.OPERATOR
 
     def admits(self, user: User, object_id: str) -> bool:
-        """Whether the person may agree. They are here, so whether they have signed in lately does not matter."""
+        """Whether the person may agree. They are signed in now, so earlier sign-ins do not matter."""
         if not user.is_active:
             return False
         if user.role is Role.SUPER_ADMIN:
             return True
-        is_stranger_to_it = user.role is Role.ADMIN and not self._is_buyer(user.id, object_id)
-        return is_stranger_to_it and not self.has_agreement and self.agreer is not Agreer.SUPER_ADMIN
+        is_other_admin = user.role is Role.ADMIN and not self._is_buyer(user.id, object_id)
+        return is_other_admin and not self.has_agreement and self.agreer is not Agreer.SUPER_ADMIN
 
-    def _is_here(self, admin: Admin) -> bool:
+    def _is_recent(self, admin: Admin) -> bool:
         return admin.last_sign_in_at is not None and self.now - admin.last_sign_in_at < INACTIVE_AFTER
 
     def _is_buyer(self, user_id: int, object_id: str | None) -> bool:
@@ -90,7 +90,7 @@ class Approvers:
 
 
 def buyers_of(bought: marketplace.Subscription) -> frozenset[str]:
-    """The object ids of those whom Microsoft names: for whom it was bought, and who pays, of the same directory."""
+    """The object ids of beneficiary and purchaser, as far as they are in the beneficiary's directory."""
     directory = bought.beneficiary.tid
     parties = (bought.purchaser, bought.beneficiary)
     return frozenset(each.oid for each in parties if each.oid and each.tid == directory)

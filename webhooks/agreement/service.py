@@ -1,8 +1,8 @@
-"""A purchase for a tenant that exists: asked for by its buyer, and agreed to or declined by somebody who may."""
+"""A purchase for an existing tenant: requested by its buyer, and agreed to or declined by an approver."""
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy.model import Caller, Plan, Tenant
 from shared.tenancy.store import find_caller
-from shared.work import ANONYMOUS, SERVICE, Actor, NewId, Work
+from shared.work import ANONYMOUS, Actor, Work
 from tenants.sign_in import admit_buyer
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.approver_rules import TEXTS
@@ -32,16 +32,7 @@ _EVENTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Who decides about a purchase, when, and where ids come from."""
-
-    actor: Actor
-    now: dt.datetime
-    new_id: NewId
-
-
-def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
+def load_approvers(  # noqa: PLR0917 - the tenant's rows of the purchase
     tx: sa.Connection,
     tenant: Tenant,
     bought: marketplace.Subscription | None,
@@ -49,7 +40,7 @@ def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
     live: Subscription | None,
     now: dt.datetime,
 ) -> Approvers:
-    """The people who may agree; `bought` is None where Microsoft was not asked, who names the buyers."""
+    """The people who may agree. Microsoft's copy names the buyers; `bought` is None where it was not read."""
     return Approvers(
         admins=agreement_store.admins(tx, tenant.id),
         buyers=frozenset() if bought is None else buyers_of(bought),
@@ -59,96 +50,81 @@ def approvers(  # noqa: PLR0917 - what the tenant has of the purchase
     )
 
 
-def ask(
-    tx: sa.Connection,
-    tenant: Tenant,
-    principal: Principal,
-    bought: marketplace.Subscription,
-    terms: Terms,
-    *,
-    settings: Settings,
-    now: dt.datetime,
-    new_id: NewId,
+def request_agreement(
+    work: Work, principal: Principal, bought: marketplace.Subscription, terms: Terms, *, settings: Settings
 ) -> None:
-    """Puts a purchase before those who may agree to it; the tenant is held. Nothing of the tenant changes.
+    """Asks the approvers to agree to a purchase. The tenant is locked, and does not change.
 
     Raises:
         Forbidden: the buyer's account is deactivated.
     """
-    buyer = admit_buyer(Work(tx, tenant, ANONYMOUS, now, new_id), principal, settings=settings)
+    buyer = admit_buyer(work, principal, settings=settings)
     buyer_id = None if buyer is None else buyer.user.id
-    if not agreement_store.add(tx, tenant.id, uuid.UUID(bought.id), terms, buyer_id, now):
+    if not agreement_store.add(work.tx, work.tenant.id, uuid.UUID(bought.id), terms, buyer_id, work.now):
         return
     actor = ANONYMOUS if buyer_id is None else Actor.user(buyer_id)
-    decision = Decision(actor, now, new_id)
-    _record(tx, tenant.id, Action.PURCHASE_REQUESTED, NoticeKind.PURCHASE_WAITING, _bought(terms), decision)
+    _record(
+        replace(work, actor=actor),
+        Action.PURCHASE_REQUESTED,
+        NoticeKind.PURCHASE_WAITING,
+        terms.plan_id,
+        terms.quantity,
+    )
 
 
-def agree(
-    tx: sa.Connection,
-    tenant: Tenant,
-    bought: marketplace.Subscription,
-    terms: Terms,
-    decision: Decision,
-    *,
-    ends_agreement: bool,
-) -> None:
-    """Begins the purchase as agreed to by somebody who may, which the caller has checked; the tenant is held.
-
-    Done again it changes nothing.
+def agree(work: Work, bought: marketplace.Subscription, terms: Terms, *, ends_agreement: bool) -> None:
+    """Starts the purchase; the caller has checked the right to agree and locked the tenant. A repeat changes nothing.
 
     Raises:
-        Conflict: the tenant pays for something else, or `ends_agreement` is not said for its agreement with the vendor.
+        Conflict: the tenant pays for something else, or has an agreement that `ends_agreement` does not end.
     """
-    marketplace_id = uuid.UUID(bought.id)
+    tx, tenant, marketplace_id = work.tx, work.tenant, uuid.UUID(bought.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
     known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
-    contact = _buyer(tx, tenant, bought) or (None if request is None else request.buyer_id)
+    contact = _find_billing_contact(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(tx, tenant, marketplace_id, terms, agreed, now=decision.now)
+    begin(tx, tenant, marketplace_id, terms, agreed, now=work.now)
     if known is not None:
         return
     if request is not None:
-        agreement_store.decide(tx, request, RequestState.AGREED, by=decision.actor.user_id, now=decision.now)
-    details = {**_bought(terms), "endsAgreement": is_replaced}
-    _record(tx, tenant.id, *_EVENTS[RequestState.AGREED], details, decision)
+        agreement_store.decide(tx, request, RequestState.AGREED, by=work.actor.user_id, now=work.now)
+    _record(work, *_EVENTS[RequestState.AGREED], terms.plan_id, terms.quantity, ends_agreement=is_replaced)
 
 
-def decline(tx: sa.Connection, request: PurchaseRequest, decision: Decision) -> None:
-    """Declines a purchase that waits; one that is declined already stays so. The tenant is held.
+def decline(work: Work, request: PurchaseRequest) -> None:
+    """Declines a purchase that waits, or was declined already. The tenant is locked.
 
     Raises:
         Conflict: it was agreed to, or canceled.
     """
-    known = subscriptions.find_bought(tx, request.marketplace_id)
+    known = subscriptions.find_bought(work.tx, request.marketplace_id)
     require_open(request, known)
     if request.state is RequestState.AGREED or known is not None:
-        raise agreed_already(request)
-    close(tx, request, RequestState.DECLINED, decision)
+        raise already_agreed(request)
+    close(work, request, RequestState.DECLINED)
 
 
-def close(tx: sa.Connection, request: PurchaseRequest, state: RequestState, decision: Decision) -> bool:
-    """Declines a request, or notes that its purchase was canceled; False when it is decided already."""
-    if not agreement_store.decide(tx, request, state, by=decision.actor.user_id, now=decision.now):
+def close(work: Work, request: PurchaseRequest, state: RequestState) -> bool:
+    """Declines a request, or records that its purchase was canceled; False if it is decided already."""
+    if not agreement_store.decide(work.tx, request, state, by=work.actor.user_id, now=work.now):
         return False
-    details = {"subscriptionPlan": request.plan_id, "seatLimit": request.quantity}
-    _record(tx, request.tenant_id, *_EVENTS[state], details, decision)
+    _record(work, *_EVENTS[state], request.plan_id, request.quantity)
     return True
 
 
-def require_admitted(may: Approvers, caller: Caller, object_id: str) -> None:
+def require_approver(approvers: Approvers, caller: Caller, object_id: str) -> None:
     """Requires the right to agree to a purchase, or to decline it.
 
     Raises:
-        Forbidden: somebody else may.
+        Forbidden: somebody else has to decide.
     """
-    if not may.admits(caller.user, object_id):
-        raise Forbidden(TEXTS[may.agreer].who, code=ROLE_REQUIRED)
+    if not approvers.admits(caller.user, object_id):
+        raise Forbidden(TEXTS[approvers.agreer].who, code=ROLE_REQUIRED)
 
 
 def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:
-    """Raises NotFound where nobody has asked the tenant for that purchase."""
+    """Raises NotFound where the tenant has no request for that purchase."""
     request = None if marketplace_id is None else agreement_store.find(tx, tenant_id, marketplace_id)
     if request is None:
         raise NotFound("There is no such purchase in your organization.")
@@ -156,39 +132,34 @@ def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID
 
 
 def require_open(request: PurchaseRequest, known: Subscription | None) -> None:
-    """Lets through a purchase that can still be agreed to, or is.
+    """Requires a purchase that can still be agreed to, or is agreed to.
 
     Raises:
-        Conflict: it was canceled while it waited, or has ended since.
+        Conflict: it was canceled while it waited, or has ended.
     """
     has_ended = known is not None and known.terms.status is SubscriptionStatus.UNSUBSCRIBED
     if request.state is RequestState.CANCELLED or has_ended:
-        raise ended(request)
+        raise purchase_ended(request)
 
 
-def by_microsoft(decision: Decision) -> Decision:
-    """The finding that Microsoft has ended a purchase, as the service's."""
-    return Decision(SERVICE, decision.now, decision.new_id)
-
-
-def changed(request: PurchaseRequest, terms: Terms) -> Conflict:
+def purchase_changed(request: PurchaseRequest, terms: Terms) -> Conflict:
     return Conflict(
-        "This purchase has another plan or other seats by now. Look at it again before you agree.",
+        "The plan or the seats of this purchase have changed. Check it again before you agree.",
         code="purchase_changed",
-        extra={"state": request.state.value, "purchase": str(request.marketplace_id), **_bought_now(terms)},
+        extra={"state": request.state.value, "purchase": str(request.marketplace_id), **_wire_terms(terms)},
     )
 
 
-def ended(request: PurchaseRequest) -> Conflict:
+def purchase_ended(request: PurchaseRequest) -> Conflict:
     return Conflict(
-        "This purchase was canceled and cannot be started any more. Nothing of your organization was changed. To go "
-        "on, buy TimeTracker again in the Azure portal.",
+        "This purchase was canceled and cannot be started any more. Nothing in your organization was changed. To "
+        "continue, buy TimeTracker again in the Azure portal.",
         code="purchase_cancelled",
         extra={"state": RequestState.CANCELLED.value, "purchase": str(request.marketplace_id)},
     )
 
 
-def agreed_already(request: PurchaseRequest) -> Conflict:
+def already_agreed(request: PurchaseRequest) -> Conflict:
     return Conflict(
         "Your organization has agreed to this purchase. It can be canceled in the Azure portal under SaaS.",
         code="purchase_agreed",
@@ -196,8 +167,8 @@ def agreed_already(request: PurchaseRequest) -> Conflict:
     )
 
 
-def _buyer(tx: sa.Connection, tenant: Tenant, bought: marketplace.Subscription) -> int | None:
-    """The account of who pays, else of whom it was bought for."""
+def _find_billing_contact(tx: sa.Connection, tenant: Tenant, bought: marketplace.Subscription) -> int | None:
+    """The account of the purchaser, else of the beneficiary."""
     for party in (bought.purchaser, bought.beneficiary):
         if party.oid and party.tid == bought.beneficiary.tid:
             caller = find_caller(tx, tid=party.tid, oid=party.oid, lock=False)
@@ -206,27 +177,21 @@ def _buyer(tx: sa.Connection, tenant: Tenant, bought: marketplace.Subscription) 
     return None
 
 
-def _bought_now(terms: Terms) -> dict[str, str | int]:
+def _wire_terms(terms: Terms) -> dict[str, str | int]:
     seats = {} if terms.quantity is None else {"quantity": terms.quantity}
     return {"plan": terms.plan_id, **seats}
 
 
-def _bought(terms: Terms) -> dict[str, str | int | bool | None]:
-    return {"subscriptionPlan": terms.plan_id, "seatLimit": terms.quantity}
-
-
-def _record(  # noqa: PLR0917 - one event, put down in both places
-    tx: sa.Connection,
-    tenant_id: int,
+def _record(
+    work: Work,
     action: Action,
     kind: NoticeKind,
-    details: dict[str, str | int | bool | None],
-    decision: Decision,
+    plan_id: str,
+    seats: int | None,
+    *,
+    ends_agreement: bool | None = None,
 ) -> None:
-    audit.record_row(
-        tx, tenant_id, action, actor=decision.actor, at=decision.now, row_id=decision.new_id(), after=details
-    )
-    told = {"plan": details["subscriptionPlan"], "seats": details["seatLimit"]}
-    notices.record_row(
-        tx, tenant_id, kind, decision.now, row_id=decision.new_id(), by=decision.actor.user_id, details=told
-    )
+    """Adds the event to the audit log and to the notices."""
+    details = {} if ends_agreement is None else {"endsAgreement": ends_agreement}
+    audit.record(work, action, after={"subscriptionPlan": plan_id, "seatLimit": seats, **details})
+    notices.record(work, kind, by=work.actor.user_id, details={"plan": plan_id, "seats": seats})

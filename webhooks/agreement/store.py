@@ -1,4 +1,4 @@
-"""The rows of purchases that wait for an answer, and of the people who may give it."""
+"""The rows of purchases that need agreement, and of the people who may agree."""
 
 import datetime as dt
 import uuid
@@ -12,7 +12,7 @@ from billing.subscriptions import Terms
 from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 from webhooks.agreement.rules import Admin, PurchaseRequest, RequestState
 
 
@@ -23,9 +23,9 @@ _FIND: Final = _BY_ID.where(_OF_TENANT)
 _NEWEST: Final[sa.Select[Any]] = (
     sa.select(purchase_requests).where(_OF_TENANT).order_by(_r.id.desc()).limit(bindparam("most"))
 )
-_PEOPLE: Final = sa.select(_u.id, _u.public_id, _u.display_name, stopped_since(users).label("stopped_since")).where(
-    _u.tenant_id == bindparam("tenant"), _u.id.in_(bindparam("ids", expanding=True))
-)
+_PEOPLE: Final = sa.select(
+    _u.id, _u.public_id, _u.display_name, restricted_since(users).label("restricted_since")
+).where(_u.tenant_id == bindparam("tenant"), _u.id.in_(bindparam("ids", expanding=True)))
 _CHANGE_TERMS: Final = (
     purchase_requests.update()
     .where(_OF_TENANT, _r.marketplace_id == bindparam("marketplace"), _r.state != RequestState.AGREED.value)
@@ -73,25 +73,25 @@ def find(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID) -> Purcha
 
 
 def newest(tx: sa.Connection, tenant_id: int, *, most: int) -> list[PurchaseRequest]:
-    """The tenant's requests in whatever state, newest first."""
+    """The tenant's requests in every state, newest first."""
     return [_request(row) for row in tx.execute(_NEWEST, {"tenant": tenant_id, "most": most})]
 
 
 def find_anywhere(tx: sa.Connection, marketplace_id: uuid.UUID) -> PurchaseRequest | None:
-    """For operators, who know a purchase by Microsoft's id."""
+    """The request of any tenant, for operators."""
     row = tx.execute(_BY_ID, {"marketplace": marketplace_id}).first()
     return None if row is None else _request(row)
 
 
 def open_everywhere(tx: sa.Connection) -> dict[str, PurchaseRequest]:
-    """Those of every tenant that wait or were declined, by Microsoft's id."""
+    """The waiting and declined requests of every tenant, by Microsoft's id."""
     return {str(row.marketplace_id): _request(row) for row in tx.execute(_OPEN)}
 
 
 def add(  # noqa: PLR0917 - the row
     tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, buyer_id: int | None, now: dt.datetime
 ) -> bool:
-    """Whether it was not there before."""
+    """Whether the request is new."""
     values = {
         "tenant_id": tenant_id,
         "marketplace_id": marketplace_id,
@@ -111,7 +111,7 @@ def add(  # noqa: PLR0917 - the row
 def decide(
     tx: sa.Connection, request: PurchaseRequest, state: RequestState, *, by: int | None, now: dt.datetime
 ) -> bool:
-    """Moves a request on from `waiting`, and but for a decline also from `declined`; False when it is elsewhere."""
+    """Closes a request that waits; except for a decline, also one that was declined. False for any other request."""
     before = [RequestState.WAITING.value]
     if state is not RequestState.DECLINED:
         before.append(RequestState.DECLINED.value)
@@ -121,16 +121,16 @@ def decide(
 
 
 def change_terms(tx: sa.Connection, request: PurchaseRequest, terms: Terms) -> None:
-    """Notes what the purchase has become while it waited."""
+    """Stores the present terms of a purchase that was changed while it waited."""
     where = {"tenant": request.tenant_id, "marketplace": request.marketplace_id}
     tx.execute(_CHANGE_TERMS, {**where, "plan": terms.plan_id, "seats": terms.quantity, "unit": terms.term_unit})
 
 
 def people(tx: sa.Connection, tenant_id: int, row_numbers: Iterable[int | None]) -> dict[int, tuple[uuid.UUID, str]]:
-    """Ids and names by row number; no name of a person who has had the processing of their data stopped."""
+    """Ids and names by row number; an empty name for a person with restricted processing."""
     wanted = sorted({each for each in row_numbers if each is not None})
     rows = tx.execute(_PEOPLE, {"tenant": tenant_id, "ids": wanted}) if wanted else ()
-    return {row.id: (row.public_id, "" if row.stopped_since else row.display_name) for row in rows}
+    return {row.id: (row.public_id, "" if row.restricted_since else row.display_name) for row in rows}
 
 
 def admins(tx: sa.Connection, tenant_id: int) -> tuple[Admin, ...]:

@@ -1,1 +1,1 @@
-"""What happens to a subscription: the webhook of the Marketplace, and the daily comparison with Microsoft's list."""
+"""Subscription events: the webhook of the Marketplace, and the daily comparison with Microsoft's list."""

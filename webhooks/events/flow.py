@@ -1,8 +1,7 @@
-"""Takes an event to its end: sees what is here, asks Microsoft, and commits what it told, or asks again.
+"""Applies an event of the Marketplace: reads our state and Microsoft's, and commits the change.
 
-Microsoft is asked after our own state was seen and before it is changed, and no transaction is open meanwhile. Where
-somebody else changed the subscription in between, what Microsoft told may be older than that, and it is asked again.
-So what is committed last was told last, whatever the order, the number and the place of those who take events.
+No transaction is open while Microsoft is asked. If somebody else changed the subscription meanwhile, Microsoft is asked
+again, so the last commit is always based on the newest state read from Microsoft.
 """
 
 import contextlib
@@ -21,137 +20,146 @@ from shared.deadline import Deadline
 from shared.errors import Conflict, Inconclusive
 from shared.log import get_logger
 from webhooks.events import rules, service
-from webhooks.events.lookups import NotTold, Question, UnknownAction, ask, find_unnamed
-from webhooks.events.rules import Action, NotSold, SeatsTaken, Seen, Told
-from webhooks.events.service import Incoming, Taken
+from webhooks.events.lookups import (
+    EventRef,
+    StateNotAvailable,
+    UnknownAction,
+    fetch_state,
+    find_pending_operation,
+)
+from webhooks.events.rules import Action, KnownState, MarketplaceState, PlanNotSold, SeatsInUse
+from webhooks.events.service import EventResult, IncomingEvent, Overtaken
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
-# Microsoft waits for 10 seconds: half for what it is asked itself, half for a database that somebody else holds.
+# Microsoft waits 10 seconds: half of them for our calls to Microsoft, half for waiting on a locked row.
 SECONDS: Final = 5.0
 _ACKNOWLEDGE_SECONDS: Final = 1.5
-_MOST_ROUNDS: Final = 8
+_ATTEMPTS: Final = 8
 _WORD: Final = re.compile(r"\A[A-Za-z]{1,64}\Z")
 
 
-def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
-    """Takes an event that the Marketplace calls about; to return is to say 200.
+def receive(app: App, client: "MarketplaceClient", event: WebhookEvent) -> None:
+    """Applies an event from the webhook. A return accepts the event.
 
     Raises:
-        Conflict: a change that is refused.
-        Inconclusive: Microsoft cannot tell now what it is about; the event is to be sent again.
+        Conflict: the change is refused.
+        Inconclusive: Microsoft's state is not available now; Microsoft should repeat the event.
     """
     operation_id = uuid.UUID(event.operation_id) if event.operation_id else None
     action = event.action if _WORD.match(event.action) else "Unnamed"
-    question = Question(uuid.UUID(event.subscription_id), operation_id, action)
+    ref = EventRef(uuid.UUID(event.subscription_id), operation_id, action)
     try:
-        taken = settle(app, client, question, Deadline.after(SECONDS))
-    except (MarketplaceError, NotTold) as error:
+        result = apply_event(app, client, ref, Deadline.after(SECONDS))
+    except (MarketplaceError, StateNotAvailable) as error:
         get_logger().warning("marketplace_event_postponed", reason=error.reason)
         raise Inconclusive(
-            "The Marketplace cannot tell now what this event is about. Nothing was changed; send it again.",
+            "The Marketplace cannot confirm this event now. Nothing was changed; send it again.",
             reason=error.reason,
             code="marketplace_unavailable",
         ) from error
-    if taken is None:
-        if action not in rules.NEEDS_NOTHING:
+    if result is None:
+        if action not in rules.IGNORED:
             get_logger().error("marketplace_subscription_unknown", reason=action, subscription=event.subscription_id)
-    elif taken.refused is not None:
-        raise _refusal(taken.refused)
+    elif result.refused is not None:
+        raise _conflict(result.refused)
 
 
-def settle(app: App, client: "Marketplace", question: Question, deadline: Deadline) -> Taken | None:
-    """Puts a subscription on what Microsoft has for it now; None for one that nobody here has bought.
+def apply_event(app: App, client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> EventResult | None:
+    """Brings a subscription to Microsoft's present state; returns None for one that was never set up here.
 
     Raises:
-        MarketplaceError, NotTold: nothing was changed, and it should be tried again.
+        MarketplaceError, StateNotAvailable: nothing was changed; try again later.
     """
-    for _ in range(_MOST_ROUNDS):
-        seen = _look_up(app, question)
-        if seen is None:
+    for _ in range(_ATTEMPTS):
+        known = _load_known(app, ref)
+        if known is None:
             return None
-        if seen.outcome not in {None, Outcome.REFUSED}:
-            _acknowledge(client, question, None)
-            return Taken()
-        if (unnamed := find_unnamed(client, question, deadline)) is not None:
-            question = replace(question, operation_id=unnamed)
+        if known.outcome not in {None, Outcome.REFUSED}:
+            _acknowledge(client, ref, None)
+            return EventResult()
+        if (operation_id := find_pending_operation(client, ref, deadline)) is not None:
+            ref = replace(ref, operation_id=operation_id)
             continue
         try:
-            told = _checked(app, ask(client, seen, question, deadline))
+            microsoft = _with_plan_check(app, fetch_state(client, known, ref, deadline))
+            result = _apply(app, known, microsoft, ref)
         except UnknownAction:
-            return _told_of(_ignore(app, seen, question))
-        if (taken := _take(app, seen, told, question)) is not None:
-            _acknowledge(client, question, told)
-            if taken.billed is not None:
-                send_at_once(app, taken.billed)
-            return _told_of(taken)
-    raise NotTold("overtaken")
+            return _log_alarms(_record_ignored(app, known, ref))
+        except Overtaken:
+            continue
+        _acknowledge(client, ref, microsoft)
+        if result.billed is not None:
+            send_at_once(app, result.billed)
+        return _log_alarms(result)
+    raise StateNotAvailable("overtaken")
 
 
-def _look_up(app: App, question: Question) -> Seen | None:
+def _load_known(app: App, ref: EventRef) -> KnownState | None:
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
-        return service.look_up(tx, question.marketplace_id, question.operation_id, now=app.now())
+        return service.load_known(tx, ref.marketplace_id, ref.operation_id, now=app.now())
 
 
-def _take(app: App, seen: Seen, told: Told, question: Question) -> Taken | None:
-    action = question.action if told.operation is None else told.operation.action
-    event = Incoming(action, question.operation_id, question.source, question.actor)
+def _apply(app: App, known: KnownState, microsoft: MarketplaceState, ref: EventRef) -> EventResult:
+    action = ref.action if microsoft.operation is None else microsoft.operation.action
+    event = IncomingEvent(action, ref.operation_id, ref.source, ref.actor)
     with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension, app.now(), app.new_id, question.actor)
-        return service.take(tx, seen, told, event, closing)
+        closing = Closing(app.settings.marketplace_metering_dimension)
+        return service.apply(tx, known, microsoft, event, closing, now=app.now(), new_id=app.new_id)
 
 
-def _checked(app: App, told: Told) -> Told:
-    """With whether the plan is ours: by Microsoft's copies alone, since a customer's paid change may hang on it."""
-    operation = told.operation
+def _with_plan_check(app: App, microsoft: MarketplaceState) -> MarketplaceState:
+    """Adds whether the new plan is sold here, by Microsoft's data only, since a paid change may depend on it."""
+    operation = microsoft.operation
     if operation is None or operation.action != Action.CHANGE_PLAN:
-        return told
-    return replace(told, is_sold=app.settings.is_sold_here(told.present.offer_id, operation.plan_id))
+        return microsoft
+    is_sold = app.settings.is_sold_here(microsoft.current.offer_id, operation.plan_id)
+    return replace(microsoft, is_plan_sold=is_sold)
 
 
-def _ignore(app: App, seen: Seen, question: Question) -> Taken:
-    event = Incoming(question.action, question.operation_id, question.source, question.actor)
+def _record_ignored(app: App, known: KnownState, ref: EventRef) -> EventResult:
+    event = IncomingEvent(ref.action, ref.operation_id, ref.source, ref.actor)
     with app.transaction() as tx:
-        return service.ignore(tx, seen, event, now=app.now())
+        return service.record_ignored(tx, known, event, now=app.now())
 
 
-def _acknowledge(client: "Marketplace", question: Question, told: Told | None) -> None:
-    """Tells Microsoft that a Reinstate was heard, as some of its pages want; the others take silence for it."""
-    operation = None if told is None else told.operation
-    waits = question.action == Action.REINSTATE if operation is None else rules.is_under_way(operation)
-    if question.operation_id is None or not waits or (operation and operation.action != Action.REINSTATE):
+def _acknowledge(client: "MarketplaceClient", ref: EventRef, microsoft: MarketplaceState | None) -> None:
+    """Acknowledges a Reinstate, as one page of Microsoft's documentation wants. Other changes need no answer."""
+    operation = None if microsoft is None else microsoft.operation
+    waits = ref.action == Action.REINSTATE if operation is None else rules.is_under_way(operation)
+    if ref.operation_id is None or not waits or (operation and operation.action != Action.REINSTATE):
         return
     with contextlib.suppress(MarketplaceError):
-        ids = str(question.marketplace_id), str(question.operation_id)
+        ids = str(ref.marketplace_id), str(ref.operation_id)
         client.acknowledge(*ids, Deadline.after(_ACKNOWLEDGE_SECONDS), accepted=True)
 
 
-def _told_of(taken: Taken) -> Taken:
-    for alarm in taken.alarms:
-        get_logger().error(alarm, tenant=str(taken.tenant))
-    return taken
+def _log_alarms(result: EventResult) -> EventResult:
+    for alarm in result.alarms:
+        get_logger().error(alarm, tenant=str(result.tenant))
+    return result
 
 
-def _refusal(refused: SeatsTaken | NotSold) -> Conflict:
-    if isinstance(refused, NotSold):
+def _conflict(refused: SeatsInUse | PlanNotSold) -> Conflict:
+    if isinstance(refused, PlanNotSold):
         return Conflict(
             "This plan is not one of TimeTracker's. Choose another plan, or ask the publisher for support.",
             code=service.PLAN_NOT_SOLD,
         )
-    return _too_few(refused)
+    return _seats_conflict(refused)
 
 
-def _too_few(seats: SeatsTaken) -> Conflict:
-    """Of a repeat the seats may suffice by now; then the change is to be asked for anew."""
-    why = f"{seats.used} accounts are enabled, more than the {seats.wanted} seats asked for."
-    what = "Deactivate accounts first, or keep more seats."
-    if seats.used <= seats.wanted:
-        why, what = "This change was refused before.", "Change the seats once more."
+def _seats_conflict(seats: SeatsInUse) -> Conflict:
+    """A repeat gets the refusal even if the seats suffice by now; then the customer has to request the change again."""
+    reason = f"{seats.used} accounts are enabled, more than the {seats.requested} requested seats."
+    remedy = "Deactivate accounts first, or keep more seats."
+    if seats.used <= seats.requested:
+        reason, remedy = "This change was refused before.", "Change the seats once more."
     return Conflict(
-        f"{why} {what}",
+        f"{reason} {remedy}",
         code=service.SEATS_IN_USE,
-        extra={"seatsUsed": seats.used, "seatsWanted": seats.wanted},
+        extra={"seatsUsed": seats.used, "seatsWanted": seats.requested},
     )

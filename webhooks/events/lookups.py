@@ -1,7 +1,7 @@
-"""Asks Microsoft what an event is about: its operation, those we accepted lately, and at last the subscription.
+"""Reads from Microsoft what an event changes: its operation, recently accepted ones, and then the subscription.
 
-In this order, since the subscription then has whatever the operations had done when they were read. What they have not
-done yet is put on top: the copy shows the old value until an accepted change is in force, and would undo it.
+In this order, the subscription includes every operation that was complete when it was read. Pending operations are
+added to it, since Microsoft's copy has the old value until an accepted change is in force, and would undo it.
 """
 
 import uuid
@@ -14,19 +14,19 @@ from billing.subscriptions import EventSource, SubscriptionStatus, Terms
 from shared.deadline import Deadline
 from shared.work import SERVICE, Actor
 from webhooks.events import rules
-from webhooks.events.rules import Action, Seen, Told
+from webhooks.events.rules import Action, KnownState, MarketplaceState
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 RECONCILE: Final = "Reconcile"
 REPLAY: Final = "Replay"
 
 
-class NotTold(Exception):
-    """Microsoft does not tell yet what is needed to act; the reason is a short code for the log."""
+class StateNotAvailable(Exception):
+    """Microsoft does not show the state that the event needs yet. The reason is a short code for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -34,12 +34,12 @@ class NotTold(Exception):
 
 
 class UnknownAction(Exception):
-    """Nobody here knows what the event means."""
+    """This version does not know the event's action."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be settled. `action` is what the caller says it is about, or our own reason to look."""
+class EventRef:
+    """The reference of an event. `action` is the caller's word for it, or our own reason to look."""
 
     marketplace_id: uuid.UUID
     operation_id: uuid.UUID | None
@@ -48,76 +48,76 @@ class Question:
     actor: Actor = SERVICE
 
     @property
-    def is_ours(self) -> bool:
+    def is_internal(self) -> bool:
         return self.action in {RECONCILE, REPLAY}
 
 
-def find_unnamed(client: "Marketplace", question: Question, deadline: Deadline) -> uuid.UUID | None:
-    """The operation of an event that names none, as of a Reinstate in its short form, where Microsoft waits for us."""
-    if question.operation_id is not None or question.action not in rules.ACCEPTED:
+def find_pending_operation(client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> uuid.UUID | None:
+    """The operation of an event without an operation id, such as the short form of Reinstate."""
+    if ref.operation_id is not None or ref.action not in rules.DELAYED:
         return None
-    waiting = client.operations(str(question.marketplace_id), deadline)
-    return next((uuid.UUID(each.id) for each in waiting if each.action == question.action), None)
+    pending = client.operations(str(ref.marketplace_id), deadline)
+    return next((uuid.UUID(each.id) for each in pending if each.action == ref.action), None)
 
 
-def ask(client: "Marketplace", seen: Seen, question: Question, deadline: Deadline) -> Told:
-    """What Microsoft has.
+def fetch_state(client: "MarketplaceClient", known: KnownState, ref: EventRef, deadline: Deadline) -> MarketplaceState:
+    """Microsoft's state of the subscription.
 
     Raises:
-        UnknownAction: its operation, or the event when it has none, is about something new.
-        NotTold: it does not have yet what the event tells.
-        MarketplaceError: it cannot be asked.
+        UnknownAction: the action of the operation, or of an event without one, is unknown.
+        StateNotAvailable: Microsoft does not show the event's change yet.
+        MarketplaceError: Microsoft does not answer.
     """
-    subscription_id = str(question.marketplace_id)
-    operation = _operation(client, question, deadline)
-    action = question.action if operation is None else operation.action
-    if action not in rules.KNOWN and not question.is_ours:
+    subscription_id = str(ref.marketplace_id)
+    operation = _fetch_operation(client, ref, deadline)
+    action = ref.action if operation is None else operation.action
+    if action not in rules.ACTIONS and not ref.is_internal:
         raise UnknownAction
-    others = [each for each in seen.accepted if each != question.operation_id]
-    accepted = [_readable(client.operation(subscription_id, str(each), deadline)) for each in others]
+    others = [each for each in known.accepted if each != ref.operation_id]
+    accepted = [_require_decidable(client.operation(subscription_id, str(each), deadline)) for each in others]
     copy = subscriptions.terms_of(client.get(subscription_id, deadline))
     if copy is None:
-        raise NotTold("status_unknown")
-    present = subscriptions.completed(copy, seen.subscription.terms)
-    terms = rules.expected(present, [*accepted, *([] if operation is None else [operation])])
-    _require_shown(action, operation, terms, seen)
-    quote, is_wanted = None, question.action == REPLAY or rules.needs_price(seen, terms)
-    if is_wanted and terms.status.is_live:
+        raise StateNotAvailable("status_unknown")
+    current = subscriptions.completed(copy, known.subscription.terms)
+    terms = rules.expected_terms(current, [*accepted, *([] if operation is None else [operation])])
+    _require_visible(action, operation, terms, known)
+    quote, needs_quote = None, ref.action == REPLAY or rules.needs_price(known, terms)
+    if needs_quote and terms.status.is_live:
         plans = client.plans(subscription_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
-            raise NotTold("quantity_unknown")
+            raise StateNotAvailable("quantity_unknown")
         quote = subscriptions.quote_of(plans, terms)
-    return Told(present, terms, operation, quote)
+    return MarketplaceState(current, terms, operation, quote)
 
 
-def _operation(client: "Marketplace", question: Question, deadline: Deadline) -> Operation | None:
-    """Microsoft's copy of the event; None for a notice that Get Operation does not cover."""
-    if question.operation_id is None:
+def _fetch_operation(client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> Operation | None:
+    """Microsoft's copy of the event; None for a notice that Get Operation does not have."""
+    if ref.operation_id is None:
         return None
     try:
-        operation = client.operation(str(question.marketplace_id), str(question.operation_id), deadline)
+        operation = client.operation(str(ref.marketplace_id), str(ref.operation_id), deadline)
     except MarketplaceNotFound:
-        if question.action in rules.CHANGES:
-            raise NotTold("operation_unknown") from None  # a new one may take a moment to show
+        if ref.action in rules.CHANGES:
+            raise StateNotAvailable("operation_unknown") from None  # a new one may appear after a moment
         return None
-    return _readable(operation)
+    return _require_decidable(operation)
 
 
-def _readable(operation: Operation) -> Operation:
-    """Raises NotTold for one that does not say how far it is, or what it is about to change."""
+def _require_decidable(operation: Operation) -> Operation:
+    """Raises StateNotAvailable for an operation without a known status, or without the value of its change."""
     if not rules.is_decidable(operation):
-        raise NotTold("operation_unreadable")
+        raise StateNotAvailable("operation_unreadable")
     return operation
 
 
-def _require_shown(action: str, operation: Operation | None, terms: Terms, seen: Seen) -> None:
-    """What is final, or what lets people work again, is not passed over because the copy is late.
+def _require_visible(action: str, operation: Operation | None, terms: Terms, known: KnownState) -> None:
+    """Waits for a copy that shows the end or the reinstatement, since neither may be missed because a copy is late.
 
     Raises:
-        NotTold: the copy does not show it.
+        StateNotAvailable: Microsoft's copy does not show it.
     """
     if action == Action.UNSUBSCRIBE and terms.status is not SubscriptionStatus.UNSUBSCRIBED:
-        raise NotTold("not_ended_yet")
+        raise StateNotAvailable("not_ended_yet")
     suspended = terms.status is SubscriptionStatus.SUSPENDED
-    if action == Action.REINSTATE and operation is None and suspended and not seen.was_reinstated:
-        raise NotTold("not_reinstated_yet")
+    if action == Action.REINSTATE and operation is None and suspended and not known.was_reinstated:
+        raise StateNotAvailable("not_reinstated_yet")

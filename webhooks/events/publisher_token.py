@@ -1,4 +1,4 @@
-"""Who may call the webhook: the Marketplace itself, by a token of Entra that was issued to it for our own app."""
+"""Authenticates the Marketplace at the webhook, by Entra's token for our app."""
 
 import datetime as dt
 from typing import Final
@@ -6,44 +6,51 @@ from typing import Final
 from billing.marketplace import RESOURCE
 from shared.app import App
 from shared.auth.signing_keys import SigningKey, SigningKeys
-from shared.auth.tokens import INCONCLUSIVE, Claims, bearer_token, check_times, claimed_version, signed_claims
+from shared.auth.tokens import (
+    INCONCLUSIVE,
+    Claims,
+    check_times,
+    parse_bearer_token,
+    read_claimed_version,
+    verify_signature,
+)
 from shared.errors import Inconclusive, InvalidToken
 from shared.settings import Settings
 
 
 V1: Final = "1.0"
 _CALLER: Final = {V1: "appid", "2.0": "azp"}
-# The documents promise `exp` and `nbf`; a token that was seen had `iat` instead of `nbf`.
+# Microsoft documents `exp` and `nbf`; a real token had `iat` in the place of `nbf`.
 _NEEDED_TIMES: Final = ("exp",)
 
 
 def v1_keys_of(app: App) -> SigningKeys:
-    """The keys of tokens in Entra's old form, which the Marketplace may use."""
+    """The keys of Entra's v1 tokens, which the Marketplace may use."""
     return app.once(_v1_keys)
 
 
 def require_marketplace(
     authorization: str | None, *, keys: SigningKeys, v1_keys: SigningKeys, settings: Settings, now: dt.datetime
 ) -> None:
-    """Lets the Marketplace through, whichever form its token has; our app's registration decides on that.
+    """Requires a token of the Marketplace, of version 1 or 2, as our app's registration decides.
 
     Raises:
-        InvalidToken: surely not its token for us; the reason is for the log only.
-        Inconclusive: it cannot be told yet, since the key is not known, or by our clock this is not the token's time.
-        Unavailable: there are no keys to check a signature with.
+        InvalidToken: certainly not its token for our app; the reason is for the log only.
+        Inconclusive: the key is unknown, or by our clock the token is expired or not valid yet.
+        Unavailable: there are no signing keys.
     """
-    token = bearer_token(authorization)
+    token = parse_bearer_token(authorization)
     try:
-        claims, key = signed_claims(token, v1_keys if claimed_version(token) == V1 else keys)
+        claims, key = verify_signature(token, v1_keys if read_claimed_version(token) == V1 else keys)
         _check(claims, key, settings)
         check_times(claims, now, needed=_NEEDED_TIMES)
     except InvalidToken as refused:
-        # A 4xx would reject a change that is paid for. By then the caller, the audience and the issuer are checked, but
-        # for a key that is unknown.
+        # A 4xx would reject a change that is paid for. Caller, audience and issuer are checked by now, unless the key
+        # is unknown.
         if refused.reason not in INCONCLUSIVE:
             raise
-        sentence = "This token cannot be checked right now. Send the event again."
-        raise Inconclusive(sentence, reason=refused.reason) from refused
+        detail = "This token cannot be checked right now. Send the event again."
+        raise Inconclusive(detail, reason=refused.reason) from refused
 
 
 def _v1_keys(app: App) -> SigningKeys:
@@ -61,7 +68,7 @@ def _check(claims: Claims, key: SigningKey, settings: Settings) -> None:
         raise InvalidToken("wrong_tenant")
     if claims.get("iss") != issuers[version]:
         raise InvalidToken("wrong_issuer")
-    # Entra writes whose tokens a key signs in either form; a key of another directory must not vouch for ours.
+    # Entra's keys name their issuer in either form. A key of another directory must not sign tokens of ours.
     if key.issuer is not None and key.issuer.replace("{tenantid}", tid) not in issuers.values():
         raise InvalidToken("wrong_key_issuer")
     if claims.get(_CALLER[version]) != RESOURCE:

@@ -1,7 +1,7 @@
-"""Compares every purchase with what Microsoft has, and repairs what an event should have told.
+"""Compares every purchase with Microsoft's list, and repairs differences that lost events left.
 
-The list only says where to look: what differs is settled as an event would be, by asking Microsoft once more. So a
-comparison that is slow, or runs twice, or beside events, puts nothing back.
+The list only shows the differences. Each is applied like an event, after Microsoft is asked again, so a slow, repeated
+or concurrent comparison never restores an old state.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,17 +22,16 @@ from shared.errors import Inconclusive
 from shared.jobs import transact
 from shared.log import get_logger, where
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor
+from shared.work import SERVICE, Actor, Work
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
-from webhooks.agreement.service import Decision
 from webhooks.agreement.service import close as close_request
-from webhooks.events.flow import SECONDS, settle
-from webhooks.events.lookups import RECONCILE, NotTold, Question
+from webhooks.events.flow import SECONDS, apply_event
+from webhooks.events.lookups import RECONCILE, EventRef, StateNotAvailable
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 _LIST_SECONDS: Final = 180.0
@@ -40,15 +39,15 @@ _ROW_SECONDS: Final = 20.0
 
 
 @dataclass(slots=True)
-class Report:
-    """What a comparison found; each list has the ids of Microsoft."""
+class ReconcileReport:
+    """The results of a comparison; each list has Microsoft's ids."""
 
     compared: int = 0
-    changed: list[str] = field(default_factory=list)  # now as Microsoft has them, or would be after a dry run
-    waiting: list[str] = field(default_factory=list)  # bought, and nobody came to the landing page
-    unanswered: list[str] = field(default_factory=list)  # bought, and nobody who may has agreed yet
-    missing: list[str] = field(default_factory=list)  # ours, and Microsoft does not list them
-    unreadable: list[str] = field(default_factory=list)  # empty where not even the id can be read
+    changed: list[str] = field(default_factory=list)  # repaired, or to be repaired in a dry run
+    waiting: list[str] = field(default_factory=list)  # bought, and not set up on the landing page
+    unanswered: list[str] = field(default_factory=list)  # bought, and not agreed to yet
+    missing: list[str] = field(default_factory=list)  # ours, and not on Microsoft's list
+    unreadable: list[str] = field(default_factory=list)  # an empty id if even that is unreadable
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -57,11 +56,8 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """Who compares, within which time, whether anything may be changed, and who hears of each row.
-
-    Without a `limit` the list has three minutes, and each row that differs 20 seconds.
-    """
+class ReconcileOptions:
+    """The options of a comparison. Without a `limit` the list has three minutes, each differing row 20 seconds."""
 
     source: EventSource = EventSource.RECONCILE
     actor: Actor = SERVICE
@@ -70,33 +66,33 @@ class How:
     progress: Callable[[int], None] = lambda _compared: None
 
     def retry(self) -> RetryPolicy:
-        """For the database."""
+        """The retries of its transactions."""
         return for_jobs() if self.limit is None else for_requests()
 
-    def of_a_row(self) -> Deadline:
-        """The time for asking about one row."""
+    def row_deadline(self) -> Deadline:
+        """The deadline for Microsoft's calls about one row."""
         return Deadline.after(_ROW_SECONDS) if self.limit is None else self.limit.at_most(_ROW_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A row of Microsoft's list, and what is here of it."""
+    """A row of Microsoft's list, and our subscription."""
 
     row: marketplace.Subscription
     ours: Subscription | None
     lacks_price: bool
 
 
-_BY_THE_CLOCK: Final = How()
+_SCHEDULED: Final = ReconcileOptions()
 
 
-def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Report:
-    """Goes through the whole list; one row that cannot be read, or fails, does not stop it.
+def reconcile(app: App, client: "MarketplaceClient", options: ReconcileOptions = _SCHEDULED) -> ReconcileReport:
+    """Compares the whole list; an unreadable or failing row does not stop it.
 
     Raises:
-        MarketplaceError: the list itself cannot be had; what was compared before is done.
+        MarketplaceError: the list cannot be read; rows compared before are done.
     """
-    retry = how.retry()
+    retry = options.retry()
     bought, unpriced, requests = transact(
         app,
         ALL_TENANTS,
@@ -109,55 +105,55 @@ def reconcile(app: App, client: "Marketplace", how: How = _BY_THE_CLOCK) -> Repo
         retry=retry,
     )
     ours = {str(each.marketplace_id): each for each in bought}
-    report, listed = Report(), set[str]()
-    for row in client.subscriptions(how.limit or Deadline.after(_LIST_SECONDS)):
+    report, listed = ReconcileReport(), set[str]()
+    for row in client.subscriptions(options.limit or Deadline.after(_LIST_SECONDS)):
         report.compared += 1
         if isinstance(row, UnreadableRow):
             report.unreadable.append(row.id or "")
         elif (request := requests.get(row.id)) is not None and row.id not in ours:
-            _compare_request(app, how, request, row, report)
+            _compare_request(app, options, request, row, report)
         elif row.id in ours or app.settings.is_sold_here(row.offer_id, row.plan_id):
             known = ours.get(row.id)
             pair = _Pair(row, known, lacks_price=known is not None and known.id in unpriced)
-            _compare(app, client, how, pair, report, retry)
+            _compare(app, client, options, pair, report, retry)
         listed.add(row.id or "")
-        how.progress(report.compared)
+        options.progress(report.compared)
     report.missing += _missing(ours, listed)
     return report
 
 
-def catch_up(app: App, client: "Marketplace", *, seconds: float = SECONDS) -> None:
-    """Takes an event whose body did not arrive, as when it was sent in chunks: everything is compared at once.
+def reconcile_now(app: App, client: "MarketplaceClient", *, seconds: float = SECONDS) -> None:
+    """Compares everything for an event whose body was lost, which happens to chunked bodies.
 
-    To return accepts a change, as Microsoft does where nobody answers; a 4xx would reject one that somebody paid for.
-    What was compared stays, so that an event that is sent again goes on from there.
+    A return accepts the change, as Microsoft does without an answer; a 4xx would reject a change that was paid for.
+    Compared rows are done, so a repeat of the event continues after them.
 
     Raises:
-        Inconclusive: not every purchase could be compared while Microsoft waits for the answer.
+        Inconclusive: not every purchase could be compared while Microsoft waits.
     """
     get_logger().error("marketplace_event_without_body")
     try:
-        report = reconcile(app, client, How(limit=Deadline.after(seconds)))
+        report = reconcile(app, client, ReconcileOptions(limit=Deadline.after(seconds)))
     except MarketplaceError as error:
-        raise _not_through(error.reason) from error
-    tell(report)
+        raise _incomplete(error.reason) from error
+    log_report(report)
     if not report.is_whole:
-        raise _not_through("not_every_purchase")
+        raise _incomplete("not_every_purchase")
 
 
-def _not_through(reason: str) -> Inconclusive:
+def _incomplete(reason: str) -> Inconclusive:
     return Inconclusive(
-        "The Marketplace cannot tell now what this event is about. Send it again.",
+        "The Marketplace cannot confirm this event now. Send it again.",
         reason=reason,
         code="marketplace_unavailable",
     )
 
 
-def tell(report: Report) -> None:
-    """Writes the counts to the log, and an alarm for everything that somebody must look at."""
+def log_report(report: ReconcileReport) -> None:
+    """Logs the counts, and an alarm for each purchase that needs attention."""
     for name, ids in (
-        ("marketplace_purchase_waiting", report.waiting),
-        ("marketplace_purchase_unanswered", report.unanswered),
+        ("marketplace_purchase_not_set_up", report.waiting),
+        ("marketplace_purchase_not_agreed", report.unanswered),
         ("marketplace_subscription_missing", report.missing),
         ("marketplace_subscription_unreadable", report.unreadable),
     ):
@@ -166,30 +162,30 @@ def tell(report: Report) -> None:
     get_logger().info("marketplace_reconciled", count=len(report.changed), failed=len(report.failed))
 
 
-def _compare(  # noqa: PLR0917 - what the run has, and the row
+def _compare(  # noqa: PLR0917 - the run and the row
     app: App,
-    client: "Marketplace",
-    how: How,
+    client: "MarketplaceClient",
+    options: ReconcileOptions,
     pair: _Pair,
-    report: Report,
+    report: ReconcileReport,
     retry: RetryPolicy,
 ) -> None:
     row, ours = pair.row, pair.ours
     try:
         if ours is None and row.status == marketplace.UNSUBSCRIBED:
-            return  # left before anybody set it up
+            return  # canceled before it was set up
         if ours is not None and not pair.lacks_price and not _differs(ours, row, app):
             return
-        if ours is not None and how.dry_run:
+        if ours is not None and options.dry_run:
             report.changed.append(row.id)
             return
-        question = Question(UUID(row.id), None, RECONCILE, how.source, how.actor)
-        taken = retry.run(lambda: settle(app, client, question, how.of_a_row()))
-        if taken is None:
+        ref = EventRef(UUID(row.id), None, RECONCILE, options.source, options.actor)
+        result = retry.run(lambda: apply_event(app, client, ref, options.row_deadline()))
+        if result is None:
             report.waiting.append(row.id)
-        elif taken.changed:
+        elif result.changed:
             report.changed.append(row.id)
-    except (MarketplaceError, NotTold) as error:
+    except (MarketplaceError, StateNotAvailable) as error:
         report.failed.append(row.id)
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, reason=error.reason)
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
@@ -198,24 +194,27 @@ def _compare(  # noqa: PLR0917 - what the run has, and the row
 
 
 def _compare_request(
-    app: App, how: How, request: PurchaseRequest, row: marketplace.Subscription, report: Report
+    app: App,
+    options: ReconcileOptions,
+    request: PurchaseRequest,
+    row: marketplace.Subscription,
+    report: ReconcileReport,
 ) -> None:
-    """One that nobody has agreed to: it waits on, or was cancelled meanwhile."""
+    """Closes a request if its purchase was canceled meanwhile; else it keeps waiting."""
     if row.status != marketplace.UNSUBSCRIBED:
         if request.state is RequestState.WAITING:
             report.unanswered.append(row.id)
         return
     report.changed.append(row.id)
-    if how.dry_run:
+    if options.dry_run:
         return
-    decision = Decision(how.actor, app.now(), app.new_id)
 
     def close(tx: sa.Connection) -> bool:
-        lock_tenant(tx, request.tenant_id)
-        return close_request(tx, request, RequestState.CANCELLED, decision)
+        tenant = lock_tenant(tx, request.tenant_id)
+        return close_request(Work(tx, tenant, options.actor, app.now(), app.new_id), request, RequestState.CANCELLED)
 
     try:
-        transact(app, request.tenant_id, close, retry=how.retry())
+        transact(app, request.tenant_id, close, retry=options.retry())
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.changed.remove(row.id)
         report.failed.append(row.id)
@@ -225,7 +224,7 @@ def _compare_request(
 def _differs(ours: Subscription, row: marketplace.Subscription, app: App) -> bool:
     terms, now = subscriptions.terms_of(row), app.now()
     if terms is None:
-        raise NotTold("status_unknown")
+        raise StateNotAvailable("status_unknown")
     return subscriptions.moved(ours, terms, happened_at=now, now=now).terms != ours.terms
 
 

@@ -34,7 +34,7 @@ _BODY_LIMIT: Final = 256 * 1024
         tag="marketplace",
         body_limit=None,
         final_errors=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
-        answers={200: Answer("It was taken")},
+        answers={200: Answer("The event was accepted")},
         problems={
             401: ("invalid_token",),
             409: (SEATS_IN_USE, PLAN_NOT_SOLD),
@@ -49,15 +49,15 @@ _BODY_LIMIT: Final = 256 * 1024
     ),
 )
 def receive_marketplace_event(call: Call) -> Reply:
-    """What happened to a subscription.
+    """Receive a Marketplace event.
 
-    For the Azure Marketplace alone, whose token is checked on every call. The body only says what to ask Microsoft
-    about. 200 accepts a change; 401 and 409 are final; everything else is 5xx and is sent again, since a 4xx would
-    reject a change that a customer paid for.
+    Only for the Azure Marketplace; its token is checked on every call. The body only names the event; its data is read
+    from Microsoft. 200 accepts a change. 401 and 409 are final. Every other error is 5xx and Microsoft repeats the
+    event, since a 4xx would reject a change that a customer paid for.
     """
     app = call.app
     client = marketplace.of(app)
-    if client is None:  # a deployment may have lost the settings: what was bought before must not be refused
+    if client is None:  # a deployment may have lost the settings; changes of earlier purchases must not be rejected
         raise Inconclusive(
             "The Marketplace is not set up here.", reason="marketplace_off", code="marketplace_unavailable"
         )
@@ -72,16 +72,16 @@ def receive_marketplace_event(call: Call) -> Reply:
     body = call.request.get_body()
     if body:
         events_flow.receive(app, client, _event(body))
-    else:  # every event has one, so it was lost on the way
-        reconcile_flow.catch_up(app, client)
+    else:  # every event has a body, so it was lost on the way
+        reconcile_flow.reconcile_now(app, client)
     return Reply(HTTPStatus.OK)
 
 
 def _event(body: bytes) -> WebhookEvent:
-    """What the body says, read tolerantly.
+    """The event in the body, read tolerantly.
 
     Raises:
-        Inconclusive: it is something else, or too large; a 4xx would reject a change that somebody paid for.
+        Inconclusive: the body is malformed or too large; a 4xx would reject a change that somebody paid for.
     """
     try:
         return WebhookEvent.parse(_document(body))

@@ -1,4 +1,4 @@
-"""Decides what an event of the Marketplace asks for, from Microsoft's copies alone."""
+"""Decides what an event of the Marketplace changes, from Microsoft's copies only."""
 
 import uuid
 from collections.abc import Iterable
@@ -20,53 +20,53 @@ class Action(StrEnum):
     UNSUBSCRIBE = "Unsubscribe"
 
 
-KNOWN: Final = frozenset(Action)
-# Of an older version of Microsoft's API: a purchase has become active, which the landing page and the comparison see.
-NEEDS_NOTHING: Final = frozenset({"Subscribe"})
+ACTIONS: Final = frozenset(Action)
+# An older version of Microsoft's API reports a new purchase, which landing page and daily comparison handle.
+IGNORED: Final = frozenset({"Subscribe"})
 CHANGES: Final = frozenset({Action.CHANGE_PLAN, Action.CHANGE_QUANTITY})
-# What is in force at Microsoft only some time after we have accepted it.
-ACCEPTED: Final = frozenset({*CHANGES, Action.REINSTATE})
+# In force at Microsoft only some time after we accepted them.
+DELAYED: Final = frozenset({*CHANGES, Action.REINSTATE})
 _UNDER_WAY: Final = frozenset({"NotStarted", marketplace.IN_PROGRESS})
 _FAILED: Final = frozenset({"Failed", "Conflict"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A subscription before Microsoft was asked about it, and what the ledger has of the event and of its past minutes.
+class KnownState:
+    """Our subscription before Microsoft is asked, with recent events from the ledger.
 
-    `accepted` are the operations that we accepted lately, the newest of each action: Microsoft's copy may not have
-    them yet.
+    `outcome` is that of the same event, if it came before. `accepted` are operations that we accepted lately, the
+    newest of each action; Microsoft's copy may not show them yet.
     """
 
     subscription: Subscription
     outcome: Outcome | None
     accepted: tuple[uuid.UUID, ...]
     was_reinstated: bool
-    lacks_price: bool = False  # what a user costs could not be read yet; looked at where no operation is named
+    lacks_price: bool = False  # no price could be read yet; checked only for events without an operation
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What Microsoft has: `terms` are its copy with what it is about to put in force, `present` without."""
+class MarketplaceState:
+    """Microsoft's state: `current` is its copy, `terms` the copy with the pending operations."""
 
-    present: Terms
+    current: Terms
     terms: Terms
     operation: marketplace.Operation | None
-    quote: Quote | None = None  # None where the price was not asked for
-    is_sold: bool = True  # the plan that is asked for is one of this product
+    quote: Quote | None = None  # None if no price was needed
+    is_plan_sold: bool = True  # whether the requested plan is one of this product
 
 
 @dataclass(frozen=True, slots=True)
-class SeatsTaken:
-    """Why a cut of seats is refused."""
+class SeatsInUse:
+    """Refusal of a reduction of seats: more accounts are enabled than seats requested."""
 
     used: int
-    wanted: int
+    requested: int
 
 
 @dataclass(frozen=True, slots=True)
-class NotSold:
-    """Why a change of plan is refused: it is none of this product's."""
+class PlanNotSold:
+    """Refusal of a change of plan: the plan is not one of this product."""
 
     plan_id: str
 
@@ -76,18 +76,18 @@ def is_under_way(operation: marketplace.Operation) -> bool:
 
 
 def has_failed(operation: marketplace.Operation) -> bool:
-    """Whether Microsoft gave it up: it was rejected, came too late, or would have changed nothing."""
+    """Whether Microsoft gave the operation up: it was rejected, came too late, or would have changed nothing."""
     return operation.status in _FAILED
 
 
-def expected(present: Terms, operations: Iterable[marketplace.Operation]) -> Terms:
-    """Microsoft's copy with the operations that it is still carrying out, in the order of their acceptance.
+def expected_terms(current: Terms, operations: Iterable[marketplace.Operation]) -> Terms:
+    """Microsoft's copy with the pending operations, in the order of their acceptance.
 
-    The copy was read after them: where the subscription has ended since, so have they.
+    The copy was read after them, so the end of the subscription also ended them.
     """
-    terms = present
-    if present.status is SubscriptionStatus.UNSUBSCRIBED:
-        return present
+    terms = current
+    if current.status is SubscriptionStatus.UNSUBSCRIBED:
+        return current
     for operation in filter(is_under_way, operations):
         match operation.action:
             case Action.CHANGE_PLAN:
@@ -100,11 +100,11 @@ def expected(present: Terms, operations: Iterable[marketplace.Operation]) -> Ter
 
 
 def is_decidable(operation: marketplace.Operation) -> bool:
-    """Whether it says how far it is, and a change under way what to.
+    """Whether an operation has a known status and, while it is pending, the value of its change.
 
-    No seats must not be taken for no cap, nor no name for a plan, nor no status for a change that was given up.
+    A missing number of seats must not become "unlimited", nor a missing status a failed change.
     """
-    if operation.action in ACCEPTED and operation.status not in {*_UNDER_WAY, *_FAILED, marketplace.SUCCEEDED}:
+    if operation.action in DELAYED and operation.status not in {*_UNDER_WAY, *_FAILED, marketplace.SUCCEEDED}:
         return False
     if not is_under_way(operation):
         return True
@@ -116,42 +116,45 @@ def is_decidable(operation: marketplace.Operation) -> bool:
     return True
 
 
-def needs_price(seen: Seen, terms: Terms) -> bool:
-    """Whether what a user costs is to be asked for.
-
-    It begins to be paid for, is another plan or another term from now on, or the price could not be read before.
-    """
-    before = seen.subscription
+def needs_price(known: KnownState, terms: Terms) -> bool:
+    """Whether to read the price: for a first payment, another plan or term, or if it could not be read before."""
+    before = known.subscription
     other_term = bool(terms.term_unit) and before.terms.term_unit != terms.term_unit
-    is_wanted = before.paid_from is None or before.terms.plan_id != terms.plan_id or other_term or seen.lacks_price
-    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and is_wanted
+    other_plan = before.terms.plan_id != terms.plan_id
+    is_needed = before.paid_from is None or other_plan or other_term or known.lacks_price
+    return terms.status.is_live and before.terms.status is not SubscriptionStatus.UNSUBSCRIBED and is_needed
 
 
-def seats_taken(tenant: Tenant, told: Told) -> SeatsTaken | None:
-    """Why the change may not be accepted: fewer seats than enabled accounts.
+def check_seats(tenant: Tenant, microsoft: MarketplaceState) -> SeatsInUse | None:
+    """Refuses a reduction to fewer seats than enabled accounts.
 
-    A raise that is still too low is none of it, and neither is a revert, whose value is in force already. Where nobody
-    knows how many there are, whether it is a cut is not certain, and only what is certain is refused.
+    Not refused are an increase, even if it is too low, and a revert to the current value. Without a current number
+    of seats it is uncertain whether the change is a reduction, and only what is certain is refused.
     """
-    operation = told.operation
+    operation = microsoft.operation
     if operation is None or operation.action != Action.CHANGE_QUANTITY or not is_under_way(operation):
         return None
-    wanted, present = operation.quantity, told.present.quantity
-    if wanted is None or present is None or tenant.plan is Plan.INTERNAL or wanted >= tenant.seats_used:
+    requested, current = operation.quantity, microsoft.current.quantity
+    if requested is None or current is None or tenant.plan is Plan.INTERNAL or requested >= tenant.seats_used:
         return None
-    return SeatsTaken(tenant.seats_used, wanted) if wanted < present else None
+    return SeatsInUse(tenant.seats_used, requested) if requested < current else None
 
 
-def not_sold(told: Told) -> NotSold | None:
-    """Why the change may not be accepted: another product's plan. A revert to what is in force is none of it."""
-    operation = told.operation
-    if told.is_sold or operation is None or operation.action != Action.CHANGE_PLAN or not is_under_way(operation):
+def check_plan(microsoft: MarketplaceState) -> PlanNotSold | None:
+    """Refuses a change to another product's plan, unless it reverts to the current plan."""
+    operation = microsoft.operation
+    if (
+        microsoft.is_plan_sold
+        or operation is None
+        or operation.action != Action.CHANGE_PLAN
+        or not is_under_way(operation)
+    ):
         return None
-    return NotSold(operation.plan_id) if operation.plan_id != told.present.plan_id else None
+    return PlanNotSold(operation.plan_id) if operation.plan_id != microsoft.current.plan_id else None
 
 
-def is_over_limit(tenant: Tenant, before: Subscription, after: Subscription) -> bool:
-    """Whether by this move there are more enabled accounts than seats; nobody is turned out, and nobody let in."""
+def exceeds_seats(tenant: Tenant, before: Subscription, after: Subscription) -> bool:
+    """Whether this change leaves more enabled accounts than seats. Accounts stay enabled, but none can be added."""
     seats = after.terms.quantity
     if tenant.plan is Plan.INTERNAL or seats is None or not after.terms.status.is_live:
         return False

@@ -1,4 +1,4 @@
-"""Takes an event of the Marketplace: what it changes, and its row in the ledger, are one transaction."""
+"""Applies an event of the Marketplace: its change and its ledger row are one transaction."""
 
 import datetime as dt
 import uuid
@@ -13,21 +13,24 @@ from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action
-from shared.tenancy.model import Tenant
 from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor
+from shared.work import SERVICE, Actor, NewId, Work
 from webhooks.events import rules, store
-from webhooks.events.rules import NotSold, SeatsTaken, Seen, Told
+from webhooks.events.rules import KnownState, MarketplaceState, PlanNotSold, SeatsInUse
 
 
 SEATS_IN_USE: Final = "seats_in_use"
 PLAN_NOT_SOLD: Final = "plan_not_sold"
-LATELY: Final = dt.timedelta(minutes=30)  # longer than Microsoft takes to put in force what was accepted
+RECENT: Final = dt.timedelta(minutes=30)  # longer than Microsoft takes to put an accepted change in force
+
+
+class Overtaken(Exception):
+    """Somebody else changed the subscription after it was read, so Microsoft has to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """An event, or a look of our own at what Microsoft has: then `operation_id` is None."""
+class IncomingEvent:
+    """An event, or our own check of Microsoft's state, which has no `operation_id`."""
 
     event_type: str
     operation_id: uuid.UUID | None
@@ -36,165 +39,158 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of an event; `alarms` are names of log lines, to be written once it is committed."""
+class EventResult:
+    """The result of an event; `alarms` are names of log events to write after the commit."""
 
     tenant: uuid.UUID | None = None
-    billed: int | None = None  # the tenant whose last month was closed: its usage is to go out at once
+    billed: int | None = None  # the tenant whose last month was closed, so its usage is sent at once
     changed: bool = False
-    refused: SeatsTaken | NotSold | None = None
+    refused: SeatsInUse | PlanNotSold | None = None
     alarms: tuple[str, ...] = ()
 
 
-def look_up(
+def load_known(
     tx: sa.Connection, marketplace_id: uuid.UUID, operation_id: uuid.UUID | None, *, now: dt.datetime
-) -> Seen | None:
-    """The subscription as it is before Microsoft is asked; None for one that nobody here has bought."""
+) -> KnownState | None:
+    """The subscription before Microsoft is asked; None for one that was never set up here."""
     subscription = subscriptions.find_bought(tx, marketplace_id)
-    return None if subscription is None else store.look_up(tx, subscription, operation_id, since=now - LATELY)
+    return None if subscription is None else store.load_known(tx, subscription, operation_id, since=now - RECENT)
 
 
-def take(tx: sa.Connection, seen: Seen, told: Told, event: Incoming, closing: Closing) -> Taken | None:
-    """Does what the event asks for; None when somebody was quicker, so that Microsoft must be asked again.
+def apply(
+    tx: sa.Connection,
+    known: KnownState,
+    microsoft: MarketplaceState,
+    event: IncomingEvent,
+    closing: Closing,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
+) -> EventResult:
+    """Applies the event under the tenant's lock, if the subscription still has the version that was read.
 
-    What is committed was told by Microsoft after everything that had been committed before: the subscription's
-    version is the one that was seen before Microsoft was asked, and stays so while its tenant is held.
+    So Microsoft's state was read after every change that is committed by now.
+
+    Raises:
+        Overtaken: the subscription or the event was changed meanwhile; nothing is changed here.
     """
-    tenant = lock_tenant(tx, seen.subscription.tenant_id)
-    subscription = subscriptions.read(tx, tenant.id, seen.subscription.id)
-    if subscription.version != seen.subscription.version:
-        return None
-    taking = _Taking(tx, tenant, subscription, told, event, closing)
-    if seen.outcome is Outcome.REFUSED:
-        return taking.repeat_refusal()
-    if (refusal := rules.not_sold(told) or rules.seats_taken(tenant, told)) is not None:
-        return taking.refuse(refusal)
-    if taking.is_second():
-        return taking.pass_over()
-    if told.operation is not None and rules.has_failed(told.operation):
-        return taking.supersede()
-    return taking.follow(event.operation_id)
+    tenant = lock_tenant(tx, known.subscription.tenant_id)
+    subscription = subscriptions.read(tx, tenant.id, known.subscription.id)
+    if subscription.version != known.subscription.version:
+        raise Overtaken
+    handler = _Handler(Work(tx, tenant, event.actor, now, new_id), subscription, microsoft, event, closing)
+    if known.outcome is Outcome.REFUSED:
+        return handler.repeat_refusal()
+    if (refusal := rules.check_plan(microsoft) or rules.check_seats(tenant, microsoft)) is not None:
+        return handler.refuse(refusal)
+    if handler.is_second_subscription():
+        return handler.defer()
+    if microsoft.operation is not None and rules.has_failed(microsoft.operation):
+        return handler.discard_superseded()
+    return handler.apply_terms(event.operation_id)
 
 
-def ignore(tx: sa.Connection, seen: Seen, event: Incoming, *, now: dt.datetime) -> Taken:
-    """Keeps an event that changes nothing; one whose action nobody here knows is an alarm."""
-    tenant = lock_tenant(tx, seen.subscription.tenant_id)
-    kept = Event(event.event_type, event.source, now, event.operation_id)
-    subscriptions.add_event(tx, seen.subscription, kept, Outcome.IGNORED, now=now)
-    alarms = () if event.event_type in rules.NEEDS_NOTHING else ("marketplace_event_unknown",)
-    return Taken(tenant.public_id, alarms=alarms)
+def record_ignored(tx: sa.Connection, known: KnownState, event: IncomingEvent, *, now: dt.datetime) -> EventResult:
+    """Records an event that changes nothing; an unknown action raises an alarm."""
+    tenant = lock_tenant(tx, known.subscription.tenant_id)
+    row = Event(event.event_type, event.source, now, event.operation_id)
+    subscriptions.add_event(tx, known.subscription, row, Outcome.IGNORED, now=now)
+    alarms = () if event.event_type in rules.IGNORED else ("marketplace_event_unknown",)
+    return EventResult(tenant.public_id, alarms=alarms)
 
 
 @dataclass(frozen=True, slots=True)
-class _Taking:
-    """One event on its tenant, which is held."""
+class _Handler:
+    """One event of a tenant that is locked."""
 
-    tx: sa.Connection
-    tenant: Tenant
+    work: Work
     subscription: Subscription
-    told: Told
-    event: Incoming
+    microsoft: MarketplaceState
+    event: IncomingEvent
     closing: Closing
 
-    @property
-    def now(self) -> dt.datetime:
-        return self.closing.now
-
-    def is_second(self) -> bool:
-        """Whether the tenant pays for something else that this one does not replace, so that it has to wait."""
-        if self.subscription.terms.status.is_live or not self.told.terms.status.is_live:
+    def is_second_subscription(self) -> bool:
+        """Whether the tenant pays for another subscription that this one does not replace, so this one has to wait."""
+        if self.subscription.terms.status.is_live or not self.microsoft.terms.status.is_live:
             return False
-        return subscriptions.in_the_way(self.tx, self.subscription) is not None
+        return subscriptions.in_the_way(self.work.tx, self.subscription) is not None
 
-    def repeat_refusal(self) -> Taken | None:
-        """A repeat is told the same, unless the change is in force although it was refused."""
-        operation = self.told.operation
+    def repeat_refusal(self) -> EventResult:
+        """Refuses a repeat again, unless the change is in force in spite of the refusal."""
+        operation = self.microsoft.operation
         if operation is None or operation.status != marketplace.SUCCEEDED:
             if operation is not None and operation.action == rules.Action.CHANGE_PLAN:
-                return self._answer(refused=NotSold(operation.plan_id))
-            wanted = operation.quantity if operation is not None else self.told.present.quantity
-            return self._answer(refused=SeatsTaken(self.tenant.seats_used, wanted or 0))
-        followed = self.follow(None)
-        return followed and replace(followed, alarms=("marketplace_refusal_overruled", *followed.alarms))
+                return self._result(refused=PlanNotSold(operation.plan_id))
+            requested = operation.quantity if operation is not None else self.microsoft.current.quantity
+            return self._result(refused=SeatsInUse(self.work.tenant.seats_used, requested or 0))
+        result = self.apply_terms(None)
+        return replace(result, alarms=("marketplace_refusal_overruled", *result.alarms))
 
-    def refuse(self, refusal: SeatsTaken | NotSold) -> Taken | None:
-        if not self._keep(Outcome.REFUSED):
-            return None
-        if isinstance(refusal, NotSold):
+    def refuse(self, refusal: SeatsInUse | PlanNotSold) -> EventResult:
+        self._record(Outcome.REFUSED)
+        if isinstance(refusal, PlanNotSold):
             before: dict[str, object] = {"subscriptionPlan": self.subscription.terms.plan_id}
             after: dict[str, object] = {"code": PLAN_NOT_SOLD, "subscriptionPlan": refusal.plan_id[:100]}
         else:
-            before = {"seatLimit": self.tenant.seat_limit, "seatsUsed": refusal.used}
-            after = {"code": SEATS_IN_USE, "seatLimit": refusal.wanted}
-        audit.record_row(
-            self.tx,
-            self.tenant.id,
-            Action.SUBSCRIPTION_CHANGE_REFUSED,
-            actor=self.event.actor,
-            at=self.now,
-            row_id=self.closing.new_id(),
-            before=before,
-            after=after,
-        )
-        return self._answer(refused=refusal)
+            before = {"seatLimit": self.work.tenant.seat_limit, "seatsUsed": refusal.used}
+            after = {"code": SEATS_IN_USE, "seatLimit": refusal.requested}
+        audit.record(self.work, Action.SUBSCRIPTION_CHANGE_REFUSED, before=before, after=after)
+        return self._result(refused=refusal)
 
-    def pass_over(self) -> Taken | None:
-        """Once the other one has ended, the daily comparison takes this one up."""
-        if self.event.operation_id is not None and not self._keep(Outcome.IGNORED):
-            return None
-        return self._answer(alarms=("marketplace_second_subscription",))
+    def defer(self) -> EventResult:
+        """Leaves the subscription to the daily comparison, which applies it once the other one has ended."""
+        if self.event.operation_id is not None:
+            self._record(Outcome.IGNORED)
+        return self._result(alarms=("marketplace_second_subscription",))
 
-    def supersede(self) -> Taken | None:
-        """A change that Microsoft itself has given up: what counts is its copy."""
-        return self.follow(None) if self._keep(Outcome.SUPERSEDED) else None
+    def discard_superseded(self) -> EventResult:
+        """Discards a change that Microsoft gave up, and applies Microsoft's copy."""
+        self._record(Outcome.SUPERSEDED)
+        return self.apply_terms(None)
 
-    def follow(self, operation_id: uuid.UUID | None) -> Taken | None:
-        """Puts the subscription on the terms told; without an operation, only where they bring something new.
+    def apply_terms(self, operation_id: uuid.UUID | None) -> EventResult:
+        """Puts the subscription on Microsoft's terms; without an operation only if they are new.
 
-        Returns None when the operation is known.
+        Raises:
+            Overtaken: the operation is recorded already.
         """
-        event, terms = self._event(operation_id), self.told.terms
-        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.now)
-        quote = self.told.quote
+        event, terms, quote = self._event(operation_id), self.microsoft.terms, self.microsoft.quote
+        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
-            return self._answer(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
-        moved = subscriptions.move(
-            self.tx,
-            self.tenant,
-            self.subscription,
-            terms,
-            event,
-            quote=quote,
-            actor=self.event.actor,
-            now=self.now,
-            new_id=self.closing.new_id,
-        )
+            return self._result(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
+        moved = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
         if moved is None:
-            return None
-        close_ended(self.tx, moved.ended, self.closing)
-        return self._answer(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
+            raise Overtaken
+        close_ended(self.work, moved.ended, self.closing)
+        return self._result(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
 
     def _alarms(self, moved: Moved) -> Iterator[str]:
-        if rules.is_over_limit(self.tenant, self.subscription, moved.subscription):
+        if rules.exceeds_seats(self.work.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
-        if self.told.quote is not None:
-            yield from subscriptions.alarms_of(self.told.quote)
+        if self.microsoft.quote is not None:
+            yield from subscriptions.alarms_of(self.microsoft.quote)
 
-    def _answer(
+    def _result(
         self,
         *,
         changed: bool = False,
         ended: bool = False,
-        refused: SeatsTaken | NotSold | None = None,
+        refused: SeatsInUse | PlanNotSold | None = None,
         alarms: tuple[str, ...] = (),
-    ) -> Taken:
-        return Taken(self.tenant.public_id, self.tenant.id if ended else None, changed, refused, alarms)
+    ) -> EventResult:
+        return EventResult(self.work.tenant.public_id, self.work.tenant.id if ended else None, changed, refused, alarms)
 
-    def _keep(self, outcome: Outcome) -> bool:
+    def _record(self, outcome: Outcome) -> None:
+        """Adds the event to the ledger.
+
+        Raises:
+            Overtaken: it is there already.
+        """
         event = self._event(self.event.operation_id)
-        return subscriptions.add_event(self.tx, self.subscription, event, outcome, now=self.now)
+        if not subscriptions.add_event(self.work.tx, self.subscription, event, outcome, now=self.work.now):
+            raise Overtaken
 
     def _event(self, operation_id: uuid.UUID | None) -> Event:
-        operation = self.told.operation
+        operation = self.microsoft.operation
         happened_at = operation.happened_at if operation is not None else None
-        return Event(self.event.event_type, self.event.source, happened_at or self.now, operation_id)
+        return Event(self.event.event_type, self.event.source, happened_at or self.work.now, operation_id)

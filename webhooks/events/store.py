@@ -1,4 +1,4 @@
-"""What the ledger has of a Marketplace event."""
+"""Reads the ledger of Marketplace events."""
 
 import datetime as dt
 import uuid
@@ -9,11 +9,11 @@ from sqlalchemy import bindparam
 
 from billing.subscriptions import Outcome, Subscription, last_price
 from shared.db.schema import subscription_events
-from webhooks.events.rules import ACCEPTED, Action, Seen
+from webhooks.events.rules import DELAYED, Action, KnownState
 
 
 _e = subscription_events.c
-_LATELY: Final = (
+_RECENT: Final = (
     sa.select(_e.operation_id, _e.event_type, _e.outcome)
     .where(
         _e.tenant_id == bindparam("tenant"),
@@ -23,7 +23,7 @@ _LATELY: Final = (
             sa.and_(
                 _e.recorded_at > bindparam("since"),
                 _e.outcome == Outcome.APPLIED.value,
-                _e.event_type.in_(sorted(ACCEPTED)),
+                _e.event_type.in_(sorted(DELAYED)),
             ),
         ),
     )
@@ -31,16 +31,16 @@ _LATELY: Final = (
 )
 
 
-def look_up(
+def load_known(
     tx: sa.Connection, subscription: Subscription, operation_id: uuid.UUID | None, *, since: dt.datetime
-) -> Seen:
-    """The subscription with what the ledger has of this operation, and of those accepted since."""
+) -> KnownState:
+    """The subscription with the ledger's rows of this operation and of those accepted since."""
     of = {"tenant": subscription.tenant_id, "subscription": subscription.id}
-    rows = tx.execute(_LATELY, {**of, "operation": operation_id, "since": since}).all()
+    rows = tx.execute(_RECENT, {**of, "operation": operation_id, "since": since}).all()
     own = [row for row in rows if operation_id is not None and row.operation_id == operation_id]
     others = [row for row in rows if row not in own]
     newest: dict[str, uuid.UUID] = {row.event_type: row.operation_id for row in others if row.operation_id}
-    return Seen(
+    return KnownState(
         subscription,
         Outcome(own[0].outcome) if own else None,
         tuple(row.operation_id for row in others if row.operation_id in newest.values()),

@@ -1,1 +1,1 @@
-"""The landing page: the way in over Entra, the page of a purchase in each state, and its confirmation."""
+"""The landing page: sign-in at Entra, a page for each state of a purchase, and its confirmation."""

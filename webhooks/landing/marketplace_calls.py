@@ -1,4 +1,4 @@
-"""How the landing page asks the Marketplace: within a time, and what goes wrong is told to the person who waits."""
+"""Calls to the Marketplace within a deadline; their failures become errors for the visitor."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,27 +13,27 @@ from webhooks.landing import refusals, sign_in
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 SECONDS: Final = 15.0
 
 
-def client_of(app: App) -> "Marketplace":
+def require_client(app: App) -> "MarketplaceClient":
     """Raises NotFound where the settings turn the landing page off."""
     client = marketplace.of(app)
     if client is None or sign_in.of(app) is None:
-        raise refusals.off()
+        raise refusals.landing_page_off()
     return client
 
 
 @contextmanager
-def asking(seconds: float = SECONDS) -> Iterator[Deadline]:
-    """One piece of business with the Marketplace.
+def marketplace_call(seconds: float = SECONDS) -> Iterator[Deadline]:
+    """Calls that share a deadline and a correlation id.
 
     Raises:
-        InvalidRequest: the purchase token is garbage, or too old.
-        Inconclusive: it does not answer, or not as it should. That it does not know what we have just heard of it, too.
+        InvalidRequest: the purchase token is malformed or too old.
+        Inconclusive: the Marketplace does not answer, or its answer is unusable, such as 404 for a purchase it gave us.
     """
     deadline = Deadline.after(seconds)
     try:
@@ -45,4 +45,4 @@ def asking(seconds: float = SECONDS) -> Iterator[Deadline]:
         get_logger().error(
             "landing_page_failed", reason=error.reason, status=status, correlationId=str(deadline.correlation_id)
         )
-        raise refusals.microsoft_is_away(error.reason) from error
+        raise refusals.marketplace_unavailable(error.reason) from error

@@ -1,9 +1,10 @@
-"""A purchase on its page: looked up as it is now, and confirmed in two transactions with Microsoft told in between.
+"""Shows a purchase as it is now, and confirms it in two transactions with Microsoft's activation in between.
 
-A crash at any point is made whole by opening the page again, or by the daily comparison.
+After a crash at any point, opening the page again or the daily comparison completes the confirmation.
 """
 
 import contextlib
+import datetime as dt
 import time
 import uuid
 from collections.abc import Callable
@@ -22,147 +23,142 @@ from shared.log import get_logger
 from shared.restore.flow import require_not_held
 from shared.work import SERVICE, Actor
 from webhooks.agreement.rules import RequestState
-from webhooks.agreement.service import Decision
-from webhooks.events.flow import settle
-from webhooks.events.lookups import RECONCILE, NotTold, Question
+from webhooks.events.flow import apply_event
+from webhooks.events.lookups import RECONCILE, EventRef, StateNotAvailable
 from webhooks.landing import service as landing_service
 from webhooks.landing import visit_store
-from webhooks.landing.marketplace_calls import asking, client_of
-from webhooks.landing.rules import Found, Scene, scene_of
+from webhooks.landing.marketplace_calls import marketplace_call, require_client
+from webhooks.landing.rules import PageState, PurchaseContext, page_state
+from webhooks.landing.schemas import FormErrors
 from webhooks.landing.service import Choices
 from webhooks.landing.visit_store import Visit
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
-_CONFIRMING_SECONDS: Final = 25.0
-_SHOWN_WITHIN: Final = 3.0
-_LOOK_AGAIN: Final = 0.4
+_CONFIRMATION_SECONDS: Final = 25.0
+_ACTIVATION_SECONDS: Final = 3.0
+_POLL_SECONDS: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What was sent: the choices of a new directory, or what is wrong with them; else agreement, or none."""
+    """A form that was sent. `choices` are those for a new directory, or their errors."""
 
-    choices: Choices | dict[str, str]
+    choices: Choices | FormErrors
     ends_agreement: bool = False
     declines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a page is made of. `plan` is None where the Marketplace does not tell."""
+    """The data of a page. `plan` is None where the Marketplace does not list it."""
 
-    scene: Scene
-    found: Found
+    state: PageState
+    purchase: PurchaseContext
     plan: marketplace.Plan | None
+    now: dt.datetime
 
 
-def look(app: App, visit: Visit) -> View:
-    """The purchase as it is now, by Microsoft and here; nothing is changed."""
-    with asking() as deadline:
-        bought = client_of(app).get(str(visit.marketplace_id), deadline)
-        found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, deadline)
+def load_view(app: App, visit: Visit) -> View:
+    """Reads the purchase from Microsoft and from our database. Changes nothing."""
+    with marketplace_call() as deadline:
+        bought = require_client(app).get(str(visit.marketplace_id), deadline)
+        purchase = _load_context(app, visit, bought)
+        plans = require_client(app).plans(bought.id, deadline)
     plan = next((each for each in plans if each.id == bought.plan_id), None)
-    is_activated = visit.is_activated or found.waits_to_begin
-    return View(scene_of(found, visit.principal, is_activated=is_activated), found, plan)
+    is_activated = visit.is_activated or purchase.is_activation_unrecorded
+    return View(page_state(purchase, visit.principal, is_activated=is_activated), purchase, plan, app.now())
 
 
-def bring_up_to_date(app: App, visit: Visit, bought: marketplace.Subscription | None = None) -> None:
-    """Follows what Microsoft has moved on, and puts in force what was confirmed before and is active there now.
+def refresh(app: App, visit: Visit, bought: marketplace.Subscription | None = None) -> None:
+    """Applies Microsoft's changes to the purchase, and completes a confirmed one that is active at Microsoft.
 
-    `bought` is Microsoft's copy where it was just read: if that agrees with what is here, nothing more is asked.
+    `bought` is Microsoft's copy where it was just read. If our rows agree with it, nothing more is read.
 
     Raises:
-        Inconclusive: Microsoft cannot tell now, or the database is held after a restore.
-        Conflict: the tenant pays for another one since.
+        Inconclusive: Microsoft is not available, or the database is held after a restore.
+        Conflict: the tenant pays for another subscription by now.
     """
-    if bought is not None and not _is_behind(_look_up(app, visit, bought), visit):
+    if bought is not None and not _is_behind(_load_context(app, visit, bought), visit):
         return
     require_not_held(app)
-    with asking() as deadline:
-        bought = client_of(app).get(str(visit.marketplace_id), deadline)
-        found = _look_up(app, visit, bought)
-        if found.overtaken:
-            _follow(app, found.overtaken, deadline)
-            found = _look_up(app, visit, bought)
-        plans = client_of(app).plans(bought.id, deadline) if found.waits_to_begin else []
-    if found.waits_to_begin:
-        put_in_force(app, bought, plans, visit.principal)
-    elif _is_over(found, visit):
-        _close(app, visit, bought, RequestState.CANCELLED)
+    with marketplace_call() as deadline:
+        bought = require_client(app).get(str(visit.marketplace_id), deadline)
+        purchase = _load_context(app, visit, bought)
+        if purchase.stale_subscriptions:
+            _reconcile(app, purchase.stale_subscriptions, deadline)
+            purchase = _load_context(app, visit, bought)
+        plans = require_client(app).plans(bought.id, deadline) if purchase.is_activation_unrecorded else []
+    if purchase.is_activation_unrecorded:
+        record_activation(app, bought, plans, visit.principal)
+    elif _has_ended(purchase, visit):
+        _close_request(app, visit, bought, RequestState.CANCELLED)
 
 
-def _is_behind(found: Found, visit: Visit) -> bool:
-    return bool(found.overtaken) or found.waits_to_begin or _is_over(found, visit)
+def confirm(app: App, visit: Visit, form: Form) -> FormErrors:
+    """Processes the form of the page; returns its errors by field.
 
-
-def _is_over(found: Found, visit: Visit) -> bool:
-    """Whether it waits for agreement here, though Microsoft has ended it."""
-    return found.request is not None and scene_of(found, visit.principal, is_activated=False) is Scene.ENDED
-
-
-def confirm(app: App, visit: Visit, form: Form) -> dict[str, str]:
-    """Does what the page's form asks for, as far as its sender may; what is wrong with the form, by its fields.
-
-    Confirmed, it sets up what was bought, tells Microsoft, and puts it in force as soon as Microsoft shows it. Done
-    again it goes on where it was, and changes nothing where it is done. A buyer who may not agree asks those who may.
+    Confirming sets the purchase up, activates it at Microsoft, and records the activation as soon as Microsoft shows
+    it. A repeat continues after the last completed step. A buyer without the right to agree asks the approvers.
 
     Raises:
-        Forbidden, Conflict: as landing_service.prepare says.
-        Unavailable: Microsoft could not be asked; what is here stays, and waits.
+        Forbidden, Conflict: as landing_service.prepare.
+        Unavailable: Microsoft did not answer; completed steps stay.
     """
-    client, marketplace_id = client_of(app), str(visit.marketplace_id)
-    with asking(_CONFIRMING_SECONDS) as deadline:
+    client, marketplace_id = require_client(app), str(visit.marketplace_id)
+    with marketplace_call(_CONFIRMATION_SECONDS) as deadline:
         bought = client.get(marketplace_id, deadline)
-        found = _look_up(app, visit, bought)
-        scene, terms = scene_of(found, visit.principal, is_activated=False), subscriptions.terms_of(bought)
-        if scene is Scene.SET_UP and form.declines:
-            _close(app, visit, bought, RequestState.DECLINED)
-        if scene not in {Scene.SET_UP, Scene.ASK} or terms is None or form.declines:
+        purchase = _load_context(app, visit, bought)
+        state, terms = page_state(purchase, visit.principal, is_activated=False), subscriptions.terms_of(bought)
+        if state is PageState.SET_UP and form.declines:
+            _close_request(app, visit, bought, RequestState.DECLINED)
+        if state not in {PageState.SET_UP, PageState.ASK} or terms is None or form.declines:
             return {}
         plans = client.plans(marketplace_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
             raise UnreadableResponse("quantity_unknown")
-        if scene is Scene.ASK:
-            _ask(app, visit, bought, terms)
+        if state is PageState.ASK:
+            _request_agreement(app, visit, bought, terms)
             return {}
-        if wrong := _wrong_with(found, form):
-            return wrong
+        if errors := _form_errors(purchase, form):
+            return errors
         _prepare(app, visit, bought, terms, form)
-        bought = activated(client, bought, deadline, lambda: _note_activation(app, visit))
-    put_in_force(app, bought, plans, visit.principal)
+        bought = activate(client, bought, deadline, lambda: _mark_activated(app, visit))
+    record_activation(app, bought, plans, visit.principal)
     return {}
 
 
-def activated(
-    client: "Marketplace", bought: marketplace.Subscription, deadline: Deadline, note: Callable[[], None] = lambda: None
+def activate(
+    client: "MarketplaceClient",
+    bought: marketplace.Subscription,
+    deadline: Deadline,
+    on_success: Callable[[], None] = lambda: None,
 ) -> marketplace.Subscription:
-    """Tells Microsoft that what was agreed to is set up, and waits for a moment until it shows it."""
+    """Activates a purchase at Microsoft and waits a moment until Microsoft shows it; returns the newest copy."""
     if bought.status != marketplace.PENDING:
         return bought
     client.activate(bought.id, bought.plan_id, bought.quantity, deadline)
-    note()
-    return _shown(client, bought.id, deadline)
+    on_success()
+    return _wait_until_active(client, bought.id, deadline)
 
 
-def put_in_force(
+def record_activation(
     app: App,
     bought: marketplace.Subscription,
     plans: list[marketplace.Plan],
     principal: Principal | None = None,
     actor: Actor = SERVICE,
 ) -> None:
-    """Writes down what Microsoft has activated; nothing where it has not."""
+    """Records the activation that Microsoft shows; does nothing if it shows none."""
     terms = subscriptions.terms_of(bought)
     if terms is None or not terms.status.is_live:
         return
     quote = subscriptions.quote_of(plans, terms)
     with app.transaction(tenant=ALL_TENANTS) as tx:
-        begun = landing_service.put_in_force(
+        tenant = landing_service.record_activation(
             tx,
             uuid.UUID(bought.id),
             terms,
@@ -173,51 +169,64 @@ def put_in_force(
             new_id=app.new_id,
             actor=actor,
         )
-    if begun is not None:
+    if tenant is not None:
         for alarm in subscriptions.alarms_of(quote):
-            get_logger().error(alarm, tenant=str(begun.public_id))
+            get_logger().error(alarm, tenant=str(tenant.public_id))
 
 
-def _look_up(app: App, visit: Visit, bought: marketplace.Subscription) -> Found:
+def _is_behind(purchase: PurchaseContext, visit: Visit) -> bool:
+    """Whether Microsoft has something newer than our database."""
+    has_activation = purchase.is_activation_unrecorded
+    return bool(purchase.stale_subscriptions) or has_activation or _has_ended(purchase, visit)
+
+
+def _has_ended(purchase: PurchaseContext, visit: Visit) -> bool:
+    """Whether a request waits here for a purchase that Microsoft has ended."""
+    state = page_state(purchase, visit.principal, is_activated=False)
+    return purchase.request is not None and state is PageState.ENDED
+
+
+def _load_context(app: App, visit: Visit, bought: marketplace.Subscription) -> PurchaseContext:
     with app.transaction(reads_only=True) as tx:
-        return landing_service.look_up(tx, visit.principal, bought, now=app.now())
+        return landing_service.load_context(tx, visit.principal, bought, now=app.now())
 
 
-def _wrong_with(found: Found, form: Form) -> dict[str, str]:
-    if found.tenant is None and isinstance(form.choices, dict):
+def _form_errors(purchase: PurchaseContext, form: Form) -> FormErrors:
+    if purchase.tenant is None and not isinstance(form.choices, Choices):
         return form.choices
-    if found.needs_tick and not form.ends_agreement:
-        return {"end_agreement": "Tick the box to end the agreement with the vendor, or decline the purchase."}
+    if purchase.ends_agreement and not form.ends_agreement:
+        return {"endAgreement": "Tick the box to end the agreement with the vendor. Otherwise nothing is activated."}
     return {}
 
 
-def _note_activation(app: App, visit: Visit) -> None:
+def _mark_activated(app: App, visit: Visit) -> None:
     with app.transaction() as tx:
-        visit_store.note_activation(tx, visit.public_id, now=app.now())
+        visit_store.mark_activated(tx, visit.public_id, now=app.now())
 
 
-def _ask(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms) -> None:
+def _request_agreement(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms) -> None:
     with app.transaction() as tx:
-        landing_service.ask(tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id)
+        landing_service.request_agreement(
+            tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id
+        )
 
 
-def _close(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
+def _close_request(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
     with app.transaction() as tx:
-        decision = Decision(SERVICE, app.now(), app.new_id)
-        landing_service.close_request(tx, visit.principal, bought, state, decision)
+        landing_service.close_request(tx, visit.principal, bought, state, now=app.now(), new_id=app.new_id)
 
 
-def _follow(app: App, overtaken: list[Subscription], deadline: Deadline) -> None:
-    """As the daily comparison would; where Microsoft cannot tell, that is left to it."""
-    for each in overtaken:
-        assert each.marketplace_id is not None, "an agreement with the vendor is nobody's to overtake"  # noqa: S101 - ours
-        question = Question(each.marketplace_id, None, RECONCILE, EventSource.RECONCILE)
-        with contextlib.suppress(MarketplaceError, NotTold):
-            settle(app, client_of(app), question, deadline)
+def _reconcile(app: App, stale: list[Subscription], deadline: Deadline) -> None:
+    """As the daily comparison, which also follows up where Microsoft does not answer now."""
+    for each in stale:
+        assert each.marketplace_id is not None, "only purchases are stale"  # noqa: S101 - an invariant of ours
+        event = EventRef(each.marketplace_id, None, RECONCILE, EventSource.RECONCILE)
+        with contextlib.suppress(MarketplaceError, StateNotAvailable):
+            apply_event(app, require_client(app), event, deadline)
 
 
 def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms, form: Form) -> None:
-    """Twice, where somebody else was registering the directory just now: the second time there is a tenant."""
+    """A second attempt follows if somebody else registered the directory meanwhile; then there is a tenant."""
     for is_last in (False, True):
         try:
             with app.transaction() as tx:
@@ -226,7 +235,7 @@ def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Te
                     visit.principal,
                     bought,
                     terms,
-                    None if isinstance(form.choices, dict) else form.choices,
+                    form.choices if isinstance(form.choices, Choices) else None,
                     ends_agreement=form.ends_agreement,
                     settings=app.settings,
                     now=app.now(),
@@ -239,11 +248,13 @@ def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Te
             return
 
 
-def _shown(client: "Marketplace", marketplace_id: str, deadline: Deadline) -> marketplace.Subscription:
-    """Microsoft's copy, waited for a moment, since an activation may take minutes to show."""
-    until = time.monotonic() + _SHOWN_WITHIN
+def _wait_until_active(
+    client: "MarketplaceClient", marketplace_id: str, deadline: Deadline
+) -> marketplace.Subscription:
+    """Reads Microsoft's copy until it is active or a moment has passed, since an activation may take minutes."""
+    until = time.monotonic() + _ACTIVATION_SECONDS
     while True:
         bought = client.get(marketplace_id, deadline)
-        if bought.status != marketplace.PENDING or time.monotonic() + _LOOK_AGAIN > until:
+        if bought.status != marketplace.PENDING or time.monotonic() + _POLL_SECONDS > until:
             return bought
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The landing page of the Marketplace: sign-in, what was bought, and its confirmation; pages that need no script."""
+"""The landing page of the Marketplace: sign-in, the page of a purchase, and its confirmation."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,12 +17,12 @@ from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from shared.restore.flow import HELD, require_not_held
 from webhooks.landing import arrival_flow, purchase_flow, refusals, visits
-from webhooks.landing.arrival_flow import NotFinished, Retry, Returned, Sessions
-from webhooks.landing.marketplace_calls import client_of
-from webhooks.landing.pages import purchase as pages_landing
-from webhooks.landing.pages.page import refusal
+from webhooks.landing.arrival_flow import AuthorizationResponse, RetryOptions, Sessions, SignInFailed
+from webhooks.landing.marketplace_calls import require_client
+from webhooks.landing.pages.document import error_page
+from webhooks.landing.pages.purchase import other_account_address, purchase_page, signed_out_page
 from webhooks.landing.purchase_flow import Form
-from webhooks.landing.schemas import Arrival, Confirmation, PageForm, PurchasePage, Return, choices_of
+from webhooks.landing.schemas import Arrival, Confirmation, PageForm, PurchasePage, Return, parse_choices
 from webhooks.landing.visit_store import Visit
 from webhooks.landing.visits import Session
 
@@ -42,20 +42,20 @@ _VISIT: Final = {404: ("no_such_route", "visit_over"), 421: ("address_unknown",)
         path="marketplace/landing",
         tag=_TAG,
         query=Arrival,
-        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
+        answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
         problems={400: ("unknown_purchase",), 404: ("no_such_route",), 421: ("address_unknown",)},
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def open_landing_page(call: Call, query: Arrival) -> Reply:
-    """Come from the Marketplace to set up or manage a purchase.
+    """Open a purchase from the Marketplace.
 
-    Sends the browser to sign in. For people; Microsoft opens it after a purchase, and for Manage account.
+    Redirects the browser to the sign-in. Microsoft opens this address after a purchase, and for Manage account.
     """
-    client_of(call.app)
+    require_client(call.app)
     is_ours = visits.is_directory_proof(query.proof, _sessions(call).values(), query.directory)
     directory = query.directory if is_ours else None
-    address, session = arrival_flow.arrive(call.app, query.token, _redirect_uri(call), directory=directory)
+    address, session = arrival_flow.start_sign_in(call.app, query.token, _redirect_uri(call), directory=directory)
     return _to_sign_in(call, session, address)
 
 
@@ -67,7 +67,7 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
         path="marketplace/landing/signed-in",
         tag=_TAG,
         query=Return,
-        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
+        answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,))},
         problems=merge_problems(
             _VISIT,
             {
@@ -76,24 +76,24 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
                 503: ("sign_in_unchecked", "marketplace_unavailable"),
             },
         ),
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def return_from_sign_in(call: Call, query: Return) -> Reply:
-    """Come back from the sign-in."""
-    client_of(call.app)
+    """Finish the sign-in."""
+    require_client(call.app)
     try:
-        returned = Returned(query.code, query.error)
-        session = arrival_flow.come_back(call.app, query.state, _sessions(call), returned, _redirect_uri(call))
-    except NotFinished as failure:
-        refused = refusal(
+        response = AuthorizationResponse(query.code, query.error)
+        session = arrival_flow.finish_sign_in(call.app, query.state, _sessions(call), response, _redirect_uri(call))
+    except SignInFailed as failure:
+        reply = error_page(
             failure.error,
             operation=call.operation.id,
             request_id=call.request_id,
             contact=call.app.settings.vendor_contact,
-            links=_ways_on(failure.retry, failure.session.secret),
+            links=_retry_links(failure.retry, failure.session.secret),
         )
-        return _with_cookie(call, refused, failure.session)
+        return _with_cookie(call, reply, failure.session)
     return _with_cookie(call, _to_page(call, session.visit), session)
 
 
@@ -107,16 +107,16 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
         query=PurchasePage,
         answers={200: _PAGE, 403: _PAGE, 409: _PAGE},
         problems=merge_problems(_VISIT, {503: ("marketplace_unavailable",)}),
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
-    """What was bought, in whatever state it is."""
-    client_of(call.app)
+    """The page of a purchase."""
+    require_client(call.app)
     sessions = _sessions(call)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), sessions)
     form_token = visits.form_token(Session(visit.public_id, sessions[visit.public_id]))
-    return pages_landing.page_of(purchase_flow.look(call.app, visit), visit, form_token, call.app.settings)
+    return purchase_page(purchase_flow.load_view(call.app, visit), visit, form_token, call.app.settings)
 
 
 @route(
@@ -127,7 +127,7 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
         path="marketplace/landing/purchase",
         tag=_TAG,
         body=PageForm,
-        answers={303: Answer("To the page of the purchase", headers=(LOCATION,))},
+        answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,))},
         problems=merge_problems(
             _VISIT,
             {
@@ -136,14 +136,14 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
                 503: ("marketplace_unavailable", HELD),
             },
         ),
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
-    """Follow what Microsoft has changed of a purchase."""
-    client_of(call.app)
+    """Apply Microsoft's changes to a purchase."""
+    require_client(call.app)
     visit = _visit_of_form(call, body)
-    purchase_flow.bring_up_to_date(call.app, visit)
+    purchase_flow.refresh(call.app, visit)
     return _to_page(call, visit.public_id)
 
 
@@ -157,15 +157,15 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
         body=PageForm,
         answers={200: _PAGE},
         problems=merge_problems(_VISIT, {403: ("form_of_another_page",)}),
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
-    """Sign out of the pages of purchases in this browser."""
-    client_of(call.app)
+    """Sign out of the landing page."""
+    require_client(call.app)
     visit = _visit_of_form(call, body)
     arrival_flow.sign_out(call.app, _sessions(call))
-    return _with_cookie(call, pages_landing.signed_out(call.app.settings), Session(visit.public_id, ""), is_over=True)
+    return _with_cookie(call, signed_out_page(call.app.settings), Session(visit.public_id, ""), is_over=True)
 
 
 @route(
@@ -176,14 +176,14 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
         path="marketplace/landing/other-account",
         tag=_TAG,
         query=PurchasePage,
-        answers={302: Answer("To the sign-in", headers=(LOCATION,))},
+        answers={302: Answer("Redirect to the sign-in", headers=(LOCATION,))},
         problems=_VISIT,
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
-    """Sign in to the page of a purchase with another account."""
-    client_of(call.app)
+    """Open a purchase with another account."""
+    require_client(call.app)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), _sessions(call))
     address, session = arrival_flow.change_account(call.app, visit, _redirect_uri(call))
     return _to_sign_in(call, session, address)
@@ -197,7 +197,7 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
         path="marketplace/activate",
         tag=_TAG,
         body=Confirmation,
-        answers={303: Answer("To the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
+        answers={303: Answer("Redirect to the page of the purchase", headers=(LOCATION,)), 400: _PAGE},
         problems=merge_problems(
             _VISIT,
             {
@@ -211,33 +211,31 @@ def change_account(call: Call, query: PurchasePage) -> Reply:
                 503: ("marketplace_unavailable", HELD),
             },
         ),
-        error_page=refusal,
+        error_page=error_page,
     ),
 )
 def activate_purchase(call: Call, body: Confirmation) -> Reply:
-    """Confirm a purchase, ask for agreement to it, or decline it.
+    """Confirm, decline or request a purchase.
 
-    The server knows the purchase from the sign-in. Sent twice, it is done once. Sent by a buyer who may not agree to
-    it, it asks for agreement.
+    The form of the page. A repeat changes nothing more. For a buyer without the right to agree, it asks the approvers.
     """
-    client_of(call.app)
+    require_client(call.app)
     require_not_held(call.app)
     visit = _visit_of_form(call, body)
-    to_page = _to_page(call, visit.public_id)  # first, since where no address can be made nothing may be done
-    form = Form(choices_of(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
-    if wrong := purchase_flow.confirm(call.app, visit, form):
-        view = purchase_flow.look(call.app, visit)
-        return pages_landing.page_of(view, visit, body.form, call.app.settings, filled=body, wrong=wrong)
+    to_page = _to_page(call, visit.public_id)  # first, since without an address nothing may be changed
+    form = Form(parse_choices(body), ends_agreement=body.end_agreement == "yes", declines=body.decision == "decline")
+    if errors := purchase_flow.confirm(call.app, visit, form):
+        view = purchase_flow.load_view(call.app, visit)
+        return purchase_page(view, visit, body.form, call.app.settings, entered=body, errors=errors)
     return to_page
 
 
 def _visit_of_form(call: Call, form: PageForm) -> Visit:
-    """The visit whose page a form comes from.
+    """The visit of a form.
 
     Raises:
-        NotFound: it is over, or another browser's.
-        Forbidden: the form was made elsewhere.
-        Misdirected: no address can be made, so nothing may be done.
+        NotFound: it is over, or belongs to another browser.
+        Forbidden: the form comes from another site.
     """
     sessions = _sessions(call)
     visit = arrival_flow.find_visit(call.app, public_id(form.visit), sessions)
@@ -251,25 +249,25 @@ def _to_sign_in(call: Call, session: Session, address: str) -> Reply:
 
 
 def _with_cookie(call: Call, reply: Reply, session: Session, *, is_over: bool = False) -> Reply:
-    cookie = visits.cookie_of(session, is_secure=_is_secure(call), is_over=is_over)
+    cookie = visits.to_cookie(session, is_secure=_is_secure(call), is_over=is_over)
     return replace(reply, headers={**reply.headers, "Set-Cookie": cookie})
 
 
-def _ways_on(retry: Retry | None, secret: str) -> Iterator[tuple[str, str]]:
+def _retry_links(retry: RetryOptions | None, secret: str) -> Iterator[tuple[str, str]]:
     if retry is None:
         return
     if retry.visit is not None:
-        yield "Try again", pages_landing.other_account(retry.visit)
+        yield "Try again", other_account_address(retry.visit)
         return
     if retry.directory is not None:
         proof = visits.directory_proof(secret, retry.directory)
-        at = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
-        yield "Sign in at the organization of this purchase", f"{_LANDING}?{at}"
+        query = urlencode({"token": retry.token, "directory": retry.directory, "proof": proof})
+        yield "Sign in at the organization of this purchase", f"{_LANDING}?{query}"
     yield "Try again", f"{_LANDING}?{urlencode({'token': retry.token})}"
 
 
 def _sessions(call: Call) -> Sessions:
-    return visits.sessions_of(cookies(call.request), is_secure=_is_secure(call))
+    return visits.parse_sessions(cookies(call.request), is_secure=_is_secure(call))
 
 
 def _is_secure(call: Call) -> bool:
@@ -277,11 +275,11 @@ def _is_secure(call: Call) -> bool:
 
 
 def _redirect_uri(call: Call) -> str:
-    """Where Entra sends the browser back to; only addresses that are registered there."""
+    """The address that Entra sends the browser back to. It must be registered there."""
     return f"{call.base_address}{_LANDING}/signed-in"
 
 
 def _to_page(call: Call, visit: UUID) -> Reply:
-    """A page of its own address: it can be loaded again, and neither code nor token stays in the history."""
+    """A redirect, so that the page can be reloaded, and neither code nor token stays in the browser's history."""
     address = f"{call.base_address}{_LANDING}/purchase?{urlencode({'visit': str(visit)})}"
     return Reply(HTTPStatus.SEE_OTHER, headers={"Location": address})

@@ -1,4 +1,4 @@
-"""Decides what the landing page shows to whom, and who may confirm a purchase there."""
+"""Decides which page a visitor sees for a purchase, and whether they may confirm or decline it."""
 
 import uuid
 from dataclasses import dataclass
@@ -11,112 +11,128 @@ from shared.tenancy.model import Tenant, User
 from webhooks.agreement.rules import Approvers, PurchaseRequest, RequestState, is_buyer
 
 
-class Scene(StrEnum):
-    SET_UP = "set_up"  # bought, or active at Microsoft, and not yet here
-    ASK = "ask"  # the buyer may ask for the agreement of somebody else
-    WAITING = "waiting"  # and has
+class PageState(StrEnum):
+    """The state of a purchase for one visitor. Each state has a page."""
+
+    SET_UP = "set_up"  # bought, or active at Microsoft, and not set up here
+    ASK = "ask"  # the buyer may ask somebody else for agreement
+    WAITING = "waiting"  # the buyer has asked
     DECLINED = "declined"
-    UNDER_WAY = "under_way"  # Microsoft was told, and does not show it yet
+    UNDER_WAY = "under_way"  # activated by us; Microsoft does not show it yet
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ENDED = "ended"
     ANOTHER = "another"  # the tenant pays for another subscription
-    COLLEAGUE = "colleague"  # there is nothing to confirm, and the visitor could not
+    COLLEAGUE = "colleague"  # nothing to confirm, and the visitor has no right to
     ASK_ADMIN = "ask_admin"
     GUEST = "guest"
-    UNKNOWN = "unknown"  # a status that nobody here knows
+    UNKNOWN = "unknown"  # Microsoft shows an unknown status
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A purchase: Microsoft's copy, and what is here of it, of its directory's tenant and of the visitor."""
+class PurchaseContext:
+    """A purchase: Microsoft's copy, and our rows of it, of its directory's tenant and of the visitor."""
 
     bought: marketplace.Subscription
     known: Subscription | None = None
     tenant: Tenant | None = None
     account: User | None = None
-    live: Subscription | None = None  # what the tenant pays for now
+    live: Subscription | None = None  # the subscription that the tenant pays for now
     request: PurchaseRequest | None = None
-    approvers: Approvers | None = None  # of a tenant that exists
+    approvers: Approvers | None = None  # None without a tenant
 
     @property
-    def waits_to_begin(self) -> bool:
-        """Confirmed here and active at Microsoft: what is missing is that we write it down."""
+    def existing_tenant(self) -> Tenant:
+        """The tenant, in a state that has one."""
+        assert self.tenant is not None, "this state has a tenant"  # noqa: S101 - an invariant of ours
+        return self.tenant
+
+    @property
+    def existing_approvers(self) -> Approvers:
+        """The approvers, in a state that has a tenant."""
+        assert self.approvers is not None, "a tenant has approvers"  # noqa: S101 - an invariant of ours
+        return self.approvers
+
+    @property
+    def is_activation_unrecorded(self) -> bool:
+        """Whether it was confirmed here and is active at Microsoft, but not in our database yet."""
         terms = terms_of(self.bought)
         return self.is_agreed and terms is not None and terms.status.is_live
 
     @property
     def is_agreed(self) -> bool:
-        """Whether somebody who may has agreed, and it only remains to be activated."""
+        """Whether it is agreed to, and only has to be activated."""
         is_pending = self.known is not None and self.known.terms.status is SubscriptionStatus.PENDING
-        return is_pending and not self.needs_tick
+        return is_pending and not self.ends_agreement
 
     @property
-    def needs_tick(self) -> bool:
-        """Whether somebody must say that an agreement with the vendor ends by this purchase."""
+    def ends_agreement(self) -> bool:
+        """Whether it ends an agreement with the vendor, and nobody has confirmed that yet."""
         has_agreement = self.live is not None and self.live.marketplace_id is None
         return has_agreement and not (self.known is not None and self.known.replaces_agreement)
 
     @property
-    def overtaken(self) -> list[Subscription]:
-        """What is in force here and may not be so at Microsoft any more: its event is late, or was lost."""
-        terms, in_force = terms_of(self.bought), []
+    def stale_subscriptions(self) -> list[Subscription]:
+        """Those in force here, but perhaps not at Microsoft any more, since an event is late or lost."""
+        terms, stale = terms_of(self.bought), []
         if self.known is not None and self.known.terms.status.is_live and terms is not None:
-            in_force += [self.known] if self.known.terms.status is not terms.status else []
+            stale += [self.known] if self.known.terms.status is not terms.status else []
         if self.live is not None and self.live.marketplace_id not in {None, uuid.UUID(self.bought.id)}:
-            in_force.append(self.live)
-        return in_force
+            stale.append(self.live)
+        return stale
 
 
-def is_of(bought: marketplace.Subscription, principal: Principal) -> bool:
+def belongs_to(bought: marketplace.Subscription, principal: Principal) -> bool:
     """Whether the purchase is for the directory that the person signed in to."""
     return bought.beneficiary.tid == principal.tid
 
 
-def may_confirm(found: Found, principal: Principal) -> bool:
-    """Of a new directory any member; of a tenant those who may agree, and the buyer once somebody has."""
-    if found.approvers is None:
+def may_confirm(purchase: PurchaseContext, principal: Principal) -> bool:
+    """In a new directory any member; in a tenant its approvers, and the buyer once one of them has agreed."""
+    if purchase.approvers is None:
         return not principal.is_guest
-    if found.is_agreed and is_buyer(found.bought, principal):
+    if purchase.is_agreed and is_buyer(purchase.bought, principal):
         return True
-    return found.account is not None and found.approvers.admits(found.account, principal.oid)
+    return purchase.account is not None and purchase.approvers.admits(purchase.account, principal.oid)
 
 
-def may_decline(found: Found, principal: Principal) -> bool:
-    is_open = found.request is not None and found.request.state is RequestState.WAITING
-    return is_open and not found.is_agreed and may_confirm(found, principal)
+def may_decline(purchase: PurchaseContext, principal: Principal) -> bool:
+    is_open = purchase.request is not None and purchase.request.state is RequestState.WAITING
+    return is_open and not purchase.is_agreed and may_confirm(purchase, principal)
 
 
-def scene_of(found: Found, principal: Principal, *, is_activated: bool) -> Scene:
-    """First whether there is anything to confirm, then who may. `is_activated`: Microsoft was told in this visit."""
-    terms, known = terms_of(found.bought), None if found.known is None else found.known.terms.status
+def page_state(purchase: PurchaseContext, principal: Principal, *, is_activated: bool) -> PageState:
+    """First whether there is anything to confirm, then by whom. `is_activated`: at Microsoft, by this visit."""
+    terms, known = terms_of(purchase.bought), None if purchase.known is None else purchase.known.terms.status
     if terms is None:
-        return Scene.UNKNOWN
+        return PageState.UNKNOWN
     if SubscriptionStatus.UNSUBSCRIBED in {terms.status, known}:
-        return Scene.ENDED
-    settled = _settled(found, terms.status, known)
-    if may_confirm(found, principal):
-        return settled or (Scene.UNDER_WAY if is_activated and not found.needs_tick else Scene.SET_UP)
-    if found.tenant is None:
-        return Scene.GUEST
-    if not is_buyer(found.bought, principal):
-        return Scene.ASK_ADMIN if settled is None else Scene.COLLEAGUE
-    return settled or _asked(found)
+        return PageState.ENDED
+    final = _final_state(purchase, terms.status, known)
+    if may_confirm(purchase, principal):
+        return final or (PageState.UNDER_WAY if is_activated and not purchase.ends_agreement else PageState.SET_UP)
+    if purchase.tenant is None:
+        return PageState.GUEST
+    if not is_buyer(purchase.bought, principal):
+        return PageState.ASK_ADMIN if final is None else PageState.COLLEAGUE
+    return final or _request_state(purchase)
 
 
-def _asked(found: Found) -> Scene:
-    """The scene of a buyer whose purchase needs somebody else's agreement."""
-    if found.request is None:
-        return Scene.ASK
-    return Scene.DECLINED if found.request.state is RequestState.DECLINED else Scene.WAITING
+def _request_state(purchase: PurchaseContext) -> PageState:
+    """The state of a buyer who needs somebody else's agreement."""
+    if purchase.request is None:
+        return PageState.ASK
+    return PageState.DECLINED if purchase.request.state is RequestState.DECLINED else PageState.WAITING
 
 
-def _settled(found: Found, bought: SubscriptionStatus, known: SubscriptionStatus | None) -> Scene | None:
-    """The scene of a purchase that nobody has to confirm any more, or cannot now; None for one that waits for it."""
+def _final_state(
+    purchase: PurchaseContext, bought: SubscriptionStatus, known: SubscriptionStatus | None
+) -> PageState | None:
+    """The state of a purchase with nothing to confirm now; None while it waits for confirmation."""
     if SubscriptionStatus.SUSPENDED in {bought, known}:
-        return Scene.SUSPENDED
+        return PageState.SUSPENDED
     if known is not None and known.is_live:
-        return Scene.ACTIVE
-    if found.live is not None and found.live.marketplace_id is not None:
-        return Scene.ANOTHER
+        return PageState.ACTIVE
+    if purchase.live is not None and purchase.live.marketplace_id is not None:
+        return PageState.ANOTHER
     return None

@@ -1,6 +1,7 @@
-"""What the browser sends to the landing page. Microsoft adds parameters of its own, so unknown ones are left alone."""
+"""Queries and forms of the landing page."""
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
@@ -11,17 +12,20 @@ from timers import Organization
 from webhooks.landing.service import Choices
 
 
+FormErrors: TypeAlias = Mapping[str, str]  # texts by the field's name in the form
 _SHORT: Final = 200
 _AZURE_DEVOPS: Final = "dev.azure.com"
 _OLD_AZURE_DEVOPS: Final = ".visualstudio.com"
 
 
 class _FromMicrosoft(WireModel):
+    """Microsoft adds parameters, so unknown ones are ignored."""
+
     model_config = ConfigDict(extra="ignore")
 
 
 class Arrival(_FromMicrosoft):
-    """What is too long, here and below, is no purchase and no visit, and that is what its sender is told."""
+    """Texts have no maximum length here and below: one that is too long is an unknown purchase or visit."""
 
     token: Annotated[str, Field(description="the purchase token, URL-encoded; at most 4,000 characters")] = ""
     directory: Annotated[str, Field(description="where to sign in; from our own page only")] = ""
@@ -29,7 +33,7 @@ class Arrival(_FromMicrosoft):
 
 
 class Return(_FromMicrosoft):
-    """`snake_case`, as Entra spells it."""
+    """The names are those of Entra."""
 
     state: str = ""
     code: str | None = None
@@ -41,16 +45,16 @@ class PurchasePage(_FromMicrosoft):
 
 
 class PageForm(WireModel):
-    """A button of the page, which has no fields but these."""
+    """A form with a button only."""
 
     visit: Annotated[str, Field(max_length=_SHORT)] = ""
     form: Annotated[str, Field(max_length=_SHORT, description="proves that the form comes from the page")] = ""
 
 
 class Confirmation(PageForm):
-    """The form as it was filled in; what is wrong with it is said on the page itself.
+    """The form of a confirmation. The page itself shows its errors.
 
-    Time zone and organization are those of a new directory; the settings of one that has TimeTracker stay.
+    Time zone and organization are for a new directory; an existing tenant keeps its settings.
     """
 
     time_zone: Annotated[str, Field(max_length=_SHORT, description="an IANA time zone")] = ""
@@ -63,8 +67,8 @@ class Confirmation(PageForm):
     ] = ""
 
 
-def _name_in(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed before it validates
-    """The organization's name, also out of the address that people copy from their browser."""
+def _organization_name(value: Any) -> Any:  # noqa: ANN401 - pydantic passes the value before validation
+    """The organization's name; also from an address that people copy from their browser."""
     text = str(value).strip()
     parts = urlsplit(text if "//" in text else f"//{text}")
     host = (parts.hostname or "").lower()
@@ -73,21 +77,22 @@ def _name_in(value: Any) -> Any:  # noqa: ANN401 - whatever pydantic is handed b
     return host.removesuffix(_OLD_AZURE_DEVOPS) if host.endswith(_OLD_AZURE_DEVOPS) else text
 
 
-class _Chosen(WireModel):
+class _ValidChoices(WireModel):
     time_zone: TimeZone
-    organization: Annotated[Organization, BeforeValidator(_name_in)]
+    organization: Annotated[Organization, BeforeValidator(_organization_name)]
 
 
-_WORDS: Final = {
-    "time_zone": "Choose a time zone from the list.",
-    "organization": "Enter the name of your Azure DevOps organization: letters, digits and hyphens inside, up to 50.",
+_ERRORS: Final = {
+    "organization": "Enter the name of your Azure DevOps organization: up to 50 letters, digits and hyphens.",
+    "timeZone": "Choose a time zone from the list.",
 }
 
 
-def choices_of(given: Confirmation) -> Choices | dict[str, str]:
-    """What was chosen, or what to say of each field that makes no sense."""
+def parse_choices(form: Confirmation) -> Choices | FormErrors:
+    """The choices, or the errors of the fields in their order on the page."""
     try:
-        chosen = _Chosen(time_zone=given.time_zone, organization=given.organization)
+        choices = _ValidChoices.model_validate({"timeZone": form.time_zone, "organization": form.organization})
     except ValidationError as error:
-        return {name: _WORDS[name] for name in _WORDS if any(name in item["loc"] for item in error.errors())}
-    return Choices(chosen.time_zone, chosen.organization)
+        wrong = {name for item in error.errors() for name in item["loc"]}
+        return {name: text for name, text in _ERRORS.items() if name in wrong}
+    return Choices(choices.time_zone, choices.organization)

@@ -1,8 +1,9 @@
-"""Binds a purchase to its directory's tenant, and puts in force what Microsoft has activated."""
+"""Connects a purchase with its directory's tenant, and records its activation."""
 
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -14,31 +15,32 @@ from shared.errors import Forbidden
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_caller, find_tenant, lock_tenant
-from shared.work import SERVICE, Actor, NewId
+from shared.work import ANONYMOUS, SERVICE, Actor, NewId, Work
 from tenants import NewTenant
 from tenants.sign_in import start_tenant
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import RequestState
-from webhooks.agreement.service import Decision
-from webhooks.landing.rules import Found, may_confirm, may_decline
+from webhooks.landing.rules import PurchaseContext, may_confirm, may_decline
 
 
-ACTIVATED = "Activate"
+ACTIVATED: Final = "Activate"
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the first buyer of a directory chooses for its tenant."""
+    """The settings that the first buyer of a directory chooses for its tenant."""
 
     time_zone: str
     organization: str
 
 
-def look_up(tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, *, now: dt.datetime) -> Found:
-    """What is here of a purchase of the person's directory."""
+def load_context(
+    tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, *, now: dt.datetime
+) -> PurchaseContext:
+    """Our rows of a purchase and of the visitor's directory."""
     tenant = find_tenant(tx, tid=principal.tid)
-    return Found(bought) if tenant is None else _found(tx, tenant, principal, bought, now)
+    return PurchaseContext(bought) if tenant is None else _context(tx, tenant, principal, bought, now)
 
 
 def prepare(
@@ -53,32 +55,32 @@ def prepare(
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    """Everything before Microsoft is told: the pending subscription, and of a new directory its tenant and super admin.
+    """Everything before the activation: the pending subscription; in a new directory also tenant and super admin.
 
-    The settings of a tenant that exists stay as they are.
+    An existing tenant keeps its settings.
 
     Raises:
         Forbidden: the person may not agree to this purchase.
-        Conflict: the tenant pays for another one, or somebody else was registering the directory just now.
+        Conflict: the tenant pays for another subscription, or somebody else just registered the directory.
     """
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     if tenant is not None:
-        found = _found(tx, tenant, principal, bought, now)
-        if not may_confirm(found, principal):
+        purchase = _context(tx, tenant, principal, bought, now)
+        if not may_confirm(purchase, principal):
             raise Forbidden(
                 "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
-        actor = SERVICE if found.account is None else Actor.user(found.account.id)
-        decision = Decision(actor, now, new_id)
-        agreement_service.agree(tx, tenant, bought, terms, decision, ends_agreement=ends_agreement)
+        actor = SERVICE if purchase.account is None else Actor.user(purchase.account.id)
+        work = Work(tx, tenant, actor, now, new_id)
+        agreement_service.agree(work, bought, terms, ends_agreement=ends_agreement)
         return
-    assert choices is not None, "a new directory has chosen"  # noqa: S101 - the form was checked
-    chosen = NewTenant(choices.organization, choices.organization, choices.time_zone)
-    caller = start_tenant(tx, principal, chosen, settings=settings, now=now, new_id=new_id)
+    assert choices is not None, "the form of a new directory was validated"  # noqa: S101 - an invariant of ours
+    new_tenant = NewTenant(choices.organization, choices.organization, choices.time_zone)
+    caller = start_tenant(tx, principal, new_tenant, settings=settings, now=now, new_id=new_id)
     begin(tx, caller.tenant, uuid.UUID(bought.id), terms, Agreed(caller.user.id), now=now)
 
 
-def ask(
+def request_agreement(
     tx: sa.Connection,
     principal: Principal,
     bought: marketplace.Subscription,
@@ -88,16 +90,23 @@ def ask(
     now: dt.datetime,
     new_id: NewId,
 ) -> None:
-    """Puts the purchase of a tenant that exists before those who may agree to it."""
+    """Asks the approvers of an existing tenant to agree to the purchase."""
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
-    assert tenant is not None, "who may not confirm has a tenant, and tenants stay"  # noqa: S101 - ours
-    agreement_service.ask(tx, tenant, principal, bought, terms, settings=settings, now=now, new_id=new_id)
+    assert tenant is not None, "only a purchase for a tenant needs agreement"  # noqa: S101 - an invariant of ours
+    work = Work(tx, tenant, ANONYMOUS, now, new_id)
+    agreement_service.request_agreement(work, principal, bought, terms, settings=settings)
 
 
 def close_request(
-    tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, state: RequestState, decision: Decision
+    tx: sa.Connection,
+    principal: Principal,
+    bought: marketplace.Subscription,
+    state: RequestState,
+    *,
+    now: dt.datetime,
+    new_id: NewId,
 ) -> None:
-    """Declines the request for a purchase, as the visitor may, or notes that its purchase was canceled.
+    """Declines the request for a purchase as the visitor, or records that its purchase was canceled.
 
     Raises:
         Forbidden: the visitor may not decline it.
@@ -105,19 +114,18 @@ def close_request(
     tenant = find_tenant(tx, tid=principal.tid, lock=True)
     if tenant is None:
         return
-    found = _found(tx, tenant, principal, bought, decision.now)
-    if state is RequestState.DECLINED and not may_decline(found, principal):
+    purchase = _context(tx, tenant, principal, bought, now)
+    if state is RequestState.DECLINED and not may_decline(purchase, principal):
         raise Forbidden(
             "Ask a super admin of your organization to decline the purchase.", code=agreement_service.ROLE_REQUIRED
         )
-    if found.request is not None:
-        actor = decision.actor
-        if state is RequestState.DECLINED and found.account is not None:
-            actor = Actor.user(found.account.id)
-        agreement_service.close(tx, found.request, state, Decision(actor, decision.now, decision.new_id))
+    if purchase.request is not None:
+        visitor = purchase.account if state is RequestState.DECLINED else None
+        actor = SERVICE if visitor is None else Actor.user(visitor.id)
+        agreement_service.close(Work(tx, tenant, actor, now, new_id), purchase.request, state)
 
 
-def put_in_force(
+def record_activation(
     tx: sa.Connection,
     marketplace_id: uuid.UUID,
     terms: Terms,
@@ -129,35 +137,36 @@ def put_in_force(
     new_id: NewId,
     actor: Actor = SERVICE,
 ) -> Tenant | None:
-    """The paid plan, from now on; None, and nothing is done, when it is in force already, or nothing here waits for it.
+    """Starts the paid plan of a pending subscription; returns None and changes nothing where none is pending.
 
     Raises:
-        Conflict: the tenant pays for another one since.
+        Conflict: the tenant pays for another subscription by now.
     """
     known = subscriptions.find_bought(tx, marketplace_id)
     if known is None:
         return None
     tenant = lock_tenant(tx, known.tenant_id)
-    known = subscriptions.read(tx, tenant.id, known.id)  # as it is now that nobody else moves it
+    known = subscriptions.read(tx, tenant.id, known.id)  # again, under the tenant's lock
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     actor = actor if caller is None else Actor.user(caller.user.id)
     event = Event(ACTIVATED, EventSource.LANDING, now)
-    moved = subscriptions.move(tx, tenant, known, terms, event, quote=quote, actor=actor, now=now, new_id=new_id)
-    closing = Closing(settings.marketplace_metering_dimension, now, new_id, actor)
+    work = Work(tx, tenant, actor, now, new_id)
+    moved = subscriptions.move(work, known, terms, event, quote=quote)
     if moved is None:
         return None
-    close_ended(tx, moved.ended, closing)  # what was agreed with the vendor before
+    closing = Closing(settings.marketplace_metering_dimension)
+    close_ended(work, moved.ended, closing)  # a replaced agreement with the vendor
     return tenant
 
 
-def _found(
+def _context(
     tx: sa.Connection, tenant: Tenant, principal: Principal, bought: marketplace.Subscription, now: dt.datetime
-) -> Found:
+) -> PurchaseContext:
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     marketplace_id = uuid.UUID(bought.id)
     known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
-    approvers = agreement_service.approvers(tx, tenant, bought, request, live, now)
-    return Found(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)
+    approvers = agreement_service.load_approvers(tx, tenant, bought, request, live, now)
+    return PurchaseContext(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)

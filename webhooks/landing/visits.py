@@ -1,4 +1,4 @@
-"""The secrets of a visit to the landing page: what the browser holds, and what is kept of it."""
+"""The secrets of a visit to the landing page: cookies for the browser, hashes and sealed tokens for the database."""
 
 import base64
 import datetime as dt
@@ -19,7 +19,7 @@ from werkzeug.http import dump_cookie
 SIGN_IN_WITHIN: Final = dt.timedelta(minutes=10)
 CONFIRM_WITHIN: Final = dt.timedelta(minutes=30)
 PURCHASE_TOKEN: Final = re.compile(r"\A[\x21-\x7e]{1,4000}\Z")
-_HOST_ONLY: Final = "__Host-"  # browsers take such a name from this host by https only, for its whole path
+_HOST_ONLY: Final = "__Host-"  # browsers accept such a cookie only from this host, by https and for all paths
 _COOKIE: Final = "timetracker_landing-"
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -28,7 +28,7 @@ _NONCE_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A visit and the secret of its browser, which is another one before and after the sign-in."""
+    """A visit and the secret of its browser. The sign-in replaces the secret."""
 
     visit: uuid.UUID
     secret: str
@@ -38,11 +38,11 @@ class Session:
         return cls(visit, secrets.token_urlsafe(32))
 
 
-def sessions_of(cookies: Iterable[tuple[str, str]], *, is_secure: bool) -> Mapping[uuid.UUID, str]:
-    """The secrets by visit out of a browser's cookies.
+def parse_sessions(cookies: Iterable[tuple[str, str]], *, is_secure: bool) -> Mapping[uuid.UUID, str]:
+    """The secrets by visit from a browser's cookies.
 
-    Where our address is https only cookies count that no other host can have set. On plain http, which is this machine
-    alone, browsers refuse such names.
+    With https only cookies count that no other host can set. Browsers refuse their names with http, which only a local
+    host uses.
     """
     prefix = _name(is_secure=is_secure)
     return {
@@ -52,16 +52,16 @@ def sessions_of(cookies: Iterable[tuple[str, str]], *, is_secure: bool) -> Mappi
     }
 
 
-def cookie_of(session: Session, *, is_secure: bool, is_over: bool = False) -> str:
-    """Lax, since Entra sends the browser back from another site; for as long as a visit may take.
+def to_cookie(session: Session, *, is_secure: bool, is_over: bool = False) -> str:
+    """The cookie of one visit, so two purchases can be open at once. It lasts as long as a visit.
 
-    Each visit has a cookie of its own, so that two purchases can be open at once.
+    Lax, since Entra sends the browser back from another site.
     """
-    lasts = int((SIGN_IN_WITHIN + CONFIRM_WITHIN).total_seconds())
+    seconds = int((SIGN_IN_WITHIN + CONFIRM_WITHIN).total_seconds())
     return dump_cookie(
         f"{_name(is_secure=is_secure)}{session.visit.hex}",
         session.secret,
-        max_age=0 if is_over else lasts,
+        max_age=0 if is_over else seconds,
         path="/",
         secure=is_secure,
         httponly=True,
@@ -75,37 +75,38 @@ def _name(*, is_secure: bool) -> str:
 
 
 def digest(secret: str) -> str:
-    """What the database keeps of a secret: enough to know it again."""
+    """The hash of a secret, which the database stores."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def form_token(session: Session) -> str:
-    """Proves that a form comes from a page of ours, of this visit, in this browser: other sites see no cookie."""
+    """Proves that a form comes from our page in this browser, since other sites cannot read the cookie."""
     return _mac(session.secret, b"form:" + session.visit.bytes).hex()
 
 
-def is_form_token(given: str, session: Session) -> bool:
-    return hmac.compare_digest(given.encode(), form_token(session).encode())
+def is_form_token(value: str, session: Session) -> bool:
+    return hmac.compare_digest(value.encode(), form_token(session).encode())
 
 
 def directory_proof(secret: str, directory: str) -> str:
-    """Proves that a page of ours sent this browser to sign in at a directory."""
+    """Proves that our page sent this browser to the sign-in of a directory."""
     return _mac(secret, b"directory:" + directory.encode()).hex()
 
 
-def is_directory_proof(given: str, secrets_held: Iterable[str], directory: str) -> bool:
-    """Whether one of the browser's secrets made the proof."""
-    return any(hmac.compare_digest(given.encode(), directory_proof(each, directory).encode()) for each in secrets_held)
+def is_directory_proof(value: str, browser_secrets: Iterable[str], directory: str) -> bool:
+    """Whether the proof was made with one of the browser's secrets."""
+    proofs = (directory_proof(each, directory) for each in browser_secrets)
+    return any(hmac.compare_digest(value.encode(), proof.encode()) for proof in proofs)
 
 
 def seal(token: str, secret: str) -> str:
-    """The purchase token as the database keeps it: only the browser's secret opens it."""
+    """The purchase token, encrypted with the browser's secret."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return base64.urlsafe_b64encode(nonce + AESGCM(_token_key(secret)).encrypt(nonce, token.encode(), None)).decode()
 
 
 def unseal(sealed: str, secret: str) -> str | None:
-    """The purchase token; None where it was sealed with another secret."""
+    """The purchase token; None if it was sealed with another secret."""
     try:
         raw = base64.urlsafe_b64decode(sealed)
         return AESGCM(_token_key(secret)).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
@@ -121,7 +122,7 @@ def _mac(secret: str, message: bytes) -> bytes:
     return hmac.digest(secret.encode(), message, hashlib.sha256)
 
 
-def purchase_token(given: str) -> str | None:
-    """The token of the link as Microsoft wrote it, plus signs that became blanks put back; None when it is none."""
-    token = given.strip().replace(" ", "+")
+def purchase_token(text: str) -> str | None:
+    """The token of the Marketplace's link, with blanks turned back into plus signs; None if it is malformed."""
+    token = text.strip().replace(" ", "+")
     return token if PURCHASE_TOKEN.match(token) else None

@@ -1,1 +1,1 @@
-"""Purchases that wait for agreement, over HTTP, for those who may give it."""
+"""The HTTP API for the agreement to purchases."""

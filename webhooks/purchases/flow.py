@@ -1,8 +1,8 @@
-"""The agreement to a purchase that waits: Microsoft is asked what it is now, and told once that is written down."""
+"""Agrees to a purchase: reads it from Microsoft, stores the agreement, and then activates it at Microsoft."""
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -12,17 +12,16 @@ from billing.marketplace import UnreadableResponse
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
 from shared.tenancy.store import lock_tenant
-from shared.work import Actor
+from shared.work import SERVICE, Actor, Work
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
-from webhooks.agreement.service import Decision
-from webhooks.landing.marketplace_calls import asking
-from webhooks.landing.purchase_flow import activated, put_in_force
+from webhooks.landing.marketplace_calls import marketplace_call
+from webhooks.landing.purchase_flow import activate, record_activation
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 _SECONDS: Final = 25.0
@@ -30,7 +29,7 @@ _SECONDS: Final = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Who agrees to which purchase. `plan` and `seats` are as they saw them; `check` refuses whoever may not agree."""
+    """A person's agreement to a purchase. `plan` and `seats` are those they saw; `check` tests their right to agree."""
 
     tenant_id: int
     marketplace_id: uuid.UUID
@@ -41,46 +40,46 @@ class Agreement:
     check: Callable[[sa.Connection, Approvers], None]
 
 
-def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
-    """Begins the purchase, tells Microsoft, and puts it in force as soon as Microsoft shows it; once, however often.
+def agree(app: App, client: "MarketplaceClient", agreement: Agreement) -> None:
+    """Starts the purchase, activates it at Microsoft, and records the activation. A repeat changes nothing more.
 
     Raises:
-        Forbidden: as `check` says.
-        Conflict: it was canceled, or is another one by now than was seen, or the tenant pays for something else.
-        Inconclusive: Microsoft could not be asked; what was agreed to stays so, and is activated by a repeat.
+        Forbidden: as `check`.
+        Conflict: it was canceled or changed, or the tenant pays for something else.
+        Inconclusive: Microsoft does not answer. The agreement is stored, and a repeat activates it.
     """
-    with asking(_SECONDS) as flow:
-        bought = client.get(str(agreement.marketplace_id), flow)
+    with marketplace_call(_SECONDS) as deadline:
+        bought = client.get(str(agreement.marketplace_id), deadline)
         terms = subscriptions.terms_of(bought)
         if terms is None:
             raise UnreadableResponse("status_unknown")
-        plans = client.plans(bought.id, flow)
+        plans = client.plans(bought.id, deadline)
         if subscriptions.lacks_seats(terms, plans):
             raise UnreadableResponse("quantity_unknown")
         with app.transaction(tenant=agreement.tenant_id) as tx:
             refusal = _begin(app, tx, agreement, bought, terms)
         if refusal is not None:
-            raise refusal  # after the commit of what was found out
-        bought = activated(client, bought, flow)
-    put_in_force(app, bought, plans, actor=agreement.actor)
+            raise refusal  # after the commit of Microsoft's changes
+        bought = activate(client, bought, deadline)
+    record_activation(app, bought, plans, actor=agreement.actor)
 
 
 def _begin(
     app: App, tx: sa.Connection, agreement: Agreement, bought: marketplace.Subscription, terms: Terms
 ) -> Exception | None:
-    """The refusal of a purchase that is not what was agreed to; what it is now is written down."""
+    """Stores the agreement. If the purchase has changed, stores its present terms and returns the refusal."""
     tenant = lock_tenant(tx, agreement.tenant_id)
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
-    decision = Decision(agreement.actor, app.now(), app.new_id)
-    agreement.check(tx, service.approvers(tx, tenant, bought, request, live, decision.now))
+    work = Work(tx, tenant, agreement.actor, app.now(), app.new_id)
+    agreement.check(tx, service.load_approvers(tx, tenant, bought, request, live, work.now))
     service.require_open(request, known)
     if terms.status is SubscriptionStatus.UNSUBSCRIBED:
         if known is None:
-            service.close(tx, request, RequestState.CANCELLED, service.by_microsoft(decision))
-        return service.ended(request)
+            service.close(replace(work, actor=SERVICE), request, RequestState.CANCELLED)  # by Microsoft
+        return service.purchase_ended(request)
     if known is None and (terms.plan_id, terms.quantity) != (agreement.plan, agreement.seats):
         agreement_store.change_terms(tx, request, terms)
-        return service.changed(request, terms)
-    service.agree(tx, tenant, bought, terms, decision, ends_agreement=agreement.ends_agreement)
+        return service.purchase_changed(request, terms)
+    service.agree(work, bought, terms, ends_agreement=agreement.ends_agreement)
     return None

@@ -1,4 +1,4 @@
-"""The HTTP functions of purchases that wait for agreement, for those who may give it."""
+"""The HTTP functions of purchases that need agreement."""
 
 import uuid
 from http import HTTPMethod, HTTPStatus
@@ -21,8 +21,7 @@ from shared.work import Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, PurchaseRequest
-from webhooks.agreement.service import Decision
-from webhooks.landing.marketplace_calls import client_of
+from webhooks.landing.marketplace_calls import require_client
 from webhooks.purchases import flow as purchases_flow
 from webhooks.purchases.flow import Agreement
 from webhooks.purchases.schemas import AgreePurchase, Purchase, Purchases
@@ -44,10 +43,10 @@ _MOST: Final = 100
     ),
 )
 def list_purchases(call: Call) -> Reply:
-    """Purchases that need somebody's agreement.
+    """Purchases that need agreement.
 
-    Buying TimeTracker for an organization that has it gives no rights: the purchase waits until a super admin agrees. A
-    buyer who is a super admin has agreed, and is not listed.
+    Buying TimeTracker for an organization that uses it gives no rights: the purchase waits until a super admin agrees.
+    Purchases by a super admin need no agreement and are not listed.
     """
     with call.transaction() as tx:
         requests = agreement_store.newest(tx, call.caller.tenant.id, most=_MOST)
@@ -77,14 +76,14 @@ def list_purchases(call: Call) -> Reply:
 def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
     """Agree to a purchase.
 
-    It is activated at Microsoft, which charges from then on, and your plan is in force. `plan` and `quantity` are what
-    you have seen: where they have changed nothing is done. Done again it changes nothing.
+    Activates the purchase at Microsoft, which charges from then on, and starts its plan. `plan` and `quantity` are
+    those you saw; if they have changed, nothing is done. A repeat changes nothing.
     """
     require_not_held(call.app)
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)
-        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
+        service.require_approver(_approvers(call, tx, request), call.caller, call.principal.oid)
     agreement = Agreement(
         tenant_id=call.caller.tenant.id,
         marketplace_id=request.marketplace_id,
@@ -92,9 +91,9 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         plan=body.plan,
         seats=body.quantity,
         ends_agreement=body.end_agreement,
-        check=lambda tx, approvers: _require_admitted(call, tx, approvers),
+        check=lambda tx, approvers: _require_approver(call, tx, approvers),
     )
-    purchases_flow.agree(call.app, client_of(call.app), agreement)
+    purchases_flow.agree(call.app, require_client(call.app), agreement)
     with call.transaction() as tx:
         return _answer(call, tx, request.marketplace_id)
 
@@ -114,31 +113,31 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         ),
     ),
 )
-def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
+def decline_purchase(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - it has no fields
     """Decline a purchase.
 
-    Nothing is activated, and Microsoft charges nothing. The purchase itself is canceled by its buyer in the Azure
-    portal, or by Microsoft after 30 days. You can still agree to it until then.
+    Nothing is activated, and Microsoft charges nothing. The buyer cancels the purchase in the Azure portal, or
+    Microsoft does so after 30 days. You can still agree to it until then.
     """
     wanted = public_id(call.path("id"))
     with call.transaction() as tx:
         request = service.require_request(tx, call.caller.tenant.id, wanted)
-        service.require_admitted(_approvers(call, tx, request), call.caller, call.principal.oid)
-        service.decline(tx, request, Decision(Actor.user(call.caller.user.id), call.now, call.app.new_id))
+        service.require_approver(_approvers(call, tx, request), call.caller, call.principal.oid)
+        service.decline(call.work(tx), request)
         return _answer(call, tx, request.marketplace_id)
 
 
-def _require_admitted(call: Call, tx: sa.Connection, approvers: Approvers) -> None:
-    """Again, as the caller is now and with the buyers whom Microsoft names."""
+def _require_approver(call: Call, tx: sa.Connection, approvers: Approvers) -> None:
+    """Checks the caller again, with their present role and the buyers in Microsoft's copy."""
     caller = find_caller(tx, tid=call.principal.tid, oid=call.principal.oid, lock=False)
     if caller is None:
         raise Forbidden("You have no account here any more.", code=service.ROLE_REQUIRED)
-    service.require_admitted(approvers, caller, call.principal.oid)
+    service.require_approver(approvers, caller, call.principal.oid)
 
 
 def _approvers(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Approvers:
     tenant = call.caller.tenant
-    return service.approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
+    return service.load_approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
 
 
 def _answer(call: Call, tx: sa.Connection, marketplace_id: uuid.UUID) -> Reply:

@@ -1,4 +1,4 @@
-"""Purchases that need somebody's agreement, on the wire."""
+"""Purchases that need agreement, on the wire."""
 
 import uuid
 from typing import Annotated, Self
@@ -13,7 +13,7 @@ class PurchasePerson(WireModel):
     """A person with an account in your organization."""
 
     id: str
-    display_name: str | None = Field(None, description="absent where the processing of their data is stopped")
+    display_name: str | None = Field(None, description="omitted when the processing of their data is restricted")
 
     @classmethod
     def of(cls, person: tuple[uuid.UUID, str] | None) -> Self | None:
@@ -21,23 +21,23 @@ class PurchasePerson(WireModel):
 
 
 class Purchase(WireModel):
-    """Bought in the Marketplace for your organization, by somebody who may not agree to it."""
+    """A purchase for your organization by a buyer without the right to agree to it."""
 
-    id: str = Field(description="the Marketplace's")
+    id: str = Field(description="the Marketplace's subscription id")
     state: RequestState
     plan: str
     quantity: int | None = Field(None, description="seats, on a plan with seats")
     term_unit: str | None = Field(None, examples=["P1M"])
-    buyer: PurchasePerson | None = Field(None, description="the billing contact; absent where the buyer has no account")
+    buyer: PurchasePerson | None = Field(None, description="the billing contact; omitted when the buyer has no account")
     requested_at: Instant
     agreer: Agreer | None = Field(
         None,
-        description="who is to agree now: a super admin; an admin other than the buyer, where no super admin has "
-        "signed in for 30 days; else an operator of the vendor. Absent once it is agreed or canceled",
+        description="the approver: a super admin; an admin other than the buyer, if no super admin has signed in for "
+        "30 days; else an operator of the vendor. Omitted once it is agreed or canceled",
     )
-    may_agree: bool = Field(description="whether you may agree to it, or decline it")
+    may_agree: bool = Field(description="whether you may agree to it or decline it")
     ends_agreement: bool = Field(description="whether it would end your agreement with the vendor")
-    decided_by: PurchasePerson | None = Field(None, description="absent for the vendor and Microsoft")
+    decided_by: PurchasePerson | None = Field(None, description="omitted for the vendor and Microsoft")
     decided_at: Instant | None = None
 
     @classmethod
@@ -71,11 +71,11 @@ class Purchases(WireModel):
 
 
 class AgreePurchase(WireModel):
-    """What you agree to, as you have seen it."""
+    """The terms that you agree to, as you saw them."""
 
     plan: Annotated[str, Field(min_length=1, max_length=100)]
     quantity: Annotated[int, Field(ge=0)] | None = Field(None, description="seats, on a plan with seats")
     end_agreement: bool = Field(
         default=False,
-        description="ends your agreement with the vendor once the purchase is active; asked for where `endsAgreement`",
+        description="ends your agreement with the vendor once the purchase is active; required with `endsAgreement`",
     )

@@ -1,1 +1,1 @@
-"""The emulator of Azure DevOps: a real server on loopback with work items, their revisions and its odd answers."""
+"""The emulator of Azure DevOps: a server on loopback with work items, revisions and the service's odd responses."""

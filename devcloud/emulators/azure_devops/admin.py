@@ -1,4 +1,4 @@
-"""What tests and developers may order: trouble, tokens, the shape of a refused sign-in, and other people's changes."""
+"""Admin orders: faults, tokens, the response to a refused sign-in, and changes by other people."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators import admin
-from devcloud.emulators.admin import OrderRefused
-from devcloud.emulators.azure_devops.refusal import Refused
-from devcloud.emulators.azure_devops.tokens import Visitor, mint
+from devcloud.emulators.admin import OrderError
+from devcloud.emulators.azure_devops.errors import AzureDevOpsError
+from devcloud.emulators.azure_devops.tokens import TokenUser, mint
 from devcloud.emulators.azure_devops.workspace import Workspace
 from devcloud.emulators.entra.people import Person, find_person
 from devcloud.emulators.faults import Fault
@@ -25,13 +25,13 @@ class _Order(BaseModel):
 
 
 class SignInShape(_Order):
-    """How a refused sign-in looks; `auto` is 401 for who sends X-TFS-FedAuthRedirect: Suppress, and 302 otherwise."""
+    """The response to a refused sign-in; `auto` is 401 with X-TFS-FedAuthRedirect: Suppress, otherwise 302."""
 
     sign_in: Literal["auto", "200", "203", "302", "401"]
 
 
 class TokenOrder(_Order):
-    """A demo person's token; claims replace those it would have, and `lifetime` is in seconds."""
+    """A token of a demo person; `claims` replace the usual ones, `lifetime` is in seconds."""
 
     person: str = "ada"
     claims: dict[str, Any] = {}
@@ -39,7 +39,7 @@ class TokenOrder(_Order):
 
 
 class Edit(_Order):
-    """What a colleague changes; `fields` by their reference names."""
+    """A colleague's change; `fields` by reference name."""
 
     id: int
     fields: dict[str, Any]
@@ -56,44 +56,46 @@ class Admin:
     def __init__(self, workspace: Workspace, now: Callable[[], dt.datetime]) -> None:
         self._workspace, self._now = workspace, now
 
-    def answer(self, request: Request, order: str) -> Response:
-        return admin.answer(request, order, self._carry_out, (Refused,))
+    def handle(self, request: Request, order: str) -> Response:
+        return admin.respond(request, order, self._carry_out, (AzureDevOpsError,))
 
-    def _carry_out(self, order: str, given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def _carry_out(self, order: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         workspace = self._workspace
         match order:
             case "POST faults":
-                workspace.faults.order(_FAULTS.validate_python(given))
+                workspace.faults.order(_FAULTS.validate_python(document))
             case "DELETE faults":
                 workspace.faults.clear()
             case "GET stats":
                 return {"hits": workspace.faults.hits()}
             case "POST sign-in":
-                workspace.sign_in_shape = SignInShape.model_validate(given).sign_in
+                workspace.sign_in_shape = SignInShape.model_validate(document).sign_in
             case "POST token":
-                return {"token": self.token(TokenOrder.model_validate(given))}
+                return {"token": self.token(TokenOrder.model_validate(document))}
             case "POST edit":
-                edit = Edit.model_validate(given)
-                return workspace.board(edit.organization).edit(edit.id, edit.fields, Visitor.of(_known(edit.person)))
+                edit = Edit.model_validate(document)
+                return workspace.board(edit.organization).edit(
+                    edit.id, edit.fields, TokenUser.of(_find_person(edit.person))
+                )
             case "POST link":
-                link = Link.model_validate(given)
+                link = Link.model_validate(document)
                 workspace.board(link.organization).link(link.id)
             case "POST reset":
                 workspace.reset()
             case _:
-                raise OrderRefused(f"there is no {order}")
+                raise OrderError(f"unknown order {order}")
         return {}
 
     def token(self, order: TokenOrder) -> str:
-        """Raises OrderRefused when nobody is called that."""
+        """Raises OrderError for an unknown person."""
         claims = dict(order.claims)
         if order.lifetime is not None:
             claims["exp"] = int(self._now().timestamp()) + order.lifetime
-        return mint(Visitor.of(_known(order.person)), **claims)
+        return mint(TokenUser.of(_find_person(order.person)), **claims)
 
 
-def _known(name: str) -> Person:
+def _find_person(name: str) -> Person:
     person = find_person(name)
     if person is None:
-        raise OrderRefused(f"nobody is called {name!r}")
+        raise OrderError(f"unknown person {name!r}")
     return person

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from devcloud.emulators.azure_devops.server import PORT, running
-from devcloud.emulators.azure_devops.tokens import Visitor, mint
+from devcloud.emulators.azure_devops.tokens import TokenUser, mint
 from devcloud.emulators.entra.people import PEOPLE, find_person
 from devcloud.ports import PortUnusable
 
@@ -32,7 +32,7 @@ def azure_devops_token_command(person: Annotated[str, typer.Argument(help="short
     known = find_person(person)
     if known is None:
         _fail(f"azure-devops-token: nobody is called {person!r}; known are {', '.join(each.short for each in PEOPLE)}")
-    typer.echo(mint(Visitor.of(known)))
+    typer.echo(mint(TokenUser.of(known)))
 
 
 def _fail(message: str) -> NoReturn:

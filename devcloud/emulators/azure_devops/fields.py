@@ -1,10 +1,10 @@
-"""The fields of a work item: which there are, which type has them, and which values they take."""
+"""The fields of work items: names, types and values."""
 
 import math
 from typing import Any, Final
 
+from devcloud.emulators.azure_devops.errors import rule_error, unknown_field
 from devcloud.emulators.azure_devops.items import STATES, WITH_HOURS
-from devcloud.emulators.azure_devops.refusal import broken_rule, no_field
 
 
 COMPLETED: Final = "Microsoft.VSTS.Scheduling.CompletedWork"
@@ -39,32 +39,32 @@ _CATEGORIES: Final = {
 
 
 def check_known(name: str) -> None:
-    """Raises Refused for a field that no type has."""
+    """Raises AzureDevOpsError for an unknown field."""
     if name not in _KNOWN:
-        raise no_field(name)
+        raise unknown_field(name)
 
 
 def check_value(kind: str, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Raises Refused unless a work item of that type takes the value."""
+    """Raises AzureDevOpsError for a value that the type does not accept."""
     check_known(name)
     if name in _HOURS:
         if kind not in WITH_HOURS:
-            raise no_field(name)
+            raise unknown_field(name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:
-            raise broken_rule(_HOURS[name], "InvalidValue")
+            raise rule_error(_HOURS[name], "InvalidValue")
     elif name in _READ_ONLY:
-        raise broken_rule(_READ_ONLY[name], "ReadOnly")
+        raise rule_error(_READ_ONLY[name], "ReadOnly")
     elif name == "System.State" and value not in STATES[kind]:
-        raise broken_rule("State", "HasValues, LimitedToValues, AllowsOldValue, InvalidNotOldValue")
+        raise rule_error("State", "HasValues, LimitedToValues, AllowsOldValue, InvalidNotOldValue")
     elif name == "System.Title" and not (isinstance(value, str) and 0 < len(value) <= _LONGEST_TITLE):
-        raise broken_rule("Title", "Required, HasValues" if not value else "InvalidTooLong")
+        raise rule_error("Title", "Required, HasValues" if not value else "InvalidTooLong")
     elif name in _TEXTS and not isinstance(value, str):
-        raise broken_rule(_TEXTS[name], "InvalidType")
+        raise rule_error(_TEXTS[name], "InvalidType")
 
 
 def fields_of(kind: str) -> list[dict[str, Any]]:
-    """The fields of a type, as a list of them is answered."""
+    """The response document of a type's fields."""
     names = {**_TEXTS, **_READ_ONLY, "System.State": "State", "System.AssignedTo": "Assigned To"}
     if kind in WITH_HOURS:
         names |= _HOURS
@@ -72,5 +72,5 @@ def fields_of(kind: str) -> list[dict[str, Any]]:
 
 
 def states_of(kind: str) -> list[dict[str, Any]]:
-    """The states of a type with their categories, as a list of them is answered."""
+    """The response document of a type's states with categories."""
     return [{"name": name, "color": "b2b2b2", "category": _CATEGORIES[name]} for name in STATES[kind]]

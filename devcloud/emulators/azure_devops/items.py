@@ -1,4 +1,4 @@
-"""The made-up organizations and their backlogs: what people work on in the demo."""
+"""The demo organizations and their backlogs."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +7,7 @@ from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, NORTHWIND, Direct
 
 
 ORGANIZATIONS: Final = {"contoso": CONTOSO, "contoso-labs": CONTOSO, "fabrikam": FABRIKAM, "northwind": NORTHWIND}
-# Of the Agile process: the states of each type, and which types have hours.
+# Agile process: states of each type, and types with hours.
 STATES: Final = {
     "Epic": ("New", "Active", "Resolved", "Closed", "Removed"),
     "Feature": ("New", "Active", "Resolved", "Closed", "Removed"),
@@ -20,7 +20,7 @@ WITH_HOURS: Final = {"Task", "Bug"}
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A work item as the demo begins; `assignee` is a person's short name."""
+    """A work item at the start of the demo; `assignee` is a short name."""
 
     project: str
     id: int
@@ -75,7 +75,7 @@ ITEMS: Final = (
 )
 
 
-# Contoso's other organization: numbers and a project's name that the first one has, too.
+# Contoso's other organization, with item numbers and a project name of the first one.
 LABS_ITEMS: Final = (
     Item("Website", 42, "Task", "Try a shop without a server", "Active", "eli", 1),
     Item("Website", 58, "Bug", "The prototype forgets its visitors", "New", "dana"),
@@ -85,12 +85,12 @@ BACKLOGS: Final = {"contoso": ITEMS, "contoso-labs": LABS_ITEMS}
 
 
 def projects_of(organization: str) -> set[str]:
-    """The names of the projects; only Contoso's two organizations have any."""
+    """The names of the projects; only Contoso's two organizations have projects."""
     return {item.project for item in BACKLOGS.get(organization, ())}
 
 
 def organizations_of(directory: Directory) -> tuple[str, ...]:
-    """The organizations that people of a directory belong to; the one of its own name first."""
+    """The organizations of a directory's people; the one with the directory's name first."""
     first = directory.name.lower()
     return (first, *(name for name, of in ORGANIZATIONS.items() if of == directory and name != first))
 
@@ -100,6 +100,6 @@ def directory_of(organization: str) -> Directory | None:
 
 
 def assignee_of(item: Item) -> tuple[str, str, str] | None:
-    """Name, sign-in name and object id of whoever the item is assigned to."""
+    """Name, sign-in name and object id of the assignee."""
     person = find_person(item.assignee) if item.assignee else None
     return (person.name, person.email, person.oid) if person else None

@@ -1,4 +1,4 @@
-"""The emulator itself: its addresses, who may enter, and which part answers at each."""
+"""The emulator: routes and access checks."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,12 +12,12 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.azure_devops import api
 from devcloud.emulators.azure_devops.admin import Admin
+from devcloud.emulators.azure_devops.errors import AzureDevOpsError, NotSignedIn, error_response, sign_in_response
 from devcloud.emulators.azure_devops.items import directory_of
 from devcloud.emulators.azure_devops.page import organization_page, start_page
-from devcloud.emulators.azure_devops.refusal import NotSignedIn, Refused, refusal, sign_in
-from devcloud.emulators.azure_devops.tokens import visitor_of
+from devcloud.emulators.azure_devops.tokens import parse_token
 from devcloud.emulators.azure_devops.workspace import Workspace
-from devcloud.emulators.server import PACE, serving
+from devcloud.emulators.server import SEND_RATE, serving
 from shared import clock
 
 
@@ -56,59 +56,59 @@ class AzureDevOps:
         request = Request(environ)
         before, apis, after = request.path.partition(_APIS)
         try:
-            # The service does not mind the case of its own words, only of names.
-            endpoint, where = _ADDRESSES.bind_to_environ(environ).match(f"{before}{apis}{after.lower()}")
-            response = self._respond(request, endpoint, where)
+            # The service ignores the case of its own path segments, not of names.
+            endpoint, values = _ADDRESSES.bind_to_environ(environ).match(f"{before}{apis}{after.lower()}")
+            response = self._respond(request, endpoint, values)
         except HTTPException as error:
             return error(environ, start_response)
         return response(environ, start_response)
 
-    def _respond(self, request: Request, endpoint: str, where: Mapping[str, Any]) -> Response:
+    def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         if endpoint == "admin":
-            return self.admin.answer(request, where["order"])
+            return self.admin.handle(request, values["order"])
         if endpoint == "start_page":
             return start_page()
-        directory = directory_of(where["organization"])
+        directory = directory_of(values["organization"])
         if directory is None:
             return Response("<html><title>404</title></html>", 404, content_type="text/html")
         if endpoint == "organization_page":
-            name = where["organization"].lower()
+            name = values["organization"].lower()
             return organization_page(name, self.workspace.board(name))
-        pace, faults = request.environ[PACE], self.workspace.faults
-        response = faults.around(endpoint, pace, lambda: self._work(request, endpoint, where, directory.tid))
+        pace, faults = request.environ[SEND_RATE], self.workspace.faults
+        response = faults.wrap(endpoint, pace, lambda: self._work(request, endpoint, values, directory.tid))
         response.headers["X-VSS-ResourceTenant"] = directory.tid
         return response
 
-    def _work(self, request: Request, endpoint: str, where: Mapping[str, Any], tid: str) -> Response:
-        organization = where["organization"].lower()
+    def _work(self, request: Request, endpoint: str, values: Mapping[str, Any], tid: str) -> Response:
+        organization = values["organization"].lower()
         try:
-            visitor = visitor_of(request.headers.get("Authorization"))
-            visitor.enter(organization)
-            return api.answer(request, endpoint, self.workspace.board(organization), visitor, where)
-        except Refused as error:
-            return refusal(error)
+            user = parse_token(request.headers.get("Authorization"))
+            user.check_organization(organization)
+            return api.handle(request, endpoint, self.workspace.board(organization), user, values)
+        except AzureDevOpsError as error:
+            return error_response(error)
         except NotSignedIn:
             shape = self.workspace.sign_in_shape
             suppressed = request.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress"
-            chosen = ("401" if suppressed else "302") if shape == "auto" else shape
-            return sign_in(chosen, tid=tid, location=f"{self.url}/_signin")
+            status = ("401" if suppressed else "302") if shape == "auto" else shape
+            return sign_in_response(status, tid=tid, location=f"{self.url}/_signin")
 
 
 @contextmanager
 def running(*, port: int = PORT, now: Callable[[], dt.datetime] = clock.now) -> Iterator[AzureDevOps]:
-    """The stand-in, serving until the block ends; port 0 takes a free one.
+    """Runs the emulator until the block ends; port 0 takes a free port.
 
     Raises:
         PortUnusable: the port is in use, or the system refuses it.
     """
-    made: list[AzureDevOps] = []
+    emulators: list[AzureDevOps] = []
 
     def make(url: str) -> AzureDevOps:
-        made.append(AzureDevOps(url, now))
-        return made[0]
+        emulators.append(AzureDevOps(url, now))
+        return emulators[0]
 
     with serving(make, port=port):
         try:
-            yield made[0]
+            yield emulators[0]
         finally:
-            made[0].workspace.faults.clear()  # whoever hangs is let go
+            emulators[0].workspace.faults.clear()  # ends waiting requests

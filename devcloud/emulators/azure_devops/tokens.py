@@ -1,4 +1,4 @@
-"""The tokens the emulator takes: made for it, signed with a key that opens nothing else, and checked like real ones."""
+"""The tokens of the emulator, signed with its own key and checked like real ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,67 +6,67 @@ from typing import Any, Final
 
 import jwt
 
+from devcloud.emulators.azure_devops.errors import AzureDevOpsError, NotSignedIn
 from devcloud.emulators.azure_devops.items import organizations_of
-from devcloud.emulators.azure_devops.refusal import NotSignedIn, Refused
 from devcloud.emulators.entra.people import Person
 
 
 AUDIENCE: Final = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps, as Entra knows it
 READ: Final = "vso.work"
 WRITE: Final = "vso.work_write"
-_KEY: Final = "local-only: opens nothing but this stand-in"
-_NOT_THEIRS: Final[Mapping[str, tuple[str, ...]]] = {"gus": ("Billing",)}  # a guest sees less
-_READ_ONLY: Final[Mapping[str, tuple[str, ...]]] = {"chloe": ("Mobile",)}
+_KEY: Final = "local-only: valid for this emulator only"
+_HIDDEN_PROJECTS: Final[Mapping[str, tuple[str, ...]]] = {"gus": ("Billing",)}  # a guest sees fewer projects
+_READ_ONLY_PROJECTS: Final[Mapping[str, tuple[str, ...]]] = {"chloe": ("Mobile",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Whoever a token names, and what they may do."""
+class TokenUser:
+    """The user of a token, with permissions."""
 
     oid: str
     name: str
     email: str
     organizations: tuple[str, ...]
     scopes: tuple[str, ...] = (WRITE,)
-    hidden: tuple[str, ...] = ()  # projects they cannot see
+    hidden: tuple[str, ...] = ()  # hidden projects
     read_only: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, person: Person) -> "Visitor":
+    def of(cls, person: Person) -> "TokenUser":
         organizations = organizations_of(person.directory)
-        hidden, read_only = _NOT_THEIRS.get(person.short, ()), _READ_ONLY.get(person.short, ())
+        hidden, read_only = _HIDDEN_PROJECTS.get(person.short, ()), _READ_ONLY_PROJECTS.get(person.short, ())
         return cls(person.oid, person.name, person.email, organizations, hidden=hidden, read_only=read_only)
 
-    def enter(self, organization: str) -> None:
-        """Raises Refused for an organisation they do not belong to."""
+    def check_organization(self, organization: str) -> None:
+        """Raises AzureDevOpsError for an organization without this user."""
         if organization not in self.organizations:
-            told = f"TF400813: The user '{self.oid}' is not authorized to access this resource."
-            raise Refused(401, told, "UnauthorizedRequestException")
+            message = f"TF400813: The user '{self.oid}' is not authorized to access this resource."
+            raise AzureDevOpsError(401, message, "UnauthorizedRequestException")
 
     def may_write(self, project: str) -> bool:
         return WRITE in self.scopes and project not in self.read_only
 
 
-def mint(visitor: Visitor, **claims: Any) -> str:  # noqa: ANN401 - any JSON
-    """A token; the same visitor's is always the same, and without an `exp` among the claims it never expires."""
-    about = {
+def mint(user: TokenUser, **claims: Any) -> str:  # noqa: ANN401 - any JSON
+    """A token, the same for the same user; without the claim `exp` it never expires."""
+    user_claims = {
         "aud": AUDIENCE,
-        "nameid": visitor.oid,
-        "name": visitor.name,
-        "email": visitor.email,
-        "organizations": visitor.organizations,
-        "scp": " ".join(visitor.scopes),
-        "hidden": visitor.hidden,
-        "read_only": visitor.read_only,
+        "nameid": user.oid,
+        "name": user.name,
+        "email": user.email,
+        "organizations": user.organizations,
+        "scp": " ".join(user.scopes),
+        "hidden": user.hidden,
+        "read_only": user.read_only,
     }
-    return jwt.encode({**about, **claims}, _KEY, "HS256")
+    return jwt.encode({**user_claims, **claims}, _KEY, "HS256")
 
 
-def visitor_of(authorization: str | None) -> Visitor:
-    """Whoever sent the header.
+def parse_token(authorization: str | None) -> TokenUser:
+    """The user of an Authorization header.
 
     Raises:
-        NotSignedIn: whatever is wrong with it.
+        NotSignedIn: the token is missing or invalid.
     """
     scheme, _, token = (authorization or "").partition(" ")
     try:
@@ -75,7 +75,7 @@ def visitor_of(authorization: str | None) -> Visitor:
         raise NotSignedIn from None
     if scheme.lower() != "bearer":
         raise NotSignedIn
-    return Visitor(
+    return TokenUser(
         claims["nameid"],
         claims["name"],
         claims["email"],

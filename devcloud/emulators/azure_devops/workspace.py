@@ -1,9 +1,9 @@
-"""What the emulator is at the moment: its boards, the trouble in force, and how it refuses a sign-in."""
+"""The state of the emulator: boards, faults, and the response to a refused sign-in."""
 
 import datetime as dt
 from collections.abc import Callable
 
-from devcloud.emulators.admin import OrderRefused
+from devcloud.emulators.admin import OrderError
 from devcloud.emulators.azure_devops.board import Board
 from devcloud.emulators.azure_devops.items import BACKLOGS, ORGANIZATIONS
 from devcloud.emulators.faults import Faults
@@ -17,13 +17,13 @@ class Workspace:
         self._boards = self._new_boards()
 
     def board(self, organization: str) -> Board:
-        """Raises OrderRefused for an organisation there is not."""
+        """Raises OrderError for an unknown organization."""
         if organization.lower() not in self._boards:
-            raise OrderRefused(f"there is no organisation {organization!r}")
+            raise OrderError(f"unknown organization {organization!r}")
         return self._boards[organization.lower()]
 
     def reset(self) -> None:
-        """The demo as it begins; whatever was to land late has landed before, and is gone."""
+        """Restores the start of the demo, after all late writes."""
         self.faults.clear()
         self.sign_in_shape = "auto"
         self._boards = self._new_boards()

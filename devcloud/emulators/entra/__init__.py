@@ -1,1 +1,1 @@
-"""The emulator of Microsoft Entra: a real OAuth server on loopback that signs real tokens for made-up people."""
+"""The emulator of Microsoft Entra: a real OAuth server on loopback that signs real tokens for demo people."""

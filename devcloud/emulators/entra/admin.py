@@ -1,4 +1,4 @@
-"""What tests and developers may order of the emulator: new keys, trouble, counts, and tokens with anything in them."""
+"""Admin orders: new keys, faults, counts, and tokens with any claims."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators import admin
-from devcloud.emulators.admin import OrderRefused
+from devcloud.emulators.admin import OrderError
 from devcloud.emulators.entra import tokens
-from devcloud.emulators.entra.clients import CLIENTS, EXTENSION, TIMETRACKER_API, grant
+from devcloud.emulators.entra.clients import CLIENTS, EXTENSION, TIMETRACKER_API, parse_scope
 from devcloud.emulators.entra.faults import Endpoint, Fault, Faults
 from devcloud.emulators.entra.keyring import KeyRing
 from devcloud.emulators.entra.oauth import OAuthError
@@ -28,7 +28,7 @@ class Rotation(BaseModel):
 
 
 class TokenOrder(BaseModel):
-    """A token by description; a claim or header member given as null is left out. `lifetime` is in seconds."""
+    """A token to be signed; claims and header members with null are omitted. `lifetime` is in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,16 +46,16 @@ class Admin:
     def __init__(self, authority: str, keys: KeyRing, faults: Faults, now: Callable[[], dt.datetime]) -> None:
         self._authority, self._keys, self._faults, self._now = authority, keys, faults, now
 
-    def answer(self, request: Request, order: str) -> Response:
-        return admin.answer(request, order, self._carry_out, (OAuthError,))
+    def respond(self, request: Request, order: str) -> Response:
+        return admin.respond(request, order, self._carry_out, (OAuthError,))
 
-    def _carry_out(self, order: str, given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def _carry_out(self, order: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         match order:
             case "POST rotate":
-                kid = self._keys.rotate(drop_old=Rotation.model_validate(given).drop_old).kid
+                kid = self._keys.rotate(drop_old=Rotation.model_validate(document).drop_old).kid
                 return {"kid": kid, "published": [pair.kid for pair in self._keys.published]}
             case "POST faults":
-                self._faults.order(_FAULTS.validate_python(given))
+                self._faults.order(_FAULTS.validate_python(document))
                 return {}
             case "DELETE faults":
                 self._faults.clear()
@@ -63,34 +63,38 @@ class Admin:
             case "GET stats":
                 return {"hits": self._faults.hits()}
             case "POST token":
-                return {"token": self.mint(TokenOrder.model_validate(given))}
-        raise OrderRefused(f"there is no {order}")
+                return {"token": self.mint(TokenOrder.model_validate(document))}
+        raise OrderError(f"unknown order {order}")
 
     def mint(self, order: TokenOrder) -> str:
-        """Signs whatever was ordered, true or not.
+        """Signs the token, with true or false claims.
 
         Raises:
-            OrderRefused: the person or client is unknown.
+            OrderError: the person or client is unknown.
         """
         pair = self._keys.current if order.key == "current" else self._keys.unpublished
-        return pair.signed(
-            _without_none({**tokens.header_of(pair), **order.header}),
-            _without_none({**self._claims(order), **order.claims}),
+        return pair.sign(
+            _drop_none({**tokens.build_header(pair), **order.header}),
+            _drop_none({**self._claims(order), **order.claims}),
         )
 
     def _claims(self, order: TokenOrder) -> tokens.Claims:
         person, client, now = find_person(order.person), CLIENTS.get(order.client), self._now()
         if person is None or client is None:
-            raise OrderRefused("unknown person or client")
-        granted, tid = grant(order.scope), person.directory.tid
+            raise OrderError("unknown person or client")
+        granted, tid = parse_scope(order.scope), person.directory.tid
         match order.kind:
             case "id":
-                return tokens.id_token(self._authority, person, client, None, now=now)
+                return tokens.build_id_token(self._authority, person, client, None, now=now)
             case "app":
-                return tokens.app_token(self._authority, tid, client, granted.api, now=now, seconds=order.lifetime)
+                return tokens.build_app_token(
+                    self._authority, tid, client, granted.api, now=now, seconds=order.lifetime
+                )
             case "access":
-                return tokens.access_token(self._authority, person, client, granted, now=now, seconds=order.lifetime)
+                return tokens.build_access_token(
+                    self._authority, person, client, granted, now=now, seconds=order.lifetime
+                )
 
 
-def _without_none(members: dict[str, Any]) -> dict[str, Any]:
+def _drop_none(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The app registrations: which clients may ask, where they are sent back to, and which APIs have which scopes."""
+"""The app registrations: clients with redirect URIs, and APIs with scopes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from devcloud.emulators.entra.oauth import OAuthError
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A resource: what a token can be for. Delegated scopes go into `scp`, app roles into `roles`."""
+    """A resource of tokens, with delegated scopes (`scp`) and app roles (`roles`)."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An app that asks for tokens: public without a secret, and then with PKCE."""
+    """An app; without a secret it is a public client and uses PKCE."""
 
     id: str
     name: str
@@ -28,14 +28,14 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """What an asked-for `scope` comes to."""
+class GrantedScope:
+    """The granted part of a requested `scope`."""
 
     api: Api
     scopes: tuple[str, ...]
     openid: tuple[str, ...]
 
-    def spelled(self) -> str:
+    def to_text(self) -> str:
         return " ".join((*self.openid, *(f"api://{self.api.id}/{name}" for name in self.scopes)))
 
 
@@ -59,7 +59,7 @@ LANDING: Final = Client(
         "http://127.0.0.1/api/marketplace/landing/signed-in",
         "http://localhost/api/marketplace/landing/signed-in",
     ),
-    secret="local-only-secret",  # noqa: S106 - opens nothing but this stand-in
+    secret="local-only-secret",  # noqa: S106 - valid for this emulator only
 )
 DAEMON: Final = Client(
     "da3e0000-1b2c-4d3e-8f4a-5b6c7d8e9f00",
@@ -76,7 +76,7 @@ OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
 
 def get_client(client_id: str | None) -> Client:
-    """Raises OAuthError for a client nobody registered."""
+    """Raises OAuthError for an unknown client."""
     if not client_id:
         raise OAuthError("invalid_request", 900144, "The request must contain the parameter 'client_id'.")
     if client_id not in CLIENTS:
@@ -85,31 +85,31 @@ def get_client(client_id: str | None) -> Client:
 
 
 def check_redirect(client: Client, uri: str | None) -> str:
-    """The registered redirect URI; on loopback the port is free, as in Entra and RFC 8252 section 7.3."""
+    """The registered redirect URI; on loopback any port is allowed, as in Entra and RFC 8252 section 7.3."""
     parts = urlsplit(uri or "")
     try:
-        portless = f"{parts.scheme}://{parts.hostname}{parts.path or '/'}" if parts.port != 0 else ""
+        uri_without_port = f"{parts.scheme}://{parts.hostname}{parts.path or '/'}" if parts.port != 0 else ""
     except ValueError:
-        portless = ""
-    plain = not (parts.query or parts.fragment or parts.username)
-    if uri is None or not plain or portless not in client.redirect_uris:
+        uri_without_port = ""
+    is_plain = not (parts.query or parts.fragment or parts.username)
+    if uri is None or not is_plain or uri_without_port not in client.redirect_uris:
         raise OAuthError("invalid_request", 50011, "The redirect URI does not match those of the application.")
     return uri
 
 
-def grant(scope: str | None) -> Granted:
-    """What a scope parameter asks for: one API, by `api://{id}/{scope}`, `{id}/{scope}` or `/.default`."""
-    asked = (scope or "").split()
-    openid = tuple(name for name in OPENID_SCOPES if name in asked)
-    wanted = [name for name in asked if name not in OPENID_SCOPES]
-    if not asked:
+def parse_scope(scope: str | None) -> GrantedScope:
+    """Parses a scope parameter for one API: `api://{id}/{scope}`, `{id}/{scope}` or `/.default`."""
+    names = (scope or "").split()
+    openid = tuple(name for name in OPENID_SCOPES if name in names)
+    api_names = [name for name in names if name not in OPENID_SCOPES]
+    if not names:
         raise OAuthError("invalid_request", 900144, "The request must contain the parameter 'scope'.")
-    named = {name.removeprefix("api://").partition("/")[::2] for name in wanted} or {(GRAPH.id, "User.Read")}
-    apis = {api_id for api_id, _ in named}
+    api_scopes = {name.removeprefix("api://").partition("/")[::2] for name in api_names} or {(GRAPH.id, "User.Read")}
+    apis = {api_id for api_id, _ in api_scopes}
     if len(apis) != 1:
         raise OAuthError("invalid_request", 28000, "The scope asks for more than one resource.")
     api = APIS.get(apis.pop())
-    scopes = {name for _, name in named}
+    scopes = {name for _, name in api_scopes}
     if api is None or not scopes <= {*api.scopes, ".default"}:
         raise OAuthError("invalid_scope", 70011, f"The scope '{scope}' is not valid.")
-    return Granted(api, api.scopes if ".default" in scopes else tuple(sorted(scopes)), openid)
+    return GrantedScope(api, api.scopes if ".default" in scopes else tuple(sorted(scopes)), openid)

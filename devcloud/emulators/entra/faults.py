@@ -1,4 +1,4 @@
-"""Which of Entra's endpoints can be told to fail; what they can be told is the same for every emulator."""
+"""The endpoints of the Entra emulator for faults; the faults are those of every emulator."""
 
 from typing import Literal
 

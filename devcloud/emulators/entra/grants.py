@@ -1,4 +1,4 @@
-"""The token endpoint's four grants, and the codes and refresh tokens handed out before."""
+"""The four grants of the token endpoint, with issued codes and refresh tokens."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from devcloud.emulators.entra import tokens
-from devcloud.emulators.entra.clients import Client, Granted, get_client, grant
+from devcloud.emulators.entra.clients import Client, GrantedScope, get_client, parse_scope
 from devcloud.emulators.entra.keyring import KeyRing, base64url
 from devcloud.emulators.entra.oauth import OAuthError
 from devcloud.emulators.entra.people import Person, find_person
@@ -25,20 +25,20 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in that a code or a refresh token stands for."""
+    """The sign-in of a code or refresh token."""
 
     person: Person
     client: Client
-    granted: Granted
+    scope: GrantedScope
     expires: dt.datetime
     nonce: str | None = None
     redirect_uri: str = ""
     challenge: str = ""
-    authority: str | None = None  # the directory at which the sign-in was begun; None under `common`
+    authority: str | None = None  # the directory of the sign-in; None under `common`
 
 
 class Grants:
-    """Turns what clients send into tokens. What was handed out is forgotten at a restart; the keys are not."""
+    """Issues tokens. Codes and refresh tokens are lost at a restart, keys are not."""
 
     def __init__(self, authority: str, keys: KeyRing, now: Callable[[], dt.datetime]) -> None:
         self._authority, self._keys, self._now = authority, keys, now
@@ -49,7 +49,7 @@ class Grants:
         self,
         person: Person,
         client: Client,
-        granted: Granted,
+        scope: GrantedScope,
         *,
         nonce: str | None,
         redirect_uri: str,
@@ -58,19 +58,19 @@ class Grants:
     ) -> str:
         code = secrets.token_urlsafe(32)
         expires = self._now() + dt.timedelta(seconds=CODE_SECONDS)
-        self._codes[code] = SignIn(person, client, granted, expires, nonce, redirect_uri, challenge, authority)
+        self._codes[code] = SignIn(person, client, scope, expires, nonce, redirect_uri, challenge, authority)
         return code
 
-    def answer(self, tid: str | None, form: Form, basic: tuple[str, str] | None) -> dict[str, Any]:
-        """The token answer. `tid` is None under `common`; `basic` is the client's id and secret, if sent that way.
+    def respond(self, tid: str | None, form: Form, basic: tuple[str, str] | None) -> dict[str, Any]:
+        """The token response. `tid` is None under `common`; `basic` has the credentials of a Basic header.
 
         Raises:
-            OAuthError: with Entra's number.
+            OAuthError: with Entra's error number.
         """
         client = self._authenticated(form, basic)
         match form.get("grant_type"):
             case "authorization_code":
-                return self._redeem(tid, client, form)
+                return self._redeem_code(tid, client, form)
             case "refresh_token":
                 return self._renew(tid, client, form)
             case "password":
@@ -90,82 +90,84 @@ class Grants:
             raise OAuthError("invalid_client", 7000215, "Invalid client secret provided.")
         return client
 
-    def _redeem(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
-        signed_in = self._codes.pop(_needed(form, "code"), None)
-        if signed_in is None or signed_in.client != client:
+    def _redeem_code(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
+        sign_in = self._codes.pop(_require(form, "code"), None)
+        if sign_in is None or sign_in.client != client:
             raise OAuthError("invalid_grant", 54005, "The authorization code was already redeemed or never issued.")
-        if signed_in.expires <= self._now():
+        if sign_in.expires <= self._now():
             raise OAuthError("invalid_grant", 70008, "The authorization code has expired.")
-        if form.get("redirect_uri") != signed_in.redirect_uri:
+        if form.get("redirect_uri") != sign_in.redirect_uri:
             raise OAuthError("invalid_grant", 50011, "The redirect URI is not the one the code was issued for.")
-        if tid != signed_in.authority:
+        if tid != sign_in.authority:
             raise OAuthError("invalid_grant", 700005, "The code is intended to be used against another tenant.")
-        digest = hashlib.sha256(_needed(form, "code_verifier").encode()).digest()
-        if not secrets.compare_digest(base64url(digest), signed_in.challenge):
+        digest = hashlib.sha256(_require(form, "code_verifier").encode()).digest()
+        if not secrets.compare_digest(base64url(digest), sign_in.challenge):
             raise OAuthError("invalid_grant", 501481, "The code_verifier does not match the code_challenge.")
-        return self._for_person(tid, signed_in)
+        return self._for_person(tid, sign_in)
 
     def _renew(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
-        signed_in = self._refresh.get(_needed(form, "refresh_token"))
-        if signed_in is None or signed_in.client != client:
+        sign_in = self._refresh.get(_require(form, "refresh_token"))
+        if sign_in is None or sign_in.client != client:
             raise OAuthError("invalid_grant", 9002313, "The refresh token is not valid. Sign in again.")
-        if signed_in.expires <= self._now():
+        if sign_in.expires <= self._now():
             raise OAuthError("invalid_grant", 700082, "The refresh token has expired. Sign in again.")
-        granted = grant(form["scope"]) if form.get("scope") else signed_in.granted
-        return self._for_person(tid, self._sign_in(signed_in.person, client, granted))
+        scope = parse_scope(form["scope"]) if form.get("scope") else sign_in.scope
+        return self._for_person(tid, self._sign_in(sign_in.person, client, scope))
 
     def _by_password(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
-        username = _needed(form, "username")
+        username = _require(form, "username")
         person = find_person(username, tid)
         if person is None:
             raise OAuthError("invalid_grant", 50034, f"The user account '{username}' does not exist in the directory.")
         if not form.get("password"):
             raise OAuthError("invalid_grant", 50126, "Invalid username or password: any password but none will do.")
-        return self._for_person(tid, self._sign_in(person, client, grant(form.get("scope"))))
+        return self._for_person(tid, self._sign_in(person, client, parse_scope(form.get("scope"))))
 
     def _for_app(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
         if client.secret is None:
             raise OAuthError("unauthorized_client", 700016, "A public client cannot act for itself.")
         if tid is None:
             raise OAuthError("invalid_request", 90002, "An app signs in to one directory: name it instead of 'common'.")
-        scope = _needed(form, "scope")
+        scope = _require(form, "scope")
         if not scope.endswith("/.default"):
             raise OAuthError("invalid_scope", 1002012, f"The scope '{scope}' must end in '/.default'.")
-        seconds = tokens.lifetime()
-        claims = tokens.app_token(self._authority, tid, client, grant(scope).api, now=self._now(), seconds=seconds)
-        return {"token_type": "Bearer", **_lasting(seconds), "access_token": self._signed(claims)}
+        seconds = tokens.random_lifetime()
+        claims = tokens.build_app_token(
+            self._authority, tid, client, parse_scope(scope).api, now=self._now(), seconds=seconds
+        )
+        return {"token_type": "Bearer", **_lifetime_fields(seconds), "access_token": self._sign(claims)}
 
-    def _sign_in(self, person: Person, client: Client, granted: Granted) -> SignIn:
-        return SignIn(person, client, granted, self._now() + dt.timedelta(seconds=REFRESH_SECONDS))
+    def _sign_in(self, person: Person, client: Client, scope: GrantedScope) -> SignIn:
+        return SignIn(person, client, scope, self._now() + dt.timedelta(seconds=REFRESH_SECONDS))
 
-    def _for_person(self, tid: str | None, signed_in: SignIn) -> dict[str, Any]:
-        person, client, granted = signed_in.person, signed_in.client, signed_in.granted
+    def _for_person(self, tid: str | None, sign_in: SignIn) -> dict[str, Any]:
+        person, client, scope = sign_in.person, sign_in.client, sign_in.scope
         if tid not in (None, person.directory.tid):
             raise OAuthError("invalid_grant", 50020, f"'{person.email}' does not exist in this directory.")
-        now, seconds = self._now(), tokens.lifetime()
-        claims = tokens.access_token(self._authority, person, client, granted, now=now, seconds=seconds)
-        answer: dict[str, Any] = {
+        now, seconds = self._now(), tokens.random_lifetime()
+        claims = tokens.build_access_token(self._authority, person, client, scope, now=now, seconds=seconds)
+        response: dict[str, Any] = {
             "token_type": "Bearer",
-            "scope": granted.spelled(),
-            **_lasting(seconds),
-            "access_token": self._signed(claims),
+            "scope": scope.to_text(),
+            **_lifetime_fields(seconds),
+            "access_token": self._sign(claims),
             "client_info": base64url(json.dumps({"uid": person.oid, "utid": person.directory.tid}).encode()),
         }
-        if "offline_access" in granted.openid:
-            answer["refresh_token"] = secrets.token_urlsafe(48)
-            self._refresh[answer["refresh_token"]] = self._sign_in(person, client, granted)
-        if "openid" in granted.openid:
-            about = tokens.id_token(self._authority, person, client, signed_in.nonce, now=now)
-            answer["id_token"] = self._signed(about)
-        return answer
+        if "offline_access" in scope.openid:
+            response["refresh_token"] = secrets.token_urlsafe(48)
+            self._refresh[response["refresh_token"]] = self._sign_in(person, client, scope)
+        if "openid" in scope.openid:
+            id_claims = tokens.build_id_token(self._authority, person, client, sign_in.nonce, now=now)
+            response["id_token"] = self._sign(id_claims)
+        return response
 
-    def _signed(self, claims: tokens.Claims) -> str:
+    def _sign(self, claims: tokens.Claims) -> str:
         pair = self._keys.current
-        return pair.signed(tokens.header_of(pair), claims)
+        return pair.sign(tokens.build_header(pair), claims)
 
 
 def basic_credentials(header: str | None) -> tuple[str, str] | None:
-    """The client's id and secret out of an Authorization header."""
+    """The client's id and secret in an Authorization header."""
     scheme, _, encoded = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -176,11 +178,11 @@ def basic_credentials(header: str | None) -> tuple[str, str] | None:
     return client_id, secret
 
 
-def _needed(form: Form, name: str) -> str:
+def _require(form: Form, name: str) -> str:
     if not (value := form.get(name)):
         raise OAuthError("invalid_request", 900144, f"The request must contain the parameter '{name}'.")
     return value
 
 
-def _lasting(seconds: int) -> dict[str, int]:
+def _lifetime_fields(seconds: int) -> dict[str, int]:
     return {"expires_in": seconds, "ext_expires_in": seconds}

@@ -1,4 +1,4 @@
-"""The signing keys: two published ones, kept in a file so that tokens survive a restart, and one nobody published."""
+"""The signing keys: two published ones, stored in a file for restarts, and an unpublished one."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ def base64url(data: bytes) -> str:
 
 
 class SigningKeyPair:
-    """One RSA key with the id it is published under."""
+    """One RSA key with its published id."""
 
     def __init__(self, private: rsa.RSAPrivateKey) -> None:
         self._private = private
@@ -43,11 +43,11 @@ class SigningKeyPair:
         return cls(private)
 
     def to_pem(self) -> str:
-        form, no_password = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        return self._private.private_bytes(serialization.Encoding.PEM, form, no_password).decode()
+        key_format, no_password = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self._private.private_bytes(serialization.Encoding.PEM, key_format, no_password).decode()
 
     def jwk(self, issuer: str) -> dict[str, str]:
-        """The public half as Entra publishes it: no `alg`, but whose tokens it signs."""
+        """The public key as Entra publishes it: without `alg`, with `issuer`."""
         return {
             "kty": "RSA",
             "use": "sig",
@@ -58,20 +58,20 @@ class SigningKeyPair:
             "issuer": issuer,
         }
 
-    def signed(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-        """The compact token, signed RS256 whatever the header says: tests need tokens that lie."""
+    def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+        """The compact token, always signed with RS256; tests use false headers."""
         parts = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
         signature = self._private.sign(parts.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{parts}.{base64url(signature)}"
 
 
 class KeyRing:
-    """The first key signs; the others are published, so that what they signed still holds."""
+    """The first key signs; the others are published, so that their tokens stay valid."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._changing = threading.Lock()
-        self.published: tuple[SigningKeyPair, ...] = self._load() or self._keep(_generate(PUBLISHED))
+        self.published: tuple[SigningKeyPair, ...] = self._load() or self._save(_generate(PUBLISHED))
 
     @property
     def current(self) -> SigningKeyPair:
@@ -79,14 +79,14 @@ class KeyRing:
 
     @cached_property
     def unpublished(self) -> SigningKeyPair:
-        """A key that no key set ever held."""
+        """A key that was never published."""
         return SigningKeyPair.generate()
 
     def rotate(self, *, drop_old: bool) -> SigningKeyPair:
-        """Signs with a new key from now on; `drop_old` also withdraws every earlier one, as after a leak."""
+        """Signs with a new key; `drop_old` also withdraws all earlier keys, as after a leak."""
         with self._changing:
-            kept = () if drop_old else self.published[: PUBLISHED - 1]
-            self.published = self._keep((*_generate(PUBLISHED - len(kept)), *kept))
+            kept_pairs = () if drop_old else self.published[: PUBLISHED - 1]
+            self.published = self._save((*_generate(PUBLISHED - len(kept_pairs)), *kept_pairs))
             return self.current
 
     def _load(self) -> tuple[SigningKeyPair, ...]:
@@ -94,12 +94,12 @@ class KeyRing:
             return ()
         return tuple(SigningKeyPair.from_pem(pem) for pem in json.loads(self._file.read_text()))
 
-    def _keep(self, pairs: tuple[SigningKeyPair, ...]) -> tuple[SigningKeyPair, ...]:
+    def _save(self, pairs: tuple[SigningKeyPair, ...]) -> tuple[SigningKeyPair, ...]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-            json.dump([pair.to_pem() for pair in pairs], opened)
-        draft.replace(self._file)
+        temporary = self._file.with_suffix(".new")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump([pair.to_pem() for pair in pairs], file)
+        temporary.replace(self._file)
         return pairs
 
 

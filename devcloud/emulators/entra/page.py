@@ -32,10 +32,10 @@ def start_page(url: str) -> Response:
     )
 
 
-def sign_in_page(client: str, people: Iterable[Person], *, hinted: Person | None) -> Response:
+def sign_in_page(client: str, people: Iterable[Person], *, preselected: Person | None) -> Response:
     """The form posts back to its own address, so the request's parameters travel with it."""
-    ordered = sorted(people, key=lambda person: person != hinted)
-    buttons = "\n".join(f"<li>{_button(person, focused=person == hinted)}</li>" for person in ordered)
+    ordered = sorted(people, key=lambda person: person != preselected)
+    buttons = "\n".join(f"<li>{_button(person, focused=person == preselected)}</li>" for person in ordered)
     return _page(
         "Sign in",
         f'<p class="quiet">to continue to {escape(client)}. This is the Microsoft Entra emulator: these people are '

@@ -1,4 +1,4 @@
-"""The made-up directories and the people in them; their ids never change, so that demo data can name them."""
+"""The demo directories and people, with fixed ids for the demo data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One account in one directory: a guest has another account, with another oid, in the directory called home."""
+    """One account in one directory; a guest has another account, with another oid, in the home directory."""
 
     short: str
     name: str
@@ -25,7 +25,7 @@ class Person:
     oid: str
     directory: Directory
     home: Directory
-    has_verified_email: bool = True  # the home directory has proved that the domain is its own
+    has_verified_email: bool = True  # the home directory has verified the domain
 
     @property
     def is_guest(self) -> bool:
@@ -37,7 +37,7 @@ FABRIKAM: Final = Directory("fa15d692-e9c7-4460-a743-29f29522aaaa", "Fabrikam", 
 NORTHWIND: Final = Directory("3b1c6f0e-5d2a-4f8b-9c47-6a0e1d2f3b4c", "Northwind", "northwind.example")
 VENDOR: Final = Directory("0f2e8c1a-7b3d-4e5f-8a96-1c2d3e4f5a6b", "TimeTracker", "timetracker.example")
 DIRECTORIES: Final = {each.tid: each for each in (CONTOSO, FABRIKAM, NORTHWIND, VENDOR)}
-_INTRODUCED: Final[list[Person]] = []
+_ADDED: Final[list[Person]] = []
 
 
 def _person(short: str, name: str, oid: str, directory: Directory, home: Directory | None = None) -> Person:
@@ -60,42 +60,40 @@ PEOPLE: Final = (
 )
 
 
-def introduce(*people: Person) -> None:
-    """Makes people and their directories known to the stand-ins of this process."""
-    _INTRODUCED.extend(people)
+def add_people(*people: Person) -> None:
+    """Adds people and their directories to the emulators of this process."""
+    _ADDED.extend(people)
     DIRECTORIES.update({person.directory.tid: person.directory for person in people})
 
 
 @contextmanager
-def newcomers() -> Iterator[None]:
-    """Whoever is introduced in this block is unknown again after it, with their directories."""
-    known, directories = len(_INTRODUCED), set(DIRECTORIES)
+def temporary_people() -> Iterator[None]:
+    """Removes people and directories added in the block at its end."""
+    count, directories = len(_ADDED), set(DIRECTORIES)
     try:
         yield
     finally:
-        del _INTRODUCED[known:]
+        del _ADDED[count:]
         for tid in DIRECTORIES.keys() - directories:
             del DIRECTORIES[tid]
 
 
 def people_of(tid: str | None) -> list[Person]:
-    """The accounts of one directory; for None (any organisation) those of people at home, as Entra has it."""
+    """The accounts of one directory; for None (any organization) those in their home directories, as in Entra."""
     return [
-        person
-        for person in (*PEOPLE, *_INTRODUCED)
-        if (not person.is_guest if tid is None else person.directory.tid == tid)
+        person for person in (*PEOPLE, *_ADDED) if (not person.is_guest if tid is None else person.directory.tid == tid)
     ]
 
 
 def find_person(name: str, tid: str | None = None) -> Person | None:
-    """An account by short name, e-mail or oid, in one directory or, for None, wherever the person is at home.
+    """An account by short name, e-mail or oid, in one directory or, for None, in the home directory.
 
-    A short name or oid names one account, so without a directory it finds guests as well.
+    Short names and oids are unique, so without a directory they also find guests.
     """
-    wanted = name.strip().lower()
-    exact = [
+    key = name.strip().lower()
+    exact_matches = [
         person
-        for person in (*PEOPLE, *_INTRODUCED)
-        if wanted in (person.short, person.oid) and tid in (None, person.directory.tid)
+        for person in (*PEOPLE, *_ADDED)
+        if key in (person.short, person.oid) and tid in (None, person.directory.tid)
     ]
-    return next(iter([*exact, *(person for person in people_of(tid) if person.email == wanted)]), None)
+    return next(iter([*exact_matches, *(person for person in people_of(tid) if person.email == key)]), None)

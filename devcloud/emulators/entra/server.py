@@ -1,4 +1,4 @@
-"""The emulator itself: its addresses, and which part answers at each."""
+"""The emulator: its routes."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ from devcloud.emulators.entra.clients import OPENID_SCOPES
 from devcloud.emulators.entra.faults import Faults
 from devcloud.emulators.entra.grants import Grants, basic_credentials
 from devcloud.emulators.entra.keyring import KeyRing
-from devcloud.emulators.entra.oauth import OAuthError, answer, refusal
+from devcloud.emulators.entra.oauth import OAuthError, error_response, json_response
 from devcloud.emulators.entra.page import signed_out_page, start_page
 from devcloud.emulators.entra.people import DIRECTORIES
 from devcloud.emulators.server import serving
@@ -25,7 +25,7 @@ from shared import clock
 
 
 PORT: Final = 7072
-_ANY_ORGANISATION: Final = {"common", "organizations"}
+_ANY_ORGANIZATION: Final = {"common", "organizations"}
 _ADDRESSES: Final = Map(
     [
         Rule("/", endpoint="start_page", methods=["GET"]),
@@ -41,7 +41,7 @@ _ADDRESSES: Final = Map(
 
 
 class Entra:
-    """A WSGI application; `url` is the authority whose tokens it issues."""
+    """A WSGI application; `url` is its authority."""
 
     def __init__(self, url: str, data: Path, now: Callable[[], dt.datetime] = clock.now) -> None:
         self.url = url
@@ -57,33 +57,33 @@ class Entra:
             endpoint, values = _ADDRESSES.bind_to_environ(environ).match()
             response = self._respond(request, endpoint, **values)
         except OAuthError as error:
-            response = refusal(error, now=self._now(), trace=clock.new_id())
+            response = error_response(error, now=self._now(), trace=clock.new_id())
         except HTTPException as error:
             return error(environ, start_response)
         return response(environ, start_response)
 
     def _respond(self, request: Request, endpoint: str, *, tenant: str = "", order: str = "") -> Response:
         if endpoint == "admin":
-            return self.admin.answer(request, order)
+            return self.admin.respond(request, order)
         if endpoint == "start_page":
             return start_page(self.url)
         if request.method == "OPTIONS":
             return _preflight()
-        if (trouble := self.faults.meet(endpoint)) is not None:
-            return trouble
+        if (fault_response := self.faults.apply(endpoint)) is not None:
+            return fault_response
         return self._work(request, endpoint, tenant, _directory(tenant))
 
     def _work(self, request: Request, endpoint: str, tenant: str, tid: str | None) -> Response:
         match endpoint:
             case "discovery":
-                return answer(self._discovery(tenant, tid))
+                return json_response(self._discovery(tenant, tid))
             case "keys":
-                return answer(self._key_set(f"{self.url}/{{tenantid}}/v2.0"))
+                return json_response(self._key_set(f"{self.url}/{{tenantid}}/v2.0"))
             case "keys_v1":
-                return answer(self._key_set("https://sts.windows.net/{tenantid}/"))
+                return json_response(self._key_set("https://sts.windows.net/{tenantid}/"))
             case "token":
                 basic = basic_credentials(request.headers.get("Authorization"))
-                return answer(self._grants.answer(tid, request.form, basic))
+                return json_response(self._grants.respond(tid, request.form, basic))
             case "authorize":
                 return authorize(request, tid, self._grants)
         return signed_out_page()
@@ -112,26 +112,26 @@ class Entra:
 
 @contextmanager
 def running(data: Path, *, port: int = PORT, now: Callable[[], dt.datetime] = clock.now) -> Iterator[Entra]:
-    """The stand-in, serving until the block ends; port 0 takes a free one.
+    """Runs the emulator until the block ends; port 0 takes a free port.
 
     Raises:
         PortUnusable: the port is in use, or the system refuses it.
     """
-    made: list[Entra] = []
+    emulators: list[Entra] = []
 
     def make(url: str) -> Entra:
-        made.append(Entra(url, data, now))
-        return made[0]
+        emulators.append(Entra(url, data, now))
+        return emulators[0]
 
     with serving(make, port=port):
         try:
-            yield made[0]
+            yield emulators[0]
         finally:
-            made[0].faults.clear()  # whoever hangs is let go
+            emulators[0].faults.clear()  # ends waiting requests
 
 
 def _directory(tenant: str) -> str | None:
-    if tenant in _ANY_ORGANISATION:
+    if tenant in _ANY_ORGANIZATION:
         return None
     if tenant not in DIRECTORIES:
         raise OAuthError("invalid_request", 90002, f"Tenant '{tenant}' not found.")

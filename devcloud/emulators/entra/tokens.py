@@ -1,4 +1,4 @@
-"""What stands in the tokens: v2 access tokens of people and apps, and ID tokens, claim by claim as Entra's."""
+"""The claims of tokens as in Entra: v2 access tokens of people and apps, and ID tokens."""
 
 import datetime as dt
 import hashlib
@@ -6,7 +6,7 @@ import secrets
 import uuid
 from typing import Any, Final
 
-from devcloud.emulators.entra.clients import Api, Client, Granted
+from devcloud.emulators.entra.clients import Api, Client, GrantedScope
 from devcloud.emulators.entra.keyring import SigningKeyPair, base64url
 from devcloud.emulators.entra.people import Person
 
@@ -22,13 +22,13 @@ def issuer_of(authority: str, tid: str) -> str:
     return f"{authority}/{tid}/v2.0"
 
 
-def lifetime() -> int:
-    """Seconds; Entra draws 60 to 90 minutes."""
+def random_lifetime() -> int:
+    """Random seconds from 60 to 90 minutes, as in Entra."""
     return SHORTEST_SECONDS + secrets.randbelow(LONGEST_SECONDS - SHORTEST_SECONDS)
 
 
-def access_token(
-    authority: str, person: Person, client: Client, granted: Granted, *, now: dt.datetime, seconds: int
+def build_access_token(
+    authority: str, person: Person, client: Client, granted: GrantedScope, *, now: dt.datetime, seconds: int
 ) -> Claims:
     return {
         **_common(authority, person.directory.tid, granted.api.id, now=now, seconds=seconds),
@@ -40,8 +40,8 @@ def access_token(
     }
 
 
-def id_token(authority: str, person: Person, client: Client, nonce: str | None, *, now: dt.datetime) -> Claims:
-    """Tells the client who signed in; its audience is the client, and it has no scope."""
+def build_id_token(authority: str, person: Person, client: Client, nonce: str | None, *, now: dt.datetime) -> Claims:
+    """The ID token; its audience is the client, and it has no scope."""
     claims = {
         **_common(authority, person.directory.tid, client.id, now=now, seconds=ID_TOKEN_SECONDS),
         **_about(person, pairwise_for=client.id),
@@ -49,8 +49,8 @@ def id_token(authority: str, person: Person, client: Client, nonce: str | None, 
     return {**claims, "nonce": nonce} if nonce else claims
 
 
-def app_token(authority: str, tid: str, client: Client, api: Api, *, now: dt.datetime, seconds: int) -> Claims:
-    """Of an app that acts for itself: roles instead of scopes, and no person."""
+def build_app_token(authority: str, tid: str, client: Client, api: Api, *, now: dt.datetime, seconds: int) -> Claims:
+    """The token of an app without a person: roles instead of scopes."""
     principal = str(uuid.uuid5(uuid.UUID(client.id), tid))
     return {
         **_common(authority, tid, api.id, now=now, seconds=seconds),
@@ -63,7 +63,7 @@ def app_token(authority: str, tid: str, client: Client, api: Api, *, now: dt.dat
     }
 
 
-def header_of(pair: SigningKeyPair) -> dict[str, Any]:
+def build_header(pair: SigningKeyPair) -> dict[str, Any]:
     return {"typ": "JWT", "alg": "RS256", "kid": pair.kid}
 
 

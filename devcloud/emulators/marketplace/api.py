@@ -1,4 +1,4 @@
-"""The API the publisher calls: fulfilment, operations and metering, as version 2018-08-31 has them."""
+"""The publisher's API: fulfillment, operations and metering, version 2018-08-31."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,10 +10,10 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.marketplace.catalogue import plans_of
 from devcloud.emulators.marketplace.documents import operation_document, resolve_document, subscription_document
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.metering import Meter
 from devcloud.emulators.marketplace.model import Operation
 from devcloud.emulators.marketplace.operations import Operations
-from devcloud.emulators.marketplace.refusal import Refused
 from devcloud.emulators.marketplace.sales import Sales
 from shared import clock
 
@@ -39,14 +39,14 @@ RULES: Final = (
 
 
 class Api:
-    """Answers each endpoint; who calls has been checked before."""
+    """Handles each endpoint, after the check of the caller."""
 
     def __init__(self, url: str, operations: Operations, sales: Sales, meter: Meter) -> None:
         self._url, self._operations, self._sales, self._meter = url, operations, sales, meter
 
-    def answer(self, request: Request, endpoint: str, values: Mapping[str, str]) -> Response:
+    def handle(self, request: Request, endpoint: str, values: Mapping[str, str]) -> Response:
         if request.args.get("api-version") != VERSION:
-            raise Refused(400, "ApiVersionUnspecified", f"An API version is required: api-version={VERSION}.")
+            raise MarketplaceError(400, "ApiVersionUnspecified", f"An API version is required: api-version={VERSION}.")
         endpoints: dict[str, Callable[..., Response]] = {
             "resolve": self._resolve,
             "list": self._list,
@@ -65,113 +65,113 @@ class Api:
         return endpoints[endpoint](request, **values)
 
     def _resolve(self, request: Request) -> Response:
-        found = self._sales.resolve(request.headers.get("x-ms-marketplace-token"))
-        return as_json(resolve_document(found, self._operations.shapes))
+        subscription = self._sales.resolve(request.headers.get("x-ms-marketplace-token"))
+        return as_json(resolve_document(subscription, self._operations.shapes))
 
     def _list(self, request: Request) -> Response:
-        given = request.args.get("continuationToken", "0")
-        if not given.isdecimal():
-            raise Refused(400, "BadArgument", "The continuationToken is not one of ours.")
-        page, following = self._sales.page(int(given))
+        token = request.args.get("continuationToken", "0")
+        if not token.isdecimal():
+            raise MarketplaceError(400, "BadArgument", "The continuationToken is invalid.")
+        page, following = self._sales.page(int(token))
         shapes = self._operations.shapes
         if not page and shapes.empty_bodies:
             return Response(status=200)
-        told: dict[str, Any] = {"subscriptions": [subscription_document(each, shapes) for each in page]}
+        document: dict[str, Any] = {"subscriptions": [subscription_document(each, shapes) for each in page]}
         if following is not None:
             query = urlencode({"continuationToken": following, "api-version": VERSION})
-            told["@nextLink"] = shapes.next_link or f"{self._url}{_SUBSCRIPTIONS}/?{query}"
-        return as_json(told)
+            document["@nextLink"] = shapes.next_link or f"{self._url}{_SUBSCRIPTIONS}/?{query}"
+        return as_json(document)
 
     def _get(self, _request: Request, subscription: str) -> Response:
-        return as_json(subscription_document(self._sales.shown(subscription), self._operations.shapes))
+        return as_json(subscription_document(self._sales.find_visible(subscription), self._operations.shapes))
 
     def _activate(self, request: Request, subscription: str) -> Response:
-        given = body_of(request)
-        self._sales.activate(subscription, given.get("planId"), given.get("quantity"))
+        body = parse_body(request)
+        self._sales.activate(subscription, body.get("planId"), body.get("quantity"))
         return Response(status=200)
 
     def _change(self, request: Request, subscription: str) -> Response:
-        given = body_of(request)
-        plan, quantity = given.get("planId"), given.get("quantity")
+        body = parse_body(request)
+        plan, quantity = body.get("planId"), body.get("quantity")
         if isinstance(quantity, str) and quantity.isdecimal():
             quantity = int(quantity)
         if not isinstance(plan, str | None) or not isinstance(quantity, int | None):
-            raise Refused(400, "BadArgument", "The planId is a text, the quantity a number.")
-        return self._begun(self._sales.change(subscription, plan, quantity, "Partner"))
+            raise MarketplaceError(400, "BadArgument", "The planId is a text, the quantity a number.")
+        return self._accepted(self._sales.change(subscription, plan, quantity, "Partner"))
 
     def _cancel(self, _request: Request, subscription: str) -> Response:
         operation = self._sales.unsubscribe(subscription, "Partner")
-        assert operation is not None, "the publisher's own end is always told"  # noqa: S101 - an invariant of ours
-        return self._begun(operation)
+        assert operation is not None, "a cancellation by the publisher has an operation"  # noqa: S101 - invariant
+        return self._accepted(operation)
 
     def _plans(self, request: Request, subscription: str) -> Response:
         try:
             offer = self._operations.subscription(subscription).offer_id
-        except Refused:
+        except MarketplaceError:
             if self._operations.shapes.empty_bodies:
                 return Response(status=200)
             raise
-        wanted = request.args.get("planId")
+        plan_id = request.args.get("planId")
         unpriced = self._operations.shapes.unpriced
-        told = [
-            each.document(is_priced=each.id not in unpriced) for each in plans_of(offer) if wanted in (None, each.id)
+        plans = [
+            each.document(is_priced=each.id not in unpriced) for each in plans_of(offer) if plan_id in (None, each.id)
         ]
-        return as_json({"plans": told})
+        return as_json({"plans": plans})
 
     def _list_operations(self, _request: Request, subscription: str) -> Response:
         offer, shapes = self._operations.subscription(subscription).offer_id, self._operations.shapes
-        found = self._operations.outstanding(subscription)
-        return as_json({"operations": [operation_document(each, offer, shapes) for each in found]})
+        outstanding = self._operations.outstanding(subscription)
+        return as_json({"operations": [operation_document(each, offer, shapes) for each in outstanding]})
 
     def _operation(self, _request: Request, subscription: str, operation: str) -> Response:
-        found = self._operations.find(subscription, operation)
+        found_operation = self._operations.find(subscription, operation)
         offer = self._operations.subscription(subscription).offer_id
-        return as_json(operation_document(found, offer, self._operations.shapes))
+        return as_json(operation_document(found_operation, offer, self._operations.shapes))
 
     def _acknowledge(self, request: Request, subscription: str, operation: str) -> Response:
-        self._operations.acknowledge(subscription, operation, body_of(request).get("status"))
+        self._operations.acknowledge(subscription, operation, parse_body(request).get("status"))
         return Response(status=200)
 
     def _usage(self, request: Request) -> Response:
-        status, told = self._meter.single(body_of(request))
-        return as_json(told, status)
+        status, document = self._meter.record_event(parse_body(request))
+        return as_json(document, status)
 
     def _usage_batch(self, request: Request) -> Response:
-        status, told = self._meter.batch(body_of(request).get("request"))
-        return as_json(told, status)
+        status, document = self._meter.record_batch(parse_body(request).get("request"))
+        return as_json(document, status)
 
     def _usage_list(self, request: Request) -> Response:
-        return as_json(self._meter.listed(request.args))
+        return as_json(self._meter.list_usage(request.args))
 
-    def _begun(self, operation: Operation) -> Response:
+    def _accepted(self, operation: Operation) -> Response:
         path = f"{_SUBSCRIPTIONS}/{operation.subscription_id}/operations/{operation.id}"
         response = Response(status=202)
         response.headers["Operation-Location"] = f"{self._url}{path}?api-version={VERSION}"
         return response
 
 
-def body_of(request: Request) -> dict[str, Any]:
+def parse_body(request: Request) -> dict[str, Any]:
     try:
-        given = json.loads(request.get_data() or b"{}")
+        body = json.loads(request.get_data() or b"{}")
     except ValueError:
-        raise Refused(400, "BadArgument", "The body is not JSON.") from None
-    if not isinstance(given, dict):
-        raise Refused(400, "BadArgument", "The body is no object.")
-    return given
+        raise MarketplaceError(400, "BadArgument", "The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise MarketplaceError(400, "BadArgument", "The body is no object.")
+    return body
 
 
 def as_json(document: object, status: int = 200) -> Response:
     return Response(json.dumps(document), status, content_type="application/json; charset=utf-8")
 
 
-def with_ids(request: Request, response: Response) -> Response:
-    """The ids of the request and of the flow come back; who sent none gets some."""
+def add_request_ids(request: Request, response: Response) -> Response:
+    """Adds the request id and correlation id of the request, or new ones."""
     for name in ("x-ms-requestid", "x-ms-correlationid"):
         response.headers[name] = request.headers.get(name) or str(clock.new_id())
     return response
 
 
-def refusal(error: Refused, *, metering: bool) -> Response:
-    """Fulfilment and metering say no in shapes of their own."""
-    told = {"code": error.code, "message": error.message}
-    return as_json(told if metering else {"error": told}, error.status)
+def error_response(error: MarketplaceError, *, metering: bool) -> Response:
+    """Fulfillment and metering have different error documents."""
+    document = {"code": error.code, "message": error.message}
+    return as_json(document if metering else {"error": document}, error.status)

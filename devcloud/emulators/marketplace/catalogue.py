@@ -1,10 +1,10 @@
-"""What is for sale: offers at a flat rate with a metered dimension, by seats, and of another product."""
+"""The offers: flat rate with a metered dimension, per seat, and another product."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from devcloud.emulators.marketplace.refusal import Refused
+from devcloud.emulators.marketplace.errors import MarketplaceError
 
 
 PUBLISHER_ID: Final = "timetracker"
@@ -15,7 +15,7 @@ _PER_UNIT: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term that a plan is sold for: what it costs, and how many units of each dimension that covers."""
+    """A term of a plan: price, and included units of each dimension."""
 
     unit: str
     price: str
@@ -33,7 +33,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan; one with seats has bounds for their number, one without has dimensions that usage is told in."""
+    """A plan, with limits for seats or with metered dimensions."""
 
     id: str
     name: str
@@ -41,21 +41,21 @@ class Plan:
     terms: tuple[Term, ...]
     seats: tuple[int, int] | None = None
     dimensions: tuple[str, ...] = ()
-    has_free_trial: bool = False  # which Microsoft allows on no metered plan
+    has_free_trial: bool = False  # not possible for metered plans
 
     @property
     def per_user(self) -> Decimal:
-        """What a user and month costs: a seat, or a unit of the dimension."""
+        """The price of a user and month: of a seat, or of a unit of the dimension."""
         return Decimal(_PER_UNIT if self.seats is None else self.terms[0].price)
 
     def takes(self, quantity: int | None) -> bool:
-        """Whether it can be bought in that number; None is for plans without seats."""
+        """Whether this number of seats can be bought; None for plans without seats."""
         if self.seats is None or quantity is None:
             return self.seats is None and quantity is None
         return self.seats[0] <= quantity <= self.seats[1]
 
     def document(self, *, is_priced: bool = True) -> dict[str, Any]:
-        """`is_priced` is false where the real service would tell a price that nobody can read."""
+        """`is_priced` is False for a plan without a readable price."""
         low, high = self.seats or (None, None)
         return {
             "planId": self.id,
@@ -107,9 +107,9 @@ _BY_ID: Final = {plan.id: plan for plan in PLANS}
 
 
 def find_plan(plan_id: str) -> Plan:
-    """Raises Refused for a plan nobody sells."""
+    """Raises MarketplaceError for an unknown plan."""
     if plan_id not in _BY_ID:
-        raise Refused(400, "InvalidPlan", f"There is no plan {plan_id}.")
+        raise MarketplaceError(400, "InvalidPlan", f"There is no plan {plan_id}.")
     return _BY_ID[plan_id]
 
 

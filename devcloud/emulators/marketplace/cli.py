@@ -10,9 +10,9 @@ import requests
 import typer
 
 from devcloud.emulators.entra.server import PORT as ENTRA_PORT
+from devcloud.emulators.marketplace.behavior import MarketplacePace
 from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.emulators.marketplace.server import PORT, Options, running
-from devcloud.emulators.marketplace.switches import Pace
 from devcloud.ports import PortUnusable
 
 
@@ -53,7 +53,7 @@ def serve(
         signal.signal(each, lambda *_: stopped.set())
     try:
         with running(Options(data, authority, Publisher(landing, webhook)), port=port) as emulator:
-            emulator.behaviour.pace = Pace(retry_seconds=retry, ack_seconds=ack)
+            emulator.behavior.pace = MarketplacePace(retry_seconds=retry, ack_seconds=ack)
             typer.echo(f"marketplace ready on {emulator.url}")
             stopped.wait()
     except PortUnusable as error:

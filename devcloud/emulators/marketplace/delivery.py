@@ -1,4 +1,4 @@
-"""Calls the publisher's webhook: each event on a thread of its own, again and again until it is heard."""
+"""Calls the publisher's webhook: each event on its own thread, repeated until it is accepted."""
 
 import datetime as dt
 import threading
@@ -9,14 +9,14 @@ from typing import Any, Final, Protocol
 
 import requests
 
+from devcloud.emulators.marketplace.behavior import Behavior
 from devcloud.emulators.marketplace.documents import event_document
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import CHANGES, Operation, Subscription
 from devcloud.emulators.marketplace.publisher import Publisher, Tokens
-from devcloud.emulators.marketplace.refusal import Refused
-from devcloud.emulators.marketplace.switches import Behaviour
 
 
-NO_ANSWER: Final = 0
+NO_RESPONSE: Final = 0
 _STOP_SECONDS: Final = 2.0
 
 
@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call of the webhook, and how long it took; a status of 0 means that no answer came in time."""
+    """One call of the webhook with its duration; status 0 means no response in time."""
 
     operation_id: str
     action: str
@@ -39,8 +39,8 @@ class Attempt:
     milliseconds: float
 
 
-class Answered(Protocol):
-    """Is told what the webhook said of a change."""
+class ResponseListener(Protocol):
+    """Called with the webhook's response to a change."""
 
     def __call__(self, operation_id: str, *, accepted: bool) -> None: ...
 
@@ -50,68 +50,68 @@ class Delivery:
         self,
         publisher: Publisher,
         tokens: Tokens,
-        behaviour: Behaviour,
+        behavior: Behavior,
         *,
         now: Callable[[], dt.datetime],
-        answered: Answered,
+        on_response: ResponseListener,
     ) -> None:
-        self._behaviour = behaviour
-        self._publisher, self._tokens, self._now, self._answered = publisher, tokens, now, answered
+        self._behavior = behavior
+        self._publisher, self._tokens, self._now, self._on_response = publisher, tokens, now, on_response
         self._lock = threading.Lock()
-        self._held: list[Event] = []
+        self._held_events: list[Event] = []
         self._attempts: list[Attempt] = []
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
 
-    def tell(self, operation: Operation, subscription: Subscription) -> None:
-        """Sends the event on its way, or holds it back when that is switched on."""
-        event = Event(operation.id, operation.action, event_document(operation, subscription, self._behaviour.shapes))
-        if self._behaviour.shapes.held:
+    def send_event(self, operation: Operation, subscription: Subscription) -> None:
+        """Sends the event, or holds it if `held` is on."""
+        event = Event(operation.id, operation.action, event_document(operation, subscription, self._behavior.shapes))
+        if self._behavior.shapes.held:
             with self._lock:
-                self._held.append(event)
+                self._held_events.append(event)
         else:
-            self._send([event] * self._behaviour.shapes.copies)
+            self._send([event] * self._behavior.shapes.copies)
 
     def release(self, order: Sequence[str] | None, workers: int = 1) -> int:
-        """Lets held events go: all at once, or those named, in that order and as often as they are named."""
+        """Sends held events: all at once, or the given ones in order and as often as given."""
         with self._lock:
-            held = {event.operation_id: event for event in self._held}
+            held_events = {event.operation_id: event for event in self._held_events}
             if order is None:
-                chosen = [event for event in self._held for _ in range(self._behaviour.shapes.copies)]
-            elif set(order) <= held.keys():
-                chosen = [held[each] for each in order]
+                chosen = [event for event in self._held_events for _ in range(self._behavior.shapes.copies)]
+            elif set(order) <= held_events.keys():
+                chosen = [held_events[each] for each in order]
             else:
-                raise Refused(400, "BadArgument", "No event of that operation is held.")
-            self._held = [event for event in self._held if event not in chosen]
+                raise MarketplaceError(400, "BadArgument", "No event of that operation is held.")
+            self._held_events = [event for event in self._held_events if event not in chosen]
         if order is None:
             self._send(chosen)
         else:
-            due = iter(chosen)
+            remaining = iter(chosen)
             for _ in range(workers):
-                self._start(due)
+                self._start(remaining)
         return len(chosen)
 
-    def held(self) -> list[str]:
+    def held_events(self) -> list[str]:
         with self._lock:
-            return [event.operation_id for event in self._held]
+            return [event.operation_id for event in self._held_events]
 
     def attempts(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(attempt) for attempt in self._attempts]
 
     def busy(self) -> int:
-        """How many deliveries are still trying."""
+        """The number of unfinished deliveries."""
         with self._lock:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             return len(self._threads)
 
-    def once(self, body: object, claims: dict[str, Any], key: str, authorization: str | None = None) -> int:
-        """One call with any body and token; the status of the answer."""
+    def send_once(self, body: object, claims: dict[str, Any], key: str, authorization: str | None = None) -> int:
+        """One call with any body and token; returns the status."""
         bearer = self._bearer(claims, key)
         return self._post(body, bearer if authorization is None else authorization)
 
     def stop(self) -> None:
-        """Ends all deliveries; who is being called may still answer."""
+        """Ends all deliveries; present calls may still finish."""
         self._stopped.set()
         with self._lock:
             threads = list(self._threads)
@@ -123,7 +123,7 @@ class Delivery:
             self._start([event])
 
     def _start(self, events: Iterable[Event]) -> None:
-        """One thread, which sends these one after another; threads may share what they take them from."""
+        """Starts a thread that sends events one after another; threads may share an iterator."""
         thread = threading.Thread(target=self._run, args=(events,), name="webhook", daemon=True)
         with self._lock:
             self._threads.append(thread)
@@ -131,20 +131,20 @@ class Delivery:
 
     def _run(self, events: Iterable[Event]) -> None:
         for event in events:
-            self._until_heard(event)
+            self._send_until_accepted(event)
 
-    def _until_heard(self, event: Event) -> None:
-        for number in range(1, self._behaviour.pace.retries + 2):
+    def _send_until_accepted(self, event: Event) -> None:
+        for number in range(1, self._behavior.pace.retries + 2):
             if self._stopped.is_set():
                 return
             status = self._attempt(event, number)
-            if event.action in CHANGES and 400 <= status < 500:  # noqa: PLR2004 - the publisher says no
-                self._answered(event.operation_id, accepted=False)
+            if event.action in CHANGES and 400 <= status < 500:  # noqa: PLR2004 - rejected by the publisher
+                self._on_response(event.operation_id, accepted=False)
                 return
-            if 200 <= status < 300:  # noqa: PLR2004 - heard
-                self._answered(event.operation_id, accepted=True)
+            if 200 <= status < 300:  # noqa: PLR2004 - success
+                self._on_response(event.operation_id, accepted=True)
                 return
-            self._stopped.wait(self._behaviour.pace.retry_seconds)
+            self._stopped.wait(self._behavior.pace.retry_seconds)
 
     def _attempt(self, event: Event, number: int) -> int:
         began = time.perf_counter()
@@ -153,26 +153,26 @@ class Delivery:
             began = time.perf_counter()
             status = self._post(event.body, bearer)
         except requests.RequestException:
-            status = NO_ANSWER  # no token to be had
-        took = round((time.perf_counter() - began) * 1000, 3)
-        attempt = Attempt(event.operation_id, event.action, number, status, self._now().isoformat(), took)
+            status = NO_RESPONSE  # no token available
+        milliseconds = round((time.perf_counter() - began) * 1000, 3)
+        attempt = Attempt(event.operation_id, event.action, number, status, self._now().isoformat(), milliseconds)
         with self._lock:
             self._attempts.append(attempt)
         return status
 
     def _bearer(self, claims: dict[str, Any], key: str) -> str:
-        return f"Bearer {self._tokens.for_webhook(self._behaviour.shapes.tokens, claims, key)}"
+        return f"Bearer {self._tokens.build_webhook_token(self._behavior.shapes.tokens, claims, key)}"
 
     def _post(self, body: object, authorization: str) -> int:
         headers = {"Authorization": authorization} if authorization else {}
         try:
-            answer = requests.post(
+            response = requests.post(
                 self._publisher.webhook_url,
                 json=body,
                 headers=headers,
-                timeout=self._behaviour.pace.answer_seconds,
+                timeout=self._behavior.pace.answer_seconds,
                 allow_redirects=False,
             )
         except requests.RequestException:
-            return NO_ANSWER
-        return answer.status_code
+            return NO_RESPONSE
+        return response.status_code

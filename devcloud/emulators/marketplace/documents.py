@@ -1,26 +1,26 @@
-"""What goes over the wire: subscriptions, operations and webhook bodies, in the shapes that are switched on."""
+"""The documents of subscriptions, operations and webhooks, in the present shapes."""
 
 import datetime as dt
 from typing import Any, Final
 
+from devcloud.emulators.marketplace.behavior import ResponseShapes
 from devcloud.emulators.marketplace.catalogue import PUBLISHER_ID
 from devcloud.emulators.marketplace.model import Operation, Subscription
-from devcloud.emulators.marketplace.switches import Shapes
 
 
 Document = dict[str, Any]
 _YEAR_1: Final = "0001-01-01T00:00:00"
 
 
-def subscription_document(subscription: Subscription, shapes: Shapes, status: str | None = None) -> Document:
-    """`status` is told instead of the true one, where webhook bodies differ from it."""
-    told = status or subscription.status
+def subscription_document(subscription: Subscription, shapes: ResponseShapes, status: str | None = None) -> Document:
+    """`status` replaces the true one in webhook bodies."""
+    shown_status = status or subscription.status
     document = {
         "id": subscription.id,
         "publisherId": PUBLISHER_ID,
         "offerId": subscription.offer_id,
         "name": subscription.name,
-        "saasSubscriptionStatus": f" {told} " if shapes.padded_status else told,
+        "saasSubscriptionStatus": f" {shown_status} " if shapes.padded_status else shown_status,
         "beneficiary": subscription.beneficiary.document(),
         "purchaser": subscription.purchaser.document(),
         "planId": subscription.plan_id,
@@ -35,10 +35,10 @@ def subscription_document(subscription: Subscription, shapes: Shapes, status: st
         "created": seven_digits(subscription.created_at),
         "lastModified": _YEAR_1,
     }
-    return _thinned(document, shapes)
+    return _drop_lacking(document, shapes)
 
 
-def resolve_document(subscription: Subscription, shapes: Shapes) -> Document:
+def resolve_document(subscription: Subscription, shapes: ResponseShapes) -> Document:
     return {
         "id": subscription.id,
         "subscriptionName": subscription.name,
@@ -49,7 +49,7 @@ def resolve_document(subscription: Subscription, shapes: Shapes) -> Document:
     }
 
 
-def operation_document(operation: Operation, offer: str, shapes: Shapes) -> Document:
+def operation_document(operation: Operation, offer: str, shapes: ResponseShapes) -> Document:
     document = {
         "id": operation.id,
         "activityId": operation.id,
@@ -65,19 +65,19 @@ def operation_document(operation: Operation, offer: str, shapes: Shapes) -> Docu
         "errorStatusCode": "",
         "errorMessage": "",
     }
-    return _thinned(document, shapes)
+    return _drop_lacking(document, shapes)
 
 
-def _thinned(document: Document, shapes: Shapes) -> Document:
+def _drop_lacking(document: Document, shapes: ResponseShapes) -> Document:
     return {name: None if name in shapes.lacking else value for name, value in document.items()}
 
 
-def event_document(operation: Operation, subscription: Subscription, shapes: Shapes) -> Document:
-    """The body of a webhook, with the subscription as it was when it happened."""
+def event_document(operation: Operation, subscription: Subscription, shapes: ResponseShapes) -> Document:
+    """The body of a webhook, with the subscription at the time of the event."""
     minimal = shapes.minimal_bodies
     if operation.action == "Reinstate" and minimal != "never":
         return {"subscriptionId": operation.subscription_id, "operationType": "Reinstate"}
-    told = {
+    document = {
         "id": operation.id,
         "activityId": operation.id,
         "operationRequestSource": operation.source,
@@ -86,10 +86,10 @@ def event_document(operation: Operation, subscription: Subscription, shapes: Sha
         "action": operation.action,
     }
     if minimal == "all":
-        return told
+        return document
     status = shapes.suspend_body if operation.action == "Suspend" else None
     return {
-        **told,
+        **document,
         "publisherId": PUBLISHER_ID,
         "offerId": subscription.offer_id,
         "planId": operation.plan_id,
@@ -100,7 +100,7 @@ def event_document(operation: Operation, subscription: Subscription, shapes: Sha
     }
 
 
-def quantity_of(quantity: int | None, shapes: Shapes) -> int | str | None:
+def quantity_of(quantity: int | None, shapes: ResponseShapes) -> int | str | None:
     match shapes.quantity:
         case "string":
             return "" if quantity is None else str(quantity)
@@ -113,19 +113,19 @@ def quantity_of(quantity: int | None, shapes: Shapes) -> int | str | None:
 
 
 def seven_digits(instant: dt.datetime) -> str:
-    """UTC the way .NET writes it."""
+    """UTC in the format of .NET."""
     return f"{instant.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
-def _term(subscription: Subscription, shapes: Shapes) -> Document:
-    """Before the activation there is only the unit."""
+def _term(subscription: Subscription, shapes: ResponseShapes) -> Document:
+    """The term; before the activation only its unit."""
     unit = "P7D" if shapes.unknown_enums else subscription.term_unit
     if subscription.starts_on is None or subscription.ends_on is None:
-        return _thinned({"termUnit": unit}, shapes)
+        return _drop_lacking({"termUnit": unit}, shapes)
     document = {
         "startDate": f"{subscription.starts_on}T00:00:00Z",
         "endDate": f"{subscription.ends_on}T00:00:00Z",
         "termUnit": unit,
         "chargeDuration": None,
     }
-    return _thinned(document, shapes)
+    return _drop_lacking(document, shapes)

@@ -1,4 +1,4 @@
-"""What the emulator remembers: subscriptions, operations, purchase tokens and usage, in a file across restarts."""
+"""The state of the emulator: subscriptions, operations, purchase tokens and usage, stored in a file."""
 
 import datetime as dt
 import math
@@ -31,7 +31,7 @@ class Party(BaseModel):
 
 
 class Subscription(BaseModel):
-    """`status` becomes `Subscribed` only `visible_at`, a monotonic second, since the real one takes its time."""
+    """The status `Subscribed` shows from `visible_at` (monotonic seconds), since the real service has a delay."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class Subscription(BaseModel):
 
 
 class Operation(BaseModel):
-    """`due` is the monotonic second at which it is accepted when nobody said anything."""
+    """`due` (monotonic seconds) is the time of acceptance without a response."""
 
     id: str
     subscription_id: str
@@ -63,7 +63,7 @@ class Operation(BaseModel):
     status: Progress
     created_at: dt.datetime
     due: float = Field(PAST, exclude=True)
-    before: tuple[str, int | None]  # plan and quantity to go back to
+    before: tuple[str, int | None]  # plan and quantity for a revert
     acknowledged: bool = False
     is_revert: bool = False
 
@@ -74,7 +74,7 @@ class PurchaseToken(BaseModel):
 
 
 class Usage(BaseModel):
-    """An accepted usage event, and when it was told."""
+    """An accepted usage event with its time of arrival."""
 
     id: str
     resource_id: str
@@ -93,15 +93,15 @@ class State(BaseModel):
     usage: list[Usage] = []
 
 
-class Memory:
-    """The state and the file that keeps it."""
+class StateFile:
+    """The state, stored in a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.state = State.model_validate_json(file.read_text()) if file.exists() else State()
 
-    def keep(self) -> None:
+    def save(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".new")
-        draft.write_text(self.state.model_dump_json())
-        draft.replace(self._file)
+        temporary = self._file.with_suffix(".new")
+        temporary.write_text(self.state.model_dump_json())
+        temporary.replace(self._file)

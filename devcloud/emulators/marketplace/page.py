@@ -11,9 +11,9 @@ from werkzeug.wrappers import Request, Response
 from devcloud.emulators.entra.people import PEOPLE, VENDOR
 from devcloud.emulators.marketplace.admin import Admin
 from devcloud.emulators.marketplace.catalogue import PLANS, find_plan, plans_of
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import Status, Subscription
 from devcloud.emulators.marketplace.operations import Operations
-from devcloud.emulators.marketplace.refusal import Refused
 from devcloud.html_page import CONTENT_TYPE, HEADERS, html_page
 
 
@@ -34,7 +34,7 @@ class Page:
         self._admin, self._operations = admin, operations
         self._origins = {url, f"http://localhost:{urlsplit(url).port}"}
 
-    def answer(self, request: Request, order: str | None) -> Response:
+    def handle(self, request: Request, order: str | None) -> Response:
         if order is None:
             return self._shop()
         if request.headers.get("Origin", "") not in self._origins:
@@ -46,14 +46,14 @@ class Page:
             given["quantity"] = int(seats)
         try:
             done = self._admin.carry_out(f"POST {order}", given)
-        except Refused as error:
+        except MarketplaceError as error:
             return self._shop(error.message, error.status)
         except ValidationError:
             return self._shop("The form cannot be read.", 400)
         return redirect(done.get("landingUrl", "/"), 303)
 
     def _shop(self, alert: str = "", status: int = 200) -> Response:
-        with self._operations.looking() as state:
+        with self._operations.reading() as state:
             sold = "\n".join(self._section(each) for each in reversed(state.subscriptions.values()))
         notice = f'<p role="alert">{escape(alert)}</p>' if alert else ""
         content = (

@@ -1,4 +1,4 @@
-"""Whose offer it is: the app that may call, where its pages are, and the tokens that pass between it and us."""
+"""The publisher: its app, its pages, and tokens."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from werkzeug.wrappers import Request
 
 from devcloud.emulators.entra.clients import MARKETPLACE_API, PUBLISHER
 from devcloud.emulators.entra.people import VENDOR
-from devcloud.emulators.marketplace.refusal import Refused
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from shared import clock
 from shared.auth.signing_keys import UNKNOWN_KID, SigningKeys
-from shared.auth.tokens import bearer_token, check_times, signed_claims
+from shared.auth.tokens import check_times, parse_bearer_token, verify_signature
 from shared.errors import ApiError, Inconclusive, InvalidToken
 
 
@@ -25,7 +25,7 @@ _FORBIDDEN: Final = (
 
 @dataclass(slots=True)
 class Publisher:
-    """What stands in Partner Center: the app that calls the API, the landing page, and the webhook."""
+    """The settings of Partner Center: app, landing page and webhook."""
 
     landing_url: str
     webhook_url: str
@@ -34,9 +34,9 @@ class Publisher:
 
 
 class Tokens:
-    """Checks the publisher's tokens and has the webhook's made, both with the keys of the stand-in for Entra.
+    """Checks the publisher's tokens and gets those of webhooks, with keys of the Entra emulator.
 
-    What Entra issued is checked by this machine's clock, as Entra wrote it; `now` is the time of the webhook's tokens.
+    Entra's tokens are checked with the machine's clock; `now` is the clock of webhook tokens.
     """
 
     def __init__(self, authority: str, publisher: Publisher, now: Callable[[], dt.datetime]) -> None:
@@ -44,12 +44,12 @@ class Tokens:
         self._keys = self._new_keys()
 
     def check(self, request: Request) -> None:
-        """Raises Refused, always with 403 and the same words, unless the publisher's own app calls."""
+        """Raises MarketplaceError (403) unless the publisher's own app calls."""
         try:
-            claims = self._claims(bearer_token(request.headers.get("Authorization")))
+            claims = self._claims(parse_bearer_token(request.headers.get("Authorization")))
             check_times(claims, clock.now())
         except ApiError:
-            raise Refused(403, "Forbidden", _FORBIDDEN) from None
+            raise MarketplaceError(403, "Forbidden", _FORBIDDEN) from None
         tid = self._publisher.tenant_id
         caller = claims.get("azp") or claims.get("appid")
         issuers = {f"{self._authority}/{tid}/v2.0", f"https://sts.windows.net/{tid}/"}
@@ -59,10 +59,10 @@ class Tokens:
             or claims.get("tid") != tid
             or caller != self._publisher.client_id
         ):
-            raise Refused(403, "Forbidden", _FORBIDDEN)
+            raise MarketplaceError(403, "Forbidden", _FORBIDDEN)
 
-    def for_webhook(self, version: str, claims: dict[str, Any], key: str = "current") -> str:
-        """A token as Entra gives the Marketplace, in the old or the new form; a claim given as None is left out."""
+    def build_webhook_token(self, version: str, claims: dict[str, Any], key: str = "current") -> str:
+        """A token of the Marketplace in v1 or v2; claims with None are omitted."""
         issued = int(self._now().timestamp())
         times = {"iat": issued, "nbf": issued, "exp": issued + TOKEN_SECONDS}
         order = {"kind": "app", "key": key, "claims": {**times, **self._webhook_claims(version), **claims}}
@@ -80,17 +80,17 @@ class Tokens:
             return {**common, **old, "azp": None, "azpacr": None}
         return {**common, "azp": MARKETPLACE_API.id, "azpacr": "2", "iss": f"{self._authority}/{tid}/v2.0"}
 
-    def _claims(self, token: str) -> Any:  # noqa: ANN401 - whatever the token says
-        """New keys are asked for whenever one is unknown: nobody floods a stand-in."""
+    def _claims(self, token: str) -> Any:  # noqa: ANN401 - any claims
+        """The claims of a token; fetches keys for each unknown key id."""
         try:
-            return signed_claims(token, self._keys)[0]
+            return verify_signature(token, self._keys)[0]
         except Inconclusive:
             pass
         except InvalidToken as error:
             if error.reason != UNKNOWN_KID:
                 raise
         self._keys = self._new_keys()
-        return signed_claims(token, self._keys)[0]
+        return verify_signature(token, self._keys)[0]
 
     def _new_keys(self) -> SigningKeys:
         return SigningKeys(f"{self._authority}/common/discovery/v2.0/keys")

@@ -1,4 +1,4 @@
-"""The emulator itself: its addresses, and which part answers at each."""
+"""The emulator: its routes."""
 
 import datetime as dt
 import time
@@ -14,17 +14,17 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.entra.faults import Faults
-from devcloud.emulators.marketplace.admin import AFTER, Admin
-from devcloud.emulators.marketplace.api import RULES, Api, refusal, with_ids
+from devcloud.emulators.marketplace.admin import AFTER_WORK, Admin
+from devcloud.emulators.marketplace.api import RULES, Api, add_request_ids, error_response
+from devcloud.emulators.marketplace.behavior import Behavior
 from devcloud.emulators.marketplace.delivery import Delivery
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.metering import Meter
-from devcloud.emulators.marketplace.model import Memory
+from devcloud.emulators.marketplace.model import StateFile
 from devcloud.emulators.marketplace.operations import Operations
 from devcloud.emulators.marketplace.page import Page
 from devcloud.emulators.marketplace.publisher import Publisher, Tokens
-from devcloud.emulators.marketplace.refusal import Refused
 from devcloud.emulators.marketplace.sales import Sales
-from devcloud.emulators.marketplace.switches import Behaviour
 from devcloud.emulators.server import serving
 from shared import clock
 
@@ -43,7 +43,7 @@ _ADDRESSES: Final = Map(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where things are: `data` keeps what was sold; `authority` is the stand-in for Entra."""
+    """`data` is the folder of the state; `authority` is the Entra emulator."""
 
     data: Path
     authority: str
@@ -57,26 +57,28 @@ class Marketplace:
         self, url: str, options: Options, now: Callable[[], dt.datetime], monotonic: Callable[[], float]
     ) -> None:
         self.url = url
-        self.faults, self.behaviour = Faults(), Behaviour()
+        self.faults, self.behavior = Faults(), Behavior()
         self._tokens = Tokens(options.authority, options.publisher, now)
         self.delivery = Delivery(
             options.publisher,
             self._tokens,
-            self.behaviour,
+            self.behavior,
             now=now,
-            answered=self._answered,
+            on_response=self._handle_response,
         )
-        memory = Memory(options.data / "marketplace" / "state.json")
-        self.operations = Operations(memory, self.behaviour, now=now, monotonic=monotonic, tell=self.delivery.tell)
+        memory = StateFile(options.data / "marketplace" / "state.json")
+        self.operations = Operations(
+            memory, self.behavior, now=now, monotonic=monotonic, send_event=self.delivery.send_event
+        )
         self.sales = Sales(self.operations)
         self.admin = Admin(
-            options.publisher, self.operations, self.sales, self.delivery, faults=self.faults, behaviour=self.behaviour
+            options.publisher, self.operations, self.sales, self.delivery, faults=self.faults, behavior=self.behavior
         )
         self._api = Api(url, self.operations, self.sales, Meter(self.operations))
         self._page = Page(url, self.admin, self.operations)
 
-    def _answered(self, operation_id: str, *, accepted: bool) -> None:
-        self.operations.answered(operation_id, accepted=accepted)
+    def _handle_response(self, operation_id: str, *, accepted: bool) -> None:
+        self.operations.handle_response(operation_id, accepted=accepted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -90,21 +92,21 @@ class Marketplace:
     def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         match endpoint:
             case "admin":
-                return self.admin.answer(request, values["order"])
+                return self.admin.handle(request, values["order"])
             case "page":
-                return self._page.answer(request, values.get("order"))
-        return with_ids(request, self._publisher_call(request, endpoint, values))
+                return self._page.handle(request, values.get("order"))
+        return add_request_ids(request, self._publisher_call(request, endpoint, values))
 
     def _publisher_call(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
-        """Trouble comes instead of the work, or after it, when only the answer is lost."""
-        if (trouble := self.faults.meet(endpoint)) is not None:
-            return trouble
+        """Handles a call of the publisher; a fault replaces the work, or only its response."""
+        if (fault_response := self.faults.apply(endpoint)) is not None:
+            return fault_response
         try:
             self._tokens.check(request)
-            response = self._api.answer(request, endpoint, values)
-        except Refused as error:
-            response = refusal(error, metering=endpoint in _METERING)
-        return self.faults.meet(f"{endpoint}{AFTER}") or response
+            response = self._api.handle(request, endpoint, values)
+        except MarketplaceError as error:
+            response = error_response(error, metering=endpoint in _METERING)
+        return self.faults.apply(f"{endpoint}{AFTER_WORK}") or response
 
 
 @contextmanager
@@ -115,20 +117,20 @@ def running(
     now: Callable[[], dt.datetime] = clock.now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Marketplace]:
-    """The stand-in, serving until the block ends; port 0 takes a free one.
+    """Runs the emulator until the block ends; port 0 takes a free port.
 
     Raises:
         PortUnusable: the port is in use, or the system refuses it.
     """
-    made: list[Marketplace] = []
+    emulators: list[Marketplace] = []
 
     def make(url: str) -> Marketplace:
-        made.append(Marketplace(url, options, now, monotonic))
-        return made[0]
+        emulators.append(Marketplace(url, options, now, monotonic))
+        return emulators[0]
 
     with serving(make, port=port):
         try:
-            yield made[0]
+            yield emulators[0]
         finally:
-            made[0].faults.clear()  # whoever hangs is let go
-            made[0].delivery.stop()
+            emulators[0].faults.clear()  # ends waiting requests
+            emulators[0].delivery.stop()

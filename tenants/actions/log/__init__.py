@@ -1,4 +1,4 @@
-"""The action log: what people did in the product, kept in Table Storage where its endpoint is set, else in SQL."""
+"""The action log: actions of people in the product, stored in Table Storage if its endpoint is set, else in SQL."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,26 +10,26 @@ from tenants.actions.log.model import Action, ActionLog
 
 
 def of(app: App) -> ActionLog:
-    return app.once(_chosen)
+    return app.once(_from_settings)
 
 
 def choose(endpoint: str, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> ActionLog:
-    """The log that the settings ask for; nothing is connected, nor an Azure package imported, before it is used."""
-    from tenants.actions.log.bounded import Bounded  # noqa: PLC0415 - an interface imports no client
+    """The log for an endpoint; it connects, and imports Azure packages, only when it is used."""
+    from tenants.actions.log.bounded import BoundedActionLog  # noqa: PLC0415 - an interface imports no client
     from tenants.actions.log.sql import SqlActionLog  # noqa: PLC0415 - likewise
 
     if not endpoint:
         return SqlActionLog(transaction)
 
     def tables() -> ActionLog:
-        from tenants.actions.log.tables import TablesActionLog  # noqa: PLC0415 - a cold start does without it
+        from tenants.actions.log.tables import TablesActionLog  # noqa: PLC0415 - not needed for a cold start
 
         return TablesActionLog(endpoint, transaction)
 
-    return Bounded(tables)
+    return BoundedActionLog(tables)
 
 
-def _chosen(app: App) -> ActionLog:
+def _from_settings(app: App) -> ActionLog:
     return choose(app.settings.action_log_table_endpoint, app.transaction)
 
 

@@ -1,4 +1,4 @@
-"""Holds a log that is kept elsewhere to a few threads and two seconds, and leaves it alone after a failure."""
+"""Limits a remote action log to a few threads and two seconds, and pauses it after a failure."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Final
 
-from tenants.actions.log.model import Action, ActionLog, NotKept
+from tenants.actions.log.model import Action, ActionLog, AppendFailed
 
 
 _WAIT_SECONDS: Final = 2.0
@@ -15,12 +15,11 @@ _PAUSE_SECONDS: Final = 15.0
 _THREADS: Final = 4
 
 
-class Bounded:
-    """An outage of the log costs one request two seconds now and then, and the others nothing.
+class BoundedActionLog:
+    """An outage of the log delays one request per pause by two seconds, and no others.
 
-    `make` is called on such a thread, too: importing a client takes its time.
-
-    The time limits of sockets would not do: looking up a name or fetching a token may hang longer than they say.
+    `make` also runs in such a thread, since importing a client takes time. Time limits of sockets are not enough: the
+    look-up of a name or a request for a token may take longer.
     """
 
     def __init__(
@@ -38,26 +37,26 @@ class Bounded:
 
     def append(self, actions: Sequence[Action]) -> None:
         if not self._may_try():
-            raise NotKept(len(actions), "paused")
+            raise AppendFailed(len(actions), "paused")
         future = self._threads.submit(self._append, actions)
-        future.add_done_callback(self._note)
+        future.add_done_callback(self._end_or_begin_pause)
         try:
             future.result(self._wait)
         except TimeoutError:
             future.cancel()
-            self._leave_alone()
-            raise NotKept(len(actions), "too_slow") from None
+            self._begin_pause()
+            raise AppendFailed(len(actions), "too_slow") from None
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
-        return self._log.page(tenant_id, user_id=user_id, after=after, most=most)
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+        return self._log.page(tenant_id, user_id=user_id, after=after, limit=limit)
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
-        """For jobs: it takes the time it takes."""
+        """Without a time limit, for jobs."""
         return self._log.rewrite(tenant_id, page)
 
-    def forget(self, tenant_id: int) -> int:
+    def delete(self, tenant_id: int) -> int:
         """As `rewrite`."""
-        return self._log.forget(tenant_id)
+        return self._log.delete(tenant_id)
 
     @cached_property
     def _log(self) -> ActionLog:
@@ -67,7 +66,7 @@ class Bounded:
         self._log.append(actions)
 
     def _may_try(self) -> bool:
-        """Whether the log is believed to work; when a pause is over the first to come tries for all."""
+        """Whether there is no pause; after a pause one request tries, and the others wait for its result."""
         with self._lock:
             if self._paused_until is None:
                 return True
@@ -76,16 +75,16 @@ class Bounded:
             self._paused_until = self._seconds() + self._pause
             return True
 
-    def _leave_alone(self) -> None:
+    def _begin_pause(self) -> None:
         with self._lock:
             self._paused_until = self._seconds() + self._pause
 
-    def _note(self, done: Future[None]) -> None:
-        """A success ends the pause, even one that came too late for its request: the first is slow to connect."""
+    def _end_or_begin_pause(self, done: Future[None]) -> None:
+        """A success ends the pause, also after the time limit of its request: the first call is slow to connect."""
         if done.cancelled():
             return
         if done.exception() is not None:
-            self._leave_alone()
+            self._begin_pause()
             return
         with self._lock:
             self._paused_until = None

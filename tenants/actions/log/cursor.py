@@ -1,4 +1,4 @@
-"""Where a page of the action log ended, as strangers may see it: the row key with the user's public id in it."""
+"""The cursor of a page of the action log: a row key with the user's public id in place of the row id."""
 
 import base64
 import struct
@@ -14,7 +14,7 @@ _LAYOUT: Final = struct.Struct(">Q16s4s")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A row key apart: its inverted time and its tag, and whose action it is."""
+    """The parts of a row key."""
 
     inverted: int
     tag: str
@@ -25,13 +25,13 @@ class Cursor:
 
 
 def encode(row_key: str, user: uuid.UUID) -> str:
-    """Opaque on the wire; the row number in the key is left out, since it would let people count."""
+    """Opaque text, without the row id, from which people could learn the number of users."""
     inverted, _, tag = row_key.split("_")
     return base64.urlsafe_b64encode(_LAYOUT.pack(int(inverted), user.bytes, bytes.fromhex(tag))).decode().rstrip("=")
 
 
 def decode(text: str) -> Cursor:
-    """Raises ValueError for what no page ended with."""
+    """Raises ValueError for text that is no cursor."""
     try:
         inverted, user, tag = _LAYOUT.unpack(base64.b64decode(text + "==", altchars=b"-_", validate=True))
     except (ValueError, struct.error) as error:

@@ -1,6 +1,6 @@
-"""The random keys that stand for a tenant and its people in Table Storage.
+"""The random keys of a tenant and its people in Table Storage.
 
-Row numbers would not do: after a backup is restored they are given out again, to others.
+Row ids are no stable keys: after the restore of a backup they are used again, for others.
 """
 
 import datetime as dt
@@ -26,35 +26,35 @@ _BY_KEY: Final = _EVERYONE.where(_u.log_key.in_(bindparam("keys", expanding=True
 _NUMBERED: Final = (
     sa.select(_t.id, _t.slug).where(_t.has_numbered_log == sa.true(), _t.id > bindparam("after")).order_by(_t.id)
 )
-_MOVED: Final = tenants.update().where(_t.id == bindparam("tenant")).values(has_numbered_log=False)
-_BACK: Final = dt.timedelta(days=1)  # an action may be told so long after it happened
+_MARK_MOVED: Final = tenants.update().where(_t.id == bindparam("tenant")).values(has_numbered_log=False)
+_LATEST_REPORT: Final = dt.timedelta(days=1)  # between an action and its request
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    number: int
+class UserKey:
+    number: int  # the row id
     key: uuid.UUID
     created_at: dt.datetime
 
 
 @dataclass(frozen=True)
-class Keys:
-    """A tenant's key, some or all of its people, and whether rows of its log may still be under its row number."""
+class LogKeys:
+    """The keys of a tenant and of some or all of its people; `is_numbered`: rows may still be under the row id."""
 
     tenant_id: int
     tenant: uuid.UUID
     is_numbered: bool
-    people: tuple[Person, ...]
+    people: tuple[UserKey, ...]
 
     def key_of(self, number: int) -> uuid.UUID:
-        """Nobody's key for who is not among the people."""
+        """A key that nobody has, for a row id that is not among the people."""
         found = self._by_number.get(number)
         return uuid.UUID(int=number) if found is None else found.key
 
     def key_then(self, number: int, happened_at: dt.datetime) -> uuid.UUID:
-        """Nobody's key for a number that was given to somebody else when it happened, before a backup was restored."""
+        """As `key_of`; a key that nobody has where the row id was another person's then, before a restore."""
         found = self._by_number.get(number)
-        is_another = found is None or happened_at < found.created_at - _BACK
+        is_another = found is None or happened_at < found.created_at - _LATEST_REPORT
         return uuid.UUID(int=number) if is_another else self.key_of(number)
 
     def number_of(self, key: uuid.UUID) -> int | None:
@@ -62,41 +62,41 @@ class Keys:
         return None if found is None else found.number
 
     @cached_property
-    def _by_number(self) -> dict[int, Person]:
+    def _by_number(self) -> dict[int, UserKey]:
         return {each.number: each for each in self.people}
 
     @cached_property
-    def _by_key(self) -> dict[uuid.UUID, Person]:
+    def _by_key(self) -> dict[uuid.UUID, UserKey]:
         return {each.key: each for each in self.people}
 
 
-def of_tenant(tx: sa.Connection, tenant_id: int, numbers: Collection[int] = (), *, everyone: bool = False) -> Keys:
-    """The keys of a tenant, and of people by their row numbers, or of everyone.
+def load_keys(tx: sa.Connection, tenant_id: int, numbers: Collection[int] = (), *, everyone: bool = False) -> LogKeys:
+    """The keys of a tenant and of people by row id, or of everyone.
 
     Raises:
-        LookupError: there is no such tenant.
+        LookupError: the tenant does not exist.
     """
     row = tx.execute(_TENANT, {"tenant": tenant_id}).first()
     if row is None:
-        raise LookupError("there is no such tenant")
-    people: tuple[Person, ...] = ()
+        raise LookupError("the tenant does not exist")
+    people: tuple[UserKey, ...] = ()
     if everyone:
-        people = tuple(Person(*each) for each in tx.execute(_EVERYONE, {"tenant": tenant_id}))
+        people = tuple(UserKey(*each) for each in tx.execute(_EVERYONE, {"tenant": tenant_id}))
     elif numbers:
-        people = tuple(Person(*each) for each in tx.execute(_BY_NUMBER, {"tenant": tenant_id, "numbers": [*numbers]}))
-    return Keys(tenant_id, row.log_key, row.has_numbered_log, people)
+        people = tuple(UserKey(*each) for each in tx.execute(_BY_NUMBER, {"tenant": tenant_id, "numbers": [*numbers]}))
+    return LogKeys(tenant_id, row.log_key, row.has_numbered_log, people)
 
 
-def people(tx: sa.Connection, tenant_id: int, keys: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """The row numbers of a tenant's people by their keys; who is not known is left out."""
+def numbers_by_key(tx: sa.Connection, tenant_id: int, keys: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """The row ids of a tenant's people by key, without unknown keys."""
     return {row.log_key: row.id for row in tx.execute(_BY_KEY, {"tenant": tenant_id, "keys": [*keys]})}
 
 
-def numbered(tx: sa.Connection, after: int = 0) -> list[tuple[int, str]]:
-    """The tenants, by row number and slug, whose rows may still be under their number, after one."""
+def tenants_with_numbered_log(tx: sa.Connection, after: int = 0) -> list[tuple[int, str]]:
+    """Row ids and slugs of tenants whose rows may still be under the row id, after a row id."""
     return [(row.id, row.slug) for row in tx.execute(_NUMBERED, {"after": after})]
 
 
-def moved(tx: sa.Connection, tenant_id: int) -> None:
-    """From now on nothing of the tenant is looked for under its number."""
-    tx.execute(_MOVED, {"tenant": tenant_id})
+def mark_moved(tx: sa.Connection, tenant_id: int) -> None:
+    """From now on rows of the tenant are not looked up under its row id."""
+    tx.execute(_MARK_MOVED, {"tenant": tenant_id})

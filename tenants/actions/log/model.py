@@ -1,4 +1,4 @@
-"""An action on record, the key that puts the newest first, and what every keeper of the log can do."""
+"""An action, its row key, which sorts the newest first, and the interface of action logs."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -24,48 +24,48 @@ class Action:
     happened_at: dt.datetime
 
 
-class NotKept(Exception):
-    """Some actions could not be written, or not in time; the others are on record."""
+class AppendFailed(Exception):
+    """Some actions could not be written in time; the others are."""
 
     def __init__(self, count: int, reason: str) -> None:
-        super().__init__(f"{count} actions were not kept: {reason}")
+        super().__init__(f"{count} actions were not written: {reason}")
         self.count = count
         self.reason = reason
 
 
 class ActionLog(Protocol):
     def append(self, actions: Sequence[Action]) -> None:
-        """Puts actions on record; one whose key is there already stays as it is.
+        """Writes actions; an existing row with the same key stays as it is.
 
         Raises:
-            NotKept: says how many could not be written.
+            AppendFailed: with the number of actions that were not written.
         """
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
-        """At most `most` actions of one user, or of everyone, newest first, that follow the row key `after`.
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+        """At most `limit` actions of one user, or of all, newest first, after a row key.
 
         Raises:
             Unavailable: the log cannot be read right now.
         """
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
-        """Gives every action of a tenant the page that `page` makes of its user and page; how many it changed."""
+        """Replaces the page of every action of a tenant by `page(user, page)`; returns the number of changes."""
 
-    def forget(self, tenant_id: int) -> int:
-        """Removes every action of a tenant; how many."""
+    def delete(self, tenant_id: int) -> int:
+        """Deletes every action of a tenant; returns their number."""
 
 
 def row_key(happened_at: dt.datetime, *, user_id: int, tag: str, place: int = 0) -> str:
     """The key of an action: inverted time, user, and a tag that tells requests apart.
 
-    `place` is the action's place in its request: instants are whole milliseconds, so there is room below them, and
-    what was sent together keeps its order.
+    `place` is the action's place in its request. It fills the digits below the milliseconds, so that actions of one
+    request keep their order.
     """
     ticks = (happened_at - _YEAR_1) // _MICROSECOND * _TICKS + place
     return f"{LAST_TICK - ticks:019d}_{user_id}_{tag}"
 
 
 def month_of(key: str) -> str:
-    """The month, as 202611, in which the action with this row key happened, in UTC."""
+    """The month, like 202611, of the action with this row key, in UTC."""
     ticks = LAST_TICK - int(key.partition("_")[0])
     return f"{_YEAR_1 + dt.timedelta(microseconds=ticks // _TICKS):%Y%m}"

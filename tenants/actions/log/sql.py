@@ -1,4 +1,4 @@
-"""The action log in the product's own database: what serves where no Table Storage is set up."""
+"""The action log in the database, for deployments without Table Storage."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import action_log
 from shared.db.statements import InsertIfAbsent
-from tenants.actions.log.model import Action, NotKept
+from tenants.actions.log.model import Action, AppendFailed
 
 
 _log = action_log.c
@@ -22,15 +22,15 @@ _EVERYONE: Final[sa.Select[Any]] = (
     .order_by(_log.row_key)
     .limit(bindparam("most"))
 )
-_OF_ONE = _log.user_id == bindparam("user")
-_OLDER = _log.row_key > bindparam("end")
+_OF_USER = _log.user_id == bindparam("user")
+_OLDER = _log.row_key > bindparam("after")
 _PAGES: Final = {
     (False, False): _EVERYONE,
-    (True, False): _EVERYONE.where(_OF_ONE),
+    (True, False): _EVERYONE.where(_OF_USER),
     (False, True): _EVERYONE.where(_OLDER),
-    (True, True): _EVERYONE.where(_OF_ONE, _OLDER),
+    (True, True): _EVERYONE.where(_OF_USER, _OLDER),
 }
-# What is on record is changed by nothing but an erasure.
+# Only erasures change rows.
 _BATCH: Final = 500
 _PAGES_OF_ACTIONS: Final = (
     sa.select(_log.row_key, _log.user_id, _log.page)
@@ -43,14 +43,14 @@ _REWRITE: Final = (
     .where(_log.tenant_id == bindparam("tenant"), _log.row_key == bindparam("key"))
     .values(page=bindparam("new_page"))
 )
-_FORGET: Final = action_log.delete().where(
+_DELETE: Final = action_log.delete().where(
     _log.tenant_id == bindparam("tenant"),
     _log.id.in_(sa.select(_log.id).where(_log.tenant_id == bindparam("tenant")).limit(_BATCH).scalar_subquery()),
 )
 
 
 class SqlActionLog:
-    """Writes and reads in transactions of its own, as any other keeper of the log would."""
+    """Writes and reads in its own transactions, as the other implementation does."""
 
     def __init__(self, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> None:
         self._transaction = transaction
@@ -61,10 +61,10 @@ class SqlActionLog:
                 for action in actions:
                     _INSERT.run(tx, asdict(action))
         except sa.exc.SQLAlchemyError as error:
-            raise NotKept(len(actions), "database") from error
+            raise AppendFailed(len(actions), "database") from error
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
-        parameters = {"tenant": tenant_id, "most": most, "user": user_id, "end": after}
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+        parameters = {"tenant": tenant_id, "most": limit, "user": user_id, "after": after}
         given = {name: value for name, value in parameters.items() if value is not None}
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
             return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]
@@ -83,11 +83,11 @@ class SqlActionLog:
                 return changed
             after = rows[-1].row_key
 
-    def forget(self, tenant_id: int) -> int:
+    def delete(self, tenant_id: int) -> int:
         removed = 0
         while True:
             with self._transaction(tenant=tenant_id) as tx:
-                some = tx.execute(_FORGET, {"tenant": tenant_id}).rowcount
+                some = tx.execute(_DELETE, {"tenant": tenant_id}).rowcount
             removed += some
             if not some:
                 return removed

@@ -1,7 +1,7 @@
 """The action log in Azure Table Storage: a table for each month, a partition for each tenant, the newest row first.
 
-Partition and row keys have the random keys of tenants and people in them, which outlive a restored backup; before, they
-had row numbers, and such rows are read, too, until they are moved.
+Partition and row keys contain the random keys of tenants and people, which are unique also after a restore. Older rows
+have row ids instead; they are read too, until they are moved.
 """
 
 import contextlib
@@ -23,28 +23,28 @@ from azure.data.tables import TableClient, TableEntity, TableServiceClient, Upda
 
 from shared.errors import Unavailable
 from tenants.actions.log import key_store
-from tenants.actions.log.key_store import Keys
-from tenants.actions.log.model import Action, NotKept, month_of
+from tenants.actions.log.key_store import LogKeys
+from tenants.actions.log.model import Action, AppendFailed, month_of
 
 
-_MOST_AT_ONCE: Final = 100  # in one transaction; the service takes no more
+_MOST_AT_ONCE: Final = 100  # the service's limit for one transaction
 _MOST_AT_A_READ: Final = 1000
 _TABLE: Final = re.compile(r"\Aactions\d{6}\Z")
-_KEY: Final = re.compile(r"\A[0-9a-f_]{1,64}\Z")  # a slash, say, would make a row that nothing can address
-# A write is tried twice within what a request may wait; somebody is waiting for what is read.
+_KEY: Final = re.compile(r"\A[0-9a-f_]{1,64}\Z")  # a slash, for example, would make a row that cannot be addressed
+# A write is tried twice within the time limit of a request; a person waits for a read.
 _WRITE: Final[Mapping[str, Any]] = {"connection_timeout": 0.9, "read_timeout": 0.9, "retry_total": 1}
 _READ: Final[Mapping[str, Any]] = {"connection_timeout": 2, "read_timeout": 10, "retry_total": 1}
 _BACKOFF: Final = 0.1
 _CHANGED: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED}
 
 
-class NotMoved(Exception):
-    """Rows that were copied are not all there; nothing was deleted of them."""
+class MoveFailed(Exception):
+    """Some rows were not copied; none of them was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """`key` is the row key that it has, or will have when it is moved."""
+    """`key` is the row key, of an older row the one after the move."""
 
     key: str
     user: uuid.UUID
@@ -52,9 +52,9 @@ class _Row:
 
 
 class TablesActionLog:
-    """Entered by an https endpoint with the app's managed identity, or by a connection string; when first used.
+    """Connects at the first use, to an https endpoint with the app's managed identity, or by a connection string.
 
-    The keys are read from the database anew each time: one that was restored has others for the same row numbers.
+    The keys are read from the database each time: after a restore the same row ids have other keys.
     """
 
     def __init__(self, endpoint: str, transaction: Callable[..., AbstractContextManager[sa.Connection]]) -> None:
@@ -65,7 +65,7 @@ class TablesActionLog:
     def _service(self) -> TableServiceClient:
         if not self._endpoint.startswith("https://"):
             return TableServiceClient.from_connection_string(self._endpoint, retry_backoff_factor=_BACKOFF)
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - a connection string does without it
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - a connection string does not need it
 
         return TableServiceClient(self._endpoint, credential=DefaultAzureCredential(), retry_backoff_factor=_BACKOFF)
 
@@ -79,26 +79,26 @@ class TablesActionLog:
                     self._write(self._service.get_table_client(table), entities)
                     left -= len(entities)
         except AzureError as error:
-            raise NotKept(left, "table_storage") from error
+            raise AppendFailed(left, "table_storage") from error
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, most: int) -> list[Action]:
-        """Actions of people whom the database does not know are left out: a restored one lacks those who came later."""
+    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+        """Without actions of unknown people: after a restore the database lacks those who joined later."""
         last = None if after is None else _parts(after)
         keys = self._keys(tenant_id, {number for number in (user_id, last and last[1]) if number is not None})
         if keys.is_numbered:
             keys = self._keys(tenant_id, everyone=True)
         try:
-            rows = self._after(keys, user_id, None if last is None else _row_key(*last, keys), most)
+            rows = self._after(keys, user_id, None if last is None else _row_key(*last, keys), limit)
             found: list[Action] = []
-            while len(found) < most and (some := list(itertools.islice(rows, most))):
+            while len(found) < limit and (some := list(itertools.islice(rows, limit))):
                 numbers = self._numbers(tenant_id, keys, some)
                 found += [_action(tenant_id, numbers[row.user], row) for row in some if row.user in numbers]
-            return found[:most]
+            return found[:limit]
         except AzureError as error:
             raise Unavailable("The action log cannot be read right now. Try again in a moment.") from error
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
-        """In transactions of up to 100 rows; what one has done stays done when the next fails."""
+        """In transactions of up to 100 rows, each of which stays when the next fails."""
         keys = self._keys(tenant_id, everyone=True)
 
         def changed(row: _Row) -> TableEntity | None:
@@ -107,18 +107,18 @@ class TablesActionLog:
 
         return self._each(keys, changed, lambda entity: ("update", entity, {"mode": UpdateMode.MERGE}))
 
-    def forget(self, tenant_id: int) -> int:
+    def delete(self, tenant_id: int) -> int:
         keys = self._keys(tenant_id, everyone=True)
         return self._each(keys, lambda row: TableEntity(_key(row.entity)), lambda entity: ("delete", entity))
 
     def move(self, tenant_id: int, *, progress: Callable[[int], None] = lambda _moved: None) -> int:
-        """Moves the rows that are still under the tenant's row number to its key; how many. Interrupted, it goes on.
+        """Moves older rows from the row id to the key; returns their number. It can be interrupted and repeated.
 
-        Each hundred is copied, found there, and then deleted, unless an erasure changed it meanwhile: then it is copied
-        anew.
+        Each hundred is copied, read back, and then deleted, unless an erasure changed it meanwhile: then it is copied
+        again.
 
         Raises:
-            NotMoved: rows that were copied are not there.
+            MoveFailed: rows were not copied.
             AzureError: the storage failed.
         """
         keys, moved = self._keys(tenant_id, everyone=True), 0
@@ -132,45 +132,45 @@ class TablesActionLog:
         return moved
 
     def count_numbered(self, tenant_id: int) -> int:
-        """How many rows are still under the tenant's row number."""
+        """The number of rows under the tenant's row id."""
         wanted = _filter(_numbered(tenant_id))
         return sum(1 for name in self._tables(None) for _ in self._rows(name, wanted, _MOST_AT_A_READ))
 
-    def _keys(self, tenant_id: int, numbers: Iterable[int] = (), *, everyone: bool = False) -> Keys:
+    def _keys(self, tenant_id: int, numbers: Iterable[int] = (), *, everyone: bool = False) -> LogKeys:
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            return key_store.of_tenant(tx, tenant_id, [*numbers], everyone=everyone)
+            return key_store.load_keys(tx, tenant_id, [*numbers], everyone=everyone)
 
-    def _numbers(self, tenant_id: int, keys: Keys, rows: Iterable[_Row]) -> dict[uuid.UUID, int]:
-        """The row numbers of those in rows whom the database knows."""
+    def _numbers(self, tenant_id: int, keys: LogKeys, rows: Iterable[_Row]) -> dict[uuid.UUID, int]:
+        """The row ids of the people in rows, without unknown ones."""
         known = {row.user: keys.number_of(row.user) for row in rows}
         found = {key: number for key, number in known.items() if number is not None}
         unknown = known.keys() - found.keys()
-        if unknown and not keys.is_numbered:  # else everyone was read
+        if unknown and not keys.is_numbered:  # else all people were read
             with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-                found |= key_store.people(tx, tenant_id, unknown)
+                found |= key_store.numbers_by_key(tx, tenant_id, unknown)
         return found
 
-    def _after(self, keys: Keys, user_id: int | None, after: str | None, most: int) -> Iterator[_Row]:
-        """The rows of one person, or of everyone, that follow a row key: each once, though it may be moved just now."""
+    def _after(self, keys: LogKeys, user_id: int | None, after: str | None, limit: int) -> Iterator[_Row]:
+        """The rows of one person, or of all, after a row key; each once, also during a move."""
         for table in self._tables(None if after is None else _table_of(after)):
-            rows = self._merged(table, keys, user_id, after, most)
+            rows = self._merged(table, keys, user_id, after, limit)
             yield from (next(same) for _, same in itertools.groupby(rows, key=lambda row: row.key))
 
-    def _merged(self, table: str, keys: Keys, user_id: int | None, after: str | None, most: int) -> Iterator[_Row]:
+    def _merged(self, table: str, keys: LogKeys, user_id: int | None, after: str | None, limit: int) -> Iterator[_Row]:
         of_user = None if user_id is None else ("User", keys.key_of(user_id).hex)
-        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user, after), most))
+        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user, after), limit))
         if not keys.is_numbered:
             return new
         of_number = None if user_id is None else ("UserId", str(user_id))
         from_instant = None if after is None else after.partition("_")[0]
-        found = self._rows(table, _filter(_numbered(keys.tenant_id), of_number, from_instant), most)
+        found = self._rows(table, _filter(_numbered(keys.tenant_id), of_number, from_instant), limit)
         old = (row for row in _in_order(_old_row(entity, keys) for entity in found) if after is None or row.key > after)
         return heapq.merge(new, old, key=lambda row: row.key)
 
     def _each(
-        self, keys: Keys, wanted: Callable[[_Row], TableEntity | None], operation: Callable[[TableEntity], Any]
+        self, keys: LogKeys, wanted: Callable[[_Row], TableEntity | None], operation: Callable[[TableEntity], Any]
     ) -> int:
-        """What may be under the row number comes first: a row that is moved meanwhile is met again."""
+        """Older rows come first, so that rows that are moved meanwhile are not missed."""
         done = 0
         for name in self._tables(None):
             table = self._service.get_table_client(name)
@@ -191,23 +191,23 @@ class TablesActionLog:
         except HttpResponseError as error:
             if error.status_code != HTTPStatus.NOT_FOUND:
                 raise
-            self._service.create_table_if_not_exists(table.table_name, **_WRITE)  # the first action of its month
+            self._service.create_table_if_not_exists(table.table_name, **_WRITE)  # the month's first action
             _create(table, entities)
 
     def _tables(self, newest: str | None) -> list[str]:
-        """The tables there are, the newest first, from the one in which the page before ended."""
+        """The existing tables, newest first, from the table of the cursor on."""
         within = {"first": "actions000000", "last": newest or "actions999999"}
         found = self._service.query_tables("TableName ge @first and TableName le @last", parameters=within, **_READ)
         return sorted((table.name for table in found if _TABLE.match(table.name)), reverse=True)
 
-    def _rows(self, table: str, wanted: tuple[str, Mapping[str, str]], most: int) -> Iterator[TableEntity]:
+    def _rows(self, table: str, wanted: tuple[str, Mapping[str, str]], limit: int) -> Iterator[TableEntity]:
         client, (condition, parameters) = self._service.get_table_client(table), wanted
-        with contextlib.suppress(ResourceNotFoundError):  # its time was over a moment ago
-            yield from client.query_entities(condition, parameters=dict(parameters), results_per_page=most, **_READ)
+        with contextlib.suppress(ResourceNotFoundError):  # retention has just deleted the table
+            yield from client.query_entities(condition, parameters=dict(parameters), results_per_page=limit, **_READ)
 
 
 def _create(table: TableClient, entities: Sequence[TableEntity]) -> None:
-    """All in one transaction; where some are there already, from a repeat, each on its own."""
+    """All in one transaction; after a repeat of the request, when some exist, one by one."""
     try:
         table.submit_transaction([("create", entity) for entity in entities], **_WRITE)
     except HttpResponseError as error:
@@ -218,17 +218,17 @@ def _create(table: TableClient, entities: Sequence[TableEntity]) -> None:
                 table.create_entity(entity, **_WRITE)
 
 
-def _move(table: TableClient, rows: Sequence[_Row], keys: Keys) -> bool:
-    """Copies rows, and deletes those that were copied; False where one was changed meanwhile, and nothing is deleted.
+def _move(table: TableClient, rows: Sequence[_Row], keys: LogKeys) -> bool:
+    """Copies rows and deletes the originals; False, without a deletion, if one was changed meanwhile.
 
-    A copy of what was deleted meanwhile, by the tenant's erasure, goes again.
+    Copies of rows that the tenant's erasure deleted meanwhile are deleted too.
     """
     copies = [_copy(row, keys) for row in rows]
     table.submit_transaction([("upsert", copy, {"mode": UpdateMode.REPLACE}) for copy in copies], **_READ)
     if not {copy["RowKey"] for copy in copies} <= _present(
         table, _partition(keys), [copy["RowKey"] for copy in copies]
     ):
-        raise NotMoved(f"{table.table_name} lacks rows that were copied; nothing was deleted of them")
+        raise MoveFailed(f"{table.table_name} lacks copied rows; none of the originals was deleted")
     unchanged = {"match_condition": MatchConditions.IfNotModified}
     try:
         table.submit_transaction(
@@ -246,14 +246,14 @@ def _move(table: TableClient, rows: Sequence[_Row], keys: Keys) -> bool:
 
 
 def _present(table: TableClient, partition: str, row_keys: Sequence[str]) -> set[str]:
-    """The row keys of a partition between the first and the last of some."""
+    """The existing row keys of a partition, from the least to the greatest of these."""
     within = {"partition": partition, "first": min(row_keys), "last": max(row_keys)}
     condition = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
     return {row["RowKey"] for row in table.query_entities(condition, parameters=within, select=["RowKey"], **_READ)}
 
 
-def _chunks(actions: Iterable[Action], keys: Keys) -> Iterator[tuple[str, list[TableEntity]]]:
-    """One tenant's rows table by table, as many as one transaction takes."""
+def _chunks(actions: Iterable[Action], keys: LogKeys) -> Iterator[tuple[str, list[TableEntity]]]:
+    """One tenant's rows by table, in chunks of one transaction."""
     for table, together in itertools.groupby(
         sorted(actions, key=lambda each: _table_of(each.row_key)), key=lambda each: _table_of(each.row_key)
     ):
@@ -266,12 +266,12 @@ def _table_of(row_key: str) -> str:
     return f"actions{month_of(row_key)}"
 
 
-def _partition(keys: Keys) -> str:
+def _partition(keys: LogKeys) -> str:
     return keys.tenant.hex
 
 
 def _numbered(tenant_id: int) -> str:
-    """The partition of rows that were written before there were keys."""
+    """The partition of older rows."""
     return f"{tenant_id:012d}"
 
 
@@ -284,12 +284,12 @@ def _parts(row_key: str) -> tuple[str, int, str]:
     return inverted, int(number), tag
 
 
-def _row_key(inverted: str, number: int, tag: str, keys: Keys) -> str:
+def _row_key(inverted: str, number: int, tag: str, keys: LogKeys) -> str:
     return f"{inverted}_{keys.key_of(number).hex}_{tag}"
 
 
-def _entity(action: Action, keys: Keys) -> TableEntity:
-    """Raises ValueError for a key with characters that keys here do not have."""
+def _entity(action: Action, keys: LogKeys) -> TableEntity:
+    """Raises ValueError for a row key with other characters."""
     if not _KEY.match(action.row_key):
         raise ValueError("a row key has digits, a to f, and underscores")
     return TableEntity(
@@ -302,24 +302,24 @@ def _entity(action: Action, keys: Keys) -> TableEntity:
     )
 
 
-def _copy(row: _Row, keys: Keys) -> TableEntity:
-    """The row as it is when it is moved."""
-    kept = {name: row.entity[name] for name in ("ActionType", "Page", "HappenedAt")}
-    return TableEntity(PartitionKey=_partition(keys), RowKey=row.key, User=row.user.hex, **kept)
+def _copy(row: _Row, keys: LogKeys) -> TableEntity:
+    """The row after the move."""
+    facts = {name: row.entity[name] for name in ("ActionType", "Page", "HappenedAt")}
+    return TableEntity(PartitionKey=_partition(keys), RowKey=row.key, User=row.user.hex, **facts)
 
 
 def _new_row(entity: TableEntity) -> _Row:
     return _Row(entity["RowKey"], uuid.UUID(entity["User"]), entity)
 
 
-def _old_row(entity: TableEntity, keys: Keys) -> _Row:
+def _old_row(entity: TableEntity, keys: LogKeys) -> _Row:
     inverted, number, tag = _parts(entity["RowKey"])
     user = keys.key_then(number, entity["HappenedAt"])
     return _Row(f"{inverted}_{user.hex}_{tag}", user, entity)
 
 
 def _in_order(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """By the keys that they will have: those of one instant come in the order of row numbers."""
+    """By their keys after the move: rows of one instant are sorted by row id."""
     for _, of_instant in itertools.groupby(rows, key=lambda row: row.key.partition("_")[0]):
         yield from sorted(of_instant, key=lambda row: row.key)
 
@@ -339,9 +339,9 @@ def _action(tenant_id: int, number: int, row: _Row) -> Action:
 def _filter(
     partition: str, of_user: tuple[str, str] | None = None, after: str | None = None
 ) -> tuple[str, dict[str, str]]:
-    asked = {"PartitionKey eq @partition": ("partition", partition)}
+    conditions = {"PartitionKey eq @partition": ("partition", partition)}
     if of_user is not None:
-        asked[f"{of_user[0]} eq @user"] = ("user", of_user[1])
+        conditions[f"{of_user[0]} eq @user"] = ("user", of_user[1])
     if after is not None:
-        asked["RowKey gt @after"] = ("after", after)
-    return " and ".join(asked), dict(asked.values())
+        conditions["RowKey gt @after"] = ("after", after)
+    return " and ".join(conditions), dict(conditions.values())

@@ -23,7 +23,7 @@ from billing.marketplace.errors import MarketplaceUnavailable
 from billing.marketplace.usage_model import Usage, UsageDay
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
-from billing.metering.model import Owed, UsageState
+from billing.metering.model import UsageEvent, UsageState
 from billing.metering.rules import unreported
 from shared.app import App
 from shared.calendar import Month
@@ -377,11 +377,10 @@ def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
 def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
     timeline.tells(2, clock())
     adopt_listed(timeline.app)
-    adopting = adoption_service.Adopting(clock().date(), clock(), timeline.app.new_id, {})
 
     def assign(month: Month) -> None:
         with timeline.payer.engine.begin() as tx:
-            adoption_service.assign(tx, timeline.payer.tenant_id, clock().date(), month, adopting=adopting)
+            adoption_service.assign(timeline.payer.work(tx, clock()), clock().date(), month)
 
     with pytest.raises(NotAdopted, match="2026-12"):
         assign(Month(2026, 12))
@@ -484,7 +483,7 @@ def day(quantity, day_of=dt.date(2026, 11, 3), dimension="active_user", plan="pa
 
 def event(number, quantity, state):
     usage = Usage(uuid.UUID(int=1), "active_user", quantity, "paid", at("2026-11-03T09:00"))
-    return Owed(number, 1, uuid.UUID(int=2), usage, state, 0, None)
+    return UsageEvent(number, 1, uuid.UUID(int=2), usage, state, 0, None)
 
 
 @given(

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from billing.closing import record_store, service
 from billing.closing.model import NotVoidable
+from billing.closing.service import Closing
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Price, SubscriptionStatus
 from shared.db.schema import usage_events, users
-from tests.support.payers import FOUR_FIFTY, Payer, at, closing
+from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
 from tests.support.tamper import tampering
 
 
@@ -484,7 +485,7 @@ def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
         ended = replace(bought, terms=terms, ended_at=at("2026-01-20"))
         assert subscription_store.change(tx, ended, now=at("2026-01-20"))
     with payer.engine.begin() as tx:
-        early = service.close_tenant(tx, payer.tenant_id, replace(closing(at("2026-01-25")), as_of=at("2026-01-10")))
+        early = service.close_tenant(payer.work(tx, at("2026-01-25")), Closing(DIMENSION, as_of=at("2026-01-10")))
     later = payer.close(at("2026-01-25"))
 
     assert [(str(record.period.month), record.period.kind) for record in early] == [("2025-12", "month")]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from billing.closing import service
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.subscriptions.model import Price
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import tenants
@@ -33,7 +33,7 @@ def job(app, engine, clock):
 
     def run(now):
         clock.at = now
-        return close_all_owed(metered)
+        return close_all_ended(metered)
 
     return run
 
@@ -139,10 +139,10 @@ def test_only_tenants_that_owe_have_a_turn(app, engine, job, payer):
     over = Payer.make(engine)
     over.ends(over.pays(JAN), at("2026-01-20"))
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
-        owing = service.tenants_owing(tx, FEB)
+        owing = service.due_tenants(tx, FEB)
     job(FEB)
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
-        nobody = service.tenants_owing(tx, FEB + DAY)
+        nobody = service.due_tenants(tx, FEB + DAY)
 
     assert payer.tenant_id in owing  # a bill
     assert over.tenant_id in owing  # a month to mark as closed

@@ -32,7 +32,7 @@ def invitation(payer):
 
 def merge(payer, invitation, person, now):
     with payer.engine.begin() as tx:
-        move_entries(tx, payer.tenant_id, invitation, to=person, actor_id=payer.people[0], now=now)
+        move_entries(payer.user_work(tx, payer.people[0], now), invitation, to=person)
         lock_tenant(tx, payer.tenant_id)
         assert invitations_store.merge(tx, payer.tenant_id, invitation, into=person, now=now)
         seat_store.give_seat_back(tx, payer.tenant_id, now=now)

@@ -6,6 +6,7 @@ import pytest
 from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.schema import tenants
+from shared.jobs import job_work
 from tests.support.records import PAID_FROM, pays
 from tests.support.world import new_id
 
@@ -23,9 +24,9 @@ def books(ada, engine):
 
 
 def close(app, books):
-    """Closes what the tenant owes."""
+    """Closes the tenant's ended months."""
     with app.transaction() as tx:
-        return service.close_tenant(tx, books.tenant_id, Closing("", app.now(), app.new_id))
+        return service.close_tenant(job_work(app, tx, books.tenant_id, app.now()), Closing(""))
 
 
 def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, books, world, clock):
@@ -88,7 +89,7 @@ def test_who_pays_nothing_has_no_preview(world, books, ada, clock):
     ended = ada.get("billing/preview")
 
     assert {(each.status, each.code) for each in (trial, ended)} == {(404, "not_found")}
-    assert "pays for no subscription now" in trial.body["detail"]
+    assert "has no paid subscription" in trial.body["detail"]
 
 
 def test_a_price_that_is_not_known_leaves_the_running_month_without_rate_and_total(world, engine):

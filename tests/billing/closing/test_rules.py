@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.closing import rules
-from billing.closing.model import Activity, Candidate, Kind, Period, Reason, Standing, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, Period, Reason, Zones
 from billing.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 from shared.calendar import Month
 from shared.money import minor_unit
@@ -42,15 +42,15 @@ def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = N
     return Subscription(1, 1, uuid.UUID(int=1), terms, paid_from, ended_at, None, 1)
 
 
-def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> Standing:
-    return Standing(subscription(paid_from, ended_at), None, None)
+def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> BilledThrough:
+    return BilledThrough(subscription(paid_from, ended_at), None, None)
 
 
 def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, month: Month = JAN) -> Activity:
     return Activity(user, month, "ada@contoso.example", "Ada", reason, at(first_at), at(last_at))
 
 
-def after(standing: Standing, period: Period) -> Standing:
+def after(standing: BilledThrough, period: Period) -> BilledThrough:
     return replace(standing, last_month=period.month, billed_to=period.ends_at)
 
 
@@ -65,7 +65,7 @@ def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights():
     def holds(name: str) -> None:
         zone = ZoneInfo(name)
         begun = Month(2020, 1).starts_at(zone)
-        periods = list(rules.owed(standing(begun), Zones(zone), at("2036-01-02")))
+        periods = list(rules.ended_periods(standing(begun), Zones(zone), at("2036-01-02")))
 
         assert [each.month for each in periods] == months
         assert periods[0].starts_at == begun
@@ -96,10 +96,10 @@ def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begin
 
 def test_months_have_the_hours_that_their_zone_gives_them():
     lord_howe = list(
-        rules.owed(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
+        rules.ended_periods(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
     )
     hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
-    february = next(rules.owed(standing(at("2028-02-01")), UTC, at("2028-03-01")))
+    february = next(rules.ended_periods(standing(at("2028-02-01")), UTC, at("2028-03-01")))
 
     assert (hours[Month(2026, 4)], hours[Month(2026, 10)]) == (720.5, 743.5)
     assert (february.ends_at - february.starts_at).days == 29
@@ -108,7 +108,7 @@ def test_months_have_the_hours_that_their_zone_gives_them():
 @given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
 def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
     ended_at = paid_from + lasted * MS
-    periods = list(rules.owed(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
+    periods = list(rules.ended_periods(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
 
     assert periods[0].starts_at == paid_from
     assert periods[-1].ends_at == ended_at
@@ -124,13 +124,13 @@ def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, step
     for step in steps:
         now += step * HOUR  # the clock may be set back
         latest = max(latest, now)
-        for period in list(rules.owed(one, Zones(zone), now)):
+        for period in list(rules.ended_periods(one, Zones(zone), now)):
             found.append(period)
             one = after(one, period)
-    at_once = list(rules.owed(standing(paid_from), Zones(zone), latest))
+    at_once = list(rules.ended_periods(standing(paid_from), Zones(zone), latest))
 
     assert found == at_once
-    assert list(rules.owed(one, Zones(zone), latest)) == []
+    assert list(rules.ended_periods(one, Zones(zone), latest)) == []
 
 
 @given(paid_from=instants, places=st.lists(st.tuples(st.integers(1, 40 * 24), zones), max_size=8), last=zones)
@@ -140,7 +140,7 @@ def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, 
         moment += hours * HOUR
         changes.append((moment, zone))
     history = Zones(last, tuple(changes))
-    periods = list(rules.owed(standing(paid_from), history, at("2037-01-01")))
+    periods = list(rules.ended_periods(standing(paid_from), history, at("2037-01-01")))
 
     assert periods[0].starts_at == paid_from
     assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
@@ -154,7 +154,7 @@ def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, 
 def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
     berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
     zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
-    periods = list(rules.owed(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
+    periods = list(rules.ended_periods(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
 
     assert [(each.time_zone, each.ends_at) for each in periods] == [
         ("Europe/Berlin", at("2026-11-30T23:00")),
@@ -166,18 +166,18 @@ def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
 def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
     now = paid_from + ahead * HOUR
     one = standing(paid_from)
-    for period in list(rules.owed(one, Zones(zone), now)):
+    for period in list(rules.ended_periods(one, Zones(zone), now)):
         one = after(one, period)
     open_now = rules.running(one, Zones(zone), now)
 
     assert open_now is not None
     assert open_now.starts_at <= now < open_now.ends_at
-    assert open_now == next(rules.owed(one, Zones(zone), open_now.ends_at))
+    assert open_now == next(rules.ended_periods(one, Zones(zone), open_now.ends_at))
     assert open_now == rules.running(standing(paid_from), Zones(zone), now)
 
 
 def test_who_does_not_pay_owes_nothing():
-    assert list(rules.owed(standing(None), UTC, at("2030-01-01"))) == []
+    assert list(rules.ended_periods(standing(None), UTC, at("2030-01-01"))) == []
     assert rules.running(standing(None), UTC, at("2030-01-01")) is None
 
 
@@ -339,7 +339,7 @@ def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, l
 def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
     period = Period(JAN, kind, at("2026-01-01"), at(ends_at), "UTC")
 
-    assert rules.wanted_slot(period, at(now)) == at(slot)
+    assert rules.preferred_slot(period, at(now)) == at(slot)
 
 
 @given(wanted=instants, taken=st.sets(st.integers(0, 30)))
@@ -398,8 +398,8 @@ def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(n
     ended = standing(JANUARY.starts_at, JANUARY.ends_at)
     final = replace(JANUARY, kind=Kind.FINAL)
 
-    assert list(rules.owed(ended, UTC, at(now))) == [final]
-    assert list(rules.owed(after(ended, final), UTC, at(now))) == []
+    assert list(rules.ended_periods(ended, UTC, at(now))) == [final]
+    assert list(rules.ended_periods(after(ended, final), UTC, at(now))) == []
 
 
 @pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
@@ -424,7 +424,7 @@ def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
     assert (found.month, found.first_at, found.last_at) == (JAN, *map(at, shown))
 
 
-BILLED_TO_JANUARY = Standing(subscription(at("2025-06-01")), JAN, at("2026-02-01"))
+BILLED_TO_JANUARY = BilledThrough(subscription(at("2025-06-01")), JAN, at("2026-02-01"))
 ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), at("2026-02-01")))
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.closing import rules, store
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from billing.subscriptions.model import Price, Subscription
 from shared.db.row_level_security import ALL_TENANTS
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
@@ -226,7 +226,7 @@ def test_every_hour_of_the_job_itself_closes_as_the_oracle_does(app, engine, clo
             moment, life = coming.pop()
             life.happens(moment)
         clock.at = run
-        close_all_owed(app)
+        close_all_ended(app)
 
     for life in world:
         for ours, theirs in zip_longest(life.bills(), bills(life.history, runs)):

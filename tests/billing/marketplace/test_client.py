@@ -15,7 +15,7 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from billing.marketplace import of
-from billing.marketplace.client import Marketplace
+from billing.marketplace.client import MarketplaceClient
 from billing.marketplace.errors import (
     MarketplaceConflict,
     MarketplaceNotFound,
@@ -55,10 +55,10 @@ def settings_of(authority: str, api_url: str, **changed: str) -> Settings:
 
 @pytest.fixture
 def client(marketplace, entra):
-    client = Marketplace.of(settings_of(entra.authority, marketplace.api_url))
+    client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url))
     yield client
     client.close()
-    entra.stand_in.faults.clear()
+    entra.emulator.faults.clear()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def deadline() -> Deadline:
     return Deadline.after(8)
 
 
-def trouble(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the stand-in checks
+def inject_fault(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the emulator checks
     marketplace.order("faults", **{endpoint: fault})
 
 
@@ -124,9 +124,9 @@ def test_a_second_activation_is_the_same_as_one(marketplace, client, deadline):
     assert marketplace.status(bought) == "Subscribed"
 
 
-def test_an_activation_whose_answer_was_lost_is_made_sure_of(marketplace, client, deadline):
+def test_an_activation_whose_response_was_lost_is_verified(marketplace, client, deadline):
     bought = marketplace.buy()
-    trouble(marketplace, "activate.answer", status=500, times=1)
+    inject_fault(marketplace, "activate.answer", status=500, times=1)
 
     client.activate(bought, "paid", None, deadline)
 
@@ -144,7 +144,7 @@ def test_the_activation_of_another_plan_is_refused(marketplace, client, deadline
     assert marketplace.status(bought) == "PendingFulfillmentStart"
 
 
-def test_what_was_cancelled_cannot_be_activated(marketplace, client, deadline):
+def test_a_cancelled_purchase_cannot_be_activated(marketplace, client, deadline):
     bought = marketplace.buy()
     marketplace.order("unsubscribe", subscription=bought)
 
@@ -189,7 +189,7 @@ def test_all_pages_of_the_list_are_read(marketplace, client, deadline):
 def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, deadline, link):
     marketplace.buy()
     marketplace.buy()
-    base = marketplace.stand_in.url
+    base = marketplace.emulator.url
     told = link.format(base=base, host=base.removeprefix("http://"))
     marketplace.order("shapes", page_size=1, next_link=told)
 
@@ -215,7 +215,7 @@ def test_one_unreadable_row_does_not_hide_the_others(entra, deadline):
     bad = {**good, "id": UNKNOWN.replace("4", "5"), "quantity": "many"}
 
     with answering({"subscriptions": [bad, None, good]}) as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         rows = list(client.subscriptions(deadline))
         client.close()
 
@@ -259,7 +259,7 @@ def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, deadline)
 
 def test_a_change_whose_outcome_is_unknown_is_not_repeated(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "change.answer", status=503)
+    inject_fault(marketplace, "change.answer", status=503)
 
     with pytest.raises(MarketplaceUnavailable):
         client.change_plan(subscription, "gold", deadline)
@@ -267,9 +267,9 @@ def test_a_change_whose_outcome_is_unknown_is_not_repeated(marketplace, client, 
     assert hits(marketplace, "change") == 1
 
 
-def test_a_change_that_was_turned_away_is_repeated(marketplace, client, deadline):
+def test_a_change_that_was_throttled_is_repeated(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "change", status=429, headers={"Retry-After": "0"}, times=2)
+    inject_fault(marketplace, "change", status=429, headers={"Retry-After": "0"}, times=2)
 
     client.change_plan(subscription, "gold", deadline)
 
@@ -324,7 +324,7 @@ def test_an_operation_of_another_subscription_is_not_known(marketplace, client, 
         ({"empty_bodies": False}, 3),
     ],
 )
-def test_every_odd_shape_is_understood(marketplace, client, deadline, shapes, quantity):
+def test_every_variant_of_a_response_is_parsed(marketplace, client, deadline, shapes, quantity):
     marketplace.order("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
     change = marketplace.order("change", subscription=subscription, plan="seats-plus")["operation"]
@@ -340,17 +340,17 @@ def test_every_odd_shape_is_understood(marketplace, client, deadline, shapes, qu
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_trouble_that_passes_is_waited_for(marketplace, client, deadline, status):
+def test_a_transient_error_is_retried(marketplace, client, deadline, status):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=status, times=2)
+    inject_fault(marketplace, "get", status=status, times=2)
 
     assert client.get(subscription, deadline).status == "Subscribed"
     assert hits(marketplace, "get") == 3
 
 
-def test_trouble_that_stays_is_told_after_four_tries(marketplace, client, deadline):
+def test_a_lasting_error_is_raised_after_four_attempts(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=500)
+    inject_fault(marketplace, "get", status=500)
 
     with pytest.raises(MarketplaceUnavailable, match="http_500"):
         client.get(subscription, deadline)
@@ -358,9 +358,9 @@ def test_trouble_that_stays_is_told_after_four_tries(marketplace, client, deadli
     assert hits(marketplace, "get") == 4
 
 
-def test_retry_after_is_waited_for(marketplace, client, deadline):
+def test_the_client_waits_for_retry_after(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=429, headers={"Retry-After": "1"}, times=1)
+    inject_fault(marketplace, "get", status=429, headers={"Retry-After": "1"}, times=1)
     began = time.monotonic()
 
     client.get(subscription, deadline)
@@ -371,7 +371,7 @@ def test_retry_after_is_waited_for(marketplace, client, deadline):
 @pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_a_pause_beyond_the_deadline_is_not_begun(marketplace, client, pause):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=503, headers={"Retry-After": pause})
+    inject_fault(marketplace, "get", status=503, headers={"Retry-After": pause})
     deadline = Deadline.after(600)
 
     with pytest.raises(MarketplaceUnavailable, match="http_503"):
@@ -382,9 +382,9 @@ def test_a_pause_beyond_the_deadline_is_not_begun(marketplace, client, pause):
 
 
 @pytest.mark.parametrize("pause", ["soon", "-1", ""])
-def test_a_pause_that_makes_no_sense_is_our_own(marketplace, client, deadline, pause):
+def test_an_invalid_pause_is_replaced_by_our_own(marketplace, client, deadline, pause):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=503, headers={"Retry-After": pause}, times=1)
+    inject_fault(marketplace, "get", status=503, headers={"Retry-After": pause}, times=1)
 
     assert client.get(subscription, deadline)
 
@@ -392,17 +392,17 @@ def test_a_pause_that_makes_no_sense_is_our_own(marketplace, client, deadline, p
 def test_a_call_without_a_response_ends_at_its_deadline(marketplace, client):
     subscription = marketplace.buy(active=True)
     client.get(subscription, Deadline.after(5))
-    trouble(marketplace, "get", hang=True)
+    inject_fault(marketplace, "get", hang=True)
 
     with pytest.raises(MarketplaceUnavailable):
         client.get(subscription, Deadline.after(0.5))
 
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
 
 def test_a_response_that_trickles_without_an_end_ends_at_the_deadline(entra):
     with trickling() as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         with pytest.raises(MarketplaceUnavailable):
             client.get(UNKNOWN, Deadline.after(0.5))
         client.close()
@@ -416,7 +416,7 @@ def test_nothing_is_sent_after_the_deadline(marketplace, client):
 
 
 def test_a_marketplace_that_is_down_is_unavailable(entra):
-    client = Marketplace.of(settings_of(entra.authority, "http://127.0.0.1:1/api"))
+    client = MarketplaceClient.of(settings_of(entra.authority, "http://127.0.0.1:1/api"))
 
     with pytest.raises(MarketplaceUnavailable, match="ConnectionError"):
         client.get(UNKNOWN, Deadline.after(2))
@@ -427,7 +427,7 @@ def test_a_marketplace_that_is_down_is_unavailable(entra):
 @pytest.mark.parametrize("body", ["[]", "null", "{", '"x"', "[" * 100_000, "<html>", "{}", '{"id": 7}', ""])
 def test_an_invalid_response_is_unreadable(marketplace, client, deadline, body):
     subscription = marketplace.buy(active=True)
-    trouble(marketplace, "get", status=200, body=body)
+    inject_fault(marketplace, "get", status=200, body=body)
 
     with pytest.raises(UnreadableResponse):
         client.get(subscription, deadline)
@@ -435,14 +435,14 @@ def test_an_invalid_response_is_unreadable(marketplace, client, deadline, body):
 
 def test_another_subscription_than_asked_for_is_unreadable(marketplace, client, deadline):
     other = {"id": UNKNOWN, "saasSubscriptionStatus": "Subscribed", "planId": "paid"}
-    trouble(marketplace, "get", status=200, body=json.dumps(other))
+    inject_fault(marketplace, "get", status=200, body=json.dumps(other))
 
     with pytest.raises(UnreadableResponse, match="other_subscription"):
         client.get(marketplace.buy(), deadline)
 
 
 def test_a_redirect_is_not_followed(marketplace, client, deadline):
-    trouble(marketplace, "get", status=302, headers={"Location": f"{marketplace.stand_in.url}/"})
+    inject_fault(marketplace, "get", status=302, headers={"Location": f"{marketplace.emulator.url}/"})
 
     with pytest.raises(UnreadableResponse, match="http_302"):
         client.get(marketplace.buy(), deadline)
@@ -453,7 +453,7 @@ def test_each_request_has_an_id_of_its_own_and_the_correlation_id_of_its_deadlin
     deadline = replace(Deadline.after(5), correlation_id=uuid.UUID(UNKNOWN))
 
     with answering({}, status=503, seen=seen) as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         with pytest.raises(MarketplaceUnavailable):
             client.get(UNKNOWN, deadline)
         client.close()
@@ -462,12 +462,12 @@ def test_each_request_has_an_id_of_its_own_and_the_correlation_id_of_its_deadlin
     assert len({headers["X-Ms-Requestid"] for headers in seen}) == len(seen) == 4
 
 
-def test_one_token_serves_until_shortly_before_its_end(entra, marketplace):
+def test_one_token_is_used_until_shortly_before_its_end(entra, marketplace):
     instant = [0.0]
     http = HttpClient("test", f"{entra.authority}/")
     url = f"{entra.authority}/{support.TENANT_ID}/oauth2/v2.0/token"
     tokens = SecretTokens(url, support.CLIENT_ID, support.CLIENT_SECRET, http=http, monotonic=lambda: instant[0])
-    before = entra.stand_in.faults.hits().get("token", 0)
+    before = entra.emulator.faults.hits().get("token", 0)
 
     with ThreadPoolExecutor(8) as pool:
         first = set(pool.map(lambda _: tokens.get(Deadline.after(5)), range(20)))
@@ -479,25 +479,25 @@ def test_one_token_serves_until_shortly_before_its_end(entra, marketplace):
     http.close()
     assert first == {same}
     assert renewed != same
-    assert entra.stand_in.faults.hits()["token"] - before == 2
+    assert entra.emulator.faults.hits()["token"] - before == 2
     assert marketplace.send("GET", "saas/subscriptions", token=renewed).status_code == 200
 
 
-def test_a_wrong_secret_is_told_at_once(marketplace, entra, deadline):
-    client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
-    before = entra.stand_in.faults.hits().get("token", 0)
+def test_a_wrong_secret_is_reported_at_once(marketplace, entra, deadline):
+    client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
+    before = entra.emulator.faults.hits().get("token", 0)
 
     with pytest.raises(MarketplaceUnauthorized) as caught:
         client.get(marketplace.buy(), deadline)
 
     client.close()
     assert (caught.value.status, caught.value.code) == (401, "token")
-    assert entra.stand_in.faults.hits()["token"] - before == 1
+    assert entra.emulator.faults.hits()["token"] - before == 1
     assert hits(marketplace, "get") == 0
 
 
 def test_an_app_that_the_offer_does_not_name_is_not_authorized(marketplace, entra, deadline):
-    client = Marketplace.of(
+    client = MarketplaceClient.of(
         settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_ID="da3e0000-1b2c-4d3e-8f4a-5b6c7d8e9f00")
     )
 
@@ -508,7 +508,7 @@ def test_an_app_that_the_offer_does_not_name_is_not_authorized(marketplace, entr
     assert caught.value.status == 403
 
 
-def test_trouble_of_entra_that_passes_is_waited_for(marketplace, client, entra, deadline):
+def test_a_transient_error_of_entra_is_retried(marketplace, client, entra, deadline):
     subscription = marketplace.buy(active=True)
     requests.post(f"{entra.authority}/admin/faults", json={"token": {"status": 503, "times": 2}}, timeout=5)
 
@@ -537,7 +537,7 @@ def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, dead
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "the host's own")
-        client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
+        client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
         first, second = (client.get(marketplace.buy(active=True), deadline) for _ in range(2))
         client.close()
 
@@ -558,7 +558,7 @@ def test_a_managed_identity_without_a_response_ends_at_the_deadline(marketplace,
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", url)
         monkeypatch.setenv("IDENTITY_HEADER", "x")
-        client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
+        client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
         with pytest.raises(MarketplaceUnavailable, match="token_too_slow"):
             client.get(UNKNOWN, Deadline.after(0.5))
         monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
@@ -575,7 +575,7 @@ def test_many_threads_share_a_client(marketplace, client, deadline):
     assert found == bought
 
 
-def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, marketplace, entra, deadline):
+def test_the_app_builds_its_client_if_the_settings_name_one(settings, engine, marketplace, entra, deadline):
     off = App(settings=settings, engine=engine, validator=None)  # type: ignore[arg-type]
     on = replace(off, settings=settings_of(entra.authority, marketplace.api_url))
 
@@ -590,7 +590,9 @@ def test_the_app_makes_its_client_when_the_settings_name_one(settings, engine, m
 
 def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, client, deadline, entra):
     subscription = client.get(marketplace.buy(active=True), deadline)
-    trouble(marketplace, "get", status=400, body='{"error": {"code": "ada@contoso.example", "message": "Bearer eyJ0"}}')
+    inject_fault(
+        marketplace, "get", status=400, body='{"error": {"code": "ada@contoso.example", "message": "Bearer eyJ0"}}'
+    )
 
     with pytest.raises(MarketplaceRefused) as caught:
         client.get(subscription.id, deadline)

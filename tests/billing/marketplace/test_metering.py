@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from billing.marketplace.client import Marketplace
+from billing.marketplace.client import MarketplaceClient
 from billing.marketplace.errors import (
     MarketplaceRefused,
     MarketplaceUnauthorized,
@@ -13,7 +13,7 @@ from billing.marketplace.errors import (
     UnreadableResponse,
 )
 from billing.marketplace.usage_model import Usage
-from billing.metering.model import Alarm, Owed, UsageState
+from billing.metering.model import Alarm, UsageEvent, UsageState
 from billing.metering.rules import verdict
 from shared.deadline import Deadline
 from shared.settings import Settings
@@ -26,7 +26,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def meter(marketplace, entra):
-    client = Marketplace.of(
+    client = MarketplaceClient.of(
         Settings.from_env(
             {
                 "ENTRA_AUTHORITY": entra.authority,
@@ -48,8 +48,8 @@ def usage(marketplace):
     return Usage(uuid.UUID(marketplace.buy(active=True)), "active_user", 3, "paid", START)
 
 
-def owed(usage):
-    return Owed(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
+def usage_event(usage):
+    return UsageEvent(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
 
 
 def told(usage, **changed):
@@ -63,7 +63,7 @@ def answer(marketplace, *items):
     marketplace.order("faults", usage_batch={"status": 200, "body": body})
 
 
-def test_what_is_told_is_accepted_and_listed(meter, usage, marketplace):
+def test_a_sent_event_is_accepted_and_listed(meter, usage, marketplace):
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
     listing = meter.usage(START.date(), START.date(), Deadline.after(5))
@@ -74,7 +74,7 @@ def test_what_is_told_is_accepted_and_listed(meter, usage, marketplace):
     assert listing.quantity_of(usage, START.date() + dt.timedelta(days=1), START.date() + dt.timedelta(days=2)) == 0
 
 
-def test_a_duplicate_tells_what_the_hour_has(meter, usage):
+def test_a_duplicate_has_the_recorded_event_of_its_hour(meter, usage):
     meter.send_usage([usage], Deadline.after(5))
 
     result = meter.send_usage([replace(usage, quantity=9)], Deadline.after(5))[usage.key]
@@ -87,14 +87,14 @@ def test_nothing_listed_is_an_empty_list(meter):
     assert meter.usage(START.date(), START.date(), Deadline.after(5)).days == ()
 
 
-def test_days_before_and_after_those_asked_for_are_left_out(meter, usage):
+def test_days_outside_of_the_period_are_left_out(meter, usage):
     meter.send_usage([usage, replace(usage, slot=START - dt.timedelta(hours=20))], Deadline.after(5))
 
     assert len(meter.usage(START.date(), START.date(), Deadline.after(5)).days) == 1
 
 
 @pytest.mark.parametrize("events", [0, 26])
-def test_a_batch_of_another_size_is_our_own_mistake(meter, usage, marketplace, events):
+def test_a_batch_of_another_size_is_a_programming_error(meter, usage, marketplace, events):
     with pytest.raises(ValueError, match="1 to 25"):
         meter.send_usage([usage] * events, Deadline.after(5))
 
@@ -114,7 +114,7 @@ def test_a_batch_that_fails_raises(meter, usage, marketplace, status, error):
 
 
 @pytest.mark.parametrize("body", ["{", '{"result": 7}'])
-def test_an_answer_that_is_no_list_is_unreadable(meter, usage, marketplace, body):
+def test_a_response_without_a_list_is_unreadable(meter, usage, marketplace, body):
     marketplace.order("faults", usage_batch={"status": 200, "body": body})
 
     with pytest.raises(UnreadableResponse):
@@ -140,7 +140,7 @@ def test_items_are_found_by_what_they_are_of_however_it_is_written(meter, usage,
 @pytest.mark.parametrize(
     "changed", [{"resourceId": "x"}, {"status": None}, {"dimension": ""}, {"effectiveStartTime": "soon"}]
 )
-def test_an_item_that_cannot_be_read_hides_no_other(meter, usage, marketplace, changed):
+def test_an_unreadable_item_hides_no_other(meter, usage, marketplace, changed):
     other = replace(usage, dimension="gold_user")
     answer(marketplace, told(usage, **changed), 7, told(other))
 
@@ -168,25 +168,25 @@ def test_each_status_has_one_consequence(meter, usage, marketplace, item, conseq
 
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    found = verdict(owed(usage), result, START)
+    found = verdict(usage_event(usage), result, START)
     assert (found.state, found.alarm) == consequence
     assert found.word.isalpha()
 
 
 @pytest.mark.parametrize("status", ["ResourceNotActive", "Duplicate"])
-def test_after_a_day_nothing_is_held_or_asked_again(meter, usage, marketplace, status):
+def test_after_a_day_an_event_is_neither_held_nor_pending(meter, usage, marketplace, status):
     answer(marketplace, told(usage, status=status))
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
-    before = verdict(owed(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
-    after = verdict(owed(usage), result, START + dt.timedelta(hours=24))
+    before = verdict(usage_event(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
+    after = verdict(usage_event(usage), result, START + dt.timedelta(hours=24))
 
     assert before.state in {UsageState.HELD, UsageState.PENDING}
     assert (after.state, after.alarm) == (UsageState.ALARM, Alarm.EXPIRED)
 
 
-def test_what_is_not_told_of_stays_as_it_is(usage):
-    held = replace(owed(usage), state=UsageState.HELD)
+def test_an_event_without_a_result_keeps_its_state(usage):
+    held = replace(usage_event(usage), state=UsageState.HELD)
 
     assert verdict(held, None, START).state is UsageState.HELD
-    assert verdict(owed(usage), None, START).word == "NotTold"
+    assert verdict(usage_event(usage), None, START).word == "NotTold"

@@ -48,7 +48,7 @@ ANYTHING = st.recursive(
 )
 
 
-def test_the_documents_own_example_is_read_whole():
+def test_the_example_of_the_documentation_is_parsed_completely():
     assert SUBSCRIPTION.created_at == dt.datetime(2022, 3, 1, 22, 59, 45, 546857, tzinfo=dt.UTC)
     assert SUBSCRIPTION.modified_at is None
     assert SUBSCRIPTION.beneficiary == Party(email="a@contoso.com", oid=ID, tid=ID)
@@ -69,7 +69,7 @@ def test_a_quantity_is_read_in_every_shape(told, read):
 @pytest.mark.parametrize(
     "told", ["many", -1, "-1", 2.5, True, [], {}, 10**400, float("nan"), float("inf"), "1e3", "٣", 2**31]
 )
-def test_a_quantity_that_makes_no_sense_is_never_taken_for_no_seats(told):
+def test_an_invalid_quantity_is_never_read_as_no_seats(told):
     with pytest.raises(UnreadableResponse, match="Subscription quantity"):
         Subscription.parse({**FULL, "quantity": told})
 
@@ -90,14 +90,14 @@ def test_padding_and_unknown_words_do_not_matter(padding, status):
 
 
 @given(st.sampled_from(sorted(FULL.keys() - NEEDED - {"quantity"})), ANYTHING)
-def test_what_is_incidental_never_stands_in_the_way(name, value):
+def test_optional_fields_may_be_invalid(name, value):
     read = Subscription.parse({**FULL, name: value, "somethingNew": value})
 
     assert (read.id, read.status, read.plan_id, read.quantity) == (ID, "Subscribed", "paid", 10)
 
 
 @given(st.sampled_from(["beneficiary", "purchaser", "term"]), st.dictionaries(st.text(max_size=8), ANYTHING))
-def test_what_is_incidental_inside_does_not_either(name, changed):
+def test_optional_nested_fields_may_be_invalid(name, changed):
     inner = {**FULL[name], **changed}
 
     assert Subscription.parse({**FULL, name: inner}).id == ID
@@ -105,13 +105,13 @@ def test_what_is_incidental_inside_does_not_either(name, changed):
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
 @pytest.mark.parametrize("value", [None, "", "  ", 7, [], {}])
-def test_what_is_acted_on_must_be_there(name, value):
+def test_required_fields_must_be_present(name, value):
     with pytest.raises(UnreadableResponse):
         Subscription.parse({**FULL, name: value})
 
 
 @given(ANYTHING)
-def test_any_answer_is_read_or_unreadable_and_nothing_else(told):
+def test_every_response_is_either_parsed_or_unreadable(told):
     for model in (Subscription, Operation, Plan, Party):
         with contextlib.suppress(UnreadableResponse):
             assert isinstance(model.parse(told), model)
@@ -127,7 +127,7 @@ def test_a_time_without_an_offset_is_utc_to_the_microsecond(instant):
 
 
 @pytest.mark.parametrize("told", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "x"])
-def test_a_time_that_says_nothing_is_none(told):
+def test_an_empty_time_is_none(told):
     assert Operation.parse({**OPERATION, "timeStamp": told}).happened_at is None
 
 
@@ -138,7 +138,7 @@ def test_an_operation_is_read_with_the_fields_there_are():
     assert (read.source, read.happened_at) == ("", None)
 
 
-def test_what_was_read_does_not_change_and_shows_no_address():
+def test_a_parsed_document_is_immutable_and_shows_no_address():
     with pytest.raises(ValidationError):
         SUBSCRIPTION.status = "Suspended"  # type: ignore[misc]
 
@@ -188,7 +188,7 @@ def test_a_price_is_that_of_the_one_dimension_or_of_the_one_that_is_named():
     assert two.with_dimension("c").pricing_for("P1M").price is None
 
 
-def test_seats_cost_what_the_term_costs_that_was_bought_and_a_flat_rate_has_its_fee_beside():
+def test_seats_have_the_price_of_the_purchased_term_and_a_flat_rate_has_a_fee():
     terms = [term("P1M", "6.25"), term("P1Y", 60)]
     seats = plan(per_seat=True, metered=[dimension("a", 5)], terms=terms)
     flat = plan(metered=[dimension("a", 5)], terms=[term("P1M", 49), term("P1Y", 490)])
@@ -204,11 +204,11 @@ def test_seats_cost_what_the_term_costs_that_was_bought_and_a_flat_rate_has_its_
 
 
 @pytest.mark.parametrize("unit", ["P2Y", "P7D"])
-def test_a_term_that_the_plan_is_not_sold_for_has_no_price_of_a_seat(unit):
+def test_a_term_that_the_plan_does_not_offer_has_no_price_per_seat(unit):
     assert plan(per_seat=True, terms=[term("P1M", 6), term("P1Y", 60)]).pricing_for(unit).price is None
 
 
-def test_a_term_that_is_not_told_is_the_only_one_there_is():
+def test_an_unknown_term_is_the_only_one_of_the_plan():
     one, two = [term("P1Y", 60)], [term("P1M", 6), term("P1Y", 60)]
     sold = plan(per_seat=True, terms=one).pricing_for("")
 
@@ -236,7 +236,7 @@ def test_a_price_whose_included_users_cannot_be_read_is_none(units):
 
 
 @pytest.mark.parametrize("price", [None, "", "five", True, -1, 0.00001, float("nan"), float("inf"), 1e30, [], {}])
-def test_what_is_no_price_is_none(price):
+def test_an_invalid_price_is_none(price):
     assert plan(metered=[dimension("a", price)]).pricing_for("P1M").price is None
     assert plan(metered=[dimension("a", 5, currency="dollars")]).pricing_for("P1M").price is None
     assert plan(per_seat=True, terms=[term("P1M", price)]).pricing_for("P1M").price is None

@@ -10,18 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.marketplace.usage_model import Usage, UsageDay, UsageResult
-from billing.metering.model import Alarm, Owed, Sent, UsageState, Verdict
+from billing.metering.model import Alarm, Sent, UsageEvent, UsageState, Verdict
 from billing.metering.reconcile_rules import (
     Accepted,
     Difference,
     Entry,
     Mismatch,
-    NotReslotted,
+    RescheduleRefused,
+    ensure_not_reported,
     free_hour,
     mismatches,
-    require_untaken,
 )
-from billing.metering.rules import LISTED, UNTOLD, after_look, is_late, may_have_arrived, unreported, verdict
+from billing.metering.rules import (
+    LISTED,
+    NOT_TOLD,
+    is_late,
+    may_have_arrived,
+    unreported,
+    verdict,
+    verdict_after_listing,
+)
 from shared.calendar import Month
 
 
@@ -34,9 +42,9 @@ SUBSCRIPTION, EVENT_ID, THEIR_ID = (uuid.UUID(int=number) for number in (10, 20,
 ACCEPTED, ALARM, HELD, PENDING = UsageState.ACCEPTED, UsageState.ALARM, UsageState.HELD, UsageState.PENDING
 
 
-def owed(number=1, quantity=3, state=PENDING, *, attempts=1, claimed_until=None, slot=SLOT):
+def usage_event(number=1, quantity=3, state=PENDING, *, attempts=1, claimed_until=None, slot=SLOT):
     usage = Usage(SUBSCRIPTION, "active_user", quantity, "paid", slot)
-    return Owed(number, 7, ONE, usage, state, attempts, claimed_until)
+    return UsageEvent(number, 7, ONE, usage, state, attempts, claimed_until)
 
 
 def result(word, quantity=None, recorded=None):
@@ -53,26 +61,26 @@ def test_usage_is_late_from_the_24th_hour_on():
 
 
 @pytest.mark.parametrize("state", [PENDING, HELD])
-def test_what_is_not_told_of_stays_as_it_is(state):
-    assert verdict(owed(state=state), None, LATE) == Verdict(state, UNTOLD)
+def test_an_event_without_a_result_keeps_its_state(state):
+    assert verdict(usage_event(state=state), None, LATE) == Verdict(state, NOT_TOLD)
 
 
 @pytest.mark.parametrize("quantity", [3, None])
 def test_accepted_with_our_quantity_or_none_has_arrived(quantity):
-    assert verdict(owed(), result("Accepted", quantity), STILL) == Verdict(ACCEPTED, "Accepted", None, EVENT_ID)
+    assert verdict(usage_event(), result("Accepted", quantity), STILL) == Verdict(ACCEPTED, "Accepted", None, EVENT_ID)
 
 
 @pytest.mark.parametrize("now", [STILL, LATE])
 def test_another_quantity_than_ours_is_a_conflict(now):
-    accepted = verdict(owed(), result("Accepted", 4), now)
-    duplicate = verdict(owed(), result("Duplicate", 3, {"quantity": 4}), now)
+    accepted = verdict(usage_event(), result("Accepted", 4), now)
+    duplicate = verdict(usage_event(), result("Duplicate", 3, {"quantity": 4}), now)
 
     assert accepted == Verdict(ALARM, "Accepted", Alarm.CONFLICT, EVENT_ID)
     assert duplicate == Verdict(ALARM, "Duplicate", Alarm.CONFLICT, THEIR_ID)
 
 
 def test_a_duplicate_of_our_quantity_is_an_earlier_attempt_that_arrived():
-    assert verdict(owed(), result("Duplicate", 4, {"quantity": 3}), STILL) == Verdict(
+    assert verdict(usage_event(), result("Duplicate", 4, {"quantity": 3}), STILL) == Verdict(
         ACCEPTED, "Duplicate", None, THEIR_ID
     )
 
@@ -80,8 +88,8 @@ def test_a_duplicate_of_our_quantity_is_an_earlier_attempt_that_arrived():
 def test_a_duplicate_of_nobody_knows_what_is_asked_again_until_it_is_late():
     of = result("Duplicate", 3)
 
-    assert verdict(owed(), of, STILL) == Verdict(PENDING, "Duplicate")
-    assert verdict(owed(), of, LATE) == Verdict(ALARM, "Duplicate", Alarm.EXPIRED)
+    assert verdict(usage_event(), of, STILL) == Verdict(PENDING, "Duplicate")
+    assert verdict(usage_event(), of, LATE) == Verdict(ALARM, "Duplicate", Alarm.EXPIRED)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +116,13 @@ def test_a_duplicate_of_nobody_knows_what_is_asked_again_until_it_is_late():
     ],
 )
 def test_each_word_of_the_meter_has_its_verdict(word, while_taken, after):
-    assert (verdict(owed(), result(word), STILL), verdict(owed(), result(word), LATE)) == (while_taken, after)
+    found = [verdict(usage_event(), result(word), now) for now in (STILL, LATE)]
+
+    assert found == [while_taken, after]
 
 
 def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_given():
-    ended, word = replace(owed(), has_ended=True), result("ResourceNotActive")
+    ended, word = replace(usage_event(), has_ended=True), result("ResourceNotActive")
 
     assert verdict(ended, word, STILL) == Verdict(ALARM, "ResourceNotActive", Alarm.REFUSED)
     assert verdict(ended, word, LATE) == Verdict(ALARM, "ResourceNotActive", Alarm.EXPIRED)
@@ -128,15 +138,15 @@ def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_
     ],
 )
 def test_only_what_was_tried_before_and_is_given_up_now_may_have_arrived(attempts, found, maybe):
-    assert may_have_arrived(owed(attempts=attempts), found) == maybe
+    assert may_have_arrived(usage_event(attempts=attempts), found) == maybe
 
 
 EXPIRED = Verdict(ALARM, "Expired", Alarm.EXPIRED)
 
 
 def looked(listed, *beside, of=None, adopted=0):
-    owed_now = of or owed(9, attempts=2)
-    return after_look(owed_now, EXPIRED, listed=Decimal(listed), beside=beside, adopted=adopted, now=LATE)
+    owed_now = of or usage_event(9, attempts=2)
+    return verdict_after_listing(owed_now, EXPIRED, listed=Decimal(listed), others=beside, adopted=adopted, now=LATE)
 
 
 def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
@@ -147,8 +157,8 @@ def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
 
 def test_what_the_day_lists_beyond_the_accepted_is_what_arrived():
     assert looked(3) == Verdict(ACCEPTED, LISTED)
-    assert looked(8, owed(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
-    assert looked(5, owed(1, 5, ACCEPTED)) == EXPIRED
+    assert looked(8, usage_event(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
+    assert looked(5, usage_event(1, 5, ACCEPTED)) == EXPIRED
     assert looked(0) == EXPIRED
 
 
@@ -158,29 +168,29 @@ def test_what_the_day_lists_and_nothing_of_ours_adds_up_to_is_a_conflict(listed)
 
 
 def test_of_those_that_were_tried_without_an_answer_any_may_have_arrived():
-    assert looked(5, owed(1, 5)) == EXPIRED
-    assert looked(5, owed(1, 5, HELD)) == EXPIRED
-    assert looked(8, owed(1, 5)) == Verdict(ACCEPTED, LISTED)
-    assert looked(8, owed(1, 2), owed(2, 3)) == Verdict(ACCEPTED, LISTED)
+    assert looked(5, usage_event(1, 5)) == EXPIRED
+    assert looked(5, usage_event(1, 5, HELD)) == EXPIRED
+    assert looked(8, usage_event(1, 5)) == Verdict(ACCEPTED, LISTED)
+    assert looked(8, usage_event(1, 2), usage_event(2, 3)) == Verdict(ACCEPTED, LISTED)
 
 
 def test_what_was_never_tried_or_is_given_up_has_not_arrived():
     conflict = replace(EXPIRED, alarm=Alarm.CONFLICT)
 
-    assert looked(5, owed(1, 5, attempts=0)) == conflict
-    assert looked(5, owed(1, 5, ALARM)) == conflict
+    assert looked(5, usage_event(1, 5, attempts=0)) == conflict
+    assert looked(5, usage_event(1, 5, ALARM)) == conflict
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(MOMENT, PENDING), (dt.timedelta(), ALARM), (-MOMENT, ALARM)])
 def test_nothing_is_given_up_while_somebody_sends_what_lies_beside(ahead, word):
-    assert looked(0, owed(1, 5, claimed_until=LATE + ahead)).state == word
+    assert looked(0, usage_event(1, 5, claimed_until=LATE + ahead)).state == word
 
 
 def test_a_claim_of_the_same_run_is_nobody_elses():
     until = LATE + HOUR
-    mine = owed(9, attempts=2, claimed_until=until)
+    mine = usage_event(9, attempts=2, claimed_until=until)
 
-    assert looked(3, owed(1, 5, claimed_until=until), of=mine) == Verdict(ACCEPTED, LISTED)
+    assert looked(3, usage_event(1, 5, claimed_until=until), of=mine) == Verdict(ACCEPTED, LISTED)
 
 
 @given(
@@ -190,11 +200,11 @@ def test_a_claim_of_the_same_run_is_nobody_elses():
 )
 def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, unsure, arrived):
     """The events of a day are looked at one after the other, as a run settles them."""
-    events = [owed(number, quantity, attempts=2) for number, quantity in enumerate([mine, *unsure])]
+    events = [usage_event(number, quantity, attempts=2) for number, quantity in enumerate([mine, *unsure])]
     listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
     for number, each in enumerate(events):
         beside = [*events[:number], *events[number + 1 :]]
-        found = after_look(each, EXPIRED, listed=Decimal(listed), beside=beside, adopted=0, now=LATE)
+        found = verdict_after_listing(each, EXPIRED, listed=Decimal(listed), others=beside, adopted=0, now=LATE)
         assert found.alarm is not Alarm.CONFLICT
         events[number] = replace(each, state=found.state)
 
@@ -243,21 +253,21 @@ def test_mismatches_come_in_the_order_of_days_then_of_subscriptions_then_of_dime
 
 
 def entry(state=ALARM, last_result="Expired", ended_at=None):
-    return Entry(owed(5, state=state), "contoso", Month(2026, 11), last_result, "paid", ended_at)
+    return Entry(usage_event(5, state=state), "contoso", Month(2026, 11), last_result, "paid", ended_at)
 
 
 @pytest.mark.parametrize("word", ["Duplicate", "Accepted"])
 def test_what_met_another_quantity_is_never_told_again(word):
-    with pytest.raises(NotReslotted, match="event 5 met another quantity"):
-        require_untaken(entry(last_result=word), Decimal(0), 0)
+    with pytest.raises(RescheduleRefused, match="event 5 met another quantity"):
+        ensure_not_reported(entry(last_result=word), Decimal(0), 0)
 
 
 def test_only_what_is_in_alarm_and_not_listed_is_told_again():
-    require_untaken(entry(), Decimal(4), 4)
-    with pytest.raises(NotReslotted, match="only an event in alarm"):
-        require_untaken(entry(state=HELD), Decimal(0), 0)
-    with pytest.raises(NotReslotted, match="the meter has 3 since the day of event 5, of which 0 are known"):
-        require_untaken(entry(), Decimal(3), 0)
+    ensure_not_reported(entry(), Decimal(4), 4)
+    with pytest.raises(RescheduleRefused, match="only an event in alarm"):
+        ensure_not_reported(entry(state=HELD), Decimal(0), 0)
+    with pytest.raises(RescheduleRefused, match="the meter has 3 since the day of event 5, of which 0 are known"):
+        ensure_not_reported(entry(), Decimal(3), 0)
 
 
 def test_the_newest_hour_that_is_free_is_taken():
@@ -272,7 +282,7 @@ def test_an_hour_that_began_24_hours_ago_is_too_old():
     taken = {SLOT - number * HOUR for number in range(23)}
 
     assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
-    with pytest.raises(NotReslotted, match="no hour is left"):
+    with pytest.raises(RescheduleRefused, match="in no hour any more"):
         free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)
 
 

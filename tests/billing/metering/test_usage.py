@@ -14,11 +14,10 @@ from sqlalchemy import event as sa_event
 from billing.metering import flow, reconcile_store, reschedule_service, store
 from billing.metering.flow import CLAIM, send_at_once, send_due
 from billing.metering.jobs import send_all
-from shared.clock import new_id
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.deadline import Deadline
-from shared.jobs import JobFailed
+from shared.jobs import JobFailed, job_work
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.marketplace import until
 from tests.support.world import START
@@ -362,9 +361,8 @@ def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_
     with metering.app.transaction(tenant=ALL_TENANTS) as tx:
         entry = reconcile_store.find(tx, row)
         assert entry is not None
-        reschedule_service.reslot(
-            tx, entry, reschedule_service.new_hour(tx, entry, now=clock()), now=clock(), row_id=new_id()
-        )
+        hour = reschedule_service.new_hour(tx, entry, now=clock())
+        reschedule_service.reschedule(job_work(metering.app, tx, entry.event.tenant_id, clock()), entry, hour)
     send_all(metering.app)
 
     assert (refused["state"], refused["last_result"]) == ("alarm", "ResourceNotActive")
@@ -584,9 +582,9 @@ def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
         tenant.owe(number + 1, month=202601 + number, slot=slot)
     tenant.owe(9, month=202612)
     with engine.connect() as tx:
-        due = store.due(tx, now=START + 2 * DAY, after=(0, 0), most=9)
+        due = store.due(tx, now=START + 2 * DAY, after=(0, 0), limit=9)
         day = midnight.date()
-        beside = store.beside(tx, next(each for each in due if each.usage.quantity == 9), day, day)
+        beside = store.other_events(tx, next(each for each in due if each.usage.quantity == 9), day, day)
 
     assert sorted(each.usage.quantity for each in beside) == [2, 3]
 

@@ -5,9 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from billing.trials.jobs import end_all_trials
-from billing.trials.service import end_trial
+from billing.trials.service import expire_trial
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import audit_log, metadata, tenants
+from shared.jobs import job_work
 from shared.tenancy.model import Plan, TenantStatus
 from shared.tenancy.rules import status_at, tracking_refusal
 from shared.tenancy.store import read_tenant
@@ -71,7 +72,7 @@ def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, engine):
     counts = []
     for _ in range(2):
         with app.transaction(tenant=tenant_id) as tx:
-            counts.append(end_trial(tx, tenant_id, now=END, row_id=app.new_id()))
+            counts.append(expire_trial(job_work(app, tx, tenant_id, END)))
 
     assert counts == [1, 0]
     assert len(events(engine, ada)) == 1

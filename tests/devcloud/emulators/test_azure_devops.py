@@ -82,7 +82,7 @@ def test_a_project_in_the_path_must_be_the_items(azure_devops, project, status):
     assert send(azure_devops, "GET", f"{project}/_apis/wit/workitems/{BUG}").status_code == status
 
 
-def test_empty_fields_are_absent_and_only_named_fields_come(azure_devops):
+def test_empty_fields_are_absent_and_only_requested_fields_are_returned(azure_devops):
     named = send(
         azure_devops, "GET", f"_apis/wit/workitems/63?fields=System.Title,System.AssignedTo,{COMPLETED}"
     ).json()
@@ -92,7 +92,7 @@ def test_empty_fields_are_absent_and_only_named_fields_come(azure_devops):
     assert (unknown.status_code, unknown.json()["message"]) == (400, "TF51535: Cannot find field Custom.Nothing.")
 
 
-def test_a_batch_omits_with_null_or_fails_as_a_whole(azure_devops):
+def test_a_batch_returns_null_for_missing_items_or_fails(azure_devops):
     fields = ["System.Id", "System.Title"]
 
     omitted = batch(azure_devops, [42, 999, 66], errorPolicy="omit", fields=fields).json()
@@ -138,7 +138,7 @@ def test_of_many_patches_to_one_revision_exactly_one_lands(azure_devops):
     assert azure_devops.revision(BUG) == 3
 
 
-def test_the_updates_tell_what_each_revision_changed(azure_devops):
+def test_updates_have_the_changes_of_each_revision(azure_devops):
     patch(azure_devops, BUG, add(4.25), add("mark", "System.History"), who="ben")
     patch(azure_devops, BUG, add("Checkout works", "System.Title"))
     patch(azure_devops, BUG, {"op": "remove", "path": f"/fields/{COMPLETED}"})
@@ -195,7 +195,7 @@ def test_a_patch_without_a_change_makes_no_revision_unless_it_says_something(azu
         (999, add(1), 404, "TF401232: "),
     ],
 )
-def test_what_a_type_does_not_take_is_refused_and_nothing_changes(azure_devops, number, operation, status, told):
+def test_an_invalid_value_of_a_type_is_refused_without_a_change(azure_devops, number, operation, status, told):
     answer = patch(azure_devops, number, add("New title", "System.Title"), operation)
 
     assert (answer.status_code, answer.json()["message"][: len(told)]) == (status, told)
@@ -234,8 +234,8 @@ def test_a_token_that_is_no_good_is_sent_to_sign_in(azure_devops, token, shape, 
     assert (authority in str(answer.headers)) is (status == 401)
 
 
-def test_a_token_expires_and_another_organisations_is_not_taken(azure_devops, entra):
-    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - the stand-in's tokens live by the real clock
+def test_an_expired_token_and_one_of_another_organization_are_refused(azure_devops, entra):
+    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - the emulator's tokens live by the real clock
     ours = entra.token(tid=CONTOSO.tid, oid="x", name="Ada", email="a@b.example", at=now)
     path = f"_apis/wit/workitems/{BUG}"
 
@@ -249,7 +249,7 @@ def test_a_token_expires_and_another_organisations_is_not_taken(azure_devops, en
     assert statuses == [200, 401, 401, 401]
 
 
-def test_what_somebody_may_not_see_is_not_there_and_what_they_may_not_write_is_forbidden(azure_devops):
+def test_a_hidden_item_is_not_found_and_a_read_only_one_forbidden(azure_devops):
     hidden = send(azure_devops, "GET", f"_apis/wit/workitems/{EPIC_OF_BILLING}", who="gus")
     omitted = batch(azure_devops, [EPIC_OF_BILLING, BUG], who="gus", errorPolicy="omit").json()["value"]
     read = send(azure_devops, "GET", "_apis/wit/workitems/112", who="chloe")
@@ -272,7 +272,7 @@ def test_every_answer_names_the_organisations_directory(azure_devops):
     assert "X-VSS-ResourceTenant" not in nowhere.headers
 
 
-def test_trouble_comes_as_ordered_and_goes(azure_devops):
+def test_faults_apply_until_they_are_cleared(azure_devops):
     throttled = {"status": 429, "body": "{}", "headers": {"Retry-After": "7", "Content-Type": "application/json"}}
     order(azure_devops, "POST", "faults", {"work_item": {**throttled, "times": 1}})
     path = f"_apis/wit/workitems/{BUG}"
@@ -367,7 +367,7 @@ def test_orders_edit_reset_and_mint_tokens(azure_devops):
         ("nothing", {}),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused(azure_devops, what, body):
+def test_an_invalid_order_is_refused(azure_devops, what, body):
     answer = order(azure_devops, "POST", what, body)
 
     assert answer.status_code == 400

@@ -144,7 +144,7 @@ def test_a_login_hint_puts_that_person_first(entra: Entra):
     assert names_on(page)[0] == "Chloe Martin"
 
 
-def test_what_a_client_sends_is_not_markup_on_the_page(entra: Entra):
+def test_texts_of_a_client_are_escaped_on_the_page(entra: Entra):
     page = requests.get(authorize(entra, client_id="<script>alert(1)</script>"), timeout=5)
 
     assert page.status_code == 400
@@ -167,7 +167,7 @@ def test_what_a_client_sends_is_not_markup_on_the_page(entra: Entra):
         "javascript:alert(1)",
     ],
 )
-def test_nobody_is_sent_to_an_address_that_is_not_registered(entra: Entra, uri: str | None):
+def test_an_unregistered_redirect_uri_is_refused(entra: Entra, uri: str | None):
     answer = requests.get(authorize(entra, redirect_uri=uri), allow_redirects=False, timeout=5)
 
     assert answer.status_code == 400
@@ -189,7 +189,7 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(entra: Entra, uri: 
         ({"prompt": "none"}, "login_required"),
     ],
 )
-def test_a_registered_client_is_told_what_is_wrong(entra: Entra, changed: dict[str, str | None], error: str):
+def test_a_registered_client_gets_the_error(entra: Entra, changed: dict[str, str | None], error: str):
     answer = requests.get(authorize(entra, "common", **changed), allow_redirects=False, timeout=5)
 
     back = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
@@ -204,13 +204,13 @@ def test_the_answer_comes_in_the_fragment_when_asked_for(entra: Entra):
     assert answer.headers["Location"].startswith(f"{BACK}#code=")
 
 
-def test_nobody_signs_in_to_a_directory_they_are_not_in(entra: Entra):
+def test_a_person_of_another_directory_cannot_sign_in(entra: Entra):
     assert pick(authorize(entra, CONTOSO.tid), "bob")["error"] == "access_denied"
     assert code_of(by_password(entra, "bob@fabrikam.example", CONTOSO.tid)) == 50034
 
 
 @pytest.mark.parametrize(("begun", "redeemed"), [(CONTOSO.tid, "organizations"), ("organizations", CONTOSO.tid)])
-def test_a_code_is_good_only_at_the_directory_where_it_was_asked_for(entra: Entra, begun: str, redeemed: str):
+def test_a_code_is_valid_only_in_the_directory_of_its_request(entra: Entra, begun: str, redeemed: str):
     code = pick(authorize(entra, begun), "ada")["code"]
 
     assert code_of(redeem(entra, code, redeemed)) == 700005
@@ -391,7 +391,7 @@ def test_faults_come_as_ordered_and_go(entra: Entra):
         ("nothing", "{}"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused(entra: Entra, order: str, body: str):
+def test_an_invalid_order_is_refused(entra: Entra, order: str, body: str):
     answer = requests.post(f"{entra.url}/admin/{order}", data=body, timeout=5)
 
     assert answer.status_code == 400
@@ -419,7 +419,7 @@ def test_rotation_signs_with_a_new_key_and_keeps_or_drops_the_former(entra: Entr
     assert len(dropped["published"]) == 2
 
 
-def test_keys_outlive_a_restart_and_are_for_their_owner_only(tmp_path: Path):
+def test_keys_survive_a_restart_in_a_private_file(tmp_path: Path):
     with running(tmp_path, port=0) as before:
         kids = [pair.kid for pair in before.keys.published]
     with running(tmp_path, port=0) as after:

@@ -60,7 +60,7 @@ def test_a_wrong_scope_is_one_line(ready: str):
     assert done.err.startswith("token: AADSTS70011")
 
 
-def test_a_stand_in_that_does_not_run_is_one_line():
+def test_a_missing_emulator_is_one_line():
     done = in_this_process("token", "ada", "--authority", "http://127.0.0.1:1")
 
     assert (done.code, done.out) == (1, "")
@@ -75,7 +75,7 @@ def test_a_taken_port_is_one_line(ready: str, tmp_path: Path):
     assert "is taken" in done.stderr
 
 
-def test_it_stops_when_told_to(process: subprocess.Popen[str], ready: str):
+def test_it_stops_on_a_signal(process: subprocess.Popen[str], ready: str):
     assert ready
     process.send_signal(signal.SIGTERM)
 

@@ -7,7 +7,7 @@ import requests
 
 from devcloud.emulators.entra.clients import DAEMON, FOREIGN_API, MARKETPLACE_API
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, find_person
-from devcloud.emulators.marketplace.model import Memory
+from devcloud.emulators.marketplace.model import StateFile
 from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, until
 
 
@@ -99,7 +99,7 @@ def test_resolve_works_in_every_state(marketplace):
     assert states == ["Subscribed", "Suspended", "Unsubscribed"]
 
 
-def test_a_reseller_buys_for_somebody_else_and_the_publisher_may_only_read(marketplace):
+def test_the_publisher_may_only_read_the_subscription_of_a_reseller(marketplace):
     subscription = marketplace.buy(person="ada", purchaser="bob", active=True)
 
     sold = get(marketplace, subscription)
@@ -119,7 +119,7 @@ def test_a_reseller_buys_for_somebody_else_and_the_publisher_may_only_read(marke
         ({}, 400),
     ],
 )
-def test_an_activation_names_what_was_bought(marketplace, body, status):
+def test_an_activation_must_match_the_purchase(marketplace, body, status):
     subscription = marketplace.buy(plan="seats", quantity=3)
 
     assert activate(marketplace, subscription, **body) == status
@@ -171,7 +171,7 @@ def test_a_call_without_a_sound_token_is_refused(marketplace):
 
 
 def test_new_keys_of_entra_are_picked_up(marketplace, entra):
-    entra.stand_in.keys.rotate(drop_old=False)
+    entra.emulator.keys.rotate(drop_old=False)
 
     answer = marketplace.send("GET", "saas/subscriptions", token=app_token(marketplace.authority))
 
@@ -215,7 +215,7 @@ def test_the_plans_are_those_of_the_offer(marketplace):
     assert unknown.content == b""
 
 
-def test_a_change_that_nobody_answers_for_is_accepted_when_its_time_is_over(marketplace, receiver):
+def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
     changed = marketplace.order("change", subscription=subscription, plan="gold")["operation"]
@@ -232,7 +232,7 @@ def test_a_change_that_nobody_answers_for_is_accepted_when_its_time_is_over(mark
 
 
 @pytest.mark.parametrize(("said", "quantity", "status"), [("Success", 9, "Succeeded"), ("Failure", 3, "Failed")])
-def test_a_change_is_settled_by_what_the_publisher_says(marketplace, said, quantity, status):
+def test_the_publisher_accepts_or_rejects_a_change(marketplace, said, quantity, status):
     marketplace.order("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
@@ -299,7 +299,7 @@ def test_a_change_that_makes_no_sense_is_refused(marketplace, body):
     assert answer.status_code == 400
 
 
-def test_the_publishers_own_change_is_told_to_its_webhook(marketplace, receiver):
+def test_the_publishers_own_change_calls_its_webhook(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
     answer = marketplace.send("PATCH", f"saas/subscriptions/{subscription}", {"planId": "gold"})
@@ -378,7 +378,7 @@ def test_a_reinstatement_can_be_declined(marketplace):
     assert (answer, marketplace.status(subscription)) == (200, "Suspended")
 
 
-def test_whoever_never_activated_leaves_without_an_event(marketplace, receiver):
+def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver):
     subscription = marketplace.buy()
 
     done = marketplace.order("unsubscribe", subscription=subscription)
@@ -518,7 +518,7 @@ def test_an_unknown_operation_is_refused_with_either_status(marketplace, status)
     assert [operation(marketplace, *each).status_code for each in asked] == [status, status, status, 200]
 
 
-def test_trouble_comes_instead_of_the_work_or_after_it(marketplace):
+def test_a_fault_replaces_the_work_or_only_its_response(marketplace):
     subscription = marketplace.buy()
     marketplace.order("faults", activate={"status": 503, "headers": {"Retry-After": "1"}, "times": 1})
     failed = activate(marketplace, subscription, planId="paid")
@@ -533,7 +533,7 @@ def test_trouble_comes_instead_of_the_work_or_after_it(marketplace):
 
 
 def test_orders_that_make_no_sense_are_refused(marketplace):
-    base = f"{marketplace.stand_in.url}/admin"
+    base = f"{marketplace.emulator.url}/admin"
     given = [
         ("buy", {"person": "zed"}),
         ("buy", {"plan": "seats"}),
@@ -551,18 +551,18 @@ def test_orders_that_make_no_sense_are_refused(marketplace):
     assert page.status_code == 403
 
 
-def test_what_was_sold_is_remembered(tmp_path, entra):
+def test_the_state_survives_a_restart(tmp_path, entra):
     with running(tmp_path, entra.authority) as first:
         subscription = first.buy(active=True)
     with running(tmp_path, entra.authority) as second:
         status = second.status(subscription)
 
     assert status == "Subscribed"
-    assert list(Memory(tmp_path / "marketplace" / "state.json").state.subscriptions) == [subscription]
+    assert list(StateFile(tmp_path / "marketplace" / "state.json").state.subscriptions) == [subscription]
 
 
 def test_the_page_sells_and_changes(marketplace):
-    shop = marketplace.stand_in.url
+    shop = marketplace.emulator.url
     origin = {"Origin": shop}
 
     bought = requests.post(
@@ -616,7 +616,7 @@ def test_a_free_trial_is_over_with_its_first_term(marketplace):
     assert (before, get(marketplace, subscription)["isFreeTrial"]) == (True, False)
 
 
-def test_a_plan_is_sold_by_the_month_and_by_the_year_with_what_its_fee_includes(marketplace):
+def test_a_plan_has_monthly_and_yearly_terms_with_included_units(marketplace):
     subscription = marketplace.buy(plan="team")
     [plan] = marketplace.send("GET", f"saas/subscriptions/{subscription}/listAvailablePlans").json()["plans"]
     terms = plan["planComponents"]["recurrentBillingTerms"]

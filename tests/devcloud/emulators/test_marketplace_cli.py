@@ -52,7 +52,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("buy", "zed"), "marketplace: Nobody is called 'zed'.\n"),
+        (("buy", "zed"), "marketplace: Unknown person 'zed'.\n"),
         (
             ("suspend", "zzz"),
             "marketplace: no subscriptions begin with 'zzz'; see: python -m devcloud marketplace list\n",
@@ -60,13 +60,13 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
         (("order", "buy", "{"), "marketplace: the order is not JSON\n"),
     ],
 )
-def test_a_refusal_is_one_line(url: str, arguments: tuple[str, ...], told: str):
+def test_an_error_is_one_line(url: str, arguments: tuple[str, ...], told: str):
     done = run(*arguments, "--at", url)
 
     assert (done.code, done.out, done.err) == (1, "", told)
 
 
-def test_a_stand_in_that_does_not_run_is_one_line():
+def test_a_missing_emulator_is_one_line():
     done = run("stats", "--at", "http://127.0.0.1:1")
 
     assert (done.code, done.out) == (1, "")
@@ -80,7 +80,7 @@ def test_a_taken_port_is_one_line(url: str, tmp_path: Path):
     assert "is taken" in done.stderr
 
 
-def test_it_stops_when_told_to(process: subprocess.Popen[str], url: str):
+def test_it_stops_on_a_signal(process: subprocess.Popen[str], url: str):
     assert url
     process.send_signal(signal.SIGTERM)
 

@@ -50,7 +50,7 @@ def test_an_event_is_accepted_once_in_its_hour(marketplace, subscription, clock)
     assert len(marketplace.stats()["usage"]) == 1
 
 
-def test_the_next_hour_is_another_slot(marketplace, subscription, clock):
+def test_the_next_hour_is_a_new_slot(marketplace, subscription, clock):
     later = clock.tick(hours=1)
 
     results = batch(marketplace, event(subscription), event(subscription, later))
@@ -58,7 +58,7 @@ def test_the_next_hour_is_another_slot(marketplace, subscription, clock):
     assert [each["status"] for each in results] == ["Accepted", "Accepted"]
 
 
-def test_a_duplicate_in_a_batch_carries_what_is_on_record(marketplace, subscription):
+def test_a_duplicate_in_a_batch_has_the_recorded_event(marketplace, subscription):
     [first] = batch(marketplace, event(subscription))
 
     [second] = batch(marketplace, event(subscription, quantity=9))
@@ -100,7 +100,7 @@ def test_a_single_wrong_event_is_a_bad_request(marketplace, subscription, change
     assert answer.json()["details"][0]["message"]
 
 
-def test_usage_is_taken_from_the_active_and_for_a_day_from_those_who_left(marketplace, subscription, clock):
+def test_usage_is_accepted_while_active_and_a_day_after_the_end(marketplace, subscription, clock):
     waiting = marketplace.buy()
     [pending] = batch(marketplace, event(waiting))
     marketplace.order("suspend", subscription=subscription)

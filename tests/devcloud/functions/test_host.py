@@ -135,7 +135,7 @@ def test_a_header_that_is_not_utf_8_is_refused(sample: Host):
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_set_cookie_is_kept_apart_while_another_repeated_header_keeps_its_last(sample: Host):
+def test_repeated_set_cookie_headers_stay_and_of_others_the_last(sample: Host):
     answer = sample.call("GET", "/api/cookies")
 
     assert answer.header("x-dup") == ["2"]
@@ -155,7 +155,7 @@ def test_an_answer_without_content_has_no_length(sample: Host):
     assert (answer.status, answer.body, answer.header("content-length")) == (204, b"", [])
 
 
-def test_a_body_with_a_length_arrives_whole(sample: Host):
+def test_a_body_with_a_length_arrives_complete(sample: Host):
     body = b"x" * (3 * MIB)
 
     assert len(json.loads(sample.call("POST", "/api/echo", body).body)["body"]) == len(body)
@@ -217,7 +217,7 @@ def test_a_function_over_the_limit_is_a_504_and_runs_to_its_end(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_host_answers_what_it_has_begun(tmp_path, number):
+def test_a_stopped_host_finishes_present_requests(tmp_path, number):
     notes = tmp_path / "notes"
     with processes.host(tmp_path / "log", NOTES=str(notes)) as host, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(host.call, "GET", "/api/slow?s=0.8")

@@ -96,13 +96,13 @@ def bad(timer: func.TimerRequest) -> None: ...
 @app.timer_trigger(schedule="0 0 25 * * *", arg_name="timer")
 def bad(timer: func.TimerRequest) -> None: ...
 """,
-        ["the function bad", "'0 0 25 * * *' is no schedule"],
+        ["the function bad", "'0 0 25 * * *' is not a schedule"],
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_one_line(tmp_path, mistake):
+def test_the_error_of_an_invalid_app_is_one_line(tmp_path, mistake):
     source, told = MISTAKES[mistake]
     app = processes.app_of(tmp_path / "app", GOOD + source)
 
@@ -115,7 +115,7 @@ def test_a_mistake_is_told_in_one_line(tmp_path, mistake):
     assert [part for part in told if part not in line] == []
 
 
-def test_an_app_without_functions_is_told_in_one_line(tmp_path):
+def test_the_error_of_an_app_without_functions_is_one_line(tmp_path):
     done = processes.devcloud("host", "--app", str(tmp_path), "--port", "0")
     (tmp_path / "host.json").write_text("{}")
     without_app = processes.devcloud("host", "--app", str(tmp_path), "--port", "0")
@@ -143,7 +143,7 @@ def test_a_prefix_of_host_json_stands_before_every_route(tmp_path):
         assert host.call("GET", "/api/good").status == 404
 
 
-def test_a_broken_settings_file_is_told_in_one_line(tmp_path):
+def test_the_error_of_an_invalid_settings_file_is_one_line(tmp_path):
     app = processes.app_of(tmp_path / "app", GOOD)
     (app / "local.settings.json").write_text('{"Values": {"A": 1,}}')
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devcloud.functions.schedule import Schedule, ScheduleError, resolved
+from devcloud.functions.schedule import Schedule, ScheduleError, resolve_settings
 
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -81,7 +81,7 @@ def test_day_and_weekday_must_both_match_and_sunday_is_0(text, after, expected):
         "0 0 0 * * jan",
     ],
 )
-def test_what_is_no_schedule_is_refused_with_its_text(text):
+def test_an_invalid_schedule_is_refused_with_its_text(text):
     with pytest.raises(ScheduleError) as refused:
         Schedule(text)
 
@@ -89,10 +89,10 @@ def test_what_is_no_schedule_is_refused_with_its_text(text):
 
 
 def test_settings_are_filled_in_and_an_unset_one_is_named():
-    assert resolved("%NIGHTLY%", {"NIGHTLY": "0 0 3 * * *"}) == "0 0 3 * * *"
-    assert resolved("0 %MINUTE% 3 * * *", {"MINUTE": "5"}) == "0 5 3 * * *"
+    assert resolve_settings("%NIGHTLY%", {"NIGHTLY": "0 0 3 * * *"}) == "0 0 3 * * *"
+    assert resolve_settings("0 %MINUTE% 3 * * *", {"MINUTE": "5"}) == "0 5 3 * * *"
     with pytest.raises(ScheduleError, match="the setting NIGHTLY is not set"):
-        resolved("%NIGHTLY%", {"NIGHTLY": " "})
+        resolve_settings("%NIGHTLY%", {"NIGHTLY": " "})
 
 
 def test_an_interval_is_compared_by_the_next_two_times():

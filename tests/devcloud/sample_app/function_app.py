@@ -16,7 +16,7 @@ overlapping = threading.BoundedSemaphore(1)
 
 
 def note(text: str) -> None:
-    """Timer functions answer nobody, so they leave a line where a test can find it."""
+    """Timer functions have no response, so they write a line for the tests."""
     if path := os.environ.get("NOTES"):
         with Path(path).open("a") as notes:
             notes.write(text + "\n")

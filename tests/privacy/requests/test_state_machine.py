@@ -23,7 +23,8 @@ from privacy.requests import store as requests_store
 from privacy.rules import Channel, Hold
 from shared.db.schema import tenants, time_entries, users
 from shared.errors import Conflict
-from shared.work import OPERATOR
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from tests.support.budget import tries
 from tests.support.scan import places
 
@@ -77,11 +78,12 @@ class Machine(RuleBasedStateMachine):
         for person in self.people:
             person.enter(note=f"by {person.email}")
 
-    def do(self, verb, *arguments, **more):
-        """What an operator does; False when it is refused."""
+    def do(self, verb, *arguments):
+        """Acts as an operator; False when it is refused."""
         try:
             with self.app.transaction(tenant=self.tenant_id) as tx:
-                verb(tx, *arguments, **more, now=self.clock(), new_id=self.app.new_id)
+                work = Work(tx, read_tenant(tx, self.tenant_id), OPERATOR, self.clock(), self.app.new_id)
+                verb(work, *arguments)
         except Conflict:
             return False
         return True
@@ -147,7 +149,7 @@ class Machine(RuleBasedStateMachine):
             return
         with self.app.transaction(tenant=self.tenant_id) as tx:
             person = person_store.by_row(tx, self.tenant_id, self.rows[subject])
-        done = self.do(requests_service.of_person, person, channel=Channel.OPERATOR, by=None)
+        done = self.do(requests_service.request_person_erasure, person, Channel.OPERATOR)
         assert done is not self.is_last(subject)
         if done:
             with self.app.transaction(tenant=self.tenant_id) as tx:
@@ -159,7 +161,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def verify(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.verify, self.row(request), actor=OPERATOR)
+        done = self.do(requests_service.verify, self.row(request))
         assert done is (request.state == "requested")
         if done:
             request.verified = self.clock()
@@ -169,7 +171,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def hold(self, number, reason):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.hold, self.row(request), Hold(reason), actor=OPERATOR)
+        done = self.do(requests_service.hold, self.row(request), Hold(reason))
         assert done is (request.is_open and request.hold not in LEGAL)
         if done:
             request.state, request.hold = "onHold", reason
@@ -178,7 +180,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def release(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.release, self.row(request), actor=OPERATOR)
+        done = self.do(requests_service.release, self.row(request))
         assert done is (request.state == "onHold")
         if done and request.verified is None:
             request.state, request.hold = "requested", None
@@ -189,14 +191,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def withdraw(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.withdraw, self.row(request), actor=OPERATOR)
+        done = self.do(requests_service.withdraw, self.row(request))
         assert done is request.is_open
         if done:
             request.state, request.hold = "withdrawn", None
 
     @rule(reason=reasons)
     def hold_the_organisation(self, reason):
-        assert self.do(requests_service.hold_all, self.tenant_id, Hold(reason))
+        assert self.do(requests_service.set_legal_hold, Hold(reason))
         self.tenant_hold = reason
         for request in self.requests:
             if request.state == "scheduled":
@@ -204,7 +206,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def release_the_organisation(self):
-        done = self.do(requests_service.release_all, self.tenant_id)
+        done = self.do(requests_service.lift_legal_hold)
         assert done is (self.tenant_hold is not None)
         self.tenant_hold = None
         for request in self.requests if done else ():
@@ -259,7 +261,7 @@ class Machine(RuleBasedStateMachine):
     def requests_are_where_the_model_has_them(self):
         with self.app.transaction(tenant=self.tenant_id) as tx:
             found = {
-                str(each.public_id): each for each in requests_store.newest(tx, self.tenant_id, user_id=None, most=99)
+                str(each.public_id): each for each in requests_store.newest(tx, self.tenant_id, user_id=None, limit=99)
             }
         assert {name: (each.state, each.hold) for name, each in found.items()} == {
             each.id: (each.state, each.hold) for each in self.requests

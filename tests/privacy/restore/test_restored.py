@@ -14,15 +14,17 @@ from privacy.restore.flow import Again, apply_rights, erase_again
 from privacy.rules import Hold
 from shared.clock import new_id
 from shared.db.schema import audit_log, users
-from shared.restore.model import Change, ChangeKind
+from shared.restore.model import PrivacyChange, PrivacyChangeKind
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from tests.support.budget import tries
 from tests.support.world import START
 
 
 RIGHTS = {
-    ChangeKind.RESTRICTION: "restricted_at",
-    ChangeKind.OBJECTION: "objected_at",
-    ChangeKind.CONSENT: "consent_withdrawn_at",
+    PrivacyChangeKind.RESTRICTION: "restricted_at",
+    PrivacyChangeKind.OBJECTION: "objected_at",
+    PrivacyChangeKind.CONSENT: "consent_withdrawn_at",
 }
 
 
@@ -36,9 +38,9 @@ class Member:
     subject: uuid.UUID
     engine: sa.Engine
 
-    def said(self, minutes, *, in_force=True, kind=ChangeKind.RESTRICTION):
+    def said(self, minutes, *, in_force=True, kind=PrivacyChangeKind.RESTRICTION):
         at = START + dt.timedelta(minutes=minutes)
-        return Change(new_id(), kind, self.tenant, self.subject, in_force, at)
+        return PrivacyChange(new_id(), kind, self.tenant, self.subject, in_force, at)
 
     def row(self):
         with self.engine.connect() as tx:
@@ -71,7 +73,7 @@ def test_a_right_that_the_backup_has_forgotten_is_in_force_again_and_the_timer_s
     changed = apply_rights(app, [member.said(1)]), apply_rights(app, [member.said(1)])
 
     assert changed == (1, 0)
-    assert member.in_force() == {ChangeKind.RESTRICTION}
+    assert member.in_force() == {PrivacyChangeKind.RESTRICTION}
     assert member.person.running().status == 204
     with member.engine.connect() as tx:
         of_member = audit_log.c.tenant_id == member.tenant_id, audit_log.c.action == "right.changed"
@@ -118,7 +120,9 @@ def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, 
     other = known(engine, world.tenant())
     held = known(engine, world.member(other.person))
     with app.transaction(tenant=held.tenant_id) as tx:
-        requests_service.hold_all(tx, held.tenant_id, Hold.LEGAL_CLAIM, now=START, new_id=new_id)
+        requests_service.set_legal_hold(
+            Work(tx, read_tenant(tx, held.tenant_id), OPERATOR, START, new_id), Hold.LEGAL_CLAIM
+        )
     last = known(engine, admin)
     again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
 

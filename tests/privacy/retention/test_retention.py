@@ -24,7 +24,7 @@ from shared.db.schema import (
     work_item_readers,
     work_items,
 )
-from shared.health.invariants import violations
+from shared.health.invariants import find_violations
 from shared.jobs import JobFailed
 from tests.support.a_bill import AT, close_a_month
 from tests.support.tamper import unchangeable, undeletable
@@ -227,7 +227,7 @@ def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engi
     again = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(days=1))
     with engine.connect() as tx:
         total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == billed))
-        broken = list(violations(tx, INVARIANTS))
+        broken = list(find_violations(tx, INVARIANTS))
 
     assert period(Kept.BILLS) > dt.timedelta(days=7 * 365)
     assert (before[0][Kept.BILLS], [line.email for line in kept]) == (0, [ada.email])

@@ -1,4 +1,4 @@
-"""The files of reports, opened by a spreadsheet: what it shows is what the report says."""
+"""Files of reports, opened by a spreadsheet program, show the values of the report."""
 
 import datetime as dt
 import io
@@ -80,7 +80,7 @@ def test_a_csv_opens_in_german_and_the_wrong_one_runs_nothing(ada, tmp_path):
 
 
 def formulas(workbook):
-    """The places of formulas, and what their cells hold."""
+    """The cells with formulas, and their values."""
     written, computed = (openpyxl.load_workbook(io.BytesIO(workbook), data_only=only) for only in (False, True))
     return {
         (sheet.title, cell.coordinate): computed[sheet.title][cell.coordinate].value
@@ -101,7 +101,7 @@ def column(sheet, title):
     return [row[at] for row in lines[: last + 1]]
 
 
-def test_workbooks_hold_computed_and_drawn_what_they_were_given(ada, tmp_path):
+def test_workbooks_recalculate_and_draw_the_same_values(ada, tmp_path):
     files = {
         "month.xlsx": ada.report(format="xlsx").raw,
         "people.xlsx": ada.report(groupBy="user,project", format="xlsx").raw,

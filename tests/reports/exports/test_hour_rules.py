@@ -1,4 +1,4 @@
-"""Hours with two places against fractions: each is next to its amount, and together they are the rounded total."""
+"""Rounded hours differ from their amounts by less than a hundredth, and add up to the rounded total."""
 
 from fractions import Fraction
 
@@ -23,7 +23,7 @@ def test_shares_add_up_to_the_rounded_total(given_amounts):
 
 
 @given(amounts)
-def test_those_that_lose_the_most_are_rounded_up(given_amounts):
+def test_the_largest_remainders_are_rounded_up(given_amounts):
     lost = [
         (ms % HUNDREDTH, share > ms // HUNDREDTH)
         for ms, share in zip(given_amounts, shares(given_amounts), strict=True)
@@ -42,7 +42,7 @@ def test_shares_of_shares_add_up_both_ways(lines):
     assert sum(totals) == rounded(sum(map(sum, lines)))
 
 
-def test_what_is_held_does_not_grow_with_the_number_of_amounts():
+def test_memory_does_not_grow_with_the_number_of_amounts():
     found = Shares()
     for number in range(200_000):
         found.add(number * 7)

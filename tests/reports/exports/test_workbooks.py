@@ -1,4 +1,4 @@
-"""The workbooks, opened as a spreadsheet would open them."""
+"""Workbooks, read as a spreadsheet program reads them."""
 
 import datetime as dt
 import io
@@ -30,7 +30,7 @@ def opened(answer, *, formulas=False):
 
 
 def table(sheet, head):
-    """The lines below the head that has this title, by title; a first cell is also what the line is called."""
+    """The lines below the header with this title, by title of their columns."""
     rows = [list(row) for row in sheet.iter_rows(values_only=True)]
     first = next(number for number, row in enumerate(rows) if head in row)
     return [dict(zip(rows[first], row, strict=True)) | {"": row[0]} for row in rows[first + 1 :]]
@@ -68,7 +68,7 @@ def test_a_workbook_is_named_and_typed_as_one(ada):
     )
 
 
-def test_the_summary_says_what_it_is_about(ada):
+def test_the_summary_has_a_heading(ada):
     book = opened(ada.report(format="xlsx"))
 
     assert book["Summary"]["A1"].value == book.properties.title == "Time report, November 2026"
@@ -119,7 +119,7 @@ def test_all_totals_of_a_workbook_are_those_of_the_report(ada, group_by):
     assert sum(ms(row["Duration"]) for row in details[:-1]) == report["totalMs"]
 
 
-def test_a_subtotal_follows_each_of_the_first_group_where_there_are_more(ada):
+def test_each_value_of_the_first_group_has_a_subtotal_with_several_groups(ada):
     lines = table(opened(ada.report(groupBy="user,day", format="xlsx"))["Summary"], "Entries")
     one = table(opened(ada.report(groupBy="user", format="xlsx"))["Summary"], "Entries")
 
@@ -148,7 +148,7 @@ def at(day, hour=0, minute=0):
     return dt.datetime(2026, 11, day, hour, minute)  # noqa: DTZ001 - as it is in a cell
 
 
-def test_sums_are_formulas_with_their_value_beside(ada):
+def test_sums_are_formulas_with_their_present_value(ada):
     answer = ada.report(format="xlsx")
     formulas, values = opened(answer, formulas=True), opened(answer)
 
@@ -202,7 +202,7 @@ def test_the_summary_has_bars_by_group_and_columns_by_day_of_the_cells_with_hour
 
 
 @pytest.mark.parametrize("path", ["reports/month?month=2026-11&groupBy=workItem,user", "reports/week?week=2026-W48"])
-def test_charts_are_where_the_workbook_opens(ada, path):
+def test_charts_are_visible_when_the_workbook_opens(ada, path):
     answer = ada.http.send("GET", path + "&format=xlsx", token=ada.token)
     with zipfile.ZipFile(io.BytesIO(answer.raw)) as package:
         drawing = package.read("xl/drawings/drawing1.xml").decode()
@@ -225,7 +225,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_stays_the_text_it_is(world, clock, text):
+def test_text_is_written_as_text(world, clock, text):
     ada = world.tenant()
     work(ada, clock, 1, project=text, note=text, minutes=1)
     answer = ada.report(format="xlsx")
@@ -263,7 +263,7 @@ def test_a_timesheet_is_a_grid_in_a_workbook_too(ada):
     assert f"<c:f>Timesheet!$C${sheet.max_row}:$I${sheet.max_row}</c:f>" in chart
 
 
-def test_who_works_alone_sees_their_own_and_whose_it_is(world, clock):
+def test_a_users_workbook_has_their_own_time_and_their_name(world, clock):
     ada = world.tenant()
     ben = world.member(ada, name="Ben")
     work(ada, clock, 1, minutes=1)
@@ -274,7 +274,7 @@ def test_who_works_alone_sees_their_own_and_whose_it_is(world, clock):
     assert [row["Person"] for row in table(book["Details"], "Date")] == ["Ben", None]
 
 
-def test_a_workbook_filtered_by_type_says_what_it_does_not_know(world, clock, engine):
+def test_a_workbook_filtered_by_type_has_the_time_of_unknown_types(world, clock, engine):
     ada = world.tenant()
     work(ada, clock, 1, minutes=30)
     work(ada, clock, 2, hours=2)
@@ -352,7 +352,7 @@ def test_a_customers_workbook_of_an_erased_person_does_not_name_the_pseudonym(sh
     assert not [cell for cell in everything(book) if "erased" in str(cell)]
 
 
-def test_a_customers_timesheet_is_so_too(shop):
+def test_a_customers_timesheet_has_no_addresses_seconds_or_pseudonyms(shop):
     answer = shop.get("reports/week", week="2026-W48", format="xlsx", variant="customer")
     lines = table(opened(answer)["Timesheet"], "Person")
 
@@ -375,14 +375,14 @@ def test_a_customers_timesheet_is_so_too(shop):
         ({"format": "csv", "separator": ":"}, ["separator"]),
     ],
 )
-def test_what_is_about_another_form_is_refused(world, asked, wrong):
+def test_options_of_another_format_are_refused(world, asked, wrong):
     refused = world.tenant().report(**asked)
 
     assert (refused.status, refused.code) == (400, "invalid_query")
     assert [error["pointer"] for error in refused.body["errors"]] == wrong
 
 
-def test_two_people_who_look_alike_are_told_apart_in_files(world, clock, engine):
+def test_files_distinguish_people_with_equal_names(world, clock, engine):
     ada = world.tenant()
     twins = [world.member(ada, name="Ben Berg") for _ in range(2)]
     for twin in twins:
@@ -404,7 +404,7 @@ def test_two_people_who_look_alike_are_told_apart_in_files(world, clock, engine)
     assert f"{ada.name} (" not in csv_lines
 
 
-def test_a_workbook_that_would_take_too_long_is_refused_before(ada, monkeypatch):
+def test_a_workbook_that_would_take_too_long_is_refused(ada, monkeypatch):
     monkeypatch.setattr(service, "MOST_PIECES", 2)  # the real one is 250,000
     refused = ada.report(format="xlsx")
 
@@ -416,7 +416,7 @@ def test_a_workbook_that_would_take_too_long_is_refused_before(ada, monkeypatch)
 def test_a_workbook_that_fails_leaves_no_file_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-    book = workbook.book(made, "x")
+    book = workbook.open_workbook(made, "x")
     book.__enter__().sheet("Details").text(0, 0, "x")
     meanwhile = list(tmp_path.iterdir())
     failure = ZeroDivisionError()

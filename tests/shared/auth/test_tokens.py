@@ -17,7 +17,7 @@ from devcloud.emulators.entra.keyring import SigningKeyPair
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, PEOPLE
 from devcloud.emulators.entra.server import Entra, running
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import CONSUMER_TENANT, Validator
+from shared.auth.tokens import CONSUMER_TENANT, TokenValidator
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InvalidToken, Unavailable
 from shared.http.problem import to_problem
 from shared.settings import Settings
@@ -47,11 +47,13 @@ def settings(entra: Entra):
 
 @pytest.fixture
 def validator(settings: Settings):
-    return Validator(SigningKeys(settings.entra_keys_url), settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC))
+    return TokenValidator(
+        SigningKeys(settings.entra_keys_url), settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC)
+    )
 
 
 def mint(entra: Entra, **order: Any):  # noqa: ANN401 - JSON
-    """A token signed by the stand-in's own key; `order` as its admin endpoint takes it."""
+    """A token signed by the emulator's own key; `order` as its admin endpoint takes it."""
     claims = {"iat": NOW, "nbf": NOW, "exp": NOW + 3600, **order.pop("claims", {})}
     body = json.dumps({**order, "claims": claims})  # unlike requests' own, this also writes Infinity
     answer = requests.post(f"{entra.url}/admin/token", data=body, timeout=10)
@@ -59,7 +61,7 @@ def mint(entra: Entra, **order: Any):  # noqa: ANN401 - JSON
     return answer.json()["token"]
 
 
-def refusal(validator: Validator, authorization: str | None, error: type[ApiError] = InvalidToken) -> Any:  # noqa: ANN401 - of the type asked for
+def refusal(validator: TokenValidator, authorization: str | None, error: type[ApiError] = InvalidToken) -> Any:  # noqa: ANN401 - of the type asked for
     with pytest.raises(error) as caught:
         validator.validate(authorization)
     return caught.value
@@ -75,7 +77,7 @@ def claims_of(token: str):
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def test_a_sound_token_names_its_person(entra: Entra, validator: Validator):
+def test_a_valid_token_names_its_person(entra: Entra, validator: TokenValidator):
     ada = PERSON["ada"]
 
     principal = validator.validate(f"Bearer {mint(entra, person='ada')}")
@@ -86,7 +88,7 @@ def test_a_sound_token_names_its_person(entra: Entra, validator: Validator):
     assert principal.token_id
 
 
-def test_the_scheme_may_be_written_in_any_case(entra: Entra, validator: Validator):
+def test_the_scheme_may_be_written_in_any_case(entra: Entra, validator: TokenValidator):
     assert validator.validate(f"bEARER {mint(entra)}")
 
 
@@ -106,14 +108,14 @@ def test_the_scheme_may_be_written_in_any_case(entra: Entra, validator: Validato
     ],
 )
 def test_a_guest_is_known_by_account_type_or_by_a_foreign_provider(
-    entra: Entra, validator: Validator, claims: dict[str, Any], *, is_guest: bool | None
+    entra: Entra, validator: TokenValidator, claims: dict[str, Any], *, is_guest: bool | None
 ):
     principal = validator.validate(f"Bearer {mint(entra, claims=claims)}")
 
     assert is_guest is principal.is_guest
 
 
-def test_two_people_with_one_e_mail_in_two_directories_are_two_people(entra: Entra, validator: Validator):
+def test_two_people_with_one_e_mail_in_two_directories_are_two_people(entra: Entra, validator: TokenValidator):
     mine = validator.validate(f"Bearer {mint(entra, person='ada')}")
     spoofed = validator.validate(
         f"Bearer {mint(entra, person='bob', claims={'email': mine.email, 'preferred_username': mine.username})}"
@@ -123,7 +125,7 @@ def test_two_people_with_one_e_mail_in_two_directories_are_two_people(entra: Ent
     assert mine.key != spoofed.key
 
 
-def test_what_is_shown_of_a_person_has_no_control_characters_and_an_end(entra: Entra, validator: Validator):
+def test_the_displayed_texts_of_a_person_are_printable_and_short(entra: Entra, validator: TokenValidator):
     claims = {"name": "A\r\nda\ud800\x00" + "x" * 1000, "email": 7, "preferred_username": "", "uti": ["x"]}
 
     principal = validator.validate(f"Bearer {mint(entra, claims=claims)}")
@@ -204,7 +206,9 @@ WRONG_HEADERS = {
 
 
 @pytest.mark.parametrize(("claims", "reason"), WRONG_CLAIMS.values(), ids=WRONG_CLAIMS.keys())
-def test_a_token_with_a_wrong_claim_is_refused(entra: Entra, validator: Validator, claims: dict[str, Any], reason: str):
+def test_a_token_with_a_wrong_claim_is_refused(
+    entra: Entra, validator: TokenValidator, claims: dict[str, Any], reason: str
+):
     error = refusal(validator, f"Bearer {mint(entra, claims=claims)}")
 
     assert reason == error.reason
@@ -213,8 +217,8 @@ def test_a_token_with_a_wrong_claim_is_refused(entra: Entra, validator: Validato
 @pytest.mark.parametrize(
     "claims", [{"nbf": NOW + 61}, {"iat": NOW + 61}, {"nbf": NOW + 120, "iat": NOW + 120}, {"nbf": 10**399}]
 )
-def test_a_token_that_is_too_early_by_our_clock_is_to_be_sent_again(
-    entra: Entra, validator: Validator, claims: dict[str, Any]
+def test_a_token_that_is_too_early_by_our_clock_may_be_retried(
+    entra: Entra, validator: TokenValidator, claims: dict[str, Any]
 ):
     """Either clock may be wrong; to sign in again would not help."""
     error = refusal(validator, f"Bearer {mint(entra, claims={'exp': 10**400, **claims})}", Inconclusive)
@@ -224,7 +228,7 @@ def test_a_token_that_is_too_early_by_our_clock_is_to_be_sent_again(
 
 
 @pytest.mark.parametrize("header", WRONG_HEADERS.values(), ids=WRONG_HEADERS.keys())
-def test_a_token_with_a_wrong_header_is_refused(entra: Entra, validator: Validator, header: dict[str, Any]):
+def test_a_token_with_a_wrong_header_is_refused(entra: Entra, validator: TokenValidator, header: dict[str, Any]):
     error = refusal(validator, f"Bearer {mint(entra, header=header)}")
 
     assert error.reason == "bad_header"
@@ -244,14 +248,14 @@ def test_a_token_with_a_wrong_header_is_refused(entra: Entra, validator: Validat
     ],
 )
 def test_an_issuer_holds_only_for_the_directory_it_names(
-    entra: Entra, validator: Validator, tid: str | None, path: str, reason: str
+    entra: Entra, validator: TokenValidator, tid: str | None, path: str, reason: str
 ):
     error = refusal(validator, f"Bearer {mint(entra, claims={'tid': tid, 'iss': f'{entra.url}/{path}'})}")
 
     assert reason == error.reason
 
 
-def test_leeway_forgives_a_minute_of_clock_skew(entra: Entra, validator: Validator):
+def test_leeway_forgives_a_minute_of_clock_skew(entra: Entra, validator: TokenValidator):
     assert validator.validate(f"Bearer {mint(entra, claims={'exp': NOW - 59})}")
     assert validator.validate(f"Bearer {mint(entra, claims={'nbf': NOW + 60, 'iat': NOW + 59.5})}")
 
@@ -259,14 +263,14 @@ def test_leeway_forgives_a_minute_of_clock_skew(entra: Entra, validator: Validat
 def test_a_key_of_the_consumer_tenant_vouches_for_nobody_else(entra: Entra, settings: Settings):
     jwk = entra.keys.current.jwk(f"{entra.url}/{CONSUMER_TENANT}/v2.0")
     keys = SigningKeys("", fetch=lambda _url: json.dumps({"keys": [jwk]}).encode())
-    validator = Validator(keys, settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC))
+    validator = TokenValidator(keys, settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC))
 
     error = refusal(validator, f"Bearer {mint(entra)}")
 
     assert error.reason == "wrong_key_issuer"
 
 
-def test_a_forged_or_tampered_signature_is_refused(entra: Entra, validator: Validator):
+def test_a_forged_or_tampered_signature_is_refused(entra: Entra, validator: TokenValidator):
     token = mint(entra)
     header, payload, signature = token.split(".")
     richer = part({**claims_of(token), "oid": PERSON["ben"].oid})
@@ -286,7 +290,7 @@ def test_a_forged_or_tampered_signature_is_refused(entra: Entra, validator: Vali
     assert ["bad_signature"] * len(forged) == reasons
 
 
-def test_the_public_key_is_no_shared_secret(entra: Entra, validator: Validator):
+def test_the_public_key_is_no_shared_secret(entra: Entra, validator: TokenValidator):
     public = entra.keys.current._private.public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     payload = mint(entra).split(".")[1]
@@ -299,7 +303,7 @@ def test_the_public_key_is_no_shared_secret(entra: Entra, validator: Validator):
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE"])
-def test_an_unsigned_token_is_refused(entra: Entra, validator: Validator, alg: str):
+def test_an_unsigned_token_is_refused(entra: Entra, validator: TokenValidator, alg: str):
     payload = mint(entra).split(".")[1]
 
     error = refusal(validator, f"Bearer {part({'alg': alg, 'kid': entra.keys.current.kid})}.{payload}.")
@@ -308,7 +312,7 @@ def test_an_unsigned_token_is_refused(entra: Entra, validator: Validator, alg: s
 
 
 @pytest.mark.parametrize("kid", ["../../etc/passwd", "' OR 1=1--", "http://127.0.0.1/keys", "x" * 128, "\x00", "é"])
-def test_a_kid_is_nothing_but_a_name(entra: Entra, validator: Validator, kid: str):
+def test_a_kid_is_only_looked_up(entra: Entra, validator: TokenValidator, kid: str):
     validator.validate(f"Bearer {mint(entra)}")
     before = entra.faults.hits()
 
@@ -318,7 +322,7 @@ def test_a_kid_is_nothing_but_a_name(entra: Entra, validator: Validator, kid: st
     assert entra.faults.hits() == {**before, "keys": before["keys"] + 1}  # the one address there is
 
 
-def test_keys_and_addresses_in_the_header_are_not_looked_at(entra: Entra, validator: Validator):
+def test_keys_and_addresses_in_the_header_are_ignored(entra: Entra, validator: TokenValidator):
     validator.validate(f"Bearer {mint(entra)}")
     before = entra.faults.hits()
     address = f"{entra.url}/organizations/discovery/v2.0/keys"
@@ -359,14 +363,14 @@ NO_TOKENS = {
 
 
 @pytest.mark.parametrize(("authorization", "reason"), NO_TOKENS.values(), ids=NO_TOKENS.keys())
-def test_what_is_no_token_is_refused(validator: Validator, authorization: str | None, reason: str):
+def test_a_malformed_token_is_refused(validator: TokenValidator, authorization: str | None, reason: str):
     error = refusal(validator, authorization)
 
     assert reason == error.reason
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{", b"[" * 8000, b"1" * 5000, b"\xff\xfe\x00", b"null", b'"text"'])
-def test_a_signed_payload_that_is_no_object_is_refused(entra: Entra, validator: Validator, payload: bytes):
+def test_a_signed_payload_that_is_no_object_is_refused(entra: Entra, validator: TokenValidator, payload: bytes):
     header = mint(entra).split(".")[0]
     signed = sign(entra.keys.current, f"{header}.{part(payload)}")
 
@@ -379,7 +383,7 @@ def sign(pair: SigningKeyPair, signed: str):
     return f"{signed}.{part(pair._private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
-def test_a_token_of_16_kib_passes_and_one_more_character_does_not(entra: Entra, validator: Validator):
+def test_a_token_of_16_kib_passes_and_one_more_character_does_not(entra: Entra, validator: TokenValidator):
     order = {"header": {"nonce": ""}}  # without it the parts, each in base64url, never make 16 KiB to the letter
     header, payload, signature = mint(entra, claims={"groups": ""}, **order).split(".")
     room = 16 * 1024 - len(f"{header}..{signature}")
@@ -390,7 +394,7 @@ def test_a_token_of_16_kib_passes_and_one_more_character_does_not(entra: Entra, 
     assert refusal(validator, f"Bearer {fits}A").reason == "too_long"
 
 
-def test_an_id_token_is_no_access_token(entra: Entra, validator: Validator):
+def test_an_id_token_is_no_access_token(entra: Entra, validator: TokenValidator):
     error = refusal(validator, f"Bearer {mint(entra, kind='id')}")
 
     assert error.reason == "wrong_audience"
@@ -417,8 +421,8 @@ def test_an_id_token_is_no_access_token(entra: Entra, validator: Validator):
         ({"kind": "id", "claims": {"aud": TIMETRACKER_API.id, "azp": EXTENSION.id}}, "app_only"),
     ],
 )
-def test_a_sound_token_not_meant_for_people_using_the_extension_is_forbidden(
-    entra: Entra, validator: Validator, order: dict[str, Any], reason: str
+def test_a_valid_token_of_another_client_or_without_a_person_is_forbidden(
+    entra: Entra, validator: TokenValidator, order: dict[str, Any], reason: str
 ):
     error = refusal(validator, f"Bearer {mint(entra, **order)}", InsufficientScope)
 
@@ -426,11 +430,11 @@ def test_a_sound_token_not_meant_for_people_using_the_extension_is_forbidden(
     assert error.status == 403
 
 
-def test_one_scope_of_several_is_enough(entra: Entra, validator: Validator):
+def test_one_scope_of_several_is_enough(entra: Entra, validator: TokenValidator):
     assert validator.validate(f"Bearer {mint(entra, claims={'scp': 'read access_as_user write'})}")
 
 
-def test_every_refusal_reads_the_same(entra: Entra, validator: Validator):
+def test_every_refusal_reads_the_same(entra: Entra, validator: TokenValidator):
     bad = [value for value, _ in NO_TOKENS.values()]
     bad += [f"Bearer {mint(entra, claims=claims)}" for claims, _ in WRONG_CLAIMS.values()]
     bad += [f"Bearer {mint(entra, header=header)}" for header in WRONG_HEADERS.values()]
@@ -447,7 +451,7 @@ def test_every_refusal_reads_the_same(entra: Entra, validator: Validator):
 def test_a_valid_token_is_refused_once_it_expires(entra: Entra, settings: Settings):
     seconds = [NOW]
     keys = SigningKeys(settings.entra_keys_url)
-    validator = Validator(keys, settings, now=lambda: dt.datetime.fromtimestamp(seconds[0], dt.UTC))
+    validator = TokenValidator(keys, settings, now=lambda: dt.datetime.fromtimestamp(seconds[0], dt.UTC))
     authorization = f"Bearer {mint(entra)}"
     validator.validate(authorization)
 
@@ -458,14 +462,14 @@ def test_a_valid_token_is_refused_once_it_expires(entra: Entra, settings: Settin
 
 def test_without_keys_a_valid_token_is_answered_503_and_not_401(settings: Settings, entra: Entra):
     keys = SigningKeys("http://127.0.0.1:1/keys")
-    validator = Validator(keys, settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC))
+    validator = TokenValidator(keys, settings, now=lambda: dt.datetime.fromtimestamp(NOW, dt.UTC))
 
     error = refusal(validator, f"Bearer {mint(entra)}", Unavailable)
 
     assert (error.status, error.code, error.headers["Retry-After"]) == (503, "signing_keys_unavailable", "1")
 
 
-def test_a_key_that_is_rolled_without_notice_keeps_nobody_out(entra: Entra, validator: Validator):
+def test_a_key_rollover_without_notice_locks_nobody_out(entra: Entra, validator: TokenValidator):
     former = f"Bearer {mint(entra)}"
     validator.validate(former)
     entra.keys.rotate(drop_old=True)
@@ -474,7 +478,7 @@ def test_a_key_that_is_rolled_without_notice_keeps_nobody_out(entra: Entra, vali
     assert validator.validate(former)  # until Entra's answers of an hour were without its key
 
 
-def test_a_key_that_cannot_be_asked_for_now_is_answered_503_and_not_401(entra: Entra, validator: Validator):
+def test_a_key_that_cannot_be_looked_up_now_is_answered_503_and_not_401(entra: Entra, validator: TokenValidator):
     validator.validate(f"Bearer {mint(entra)}")
     for each in range(2):
         refusal(validator, f"Bearer {mint(entra, header={'kid': f'nobody-{each}'})}")
@@ -498,8 +502,8 @@ ODD_JSON = {
 
 @pytest.mark.parametrize("part_of", [0, 1], ids=["header", "payload"])
 @pytest.mark.parametrize("encoded", ODD_JSON.values(), ids=ODD_JSON.keys())
-def test_json_that_readers_take_differently_is_refused_whoever_signed_it(
-    entra: Entra, validator: Validator, encoded: Callable[[Any], bytes], part_of: int
+def test_json_that_parsers_read_differently_is_refused_also_when_signed(
+    entra: Entra, validator: TokenValidator, encoded: Callable[[Any], bytes], part_of: int
 ):
     parts = mint(entra).split(".")[:2]
     document = json.loads(base64.urlsafe_b64decode(parts[part_of] + "=="))
@@ -522,7 +526,7 @@ def test_a_real_sign_in_s_token_is_accepted(entra: Entra, settings: Settings):
     answer = requests.post(f"{entra.url}/{TID}/oauth2/v2.0/token", data=form, timeout=10).json()
     now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
 
-    principal = Validator(SigningKeys(settings.entra_keys_url), settings, now=lambda: now).validate(
+    principal = TokenValidator(SigningKeys(settings.entra_keys_url), settings, now=lambda: now).validate(
         f"Bearer {answer['access_token']}"
     )
 

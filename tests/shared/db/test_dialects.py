@@ -48,7 +48,7 @@ def test_one_that_only_reads_leaves_the_lock_to_others(engine, elsewhere):
         assert connection.execute(sa.text("SELECT count(*) FROM hours")).scalar_one() == 1
 
 
-def test_whoever_has_the_connection_after_a_reader_writes_again_with_the_lock(engine, elsewhere):
+def test_a_transaction_after_a_reader_takes_the_write_lock_again(engine, elsewhere):
     with reading(engine) as connection, connection.begin():
         pass
 
@@ -56,7 +56,7 @@ def test_whoever_has_the_connection_after_a_reader_writes_again_with_the_lock(en
         elsewhere.execute("INSERT INTO hours VALUES (1)")
 
 
-def test_a_lock_that_is_not_to_be_had_is_a_fault_of_the_database(engine, elsewhere):
+def test_a_lock_timeout_is_a_database_error(engine, elsewhere):
     elsewhere.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(sa.exc.OperationalError, match="locked"), engine.begin():

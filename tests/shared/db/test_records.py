@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
 from privacy.requests import store as requests_store
-from shared.db.engine import is_unique_violation, make_engine, passes, was_undone
-from shared.db.records import RULES, records_open
-from shared.db.records_triggers import MESSAGE, left_open, protect, unprotect, unprotected
+from shared.db.engine import is_transient, is_unique_violation, lost_race, make_engine
+from shared.db.records import RULES, open_records
+from shared.db.records_triggers import MESSAGE, find_open_guard, find_unprotected_tables, protect, unprotect
 from shared.db.schema import audit_log, billing_lines, billing_records, erasures, metadata, timer_log
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
@@ -115,7 +115,7 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
     def holds(table: sa.Table, column: str) -> None:
         where, row = made.one(tx, table)
         change = table.update().where(where).values({column: another(row[column], table.c[column])})
-        with records_open(tx):
+        with open_records(tx):
             refused = refusal(tx, change)
 
         assert (MESSAGE + table.name in refused) is (column not in RULES[table.name].erasable)
@@ -128,7 +128,7 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
 def test_no_row_goes_but_of_the_timer_log_while_the_guard_is_open(tx, made, table):
     where, _ = made.one(tx, table)
     closed = refusal(tx, table.delete().where(where))
-    with records_open(tx):
+    with open_records(tx):
         opened = refusal(tx, table.delete().where(where))
 
     assert MESSAGE + table.name in closed
@@ -143,7 +143,7 @@ def test_no_statement_reaches_many_rows_at_once(tx, table):
     assert MESSAGE in refusal(tx, table.update().values({name: table.c[name] + 1}))
 
 
-def test_a_change_to_what_is_there_already_is_let_through(tx, made):
+def test_a_change_to_the_present_value_is_allowed(tx, made):
     for table in RECORDS:
         where, row = made.one(tx, table)
 
@@ -172,7 +172,7 @@ def test_of_several_columns_one_fact_is_enough_to_refuse_them_all(tx, made, chan
     allowed = is_voiding or (is_open and names <= set(rule.erasable))
     statement = table.update().where(where).values(values)
     if is_open:
-        with records_open(tx):
+        with open_records(tx):
             refused = refusal(tx, statement)
     else:
         refused = refusal(tx, statement)
@@ -187,7 +187,7 @@ def test_a_bill_is_voided_once_and_stays_void(tx, made):
     with_another_total = refusal(tx, billing_records.update().where(where).values(**voiding, total=Decimal(0)))
     tx.execute(billing_records.update().where(where).values(voiding))
     taken_back = {"state": "closed", "voided_at": None, "void_reason": None}
-    with records_open(tx):
+    with open_records(tx):
         again = refusal(tx, billing_records.update().where(where).values(taken_back))
         at_another_time = refusal(tx, billing_records.update().where(where).values(voided_at=at("2032-01-01")))
         of_another_reason = refusal(tx, billing_records.update().where(where).values(void_reason=None))
@@ -200,7 +200,7 @@ def test_a_bill_is_voided_once_and_stays_void(tx, made):
 def test_a_line_is_voided_once_and_stays_void(tx, made):
     where, _ = made.one(tx, billing_lines)
     tx.execute(billing_lines.update().where(where).values(is_void=True))
-    with records_open(tx):
+    with open_records(tx):
         assert MESSAGE in refusal(tx, billing_lines.update().where(where).values(is_void=False))
 
 
@@ -229,17 +229,17 @@ def test_an_insert_that_updates_a_row_is_refused(tx, made, table):
 @on_postgresql
 @pytest.mark.parametrize("table", RECORDS, ids=str)
 def test_no_table_is_emptied_at_once_by_its_owner(tx, table):
-    with records_open(tx):
+    with open_records(tx):
         assert MESSAGE in refusal(tx, sa.text(f"TRUNCATE {table.name} CASCADE"))
 
 
 def test_the_guard_closes_when_its_block_ends(tx, made):
     where, row = made.one(tx, timer_log)
     change = timer_log.update().where(where).values(reason=another(row["reason"], timer_log.c.reason))
-    with records_open(tx):
+    with open_records(tx):
         pass
     after_a_block = refusal(tx, change)
-    with pytest.raises(ZeroDivisionError), records_open(tx):
+    with pytest.raises(ZeroDivisionError), open_records(tx):
         raise ZeroDivisionError
 
     assert MESSAGE in after_a_block
@@ -247,13 +247,13 @@ def test_the_guard_closes_when_its_block_ends(tx, made):
 
 
 def test_an_error_of_the_database_leaves_the_block_as_itself(made):
-    with pytest.raises(sa.exc.DBAPIError, match="no_such_table"), made.engine.begin() as tx, records_open(tx):
+    with pytest.raises(sa.exc.DBAPIError, match="no_such_table"), made.engine.begin() as tx, open_records(tx):
         tx.exec_driver_sql("SELECT 1 FROM no_such_table")
 
 
 def test_the_next_transaction_of_a_connection_finds_the_guard_closed(made):
     with made.engine.connect() as connection:
-        with pytest.raises(ZeroDivisionError), connection.begin(), records_open(connection):
+        with pytest.raises(ZeroDivisionError), connection.begin(), open_records(connection):
             raise ZeroDivisionError
         with connection.begin() as transaction:
             where, row = made.one(connection, timer_log)
@@ -263,13 +263,13 @@ def test_the_next_transaction_of_a_connection_finds_the_guard_closed(made):
             transaction.rollback()
 
 
-def test_a_refusal_is_a_fault_of_ours_and_no_duplicate_and_does_not_pass(made):
+def test_a_refused_statement_is_neither_a_duplicate_nor_transient(made):
     with pytest.raises(sa.exc.IntegrityError) as refused, made.engine.begin() as tx:
         tx.execute(erasures.delete())
 
     assert not is_unique_violation(refused.value)
-    assert not was_undone(refused.value)
-    assert not passes(refused.value)
+    assert not lost_race(refused.value)
+    assert not is_transient(refused.value)
     assert isinstance(to_api_error(refused.value), InternalError)
 
 
@@ -291,16 +291,16 @@ def hollow(tx: sa.Connection, name: str) -> list[str]:
     return [f"CREATE OR REPLACE FUNCTION {name.removesuffix('_truncate')}() RETURNS trigger {body}"]
 
 
-def test_triggers_that_stand_are_left_alone(tx):
-    before = unprotected(tx)
+def test_existing_triggers_are_left_unchanged(tx):
+    before = find_unprotected_tables(tx)
     protect(tx)
 
-    assert before == unprotected(tx) == []
+    assert before == find_unprotected_tables(tx) == []
 
 
 def test_a_trigger_that_is_gone_is_missed_and_made_again(tx, made):
     unprotect(tx, "audit_log")
-    missed = unprotected(tx)
+    missed = find_unprotected_tables(tx)
     protect(tx)
     where, _ = made.one(tx, audit_log)
 
@@ -311,10 +311,10 @@ def test_a_trigger_that_is_gone_is_missed_and_made_again(tx, made):
 @on_postgresql
 def test_a_trigger_that_is_disabled_is_missed_and_made_again(tx):
     tx.exec_driver_sql("ALTER TABLE erasures DISABLE TRIGGER USER")
-    missed = unprotected(tx)
+    missed = find_unprotected_tables(tx)
     protect(tx)
 
-    assert (missed, unprotected(tx)) == (["erasures"], [])
+    assert (missed, find_unprotected_tables(tx)) == (["erasures"], [])
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -323,10 +323,10 @@ def test_a_trigger_that_does_nothing_under_its_own_name_is_missed_and_made_again
     for statement in hollow(tx, name):
         tx.exec_driver_sql(statement)
     where, _ = made.one(tx, audit_log)
-    missed = unprotected(tx)
+    missed = find_unprotected_tables(tx)
     protect(tx)
 
-    assert (missed, unprotected(tx)) == (["audit_log"], [])
+    assert (missed, find_unprotected_tables(tx)) == (["audit_log"], [])
     assert MESSAGE in refusal(tx, audit_log.delete().where(where))
     assert MESSAGE in refusal(tx, audit_log.update().where(where).values(action="x"))
 
@@ -350,29 +350,29 @@ def test_a_trigger_that_is_another_under_its_own_name_is_missed_and_made_again(t
     drop, make = f"DROP TRIGGER {name} ON audit_log", f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON audit_log"
     columns = make.replace("UPDATE", "UPDATE OF at")
     tx.exec_driver_sql(change.format(name=name, drop=drop, make=make, columns=columns))
-    missed = unprotected(tx)
+    missed = find_unprotected_tables(tx)
     protect(tx)
     where, _ = made.one(tx, audit_log)
 
-    assert (missed, unprotected(tx)) == (["audit_log"], [])
+    assert (missed, find_unprotected_tables(tx)) == (["audit_log"], [])
     assert MESSAGE in refusal(tx, audit_log.delete().where(where))
 
 
 def test_a_guard_that_stays_open_is_found(tx):
     """By a row that is committed on SQLite; on PostgreSQL by a setting of the database or of a role."""
-    closed = left_open(tx)
+    closed = find_open_guard(tx)
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql("INSERT INTO record_guard (is_open) VALUES (1)")
-        assert left_open(tx) == "record_guard"
+        assert find_open_guard(tx) == "record_guard"
         protect(tx)
     else:
         name = tx.exec_driver_sql("SELECT current_database()").scalar_one()
         for whose in (f"DATABASE {name}", "ROLE CURRENT_USER"):
             tx.exec_driver_sql(f"ALTER {whose} SET timetracker.records = 'open'")
-            assert left_open(tx) == "timetracker.records"
+            assert find_open_guard(tx) == "timetracker.records"
             tx.exec_driver_sql(f"ALTER {whose} RESET timetracker.records")
 
-    assert closed == left_open(tx) == ""
+    assert closed == find_open_guard(tx) == ""
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
@@ -381,7 +381,7 @@ def test_a_new_column_is_a_fact_until_its_rule_says_otherwise(tx, made, table):
     protect(tx)
     newer = sa.table(table.name, *(sa.column(name) for name in ("tenant_id", "later")))
     where = newer.c.tenant_id == made.tenant_id
-    with records_open(tx):
+    with open_records(tx):
         assert MESSAGE in refusal(tx, sa.update(newer).where(where).values(later=1))
 
 
@@ -389,7 +389,7 @@ def test_a_database_made_without_migrations_has_the_triggers(tmp_path):
     engine = make_engine(f"sqlite:///{tmp_path}/plain.db")
     metadata.create_all(engine)
     with engine.connect() as tx:
-        found = unprotected(tx)
+        found = find_unprotected_tables(tx)
     engine.dispose()
 
     assert found == []

@@ -8,24 +8,24 @@ import sqlalchemy as sa
 from function_app import INVARIANTS
 from shared.db.schema import tenants, time_entries, users
 from shared.health.invariants import Violation, check
-from shared.health.jobs import DataUnsound, check_all
+from shared.health.jobs import InvariantsViolated, check_all
 
 
 @pytest.fixture
 def logged(caplog):
-    """The product's log lines of this test with a name."""
+    """Our log lines of this test, by event."""
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines(event: str) -> list[dict[str, object]]:
-        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
-        return [line for line in told if line["event"] == event]
+        every = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in every if line["event"] == event]
 
     return lines
 
 
 @pytest.fixture
-def unsound(engine):
-    """Breaks the data by hand, and mends it when the test is over."""
+def corrupt(engine):
+    """Changes rows directly, and restores them after the test."""
     undo = []
 
     def put(table, where, **values):
@@ -45,7 +45,7 @@ def of(person):
     return tenants.c.entra_tenant_id == uuid.UUID(person.tid)
 
 
-def test_sound_data_raises_no_alarm(world, app, logged):
+def test_valid_data_raises_no_alarm(world, app, logged):
     world.tenant().start(7)
     check_all(app, INVARIANTS)
 
@@ -55,9 +55,11 @@ def test_sound_data_raises_no_alarm(world, app, logged):
     ]
 
 
-def test_a_violation_is_one_line_of_the_log_with_its_rows_and_fails_the_run(world, app, logged, unsound):
-    broken = unsound(tenants, of(world.tenant()), seats_used=4)
-    with pytest.raises(DataUnsound, match=rf"^1 of {len(INVARIANTS)} invariants are violated, 0 could not be checked$"):
+def test_a_violation_is_logged_with_its_rows_and_fails_the_run(world, app, logged, corrupt):
+    broken = corrupt(tenants, of(world.tenant()), seats_used=4)
+    with pytest.raises(
+        InvariantsViolated, match=rf"^1 of {len(INVARIANTS)} invariants violated, 0 could not be checked$"
+    ):
         check_all(app, INVARIANTS)
     [line] = logged("invariant_violated")
 
@@ -66,13 +68,13 @@ def test_a_violation_is_one_line_of_the_log_with_its_rows_and_fails_the_run(worl
     assert "droppedFields" not in line
 
 
-def test_each_violated_invariant_has_its_line(world, app, logged, unsound):
+def test_each_violated_invariant_is_logged(world, app, logged, corrupt):
     ada = world.tenant()
     ada.start(7)
     entry = ada.stop().body["id"]
-    unsound(tenants, of(ada), seats_used=4)
-    unsound(time_entries, time_entries.c.public_id == uuid.UUID(entry), elapsed_ms=77)
-    with pytest.raises(DataUnsound, match=r"^3 of"):
+    corrupt(tenants, of(ada), seats_used=4)
+    corrupt(time_entries, time_entries.c.public_id == uuid.UUID(entry), elapsed_ms=77)
+    with pytest.raises(InvariantsViolated, match=r"^3 of"):
         check_all(app, INVARIANTS)
 
     assert {line["invariant"] for line in logged("invariant_violated")} == {
@@ -82,11 +84,11 @@ def test_each_violated_invariant_has_its_line(world, app, logged, unsound):
     }
 
 
-def test_what_cannot_be_checked_is_told_and_keeps_no_other_from_being_checked(world, app, logged, unsound):
+def test_an_invariant_that_cannot_be_checked_is_logged_and_the_others_are_checked(world, app, logged, corrupt):
     no_such_table = sa.select(sa.Table("no_such_table", sa.MetaData(), sa.Column("id", sa.Integer)).c.id)
     first = next(iter(INVARIANTS))
-    unsound(tenants, of(world.tenant()), seats_used=4)
-    with pytest.raises(DataUnsound, match=r"^1 of \d+ invariants are violated, 1 could not be checked$"):
+    corrupt(tenants, of(world.tenant()), seats_used=4)
+    with pytest.raises(InvariantsViolated, match=r"^1 of \d+ invariants violated, 1 could not be checked$"):
         check_all(app, {**INVARIANTS, first: no_such_table})
     [line] = logged("invariant_not_checked")
 
@@ -97,7 +99,7 @@ def test_what_cannot_be_checked_is_told_and_keeps_no_other_from_being_checked(wo
     assert [line["invariant"] for line in logged("invariant_violated")] == ["seats_used_counts_enabled_accounts"]
 
 
-def test_many_violations_are_counted_by_the_database_and_ten_are_named(world, engine):
+def test_the_database_counts_violations_and_returns_the_first_ten(world, engine):
     ada = world.tenant()
     ada.post("users", {"users": [{"email": f"{number}@contoso.example"} for number in range(4)]})
     name = "every_account_is_on_record"

@@ -1,4 +1,4 @@
-"""The invariants of the documents of both logs find each kind of damage, and none where nothing is wrong."""
+"""The invariants of the JSON documents in both logs find each kind of damage, and none in intact rows."""
 
 import uuid
 from typing import Any
@@ -35,13 +35,13 @@ def corrected(world, engine):
 
 
 def write(engine, table, row, **values):
-    """Changes what is on record, and back in the end: `undo` has what was there."""
+    """Changes a row of an append-only table."""
     with tampering(engine) as tx:
         tx.execute(table.update().where(table.c.id == row).values(**values))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_version_is_found_and_shown_as_such(engine, corrected, damage):
+def test_a_damaged_version_is_found_and_reported(engine, corrected, damage):
     ada, row = corrected
     with engine.connect() as tx:
         before = check(tx, "a_logged_version_agrees_with_its_row", INVARIANTS["a_logged_version_agrees_with_its_row"])
@@ -60,7 +60,7 @@ def test_a_damaged_version_is_found_and_shown_as_such(engine, corrected, damage)
     assert newest["before"]["note"] == "a note"
 
 
-def test_what_is_no_version_at_all_is_said_to_be_unreadable_and_the_rest_is_shown(engine, corrected):
+def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engine, corrected):
     ada, row = corrected
     write(engine, timer_log, row.id, after_change={**row.after_change, **DAMAGE["an instant"]}, before_change=[1])
     [newest, entered] = ada.get("timer-log").body["items"]
@@ -72,7 +72,7 @@ def test_what_is_no_version_at_all_is_said_to_be_unreadable_and_the_rest_is_show
 
 
 @pytest.mark.skip_on("postgresql", reason="it keeps no such text in a column of JSON")
-def test_text_that_is_no_json_fails_no_page_and_no_export(engine, corrected):
+def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
     ada, row = corrected
     documents = {"before_change": row.before_change, "after_change": row.after_change}
     with tampering(engine) as tx:
@@ -94,7 +94,7 @@ def test_text_that_is_no_json_fails_no_page_and_no_export(engine, corrected):
     assert [each is not None and each.count > 0 for each in found] == [True, True]
 
 
-def test_what_was_damaged_before_is_listed_and_breaks_nothing(engine, corrected):
+def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corrected):
     _, row = corrected
     listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": row.received_at}
     with engine.begin() as tx:
@@ -107,7 +107,7 @@ def test_what_was_damaged_before_is_listed_and_breaks_nothing(engine, corrected)
     assert found is None
 
 
-def test_a_pseudonym_in_the_place_of_a_role_is_found(engine, corrected):
+def test_a_pseudonym_in_place_of_a_role_is_found(engine, corrected):
     ada, row = corrected
     with tampering(engine) as tx:
         of_tenant = audit_log.c.tenant_id == row.tenant_id

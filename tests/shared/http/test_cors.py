@@ -6,7 +6,7 @@ ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Header
 
 
 @pytest.mark.parametrize("path", ["timers/start", "sign-in", "reports/month", "no/such/route"])
-def test_a_preflight_is_answered_before_any_check(http, path):
+def test_a_preflight_needs_no_token_and_no_route(http, path):
     answer = http.send("OPTIONS", path, headers={"Origin": ORIGIN, **ASKED})
 
     assert answer.status == 204
@@ -23,7 +23,7 @@ def test_a_preflight_is_answered_before_any_check(http, path):
     "origin",
     ["https://evil.example", "http://extension.example", "https://extension.example.evil.example", "null", "*", ""],
 )
-def test_no_other_origin_gets_leave(http, origin):
+def test_no_other_origin_is_allowed(http, origin):
     answers = [
         http.send("OPTIONS", "timers/start", headers={"Origin": origin, **ASKED}),
         http.send("GET", "health", headers={"Origin": origin}),
@@ -34,7 +34,7 @@ def test_no_other_origin_gets_leave(http, origin):
 
 
 @pytest.mark.parametrize("path", ["health", "me", "no/such/route"])
-def test_answers_and_refusals_can_be_read_by_the_extension(http, path):
+def test_the_extension_can_read_responses_and_errors(http, path):
     answer = http.send("GET", path, headers={"Origin": ORIGIN})
 
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.calendar import Month
 from shared.errors import Forbidden, PaymentRequired
 from shared.tenancy import rules
 from shared.tenancy.model import AuthProvider, Plan, Role, Tenant, TenantStatus, User
@@ -44,7 +45,7 @@ ADA = User(
 
 
 @pytest.mark.parametrize("written", [TenantStatus.ACTIVE, TenantStatus.EXPIRED])
-def test_a_trial_is_over_at_its_end_whatever_the_job_has_written_down(written):
+def test_a_trial_ends_at_its_end_before_the_job_has_stored_that(written):
     trial = replace(TRIAL, status=written)
 
     assert [rules.status_at(trial, END + after) for after in (-MS, 0 * MS, MS)] == ["active", "expired", "expired"]
@@ -73,7 +74,7 @@ def test_only_the_end_of_a_trial_is_the_clocks_to_say(tenant):
         (TenantStatus.CANCELLED, "subscription_cancelled"),
     ],
 )
-def test_who_may_not_track_is_told_why_and_that_a_running_timer_can_be_stopped(status, code):
+def test_a_refusal_to_track_has_the_reason_and_the_way_to_stop_a_timer(status, code):
     with pytest.raises(PaymentRequired) as refused:
         rules.require_tracking(replace(PAID, status=status), END)
 
@@ -82,7 +83,7 @@ def test_who_may_not_track_is_told_why_and_that_a_running_timer_can_be_stopped(s
     assert "Azure Marketplace" in refused.value.detail
 
 
-def test_who_is_active_may_track():
+def test_an_active_tenant_may_track():
     for tenant in (PAID, INTERNAL):
         rules.require_tracking(tenant, END)
     rules.require_tracking(TRIAL, END - MS)
@@ -98,7 +99,7 @@ def test_the_days_left_of_a_trial_count_the_running_one(left, days):
     assert rules.trial_days_left(TRIAL, END - left) == days
 
 
-def test_who_has_no_trial_has_no_days_of_it():
+def test_without_a_trial_there_are_no_trial_days():
     assert rules.trial_days_left(PAID, END - DAY) is None  # its trial had an end, and is none any more
     assert rules.trial_days_left(replace(TRIAL, trial_ends_at=None), END) is None
 
@@ -123,11 +124,11 @@ def test_after_a_cancellation_admins_read_and_nobody_writes(role, writes):
     rules.require_not_cancelled(replace(PAID, status=TenantStatus.SUSPENDED), role, writes=writes)
 
 
-def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_that_it_is_so():
+def test_stopped_processing_names_the_remedy_to_its_person_and_none_to_others():
     rules.require_processing(ADA)
     with pytest.raises(Forbidden) as refused:
         rules.require_processing(replace(ADA, restricted_since=END))
-    of_another = rules.restricted()
+    of_another = rules.processing_restricted()
 
     assert refused.value.code == of_another.code == "processing_restricted"
     assert "your privacy settings" in refused.value.detail
@@ -138,26 +139,26 @@ def test_who_has_stopped_the_processing_is_told_how_to_lift_it_and_others_only_t
 @pytest.mark.parametrize(
     ("tenant", "code", "opening"),
     [
-        (TRIAL, "trial_user_limit_reached", "A trial admits 5 people, and Contoso has them."),
-        (PAID, "seat_limit_reached", "All 5 seats of Contoso are taken."),
+        (TRIAL, "trial_user_limit_reached", "A trial is limited to 5 people, and Contoso has reached that limit."),
+        (PAID, "seat_limit_reached", "All 5 seats of Contoso are in use."),
     ],
 )
-def test_the_refusal_of_a_seat_says_how_many_there_are_and_what_to_do(tenant, code, opening):
-    refusal = rules.no_seat(tenant, 5)
+def test_a_seat_limit_error_names_the_limit_and_the_remedy(tenant, code, opening):
+    refusal = rules.seat_limit_error(tenant, 5)
 
     assert refusal.code == code
     assert refusal.detail.startswith(opening)
-    assert "A super admin can deactivate somebody or" in refusal.detail
+    assert "A super admin can deactivate an account, or" in refusal.detail
 
 
-def test_the_deactivated_are_told_whom_to_ask():
-    refusal = rules.deactivated()
+def test_a_deactivated_user_is_referred_to_an_admin():
+    refusal = rules.user_deactivated()
 
     assert refusal.code == "user_deactivated"
-    assert "Ask them to reactivate it." in refusal.detail
+    assert "Ask an admin to reactivate it." in refusal.detail
 
 
-def test_the_month_of_an_instant_is_that_of_the_tenants_zone():
+def test_a_month_is_in_the_tenants_time_zone():
     midnight = dt.datetime(2025, 12, 31, 15, tzinfo=dt.UTC)  # in Tokyo
 
-    assert [rules.month_key(at, TRIAL) for at in (midnight - MS, midnight)] == [202512, 202601]
+    assert [Month.of(at, TRIAL.zone).key for at in (midnight - MS, midnight)] == [202512, 202601]

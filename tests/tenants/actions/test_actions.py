@@ -13,13 +13,13 @@ from tests.support.world import Http
 ACTION = {"type": "page.open", "page": "/reports/month"}
 
 
-# For what the log keeps and tells; what the API refuses reaches neither keeper.
+# For tests that write or read the log; refused requests reach neither implementation.
 by_each_keeper = pytest.mark.parametrize("app", ["sql", "tables"], indirect=True)
 
 
 @pytest.fixture
 def app(app, request):
-    """The App with its log in SQL, unless a test names another keeper."""
+    """The App with its log in SQL, unless a test chooses another implementation."""
     if getattr(request, "param", "sql") == "sql":
         yield app
         return
@@ -51,7 +51,7 @@ def record(person, *pages: str, key=None):
 
 
 @by_each_keeper
-def test_one_action_is_put_on_record(admin, world):
+def test_one_action_is_recorded(admin, world):
     member = world.member(admin)
     answer = member.post("actions", ACTION)
 
@@ -60,7 +60,7 @@ def test_one_action_is_put_on_record(admin, world):
 
 
 @by_each_keeper
-def test_fifty_at_once_are_taken_and_keep_their_order(admin):
+def test_fifty_at_once_are_recorded_in_order(admin):
     assert record(admin, *(f"/{number}" for number in range(50))) == {"accepted": 50, "dropped": 0}
     assert [item["page"] for item in listed(admin)] == [f"/{number}" for number in reversed(range(50))]
 
@@ -111,12 +111,12 @@ def test_one_persons_actions_are_found_by_their_id(admin, world):
 
 
 @pytest.mark.parametrize("user", ["nobody", "7d9ac0a5-93a3-4c5f-9b4d-0d6a2f0f8f11"])
-def test_a_person_who_is_not_there_is_not_found(admin, user):
+def test_an_unknown_person_is_not_found(admin, user):
     assert admin.get("actions", user=user).status == 404
 
 
 @by_each_keeper
-def test_neither_person_nor_page_of_another_tenant_is_reached(admin, world):
+def test_people_and_cursors_of_another_tenant_are_refused(admin, world):
     stranger = world.tenant()
     record(stranger, "/1", "/2", "/3")
     link = stranger.get("actions", pageSize="1").body["nextLink"]
@@ -127,27 +127,27 @@ def test_neither_person_nor_page_of_another_tenant_is_reached(admin, world):
 
 
 @pytest.mark.parametrize("after", ["x", "1", "A" * 38, "_" * 38, "%00"])
-def test_a_page_end_that_is_made_up_is_refused(admin, after):
+def test_an_invented_cursor_is_refused(admin, after):
     answer = admin.get("actions", after=after)
 
     assert (answer.status, answer.code) == (400, "invalid_query")
 
 
 @by_each_keeper
-def test_the_link_to_the_next_page_tells_no_row_numbers(admin, app):
+def test_the_link_to_the_next_page_has_no_row_ids(admin, app):
     record(admin, "/1", "/2")
     link = admin.get("actions", pageSize="1").body["nextLink"]
     with app.transaction(reads_only=True) as tx:
         caller = find_caller(tx, tid=admin.tid, oid=admin.oid, lock=False)
     assert caller is not None
-    stored = action_log.of(app).page(caller.tenant.id, user_id=None, after=None, most=1)[0]
+    stored = action_log.of(app).page(caller.tenant.id, user_id=None, after=None, limit=1)[0]
 
     assert f"_{caller.user.id}_" in stored.row_key
     assert stored.row_key not in link
     assert set(admin.get("actions").body["items"][0]) == {"userId", "type", "page", "at"}
 
 
-def test_members_write_but_do_not_read(admin, world):
+def test_users_record_actions_and_do_not_list_them(admin, world):
     member = world.member(admin)
     answer = member.get("actions")
 
@@ -165,7 +165,7 @@ def test_members_write_but_do_not_read(admin, world):
         ("2026-11-23T09:02:00Z", "2026-11-23T09:00:00.000Z"),
     ],
 )
-def test_a_sender_may_say_when_within_a_day_and_a_fast_clock_means_now(admin, said, kept):
+def test_an_action_may_be_a_day_old_and_a_fast_clock_counts_as_now(admin, said, kept):
     assert admin.post("actions", {**ACTION, "at": said}).status == 202
     assert [item["at"] for item in listed(admin)] == [kept]
 
@@ -184,7 +184,7 @@ def test_a_sender_may_say_when_within_a_day_and_a_fast_clock_means_now(admin, sa
         1_795_424_400,
     ],
 )
-def test_an_instant_too_old_yet_to_come_or_without_its_offset_is_refused_whole(admin, said):
+def test_one_time_too_old_in_the_future_or_without_offset_refuses_all(admin, said):
     answer = admin.post("actions", {"items": [ACTION, {**ACTION, "at": said}]})
 
     assert (answer.status, answer.code) == (400, "invalid_body")
@@ -225,7 +225,7 @@ def test_a_page_that_might_name_somebody_is_refused(admin, page):
 
 
 @pytest.mark.parametrize("page", ["/", "/timer", "/reports/month", "/My%20Project/_workitems/42", "/" + "a" * 199])
-def test_a_path_is_taken(admin, page):
+def test_a_path_is_accepted(admin, page):
     record(admin, page)
 
     assert [item["page"] for item in listed(admin)] == [page]
@@ -257,7 +257,7 @@ def test_no_body_at_all_is_refused(admin):
 
 
 @by_each_keeper
-def test_a_repeat_with_the_same_key_is_written_once_and_answered_alike(admin, clock):
+def test_a_repeat_with_the_same_key_is_recorded_once_with_the_same_response(admin, clock):
     first = admin.post("actions", ACTION, key="k-1")
     clock.tick(minutes=5)
     second = admin.post("actions", ACTION, key="k-1")
@@ -270,7 +270,7 @@ def test_a_repeat_with_the_same_key_is_written_once_and_answered_alike(admin, cl
 
 
 @by_each_keeper
-def test_the_same_key_at_once_from_many_is_written_once(admin, host):
+def test_concurrent_requests_with_one_key_are_recorded_once(admin, host):
     answers = []
 
     def send():

@@ -1,4 +1,4 @@
-"""What every keeper of the action log promises, held against each; and what only one of them has to."""
+"""Claims on every implementation of the action log, and on single ones."""
 
 import contextlib
 import datetime as dt
@@ -16,9 +16,9 @@ from shared.db.schema import tenants, users
 from shared.errors import Unavailable
 from shared.log import get_logger
 from tenants.actions.log import choose
-from tenants.actions.log.bounded import Bounded
+from tenants.actions.log.bounded import BoundedActionLog
 from tenants.actions.log.cursor import decode, encode
-from tenants.actions.log.model import Action, NotKept, month_of, row_key
+from tenants.actions.log.model import Action, AppendFailed, month_of, row_key
 from tenants.actions.log.sql import SqlActionLog
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import azurite as azurite_support
@@ -52,7 +52,7 @@ def action(tenant_id, user_id, at=START, tag=TAG, place=0):
 
 
 def page(log, tenant_id, user_id=None, after=None, most=100):
-    return log.page(tenant_id, user_id=user_id, after=after, most=most)
+    return log.page(tenant_id, user_id=user_id, after=after, limit=most)
 
 
 def pages(log, tenant_id, most, user_id=None):
@@ -64,7 +64,7 @@ def pages(log, tenant_id, most, user_id=None):
     return found
 
 
-def test_what_is_appended_is_read_as_it_was(log, people):
+def test_appended_actions_are_read_unchanged(log, people):
     tenant, (ada, _) = people
     log.append([action(tenant, ada, START + dt.timedelta(milliseconds=7))])
 
@@ -75,7 +75,7 @@ def test_an_empty_log_has_an_empty_page(log, people):
     assert page(log, people[0]) == []
 
 
-def test_the_newest_comes_first_whatever_the_order_of_arrival(log, people):
+def test_the_newest_comes_first_in_any_order_of_arrival(log, people):
     tenant, (ada, bob) = people
     minutes = [3, 1, 4, 15, 9, 2, 6]
     for minute in minutes:
@@ -84,14 +84,14 @@ def test_the_newest_comes_first_whatever_the_order_of_arrival(log, people):
     assert [(row.happened_at - START).seconds // 60 for row in page(log, tenant)] == sorted(minutes, reverse=True)
 
 
-def test_what_one_request_sent_for_one_instant_keeps_its_order(log, people):
+def test_actions_of_one_request_and_instant_keep_their_order(log, people):
     tenant, (ada, _) = people
     log.append([replace(action(tenant, ada, place=place), page=f"/{place}") for place in range(12)])
 
     assert [row.page for row in page(log, tenant)] == [f"/{place}" for place in reversed(range(12))]
 
 
-def test_pages_leave_no_gap_and_repeat_nothing_across_months(log, people):
+def test_pages_have_no_gaps_or_repeats_across_months(log, people):
     tenant, (ada, bob) = people
     instants = [START - dt.timedelta(days=9 * number) for number in range(11)]
     sent = [action(tenant, user, at, place=place) for at in instants for place, user in enumerate((ada, bob, ada))]
@@ -116,7 +116,7 @@ def test_an_erasure_rewrites_pages_in_every_month_of_one_tenant(log, people):
     assert [row.happened_at for row in found] == instants
 
 
-def test_a_tenants_actions_are_forgotten_and_nobody_elses(log, people, world, engine):
+def test_only_the_tenants_actions_are_deleted(log, people, world, engine):
     tenant, (ada, _) = people
     with engine.connect() as tx:
         tid = uuid.UUID(world.tenant().tid)
@@ -128,12 +128,12 @@ def test_a_tenants_actions_are_forgotten_and_nobody_elses(log, people, world, en
     log.append([action(tenant, ada, START - dt.timedelta(days=day), place=day) for day in range(120)])
     log.append([action(other.tenant_id, other.id)])
 
-    assert (log.forget(tenant), log.forget(tenant)) == (120, 0)
+    assert (log.delete(tenant), log.delete(tenant)) == (120, 0)
     assert page(log, tenant) == []
     assert len(page(log, other.tenant_id)) == 1
 
 
-def test_one_persons_actions_are_found_among_everyones(log, people):
+def test_one_persons_actions_are_found_among_all(log, people):
     tenant, (ada, bob) = people
     sent = [action(tenant, (ada, bob)[day % 2], START - dt.timedelta(days=day)) for day in range(40)]
     log.append(sent)
@@ -142,7 +142,7 @@ def test_one_persons_actions_are_found_among_everyones(log, people):
     assert found == [each for each in sent if each.user_id == bob]
 
 
-def test_a_repeat_stays_once_and_what_is_new_beside_it_is_kept(log, people):
+def test_a_repeat_is_stored_once_and_new_actions_beside_it_are_stored(log, people):
     tenant, (ada, _) = people
     first = [action(tenant, ada, place=place) for place in range(3)]
     log.append(first)
@@ -152,7 +152,7 @@ def test_a_repeat_stays_once_and_what_is_new_beside_it_is_kept(log, people):
     assert len(page(log, tenant)) == 4
 
 
-def test_more_than_a_hundred_at_once_are_kept(log, people):
+def test_more_than_a_hundred_at_once_are_stored(log, people):
     tenant, (ada, _) = people
     log.append([action(tenant, ada, place=place) for place in range(101)])
 
@@ -172,18 +172,18 @@ def test_a_tenant_sees_nothing_of_another(log, people, world, engine):
     assert page(log, tenant, user_id=ada + 1_000_000) == []
 
 
-def test_nothing_is_said_of_the_calls_to_the_service(azurite, app, people, everything_logged):
+def test_requests_to_the_service_are_not_logged(azurite, app, people, everything_logged):
     get_logger()
     everything_logged.taken()
     tenant, (ada, _) = people
     log = TablesActionLog(azurite.connection_string, app.transaction)
     log.append([action(tenant, ada)])
-    log.page(tenant, user_id=None, after=None, most=1)
+    log.page(tenant, user_id=None, after=None, limit=1)
 
     assert everything_logged.taken() == []
 
 
-def test_a_key_that_could_not_be_addressed_is_refused(azurite, app, people):
+def test_a_row_key_with_other_characters_is_refused(azurite, app, people):
     tenant, (ada, _) = people
     log = TablesActionLog(azurite.connection_string, app.transaction)
     with pytest.raises(ValueError, match="row key"):
@@ -225,13 +225,13 @@ def dead_port(request, black_hole, drip):
     return {"closed": azurite_support.free_port(), "silent": black_hole, "dripping": drip}[request.param]
 
 
-def test_an_outage_that_has_no_end_holds_the_first_for_a_moment_and_no_other(dead_port, app, people):
+def test_an_outage_without_end_delays_only_the_first_request(dead_port, app, people):
     tenant, (ada, bob) = people
     endpoint = azurite_support.connection_string(dead_port)
-    log = Bounded(lambda: TablesActionLog(endpoint, app.transaction), wait=0.3, pause=3600)
+    log = BoundedActionLog(lambda: TablesActionLog(endpoint, app.transaction), wait=0.3, pause=3600)
     reasons = []
     for _ in range(3):
-        with pytest.raises(NotKept) as caught:
+        with pytest.raises(AppendFailed) as caught:
             log.append([action(tenant, ada), action(tenant, bob)])
         reasons.append(caught.value.reason)
 
@@ -240,19 +240,19 @@ def test_an_outage_that_has_no_end_holds_the_first_for_a_moment_and_no_other(dea
     assert reasons[1:] == ["paused", "paused"]
 
 
-def test_a_log_that_cannot_be_read_says_so(app, people):
+def test_a_log_that_cannot_be_read_is_unavailable(app, people):
     log = choose(azurite_support.connection_string(azurite_support.free_port()), app.transaction)
     with pytest.raises(Unavailable, match="Try again"):
         page(log, people[0])
 
 
-def test_what_was_written_before_the_outage_does_not_count_as_lost(app, people):
+def test_actions_written_before_the_outage_do_not_count_as_lost(app, people):
     tenant, (ada, _) = people
     with azurite_support.required() as azurite:
         log = choose(azurite.connection_string, app.transaction)
         log.append([action(tenant, ada)])
         azurite.stop()
-        with pytest.raises(NotKept) as caught:
+        with pytest.raises(AppendFailed) as caught:
             log.append([action(tenant, ada, tag="ffffffff"), action(tenant, ada, tag="fffffffe")])
 
     assert caught.value.count == 2
@@ -270,26 +270,26 @@ def test_after_the_pause_one_request_tries_and_a_success_ends_it(app):
         def append(self, actions):
             self.tries += 1
             if not self.back:
-                raise NotKept(len(actions), "away")
+                raise AppendFailed(len(actions), "away")
 
-        page, rewrite, forget = sql.page, sql.rewrite, sql.forget
+        page, rewrite, delete = sql.page, sql.rewrite, sql.delete
 
     away = Away()
-    log = Bounded(lambda: away, pause=15, seconds=lambda: seconds[0])
+    log = BoundedActionLog(lambda: away, pause=15, seconds=lambda: seconds[0])
     outcomes = []
     for now, back in ((0, False), (1, True), (14.9, True), (15, False), (16, True), (30, True), (30, True)):
         seconds[0], away.back = now, back
         try:
             log.append([])
             outcomes.append("kept")
-        except NotKept as error:
+        except AppendFailed as error:
             outcomes.append(error.reason)
 
     assert outcomes == ["away", "paused", "paused", "away", "paused", "kept", "kept"]
     assert away.tries == 4
 
 
-def test_a_cursor_brings_the_row_key_back_without_telling_row_numbers():
+def test_a_cursor_has_the_row_key_without_row_ids():
     user = uuid.UUID("7d9ac0a5-93a3-4c5f-9b4d-0d6a2f0f8f11")
     key = row_key(START, user_id=123_456_789, tag=TAG, place=49)
     cursor = encode(key, user)
@@ -300,7 +300,7 @@ def test_a_cursor_brings_the_row_key_back_without_telling_row_numbers():
 
 
 @pytest.mark.parametrize("text", ["", "x", "%", "A" * 37, "A" * 39, "_" * 38, "é" * 38, "A" * 4000])
-def test_what_is_no_cursor_is_refused(text):
+def test_text_that_is_no_cursor_is_refused(text):
     with pytest.raises(ValueError, match="cursor"):
         decode(text)
 

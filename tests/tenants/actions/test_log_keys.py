@@ -1,4 +1,4 @@
-"""Rows in Table Storage are under random keys: no other customer finds them, and those under row numbers are moved."""
+"""Rows in Table Storage are under random keys, which no other customer has; older rows are moved there."""
 
 import datetime as dt
 import os
@@ -78,13 +78,13 @@ def key_of(payer: Payer) -> str:
 
 def everything(log, payer, most=7, user_id=None):
     found, after = [], None
-    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, most=most):
+    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, limit=most):
         found += rows
         after = rows[-1].row_key
     return found
 
 
-def test_a_restored_database_reads_nothing_of_the_customer_that_had_the_row_number(empty, copy, log, service):
+def test_a_restored_database_reads_nothing_of_the_former_customer_with_the_row_id(empty, copy, log, service):
     """Both tenants came after the backup, in one timeline each, and have the same row numbers."""
     lost, other = (Payer.make(copy(empty), since=START) for _ in range(2))
     log(lost.engine).append([action(lost, 0)])
@@ -97,7 +97,7 @@ def test_a_restored_database_reads_nothing_of_the_customer_that_had_the_row_numb
     assert partitions(service) == {key_of(lost)}
 
 
-def test_a_tenant_that_is_begun_looks_for_nothing_under_its_row_number(world, app, engine, service, azurite):
+def test_a_new_tenant_has_no_rows_under_its_row_id(world, app, engine, service, azurite):
     admin = world.tenant()
     with engine.connect() as connection:
         found = connection.execute(sa.select(tenants).where(tenants.c.entra_tenant_id == uuid.UUID(admin.tid))).one()
@@ -107,7 +107,7 @@ def test_a_tenant_that_is_begun_looks_for_nothing_under_its_row_number(world, ap
     log = TablesActionLog(azurite.connection_string, app.transaction)
 
     assert not found.has_numbered_log
-    assert log.page(found.id, user_id=None, after=None, most=10) == []
+    assert log.page(found.id, user_id=None, after=None, limit=10) == []
 
 
 def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
@@ -133,9 +133,9 @@ def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
     ),
     most=st.integers(1, 9),
 )
-def test_what_is_moved_reads_as_before_whatever_is_moved_already(log, payer, service, rows, most):
+def test_moved_rows_are_read_as_before_at_any_point_of_the_move(log, payer, service, rows, most):
     mine = log(payer.engine)
-    mine.forget(payer.tenant_id)
+    mine.delete(payer.tenant_id)
     made = [(action(payer, who, START - dt.timedelta(days=day), place=place), where) for who, day, place, where in rows]
     write_numbered(service, [each for each, where in made if where != "new"])
     for each, where in made:
@@ -150,7 +150,7 @@ def test_what_is_moved_reads_as_before_whatever_is_moved_already(log, payer, ser
     assert partitions(service) <= {key_of(payer)}
 
 
-def test_an_interrupted_move_goes_on_and_every_row_can_be_read_meanwhile(log, payer, service):
+def test_an_interrupted_move_continues_and_every_row_can_be_read_meanwhile(log, payer, service):
     sent = [action(payer, place % 3, START - dt.timedelta(minutes=place), place=place % 7) for place in range(230)]
     write_numbered(service, sent)
     mine = log(payer.engine)
@@ -173,7 +173,7 @@ def test_an_interrupted_move_goes_on_and_every_row_can_be_read_meanwhile(log, pa
 def stale(payer, service):
     """What a move has read, and has not copied yet."""
     with payer.engine.connect() as connection:
-        keys = key_store.of_tenant(connection, payer.tenant_id, everyone=True)
+        keys = key_store.load_keys(connection, payer.tenant_id, everyone=True)
     table = service.get_table_client("actions202611")
     rows = [log_tables._old_row(entity, keys) for entity in table.list_entities()]
     return lambda: log_tables._move(table, rows, keys)
@@ -195,7 +195,7 @@ def test_an_erasure_between_reading_and_moving_is_not_undone(log, payer, service
 def test_a_tenants_erasure_between_reading_and_moving_leaves_no_copy(log, payer, service):
     write_numbered(service, [action(payer, 0), action(payer, 1)])
     mine, move = log(payer.engine), stale(payer, service)
-    mine.forget(payer.tenant_id)
+    mine.delete(payer.tenant_id)
 
     assert move() is False
     assert partitions(service) == set()
@@ -214,7 +214,7 @@ def test_an_erasure_finds_rows_after_the_persons_public_id_has_changed(log, paye
     }
 
 
-def test_actions_of_people_whom_a_restored_database_lacks_are_hidden_and_end_no_page(log, payer, copy):
+def test_actions_of_people_missing_after_a_restore_are_hidden_and_end_no_page(log, payer, copy):
     backup = copy(payer.engine)
     payer.joins(START)
     mine = log(payer.engine)
@@ -224,7 +224,7 @@ def test_actions_of_people_whom_a_restored_database_lacks_are_hidden_and_end_no_
     assert everything(log(backup), payer, most=3) == [action(payer, 0)]
 
 
-def test_a_row_number_that_is_given_out_again_takes_over_no_row(log, payer, service):
+def test_a_reused_row_id_takes_over_no_row(log, payer, service):
     """The action is older than the account that has its number now."""
     newcomer = payer.joins(START + dt.timedelta(days=30))
     write_numbered(service, [action(payer, 3), action(payer, 0)])

@@ -1,4 +1,4 @@
-"""Table Storage is down: the call still answers 202, nothing else suffers, and what is dropped is counted."""
+"""During an outage of Table Storage requests get 202, lost actions are counted, and nothing else is affected."""
 
 import dataclasses
 import json
@@ -48,7 +48,7 @@ def test_an_outage_drops_actions_counts_them_and_disturbs_nothing_else(world, az
     assert (admin.start().status, admin.stop().status) == (201, 200)
 
 
-def test_what_was_dropped_is_told_to_a_repeat_too(world, azurite_of_its_own):
+def test_a_repeat_gets_the_number_of_dropped_actions_too(world, azurite_of_its_own):
     admin = world.tenant()
     azurite_of_its_own.stop()
     first = admin.post("actions", ACTION, key="k-1")
@@ -59,7 +59,7 @@ def test_what_was_dropped_is_told_to_a_repeat_too(world, azurite_of_its_own):
     assert second.headers["Idempotent-Replayed"] == "true"
 
 
-def test_the_caller_is_checked_as_ever(world, azurite_of_its_own):
+def test_the_caller_is_checked_during_an_outage(world, azurite_of_its_own):
     azurite_of_its_own.stop()
 
     assert world.person().post("actions", ACTION).status == 403

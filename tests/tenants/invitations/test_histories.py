@@ -1,4 +1,4 @@
-"""Hostile people invited, joining, closed, merged and confirmed in any order: roles, seats and hours are a model's."""
+"""After any history of invitations, sign-ins, merges and confirmations, roles, seats and hours are as in a model."""
 
 import collections
 from dataclasses import dataclass
@@ -197,7 +197,7 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-def test_people_are_where_a_plain_model_has_them(world, engine):
+def test_people_are_as_in_a_plain_model(world, engine):
     run_state_machine_as_test(
         lambda: Histories(world, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
@@ -215,7 +215,7 @@ def test_people_are_where_a_plain_model_has_them(world, engine):
         ("KIM@A.example", "kim@a.example"),
     ],
 )
-def test_a_history_that_was_found_once_is_as_the_model_has_it(world, engine, joined, invited):
+def test_a_history_that_failed_once_is_as_in_the_model(world, engine, joined, invited):
     found = Histories(world, engine)
     found.a_tenant()
     found.join(joined, "Kim", guest=False)

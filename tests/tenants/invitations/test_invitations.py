@@ -1,4 +1,4 @@
-"""Invitations: who can claim one, with which role, and until when; and the address that people are shown by."""
+"""Claims, roles and the end of invitations, and the shown address of people."""
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ def test_an_invitation_never_goes_to_an_address_that_only_looks_like_it(world, i
 
 
 @pytest.mark.parametrize(("invited", "username"), LOOK_ALIKES)
-def test_whoever_signs_in_with_an_address_that_only_looks_like_it_holds_no_invitation_up(world, invited, username):
+def test_a_person_with_a_similar_address_does_not_block_an_invitation(world, invited, username):
     ada = world.tenant()
     eve = world.member(ada, email=username)
     [added] = add(ada, invited.upper()).body["results"]
@@ -79,7 +79,7 @@ def test_an_invitation_ends_after_14_days(world, clock):
     assert ben.get("me").body["id"] != invitation["id"]
 
 
-def test_the_shown_address_is_the_name_somebody_signs_in_with_and_no_unverified_mail(world):
+def test_the_shown_address_is_the_sign_in_name_and_no_unverified_mail(world):
     ada = world.tenant()
     intern = world.member(ada, name="The CEO", email="ceo@contoso.example", preferred_username="intern@contoso.example")
 
@@ -105,7 +105,7 @@ def test_a_verified_mail_is_shown_where_the_directory_gives_no_other_address(wor
     assert eve.get("me").body["email"] == eve.oid
 
 
-def test_a_leavers_address_can_be_invited_and_both_accounts_stay(world):
+def test_a_former_members_address_can_be_invited_and_both_accounts_stay(world):
     ada = world.tenant()
     leaver = world.member(ada, name="Sam", email="sam@contoso.example")
     ada.post(f"users/{me(leaver)}/deactivate")
@@ -132,7 +132,7 @@ def notices_of(engine):
 
 
 @pytest.mark.parametrize("role", ["admin", "super_admin"])
-def test_a_confirmed_role_is_in_force_and_on_record(world, engine, role):
+def test_a_confirmed_role_applies_and_is_recorded(world, engine, role):
     ada, ben = claimed(world, role)
     before = ada.get(f"users/{me(ben)}")
     confirmed = confirm(ada, ben, **{"If-Match": before.headers["ETag"]})
@@ -151,7 +151,7 @@ def test_a_confirmed_role_is_in_force_and_on_record(world, engine, role):
     assert ("super_admin_added" in [kind for kind, _ in kinds]) == (role == "super_admin")
 
 
-def test_a_role_is_confirmed_once_by_a_super_admin_and_only_of_the_version_that_was_seen(world):
+def test_a_role_is_confirmed_once_by_a_super_admin_and_only_for_the_version_that_was_read(world):
     ada, ben = claimed(world)
     chloe = promote(ada, world.member(ada))
     etag = ada.get(f"users/{me(ben)}").headers["ETag"]
@@ -163,7 +163,7 @@ def test_a_role_is_confirmed_once_by_a_super_admin_and_only_of_the_version_that_
     assert confirm(ada, ben).code == "no_role_waiting"
 
 
-def test_a_role_is_not_confirmed_before_somebody_came(world):
+def test_a_role_is_not_confirmed_before_the_first_sign_in(world):
     ada = world.tenant()
     invited = add(ada, {"email": "ben@contoso.example", "role": "admin"}).body["results"][0]["user"]
     refused = ada.post(f"users/{invited['id']}/confirm-role")
@@ -171,7 +171,7 @@ def test_a_role_is_not_confirmed_before_somebody_came(world):
     assert (refused.status, refused.code) == (409, "invitation_open")
 
 
-def test_a_change_of_an_invitations_role_never_gives_it_to_whoever_claimed_it_meanwhile(world):
+def test_a_change_of_an_invitations_role_does_not_reach_a_person_who_claimed_it_meanwhile(world):
     ada = world.tenant()
     invited = add(ada, {"email": "ben@contoso.example", "role": "admin"}).body["results"][0]["user"]
     path = f"users/{invited['id']}"
@@ -216,7 +216,7 @@ def test_a_guests_role_waits_even_where_the_invitation_names_their_object_id(wor
     assert confirm(ada, gus).body["role"] == "admin"
 
 
-def test_whoever_signs_in_with_an_address_already_is_not_invited_again(world):
+def test_a_members_address_is_not_invited_again(world):
     ada = world.tenant()
     world.member(ada, email="ben@contoso.example")
     [refused] = add(ada, "Ben@contoso.example").body["results"]
@@ -233,7 +233,7 @@ def test_only_plain_letters_can_be_invited(world, address):
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/users/0/email")
 
 
-def test_a_lapsed_invitation_gives_its_seat_to_whoever_comes_before_the_job(world, clock):
+def test_an_expired_invitation_gives_its_seat_back_before_the_job_runs(world, clock):
     ada = world.tenant()
     add(ada, *(f"p{number}@contoso.example" for number in range(4)))
     full = world.person(ada.tid).post("sign-in")
@@ -246,7 +246,7 @@ def test_a_lapsed_invitation_gives_its_seat_to_whoever_comes_before_the_job(worl
     assert "invitation.ended" in actions(world.again(ada))
 
 
-def test_an_invitation_can_be_taken_back_and_sent_again(world, clock):
+def test_an_invitation_can_be_withdrawn_and_sent_again(world, clock):
     ada = world.tenant()
     invited = add(ada, "ben@contoso.example").body["results"][0]["user"]
     path = f"users/{invited['id']}"
@@ -263,7 +263,7 @@ def test_an_invitation_can_be_taken_back_and_sent_again(world, clock):
     assert me(ben) == invited["id"]
 
 
-def test_an_invitation_that_is_older_than_its_lifetime_is_opened_again_for_another(world, clock):
+def test_an_expired_invitation_is_reopened_for_another_14_days(world, clock):
     ada = world.tenant()
     path = f"users/{add(ada, 'ben@contoso.example').body['results'][0]['user']['id']}"
     ada.post(f"{path}/deactivate")
@@ -278,7 +278,7 @@ def test_an_invitation_that_is_older_than_its_lifetime_is_opened_again_for_anoth
     assert f"users/{me(ben)}" == path
 
 
-def test_an_invitation_is_not_opened_again_beside_another_to_its_address(world):
+def test_an_invitation_is_not_reopened_beside_another_to_its_address(world):
     ada = world.tenant()
     invited = add(ada, "ben@contoso.example").body["results"][0]["user"]
     ada.post(f"users/{invited['id']}/deactivate")
@@ -289,7 +289,7 @@ def test_an_invitation_is_not_opened_again_beside_another_to_its_address(world):
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_people_whom_name_and_address_do_not_tell_apart_have_a_short_id(world):
+def test_people_with_equal_names_and_addresses_have_a_short_id(world):
     ada = world.tenant()
     leaver = world.member(ada, name="Sam", email="sam@contoso.example")
     ada.post(f"users/{me(leaver)}/deactivate")
@@ -304,11 +304,11 @@ def test_people_whom_name_and_address_do_not_tell_apart_have_a_short_id(world):
     assert ada.get(f"users/{me(newcomer)}").body["shortId"] == me(newcomer)[:8]
 
 
-def test_super_admins_are_told_of_somebody_whose_role_waits(world):
+def test_super_admins_are_notified_of_a_role_that_waits(world):
     ada, _ = claimed(world, "super_admin", displayName="Ben {Okafor}")
     [notice] = ada.get("notices").body["items"]
 
     assert notice["text"] == (
-        "Ben {Okafor} came by an invitation as super admin. The role waits until a super admin has checked who came, "
-        "and confirms it."
+        "Ben {Okafor} accepted an invitation with the role super admin. The role waits until a super admin has checked "
+        "the person and confirms it."
     )

@@ -1,4 +1,4 @@
-"""Invitations of the version before end 14 days after the migration, and their roles wait; up, down and up again."""
+"""Older invitations end 14 days after the migration, and their roles wait; also after a downgrade and upgrade."""
 
 import datetime as dt
 
@@ -67,7 +67,7 @@ def people(engine):
         return {row.email: tuple(row)[1:] for row in tx.execute(sa.select(*columns).order_by(users.c.id))}
 
 
-def test_invitations_that_wait_end_in_14_days_and_wait_for_exactly_their_address(url):
+def test_open_invitations_end_14_days_after_the_migration_and_match_their_exact_address(url):
     alembic(url, "upgrade", BEFORE)
     engine = make_engine(url)
     fill(engine)

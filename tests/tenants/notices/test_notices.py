@@ -1,4 +1,4 @@
-"""Super admins are notified of what changes who rules, pays or leaves with the data; each reads it for themselves."""
+"""Super admins are notified of changes of super admins, purchases, exports and erasures."""
 
 import datetime as dt
 import uuid
@@ -28,7 +28,7 @@ def me(person):
     return person.get("me").body["id"]
 
 
-def test_a_change_of_super_admins_is_told_with_who_did_it_and_read_by_super_admins_alone(team):
+def test_super_admins_alone_are_notified_of_a_change_of_super_admins(team):
     ada, ben = team
     ada.patch(f"users/{me(ben)}", {"role": "admin"})
     assert kinds(ada) == []
@@ -45,7 +45,7 @@ def test_a_change_of_super_admins_is_told_with_who_did_it_and_read_by_super_admi
     assert (kinds(ben), ben.get("notices").body["unseen"]) == ([], 0)
 
 
-def test_a_super_admin_who_is_deactivated_and_comes_back_is_told(team):
+def test_deactivating_and_reactivating_a_super_admin_is_notified(team):
     ada, ben = team
     ada.patch(f"users/{me(ben)}", {"role": "super_admin"})
     ben_id = me(ben)
@@ -56,7 +56,7 @@ def test_a_super_admin_who_is_deactivated_and_comes_back_is_told(team):
     assert kinds(ada) == ["super_admin_added", "super_admin_removed", "super_admin_added"]
 
 
-def test_an_export_of_the_organization_is_told_and_one_s_own_is_not(team):
+def test_an_export_of_the_organization_is_notified_and_an_own_export_is_not(team):
     ada, ben = team
     ben.get("privacy/export")
     ada.get("privacy/export")
@@ -68,18 +68,18 @@ def test_an_export_of_the_organization_is_told_and_one_s_own_is_not(team):
     assert notice["text"].startswith("All data of your organization was exported to a file by ")
 
 
-def test_a_scheduled_erasure_is_told_with_its_day(team):
+def test_a_scheduled_erasure_is_notified_with_its_day(team):
     ada, ben = team
     asked = ben.post("privacy/erasure", {"confirm": ben.get("me").body["email"]}).body
     [notice] = ada.get("notices").body["items"]
 
     assert notice["kind"] == "erasure_scheduled"
     assert notice["text"] == (
-        f"The data of Ben Tool will be erased on {asked['scheduledFor'][:10]}. It can be taken back until then."
+        f"The data of Ben Tool will be erased on {asked['scheduledFor'][:10]}. The erasure can be withdrawn until then."
     )
 
 
-def test_seen_and_dismissed_are_each_reader_s_own(team):
+def test_each_reader_has_their_own_seen_and_dismissed_marks(team):
     ada, ben = team
     ada.patch(f"users/{me(ben)}", {"role": "super_admin"})
     ada.get("privacy/export", scope="tenant")
@@ -98,7 +98,7 @@ def test_seen_and_dismissed_are_each_reader_s_own(team):
     assert (kinds(ben), ben.get("notices").body["unseen"]) == (["tenant_exported", "super_admin_added"], 2)
 
 
-def test_pages_have_every_notice_once_though_one_is_dismissed_between_them(team):
+def test_pages_have_every_notice_once_when_one_is_dismissed_between_them(team):
     ada, ben = team
     for role in ("super_admin", "user") * 3:
         ada.patch(f"users/{me(ben)}", {"role": role})
@@ -116,7 +116,7 @@ def test_pages_have_every_notice_once_though_one_is_dismissed_between_them(team)
     assert ada.get("notices", after="x").code == ada.get("notices", after=first["items"][0]["id"][::-1]).code
 
 
-def test_a_notice_of_another_organization_or_another_role_is_not_there(team, world):
+def test_a_notice_of_another_organization_or_role_is_not_found(team, world):
     ada, ben = team
     ada.get("privacy/export", scope="tenant")
     [notice] = ada.get("notices").body["items"]
@@ -130,7 +130,7 @@ def test_a_notice_of_another_organization_or_another_role_is_not_there(team, wor
     assert "seenAt" not in ada.get("notices").body["items"][0]
 
 
-def test_whoever_has_their_data_stopped_is_not_named(team, engine):
+def test_a_person_with_restricted_data_is_not_named(team, engine):
     ada, ben = team
     ada.patch(f"users/{me(ben)}", {"role": "super_admin"})
     ada.patch(f"users/{me(ben)}", {"role": "user"})
@@ -143,25 +143,25 @@ def test_whoever_has_their_data_stopped_is_not_named(team, engine):
         assert connection.execute(users.select().where(own)).one().restricted_at is not None
 
 
-def test_a_restore_is_told_with_its_times():
+def test_a_restore_is_notified_with_its_times():
     lost = {"from": "2026-11-30T08:15:30.250Z", "to": "2026-11-30T09:45:00.000Z"}
 
     assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
         "TimeTracker was restored from a backup. Changes made from 2026-11-30 08:15 to 2026-11-30 09:45 UTC may be "
-        "missing. Check your time; admins, also people and settings."
+        "missing. Check your time; admins, also check people and settings."
     )
 
 
-def test_a_restore_to_a_time_that_is_not_known_is_told_with_its_end():
+def test_a_restore_with_an_unknown_beginning_is_notified_with_its_end():
     lost = {"from": None, "to": "2026-11-30T09:45:00.000Z"}
 
     assert text_of(NoticeKind.DATABASE_RESTORED, lost, about=None, by=None, now=AT, is_by_person=False) == (
         "TimeTracker was restored from a backup. Changes made before 2026-11-30 09:45 UTC may be missing. Check your "
-        "time; admins, also people and settings."
+        "time; admins, also check people and settings."
     )
 
 
-def test_what_an_operator_did_is_told_as_the_vendor_s():
+def test_actions_of_operators_are_shown_as_the_vendors():
     def text(kind, details, **who):
         return text_of(kind, details, about="Ben Tool", now=AT, **who)
 
@@ -176,7 +176,7 @@ def test_what_an_operator_did_is_told_as_the_vendor_s():
     assert text(added, {}, by="Ada", is_by_person=True) == "Ben Tool is a super admin now."
 
 
-def test_a_scheduled_erasure_is_told_as_coming_until_its_instant_and_as_past_from_then_on(team, world, clock):
+def test_the_text_of_an_erasure_is_in_the_past_tense_from_its_due_time_on(team, world, clock):
     ada, ben = team
     request = ada.post("privacy/erasure", {"user": me(ben), "confirm": ben.email}).body["id"]
     found = []
@@ -186,13 +186,13 @@ def test_a_scheduled_erasure_is_told_as_coming_until_its_instant_and_as_past_fro
         found.append(notice["text"])
     assert world.again(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
     day = f"{clock():%Y-%m-%d}"
-    coming = f"The data of Ben Tool will be erased on {day}. It can be taken back until then."
+    coming = f"The data of Ben Tool will be erased on {day}. The erasure can be withdrawn until then."
 
     assert found == [coming, coming, f"The data of Ben Tool was due to be erased on {day}."]
 
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
-def test_every_kind_has_a_sentence(kind, clock):
+def test_every_kind_has_a_text(kind, clock):
     details = {"scope": "tenant", "dueAt": "2026-12-03T10:00:00.000Z", "plan": "seats", "seats": 1}
     for known in (details, {}):
         text = text_of(kind, known, about=None, by=None, now=clock())

@@ -1,4 +1,4 @@
-"""Whatever becomes of organizations and projects, in whatever order: reports and lists add up as a plain model does."""
+"""After any history of organizations and projects, reports and lists are as in a plain model."""
 
 import collections
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from tests.support.budget import tries
 
 
-# What is written, and which project it is: twins by composition, by what nobody sees, and by case.
+# Names and their projects: variants by composition, invisible characters and case.
 SPELLINGS = {
     "Büro": "büro",
     "Bu\N{COMBINING DIAERESIS}ro": "büro",

@@ -1,4 +1,4 @@
-"""The Azure DevOps organizations of a tenant: several at once, one the default, each with its own time and name."""
+"""A tenant has several Azure DevOps organizations, each with its own time, and one default."""
 
 import datetime as dt
 
@@ -59,7 +59,7 @@ def test_time_goes_to_every_active_organization_and_to_no_other(world, clock):
     assert "contoso" in closed.body["detail"]
 
 
-def test_a_start_from_before_an_organization_was_deactivated_is_taken_as_it_was_said(world, clock):
+def test_a_start_from_before_a_deactivation_is_accepted(world, clock):
     ada, timer = world.tenant(), new_id()
     add(ada, "labs")
     clock.tick(hours=2)
@@ -73,7 +73,7 @@ def test_a_start_from_before_an_organization_was_deactivated_is_taken_as_it_was_
     assert ada.start(1, organization="nobodys", startedAt=rfc3339(START)).code == "wrong_organization"
 
 
-def test_a_timer_in_an_organization_that_is_no_longer_active_is_stopped_as_ever(world, clock):
+def test_a_timer_in_an_inactive_organization_can_be_stopped(world, clock):
     ada = world.tenant()
     add(ada, "labs")
     ada.start(1, organization="labs")
@@ -107,7 +107,7 @@ def test_a_renamed_organization_keeps_its_time_projects_and_titles(world, clock,
     assert ada.enter().code == "wrong_organization"
 
 
-def test_the_old_name_of_a_renamed_organization_may_be_anothers(world):
+def test_the_old_name_of_a_renamed_organization_can_be_used_again(world):
     ada = world.tenant()
     ada.enter()
     change(ada, "contoso", name="fabrikam")
@@ -118,7 +118,7 @@ def test_the_old_name_of_a_renamed_organization_may_be_anothers(world):
     assert [(row["organization"], row["entries"]) for row in rows] == [("contoso", 1), ("fabrikam", 1)]
 
 
-def test_what_a_log_said_before_a_rename_it_still_says(world):
+def test_logs_keep_the_name_from_before_a_rename(world):
     ada = world.tenant()
     entered = ada.enter()
     ada.correct(entered, note="more")
@@ -128,7 +128,7 @@ def test_what_a_log_said_before_a_rename_it_still_says(world):
     assert corrected["before"]["organization"] == corrected["after"]["organization"] == "contoso"
 
 
-def test_a_name_is_one_organization_s_only(world):
+def test_two_organizations_cannot_have_one_name(world):
     ada, bob = world.tenant(), world.tenant()
     again = add(ada, "CONTOSO")
     add(ada, "labs")
@@ -161,7 +161,7 @@ def test_the_default_is_always_active(world):
     assert change(ada, "contoso", isActive=False).status == 200
 
 
-def test_another_name_in_the_settings_makes_one_that_is_there_the_default_or_adds_it_and_says_so(world):
+def test_another_name_in_the_settings_becomes_the_default_organization_with_a_notice(world):
     ada = world.tenant()
     added = settings(ada, azureDevOpsOrganization="labs")
     back = settings(ada, azureDevOpsOrganization="CONTOSO")
@@ -170,7 +170,7 @@ def test_another_name_in_the_settings_makes_one_that_is_there_the_default_or_add
     woken = settings(ada, azureDevOpsOrganization="labs")
 
     assert added.body["notice"] == (
-        "labs was added to your organizations and is the default now. Time on contoso stays there, and it stays active."
+        "labs was added and is the default now. Time on contoso stays there, and it stays active."
     )
     assert back.body["notice"].startswith("contoso is the default organization now.")
     assert back.body["azureDevOpsOrganization"] == same.body["azureDevOpsOrganization"] == "contoso"
@@ -179,7 +179,7 @@ def test_another_name_in_the_settings_makes_one_that_is_there_the_default_or_add
     assert {name: each["isActive"] for name, each in by_name(ada).items()} == {"contoso": True, "labs": True}
 
 
-def test_what_is_done_to_organizations_is_on_record(world):
+def test_changes_of_organizations_are_recorded(world):
     ada = world.tenant()
     add(ada, "labs")
     change(ada, "labs", name="research")
@@ -208,7 +208,7 @@ def test_what_is_done_to_organizations_is_on_record(world):
     ]
 
 
-def test_only_super_admins_change_organizations_and_everybody_sees_them(world):
+def test_only_super_admins_change_organizations_and_everyone_sees_them(world):
     ada = world.tenant()
     ben = world.member(ada)
 
@@ -219,7 +219,7 @@ def test_only_super_admins_change_organizations_and_everybody_sees_them(world):
 
 
 @pytest.mark.parametrize("name", ["a b", "-labs", "lábs", "l" * 51, "labs/x", "labs\n"])
-def test_a_name_that_azure_devops_gives_to_none_is_refused(world, name):
+def test_a_name_that_azure_devops_does_not_allow_is_refused(world, name):
     ada = world.tenant()
 
     assert add(ada, name).status == change(ada, "contoso", name=name).status == 400

@@ -1,4 +1,4 @@
-"""An invitation that nobody claimed is merged into its person: nothing is lost, and nothing counts twice."""
+"""An unclaimed invitation is merged into a person: nothing is lost or counted twice."""
 
 import datetime as dt
 import uuid
@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from shared.db.schema import tenants, timer_log, users, write_back_changes
 from shared.tenancy.store import find_caller
+from shared.work import Actor, Work
 from tenants.invitations.jobs import end_all_invitations
 from tests.privacy.erasure.test_person import ask, carry_out
 from tests.tenants.people.test_people import actions, add, me
 from timers.entries import service as entries_service
-from timers.entries.service import Work
+from timers.entries.service import ManualEntry
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def changes(engine):
         return connection.execute(sa.select(write_back_changes).order_by(write_back_changes.c.id)).all()
 
 
-def test_the_time_of_an_invitation_becomes_its_persons_and_every_sum_is_as_it_was(split, engine):
+def test_the_person_gets_the_time_of_the_invitation_and_every_total_stays(split, engine):
     ada, ben, invitation = split
     before, sent = sums(ada), changes(engine)
     merged = merge(ada, invitation, ben)
@@ -63,7 +64,7 @@ def test_the_time_of_an_invitation_becomes_its_persons_and_every_sum_is_as_it_wa
     assert actions(ada)[:2] == ["user.merged", "user.merged"]
 
 
-def test_the_log_keeps_what_was_and_shows_it_as_the_persons(split, engine):
+def test_the_log_keeps_its_rows_and_shows_them_as_the_persons(split, engine):
     ada, ben, invitation = split
     with engine.connect() as connection:
         before = connection.execute(sa.select(timer_log).order_by(timer_log.c.id)).all()
@@ -88,7 +89,7 @@ def test_a_moved_entry_is_the_persons_to_correct_and_to_delete(split):
     assert ben.delete(f"entries/{second['id']}", version=second["version"], reason="by mistake").status == 204
 
 
-def test_accounts_that_people_have_signed_in_with_stay_apart(world):
+def test_accounts_that_people_have_signed_in_with_cannot_be_merged(world):
     ada = world.tenant()
     ben, twin = (world.member(ada, name="Ben", email="ben@contoso.example") for _ in range(2))
     ben.enter()
@@ -130,7 +131,7 @@ def test_a_second_merge_finds_nothing_to_do(split):
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_an_invitation_that_has_ended_is_merged_without_giving_its_seat_back_twice(split, app, world, clock):
+def test_an_expired_invitation_is_merged_without_giving_its_seat_back_twice(split, app, world, clock):
     ada, ben, invitation = split
     clock.tick(days=14)
     assert end_all_invitations(app).changed >= 1
@@ -143,7 +144,7 @@ def test_an_invitation_that_has_ended_is_merged_without_giving_its_seat_back_twi
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
 
 
-def test_nothing_is_merged_into_somebody_who_has_had_their_data_stopped(split):
+def test_nothing_is_merged_into_a_person_with_restricted_data(split):
     ada, ben, invitation = split
     assert ben.patch("privacy", {"restricted": True}).status == 200
     refused = merge(ada, invitation, ben)
@@ -152,7 +153,7 @@ def test_nothing_is_merged_into_somebody_who_has_had_their_data_stopped(split):
     assert len(ada.entries(user=invitation)) == 2
 
 
-def test_what_a_person_stops_is_stopped_for_what_was_merged_as_well(split):
+def test_a_restriction_includes_merged_invitations(split):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     ben.patch("privacy", {"restricted": True})
@@ -161,7 +162,7 @@ def test_what_a_person_stops_is_stopped_for_what_was_merged_as_well(split):
     assert ada.entries() == []
 
 
-def test_the_export_of_the_person_has_what_the_log_keeps_of_the_invitation(split):
+def test_the_export_of_the_person_has_the_log_rows_of_the_invitation(split):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     sections = ben.get("privacy/export").body["sections"]
@@ -170,7 +171,7 @@ def test_the_export_of_the_person_has_what_the_log_keeps_of_the_invitation(split
     assert len(sections["timerLog"]["rows"]) == len(ada.log())
 
 
-def test_an_erasure_of_the_person_forgets_the_invitation_as_well(split, app, clock, engine):
+def test_an_erasure_of_the_person_includes_the_invitation(split, app, clock, engine):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     assert ask(ben).status == 201
@@ -190,16 +191,17 @@ def test_an_erasure_of_the_person_forgets_the_invitation_as_well(split, app, clo
     ]
 
 
-def test_time_that_was_added_in_the_moment_of_a_merge_follows_it(split, app, clock):
+def test_time_added_during_a_merge_is_moved_later(split, app, clock):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     started = clock() - dt.timedelta(days=5)
-    work = Work("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
+    manual = ManualEntry("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ada.tid, oid=ada.oid, lock=True)
         assert caller is not None
         owner = tx.scalar(sa.select(users.c.id).where(users.c.public_id == uuid.UUID(invitation)))
-        late = entries_service.add(tx, caller, work, user_id=owner, now=clock(), new_id=app.new_id).entry
+        work = Work(tx, caller.tenant, Actor.user(caller.user.id), clock(), app.new_id)
+        late = entries_service.add(work, caller.user, manual, owner_id=owner).entry
     assert len(ben.entries()) == 3
     assert end_all_invitations(app).changed == 1
 

@@ -35,7 +35,7 @@ def test_settings_are_changed_at_the_version_that_was_read(world):
     assert ada.get("tenant").body | {"notice": changed.body["notice"]} == changed.body
 
 
-def test_a_change_without_a_version_is_sent_back_for_one(world):
+def test_a_change_without_a_version_is_refused(world):
     ada = world.tenant()
     refused = change(ada, {"name": "Contoso Ltd"})
     nonsense = change(ada, {"name": "Contoso Ltd"}, **{"If-Match": "soon"})
@@ -73,7 +73,7 @@ def take(person, slug):
     return change(person, {"slug": slug}, **{"If-Match": "*"})
 
 
-def test_a_former_slug_stays_its_tenants_who_may_take_it_back(world):
+def test_a_tenant_may_return_to_a_former_slug_which_nobody_else_gets(world):
     ada, bob = world.tenant(), world.tenant()
     first = ada.get("tenant").body["slug"]
     second = f"second-{ada.tid[:8]}"
@@ -88,7 +88,7 @@ def test_a_former_slug_stays_its_tenants_who_may_take_it_back(world):
     assert bob.get("tenant").body["slug"] not in {first, second}
 
 
-def test_a_tenant_has_at_most_ten_slugs_ever_and_may_always_take_one_back(world):
+def test_a_tenant_has_at_most_ten_slugs_ever_and_may_return_to_each(world):
     ada, bob = world.tenant(), world.tenant()
     first = ada.get("tenant").body["slug"]
     more = [f"slug-{number}-{ada.tid[:8]}" for number in range(10)]
@@ -103,7 +103,7 @@ def test_a_tenant_has_at_most_ten_slugs_ever_and_may_always_take_one_back(world)
     assert take(bob, more[9]).status == 200
 
 
-def test_two_changes_at_once_do_not_pass_the_limit_of_slugs(world, engine):
+def test_concurrent_changes_do_not_exceed_the_limit_of_slugs(world, engine):
     ada = world.tenant()
     ben = world.member(ada)
     [account] = [each for each in ada.get("users").body["items"] if each["email"] == ben.email]
@@ -128,7 +128,7 @@ def test_two_changes_at_once_do_not_pass_the_limit_of_slugs(world, engine):
         *("0f3a7c55-6a51-4f0e-9d4e-3a2b1c0d9e8f", "0f3a7c556a514f0e9d4e3a2b1c0d9e8f"),
     ],
 )
-def test_a_slug_that_would_be_taken_for_somebody_else_is_nobodys(world, slug):
+def test_a_misleading_slug_is_reserved(world, slug):
     ada = world.tenant()
     refused = take(ada, slug)
 
@@ -136,7 +136,7 @@ def test_a_slug_that_would_be_taken_for_somebody_else_is_nobodys(world, slug):
     assert "reserved" in refused.body["detail"]
 
 
-def test_a_reserved_slug_that_a_tenant_has_from_before_is_no_obstacle(world, app):
+def test_a_tenant_may_keep_a_slug_that_was_reserved_later(world, app):
     ada = world.tenant()
     slug = ada.get("tenant").body["slug"]
     mine = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
@@ -149,8 +149,8 @@ def test_a_reserved_slug_that_a_tenant_has_from_before_is_no_obstacle(world, app
     assert [each.status for each in (kept, moved, back)] == [200, 200, 200]
 
 
-def test_two_tenants_who_want_one_slug_at_once_end_with_one(world):
-    """Whoever is second meets the unique key of all slugs there ever were, whatever they read before."""
+def test_of_two_concurrent_tenants_one_gets_the_slug(world):
+    """The second one violates the unique key of all slugs, whatever it read before."""
     rivals = [world.tenant() for _ in range(4)]
     wanted = f"wanted-{rivals[0].tid[:8]}"
     with ThreadPoolExecutor(len(rivals)) as pool:
@@ -159,7 +159,7 @@ def test_two_tenants_who_want_one_slug_at_once_end_with_one(world):
     assert statuses == [200, 409, 409, 409]
 
 
-def test_admins_read_settings_and_only_super_admins_what_was_bought(world):
+def test_admins_read_settings_and_only_super_admins_the_purchase(world):
     ada = world.tenant()
     ben = world.member(ada)
     path = f"users/{ben.get('me').body['id']}"
@@ -170,7 +170,7 @@ def test_admins_read_settings_and_only_super_admins_what_was_bought(world):
     assert change(ben, {"name": "Mine"}, **{"If-Match": "*"}).code == "role_required"
 
 
-def test_a_change_of_nothing_is_none_and_not_on_record(world):
+def test_a_change_without_effect_is_not_recorded(world):
     ada = world.tenant()
     before = ada.get("tenant")
     same = change(ada, {"name": "Contoso"}, **{"If-Match": before.headers["ETag"]})
@@ -179,7 +179,7 @@ def test_a_change_of_nothing_is_none_and_not_on_record(world):
     assert [row["action"] for row in ada.get("audit").body["items"]] == ["tenant.created"]
 
 
-def test_a_change_goes_on_record_without_names_or_addresses(world):
+def test_a_change_is_recorded_without_names_or_addresses(world):
     ada = world.tenant()
     change(ada, {"name": "Jane Doe Ltd", "adminEmail": "jane@doe.example", "writeBack": True}, **{"If-Match": "*"})
     record = ada.get("audit").body["items"][0]

@@ -1,4 +1,4 @@
-"""What the log tells of refusals: enough to see somebody try what is not theirs, and nobody's name."""
+"""Refusals in the log have random ids, which show attempts, and no names."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ def refusals(caplog):
     return read
 
 
-def test_who_asks_for_what_their_role_may_not_have_is_logged_by_random_ids(world, refusals):
+def test_a_request_above_the_role_is_logged_with_random_ids(world, refusals):
     ada = world.tenant()
     ben = world.member(ada)
     refused = ben.get("audit")
@@ -32,7 +32,7 @@ def test_who_asks_for_what_their_role_may_not_have_is_logged_by_random_ids(world
     assert line["tenant"] == ada.get("tenant").body["id"]
 
 
-def test_who_asks_for_another_tenants_rows_is_logged_by_random_ids(world, refusals):
+def test_a_request_for_another_tenants_rows_is_logged_with_random_ids(world, refusals):
     ada, mallory = world.tenant(), world.tenant()
     entry = ada.enter().body["id"]
     refused = mallory.get(f"entries/{entry}")
@@ -43,7 +43,7 @@ def test_who_asks_for_another_tenants_rows_is_logged_by_random_ids(world, refusa
     assert entry not in json.dumps(line)
 
 
-def test_who_has_no_account_is_logged_with_the_tenant_alone(world, refusals):
+def test_a_person_without_an_account_is_logged_with_the_tenant_alone(world, refusals):
     ada = world.tenant()
     nobody = world.person(tid=ada.tid)
     refused = nobody.get("timers")
@@ -54,7 +54,7 @@ def test_who_has_no_account_is_logged_with_the_tenant_alone(world, refusals):
     assert "user" not in line
 
 
-def test_of_a_slip_nobody_is_logged(world, refusals):
+def test_an_invalid_request_is_logged_without_ids(world, refusals):
     ada = world.tenant()
     refused = [ada.get("entries?pageSize=none"), ada.post("timers/stop")]
     lines = refusals()
@@ -64,7 +64,7 @@ def test_of_a_slip_nobody_is_logged(world, refusals):
     assert all("user" not in line and "tenant" not in line for line in lines)
 
 
-def test_a_path_that_is_none_of_ours_names_nobody(world, refusals):
+def test_an_unknown_path_is_logged_without_ids(world, refusals):
     ada = world.tenant()
     ada.get(f"nothing/{new_id()}")
 

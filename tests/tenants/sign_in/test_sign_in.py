@@ -15,7 +15,7 @@ def row(engine, table, person):
         return connection.execute(found).one()
 
 
-def test_an_unknown_directory_is_told_how_to_begin(world):
+def test_an_unregistered_directory_learns_how_to_begin(world):
     refused = world.person().post("sign-in")
 
     assert (refused.status, refused.code) == (403, "tenant_not_registered")
@@ -98,14 +98,14 @@ def test_the_sixth_person_of_a_trial_is_refused_and_nothing_is_counted(world):
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 5
 
 
-def test_somebody_without_an_account_is_sent_to_sign_in(world):
+def test_a_person_without_an_account_is_asked_to_sign_in(world):
     ada = world.tenant()
     refused = world.person(ada.tid).get("me")
 
     assert (refused.status, refused.code) == (403, "not_signed_in")
 
 
-def test_a_deactivated_person_is_out_at_once_with_a_valid_token(world, engine):
+def test_a_deactivated_person_is_refused_at_once_with_a_valid_token(world, engine):
     ada = world.tenant()
     ben = world.member(ada)
     stored = row(engine, users, ben)
@@ -127,7 +127,7 @@ def test_the_same_address_in_two_directories_is_two_people(world):
     assert len({twin.get("me").body["id"] for twin in twins}) == 2
 
 
-def test_an_address_reused_after_a_leaver_is_a_new_person_without_old_data(world):
+def test_a_reassigned_address_is_a_new_person_without_old_data(world):
     ada = world.tenant()
     leaver = world.member(ada, name="Sam", email="sam@contoso.example")
     leaver.start(7)
@@ -187,7 +187,7 @@ def test_an_unknown_time_zone_is_named(world, zone):
 
 
 @pytest.mark.parametrize("name", ["contoso\n", "con.toso", "-contoso", "contoso-", "a" * 51, "@evil", "a/b", "", "ä"])
-def test_a_wrong_organisation_name_is_named(world, name):
+def test_an_invalid_organization_name_is_named(world, name):
     refused = world.person().post("tenants", {"name": "X", "azureDevOpsOrganization": name, "timeZone": "UTC"})
 
     assert [error["pointer"] for error in refused.body["errors"]] == ["/azureDevOpsOrganization"]

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.server import serving
-from devcloud.ports import bound
+from devcloud.ports import listen
 from shared.deadline import Deadline
 from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
 from tests.support.marketplace import until
-from timers.azure_devops.client import AzureDevOps, _Pauses
+from timers.azure_devops.client import AzureDevOpsClient, _Pauses
 from timers.azure_devops.errors import (
     AzureDevOpsError,
     AzureDevOpsForbidden,
@@ -67,7 +67,7 @@ def slow():
 
 @pytest.fixture
 def patient(slow):
-    client = AzureDevOps(slow.url)
+    client = AzureDevOpsClient(slow.url)
     yield client
     slow.settle()
     client.close()
@@ -75,7 +75,7 @@ def patient(slow):
 
 @pytest.fixture
 def client(azure_devops):
-    client = AzureDevOps(azure_devops.url)
+    client = AzureDevOpsClient(azure_devops.url)
     yield client
     client.close()
 
@@ -95,7 +95,7 @@ def write(session, hours="4.25", *, revision=2, number=BUG):
     )
 
 
-def test_a_work_item_is_read_whole(session):
+def test_a_work_item_is_read_completely(session):
     item = session.work_item(BUG)
 
     assert item == WorkItem(
@@ -110,7 +110,7 @@ def test_a_work_item_is_read_whole(session):
     )
 
 
-def test_many_are_read_in_batches_of_200_without_those_that_are_not_there(session, azure_devops):
+def test_many_items_are_read_in_batches_of_200_without_missing_ones(session, azure_devops):
     before = azure_devops.hits("batch")
 
     found = session.work_items([*range(1, 402), 42, 42])
@@ -152,7 +152,7 @@ def test_an_organisation_whose_processes_have_no_hours_can_be_read(session, azur
         (None, None),
     ],
 )
-def test_of_the_assignee_only_the_name_is_kept(assigned, name):
+def test_only_the_name_of_the_assignee_is_kept(assigned, name):
     assert parse_work_item({"id": 1, "rev": 1, "fields": {"System.AssignedTo": assigned}}).assignee_name == name
 
 
@@ -186,7 +186,7 @@ def test_hours_are_written_to_the_revision_that_was_read_with_a_mark(session, az
     assert update(session, BUG, 3) == Update(3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f")
 
 
-def test_a_stale_revision_is_told_and_nothing_is_written(session, azure_devops):
+def test_a_stale_revision_is_refused_and_nothing_is_written(session, azure_devops):
     azure_devops.edit(BUG, Title="Another title")
 
     with pytest.raises(WorkItemChanged):
@@ -218,7 +218,7 @@ def test_a_type_without_hours_rejects_them_with_a_reason(session):
 
 
 @pytest.mark.parametrize("hours", ["NaN", "Infinity"])
-def test_what_is_no_number_is_never_sent(session, azure_devops, hours):
+def test_a_value_that_is_not_a_number_is_never_sent(session, azure_devops, hours):
     before = azure_devops.hits("update")
 
     with pytest.raises(ValueError, match="JSON"):
@@ -229,7 +229,7 @@ def test_what_is_no_number_is_never_sent(session, azure_devops, hours):
 
 def test_the_update_of_a_revision_is_found_behind_links_and_pages(session, azure_devops):
     for number in range(30):
-        azure_devops.stand_in.workspace.board("contoso").link(BUG)
+        azure_devops.emulator.workspace.board("contoso").link(BUG)
         azure_devops.edit(BUG, hours=10 + number)
 
     assert update(session, BUG, 32) == Update(32, Decimal(38), Decimal(39), None)
@@ -238,7 +238,7 @@ def test_the_update_of_a_revision_is_found_behind_links_and_pages(session, azure
     assert session.update(BUG, 33) is None
 
 
-def test_an_update_tells_of_hours_that_came_and_went(session, azure_devops):
+def test_an_update_has_hours_that_appeared_or_disappeared(session, azure_devops):
     azure_devops.edit(63, hours=1)
     azure_devops.edit(63, hours=None)
     azure_devops.edit(63, Title="Another title", History="why")
@@ -290,7 +290,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("fault", "error"), ANSWERS)
-def test_each_answer_is_told_for_what_it_is(session, azure_devops, fault, error):
+def test_each_response_has_its_error(session, azure_devops, fault, error):
     azure_devops.trouble("work_item", **fault)
     azure_devops.trouble("update", **fault)
 
@@ -304,7 +304,7 @@ def test_each_answer_is_told_for_what_it_is(session, azure_devops, fault, error)
 
 
 @pytest.mark.parametrize("fault", NO_ANSWERS)
-def test_without_an_answer_a_read_is_repeated_and_a_write_never(session, azure_devops, fault):
+def test_without_a_response_a_read_is_repeated_and_a_write_never(session, azure_devops, fault):
     azure_devops.trouble("work_item", **fault)
     azure_devops.trouble("update", **fault)
     before = azure_devops.hits("work_item"), azure_devops.hits("update")
@@ -319,7 +319,7 @@ def test_without_an_answer_a_read_is_repeated_and_a_write_never(session, azure_d
 
 
 @pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
-def test_an_answer_that_makes_no_sense_is_no_answer(session, azure_devops, body):
+def test_an_unreadable_response_counts_as_none(session, azure_devops, body):
     azure_devops.trouble("work_item", body=body, headers=JSON)
     azure_devops.trouble("update", body=body, headers=JSON)
 
@@ -331,16 +331,16 @@ def test_an_answer_that_makes_no_sense_is_no_answer(session, azure_devops, body)
     assert type(reading.value) is AzureDevOpsUnavailable
 
 
-def test_a_read_that_succeeds_in_the_end_succeeds(session, azure_devops):
+def test_a_read_is_retried_until_it_succeeds(session, azure_devops):
     azure_devops.trouble("work_item", status=502, times=2)
 
     assert session.work_item(BUG).rev == 2
 
 
-def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
-    with bound(0) as listening:
+def test_without_a_connection_a_write_was_certainly_not_made(azure_devops):
+    with listen(0) as listening:
         port = listening.getsockname()[1]
-    client = AzureDevOps(f"http://127.0.0.1:{port}")
+    client = AzureDevOpsClient(f"http://127.0.0.1:{port}")
 
     with pytest.raises(AzureDevOpsUnavailable) as caught:
         write(client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5)))
@@ -352,7 +352,7 @@ def test_where_nobody_listens_a_write_was_certainly_not_made(azure_devops):
 @pytest.mark.parametrize(
     "fault", [{"lost_answer": True}, {"lost_answer": True, "status": 502}, {"late_landing": 0.2}], ids=str
 )
-def test_a_write_whose_answer_is_lost_is_found_in_the_history(session, azure_devops, fault):
+def test_a_write_whose_response_is_lost_is_found_in_the_history(session, azure_devops, fault):
     azure_devops.trouble("update", **fault, times=1)
 
     with pytest.raises(OutcomeUnknown):
@@ -392,7 +392,7 @@ def test_all_calls_of_a_session_have_one_deadline_after_which_nothing_is_sent(cl
     assert (type(caught.value), azure_devops.hits("update")) == (AzureDevOpsUnavailable, before)
 
 
-def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slow):
+def test_hanging_calls_delay_no_other_call_beyond_its_deadline(patient, slow):
     """Sixteen threads of the client's wait without an end; the others come to none of them, and are let go."""
     slow.trouble("work_item", hang=True)
     token = slow.token()
@@ -415,8 +415,8 @@ def test_hanging_calls_do_not_keep_others_waiting_beyond_their_time(patient, slo
     assert [each.result().id for each in hanging] == [BUG] * 16
 
 
-def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops, clock):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, clock):
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     ada, ben = (
         client.open_session("contoso", azure_devops.token(), user=who, deadline=Deadline.after(99))
         for who in (ADA, BEN)
@@ -443,8 +443,8 @@ def test_who_is_throttled_is_not_sent_again_until_the_pause_is_over(azure_devops
     ("header", "pause"),
     [("7", 7), ("0.25", 1), ("999999", 3600), ("Wed, 21 Oct 2026 07:28:00 GMT", 10), ("-1", 10), ("9" * 99, 10)],
 )
-def test_a_success_that_asks_for_a_pause_is_a_success_and_the_pause_is_kept(azure_devops, clock, header, pause):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+def test_a_success_with_retry_after_is_a_success_and_starts_the_pause(azure_devops, clock, header, pause):
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     azure_devops.trouble("work_item", headers={"Retry-After": header}, times=1)
 
@@ -456,7 +456,7 @@ def test_a_success_that_asks_for_a_pause_is_a_success_and_the_pause_is_kept(azur
     assert (item.rev, caught.value.retry_after, azure_devops.revision(BUG)) == (2, pause, 2)
 
 
-def test_an_outage_that_says_how_long_is_not_tried_again_meanwhile(session, azure_devops):
+def test_an_outage_with_retry_after_is_not_retried_before_its_end(session, azure_devops):
     azure_devops.trouble("work_item", status=503, headers={"Retry-After": "60"})
     before = azure_devops.hits("work_item")
 
@@ -466,7 +466,7 @@ def test_an_outage_that_says_how_long_is_not_tried_again_meanwhile(session, azur
     assert (caught.value.retry_after, azure_devops.hits("work_item")) == (60, before + 1)
 
 
-def test_pauses_take_a_bounded_place(clock):
+def test_the_number_of_pauses_is_limited(clock):
     pauses = _Pauses(clock)
     pauses.begin((0, 0), 5)
     for user in range(10_050):
@@ -485,12 +485,12 @@ def test_the_longer_of_two_pauses_counts(clock):
 
 
 @pytest.mark.parametrize("token", [None, "", "a b", "a\r\nX: y", "a\n", "é", "x" * 16_385, "\x7f"])
-def test_what_can_be_no_token_is_a_missing_sign_in_and_goes_nowhere(client, token):
+def test_an_impossible_token_is_a_missing_sign_in_and_is_not_sent(client, token):
     with pytest.raises(SignInRequired):
         client.open_session("contoso", token, user=ADA, deadline=Deadline.after(5))
 
 
-def test_another_token_than_one_for_azure_devops_must_sign_in(client):
+def test_a_token_for_another_service_must_sign_in(client):
     with pytest.raises(SignInRequired):
         client.open_session("contoso", "not-a-token", user=ADA, deadline=Deadline.after(5)).work_item(BUG)
 
@@ -576,13 +576,13 @@ def test_a_redirect_is_not_followed_so_the_token_stays_where_it_is_meant_for(ses
     assert elsewhere.seen == []
 
 
-def test_requests_say_what_they_must_and_carry_no_cookie_nor_a_netrc_password(monkeypatch, tmp_path):
+def test_requests_have_the_required_headers_and_neither_cookie_nor_netrc_password(monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login x password y")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     server = Recorder()
     with serving(lambda _url: server, port=0) as url:
-        client = AzureDevOps(url)
+        client = AzureDevOpsClient(url)
         for token in ("first", "second"):
             client.open_session("contoso", token, user=ADA, deadline=Deadline.after(5)).work_item(1)
         client.close()
@@ -644,7 +644,7 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
     server = Recorder()
     sent = []
     with serving(lambda _url: server, port=0) as url:
-        client, host = AzureDevOps(url), url.removeprefix("http://")
+        client, host = AzureDevOpsClient(url), url.removeprefix("http://")
         _watching.set()
         for number, name in enumerate(names(MANY)):
             try:
@@ -680,8 +680,8 @@ def item(number, kind="Task", project="Website", state="Active"):
     return WorkItem(number, 1, kind, "", None, state, project, None)
 
 
-def test_a_type_without_the_field_is_remembered_for_a_day(azure_devops, clock):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+def test_a_type_without_the_field_is_cached_for_a_day(azure_devops, clock):
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     story, before = item(STORY, "User Story"), azure_devops.hits("type_fields")
     first = session.is_known_to_lack_completed_work(story)
@@ -707,7 +707,7 @@ def test_an_item_is_closed_by_the_category_of_its_state(azure_devops, client):
 
 
 @pytest.mark.parametrize(("kind", "project"), [("..", "Website"), ("Task", ".."), ("", "Website"), ("Task", ".")])
-def test_a_type_or_project_that_is_no_name_in_a_path_is_asked_nobody(azure_devops, client, kind, project):
+def test_a_type_or_project_that_would_change_the_path_is_not_sent(azure_devops, client, kind, project):
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
 
     with pytest.raises(AzureDevOpsUnavailable):

@@ -10,7 +10,7 @@ def days(answer):
     return [(day["date"], day["elapsedMs"]) for day in answer.body["days"]]
 
 
-def test_a_correction_makes_the_next_version_and_the_report_follows(world, clock):
+def test_a_correction_creates_the_next_version_and_reports_show_it(world, clock):
     ada = world.tenant()
     ada.start(7, note="first")
     clock.tick(minutes=30)
@@ -33,7 +33,7 @@ def test_a_correction_makes_the_next_version_and_the_report_follows(world, clock
     assert [(row["project"], row["workItem"]["id"], row["elapsedMs"]) for row in rows] == [("Billing", 8, HOUR)]
 
 
-def test_the_note_is_changed_or_taken_away_and_the_rest_stays(world):
+def test_the_note_is_changed_or_deleted_and_the_rest_stays(world):
     ada = world.tenant()
     entered = ada.enter(note="first")
     changed = ada.correct(entered, note="second\r\nline", stoppedAt=None)
@@ -44,7 +44,7 @@ def test_the_note_is_changed_or_taken_away_and_the_rest_stays(world):
     assert cleared.body["version"] == 3
 
 
-def test_a_correction_needs_the_version_that_was_read(world):
+def test_a_correction_needs_the_current_version(world):
     ada = world.tenant()
     entered = ada.enter()
     path, body = f"entries/{entered.body['id']}", {"workItemId": 7, "reason": "wrong number"}
@@ -58,7 +58,7 @@ def test_a_correction_needs_the_version_that_was_read(world):
 
 
 def corrected_with(world, tag):
-    """What becomes of a correction of an entry's first version, by its If-Match."""
+    """The response to a correction of an entry's first version, with this If-Match."""
     ada = world.tenant()
     path, body = f"entries/{ada.enter().body['id']}", {"workItemId": 7, "reason": "wrong number"}
     answer = ada.http.send("PATCH", path, body, token=ada.token, headers={"If-Match": tag})
@@ -67,7 +67,7 @@ def corrected_with(world, tag):
 
 
 @pytest.mark.parametrize("wrong", ["", "1", '"1', '1"', '""1""', "W/1", "'1'", '"1", *', '"1" "2"', ",", '"1", 2'])
-def test_what_is_no_list_of_tags_is_refused(world, wrong):
+def test_an_invalid_list_of_tags_is_refused(world, wrong):
     refused = corrected_with(world, wrong)
 
     assert (refused.status, refused.code) == (400, "invalid_if_match")
@@ -103,7 +103,7 @@ def test_a_correction_needs_a_reason(world):
     assert ada.correct(entered, workItemId=7, reason="x" * 400).status == 200
 
 
-def test_a_correction_that_changes_nothing_makes_no_version(world):
+def test_a_correction_without_a_difference_creates_no_version(world):
     ada = world.tenant()
     entered = ada.enter(note="first")
     same = ada.correct(
@@ -121,7 +121,7 @@ def test_a_correction_that_changes_nothing_makes_no_version(world):
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": "why"}, {"startedAt": None, "reason": "why"}])
-def test_a_correction_of_nothing_is_refused(world, body):
+def test_an_empty_correction_is_refused(world, body):
     ada = world.tenant()
     entered = ada.enter()
     refused = ada.patch(f"entries/{entered.body['id']}", body, version=1)
@@ -129,7 +129,7 @@ def test_a_correction_of_nothing_is_refused(world, body):
     assert (refused.status, refused.code) == (400, "invalid_body")
 
 
-def test_only_what_may_be_corrected_is_a_field(world):
+def test_only_correctable_values_are_fields(world):
     ada = world.tenant()
     entered = ada.enter()
     for name, value in {"needsReview": True, "userId": "x", "organization": "contoso", "source": "timer"}.items():
@@ -138,7 +138,7 @@ def test_only_what_may_be_corrected_is_a_field(world):
         assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, f"/{name}")
 
 
-def test_what_needs_review_is_confirmed_without_a_reason(world, clock):
+def test_an_entry_that_needs_review_is_confirmed_without_a_reason(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(seconds=-30)
@@ -163,7 +163,7 @@ def test_a_correction_of_the_times_is_a_review_and_one_of_the_note_is_not(world,
     assert ada.log()[0]["event"] == "corrected"
 
 
-def test_times_are_corrected_within_the_rules_and_the_field_that_was_sent_is_named(world):
+def test_corrected_times_follow_the_rules_and_errors_name_the_sent_field(world):
     ada = world.tenant()
     entered = ada.enter()
     wrong = {
@@ -179,7 +179,7 @@ def test_times_are_corrected_within_the_rules_and_the_field_that_was_sent_is_nam
     assert ada.correct(entered, startedAt="2026-11-19T10:00:00Z").body["elapsedMs"] == 24 * HOUR
 
 
-def test_a_timer_that_ran_for_days_may_be_moved_but_not_made_longer(world, clock):
+def test_an_entry_of_several_days_may_be_moved_but_not_lengthened(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(days=3)
@@ -191,7 +191,7 @@ def test_a_timer_that_ran_for_days_may_be_moved_but_not_made_longer(world, clock
     assert ada.correct(moved, stoppedAt="2026-11-22T17:00:00Z").body["elapsedMs"] == 8 * HOUR
 
 
-def test_days_are_made_anew_across_midnight_and_the_change_of_the_clocks(world):
+def test_days_are_split_again_across_midnight_and_the_change_of_the_clocks(world):
     ada = world.tenant("Europe/Berlin")
     entered = ada.enter("2026-10-24T20:00:00+02:00", "2026-10-24T21:00:00+02:00")
     corrected = ada.correct(entered, stoppedAt="2026-10-25T04:00:00+01:00")
@@ -202,7 +202,7 @@ def test_days_are_made_anew_across_midnight_and_the_change_of_the_clocks(world):
     assert ada.report("2026-10").body["totalMs"] == 9 * HOUR
 
 
-def test_a_correction_keeps_the_zone_that_the_entry_was_made_in(world):
+def test_a_correction_keeps_the_entrys_time_zone(world):
     ada = world.tenant("Europe/Berlin")
     entered = ada.enter("2026-11-20T21:00:00+01:00", "2026-11-20T22:00:00+01:00")
     settings = ada.get("tenant")
@@ -215,7 +215,7 @@ def test_a_correction_keeps_the_zone_that_the_entry_was_made_in(world):
     assert days(new) == [("2026-11-21", HOUR)]
 
 
-def test_a_correction_stays_in_the_organisation_that_the_entry_was_made_in(world):
+def test_a_correction_keeps_the_entrys_organization(world):
     ada = world.tenant()
     entered = ada.enter()
     version = ada.get("tenant").body["version"]
@@ -246,7 +246,7 @@ def test_a_closed_month_is_changed_as_an_adjustment_and_an_open_one_is_not(world
     assert ada.report("2026-10").body["totalMs"] == 2 * HOUR + HOUR // 2
 
 
-def test_a_correction_says_what_it_overlaps_now(world):
+def test_a_correction_shows_the_new_overlaps(world):
     ada = world.tenant()
     first = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z")
     second = ada.enter("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
@@ -257,7 +257,7 @@ def test_a_correction_says_what_it_overlaps_now(world):
     assert "overlapsWith" not in apart.body
 
 
-def test_a_deleted_entry_is_gone_from_lists_and_reports_but_not_from_the_log(world):
+def test_a_deleted_entry_is_in_no_list_or_report_but_in_the_log(world):
     ada = world.tenant()
     entered = ada.enter()
     path = f"entries/{entered.body['id']}"
@@ -277,8 +277,8 @@ def delete_for(person, entry, body, *, version="*", key=None):
     return person.http.send("POST", path, body, token=person.token, key=key, headers={"If-Match": version})
 
 
-def test_the_reason_of_a_deletion_comes_in_the_body_and_a_repeat_deletes_nothing_more(world):
-    """What stands in an address is kept by proxies, and a reason may be about people."""
+def test_the_reason_of_a_deletion_is_in_the_body_and_a_repeat_deletes_nothing_more(world):
+    """Proxies store URLs, and a reason may be about people."""
     ada = world.tenant()
     entered = ada.enter()
     refused = [delete_for(ada, entered, body, key="one") for body in ({}, {"reason": " "}, {"reason": "x" * 401})]
@@ -299,7 +299,7 @@ def test_the_reason_of_a_deletion_comes_in_the_body_and_a_repeat_deletes_nothing
 @pytest.mark.parametrize(
     "blank", ["\u200b\u2060", "\u2800", "\u202e\u2066", " \u00ad\n", "\ufeff", "\U000e0041", "\u3164", "\ufff9"]
 )
-def test_a_reason_of_which_nothing_is_shown_is_none(world, blank):
+def test_an_invisible_reason_is_refused(world, blank):
     ada = world.tenant()
     entered = ada.enter()
     [deleted, corrected] = [delete_for(ada, entered, {"reason": blank}), ada.correct(entered, note="x", reason=blank)]
@@ -313,7 +313,7 @@ def test_a_reason_of_which_nothing_is_shown_is_none(world, blank):
     assert delete_for(ada, entered, {"reason": "\u202eevil\u200b"}).status == 204
 
 
-def test_a_reason_in_the_address_still_works_and_each_answer_says_what_to_use(world):
+def test_a_reason_in_the_query_still_works_and_is_announced_as_deprecated(world):
     ada = world.tenant()
     entered = ada.enter()
     path = f"entries/{entered.body['id']}"
@@ -325,7 +325,7 @@ def test_a_reason_in_the_address_still_works_and_each_answer_says_what_to_use(wo
         assert answer.headers["Link"] == f'</api/{path}/delete>; rel="successor-version"'
 
 
-def test_others_entries_are_changed_by_admins_only_and_by_strangers_never(world):
+def test_only_admins_change_entries_of_others_and_other_tenants_none(world):
     ada, eve = world.tenant(), world.tenant()
     ben, chloe = world.member(ada), world.member(ada)
     entered = ben.enter()

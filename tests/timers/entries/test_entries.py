@@ -14,16 +14,16 @@ def ids(entries):
 
 
 def pages(person, link):
-    """The items of all pages, and how many there were on each."""
-    found = []
+    """The items of each page."""
+    read = []
     while link:
         page = person.get(link).body
-        found.append(page["items"])
+        read.append(page["items"])
         link = page.get("nextLink")
-    return found
+    return read
 
 
-def test_work_without_a_timer_is_entered_by_hand(world):
+def test_an_entry_is_added_by_hand(world):
     ada = world.tenant()
     entered = ada.enter(note="at the customer's")
     body = entered.body
@@ -47,7 +47,7 @@ def test_work_without_a_timer_is_entered_by_hand(world):
     assert ada.report().body["totalMs"] == HOUR
 
 
-def test_a_time_is_taken_with_any_offset_and_cut_to_the_millisecond(world):
+def test_a_time_may_have_any_offset_and_is_cut_to_the_millisecond(world):
     ada = world.tenant()
     body = ada.enter("2026-11-20T09:00:00.1239+05:30", "2026-11-20T09:00:00-03:00").body
 
@@ -64,7 +64,7 @@ WRONG_TIMES = [
 
 
 @pytest.mark.parametrize(("started_at", "stopped_at", "pointer"), WRONG_TIMES)
-def test_times_that_cannot_be_are_refused_and_named(world, started_at, stopped_at, pointer):
+def test_impossible_times_are_refused_and_named(world, started_at, stopped_at, pointer):
     ada = world.tenant()
     refused = ada.enter(started_at, stopped_at)
 
@@ -89,7 +89,7 @@ def test_times_that_cannot_be_are_refused_and_named(world, started_at, stopped_a
         None,
     ],
 )
-def test_what_is_no_time_is_refused_by_the_name_of_its_field(world, given):
+def test_an_invalid_time_is_refused_with_its_field(world, given):
     ada = world.tenant()
     refused = ada.enter(started_at=given)
 
@@ -97,7 +97,7 @@ def test_what_is_no_time_is_refused_by_the_name_of_its_field(world, given):
     assert refused.body["errors"][0]["pointer"] == "/startedAt"
 
 
-def test_a_whole_day_is_the_longest_and_a_clock_two_minutes_ahead_means_now(world):
+def test_an_entry_has_at_most_a_day_and_two_minutes_ahead_are_now(world):
     ada = world.tenant()
     whole_day = ada.enter("2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z")
     ahead = ada.enter("2026-11-23T08:00:00Z", "2026-11-23T09:02:00Z")
@@ -106,7 +106,7 @@ def test_a_whole_day_is_the_longest_and_a_clock_two_minutes_ahead_means_now(worl
     assert (ahead.status, ahead.body["stoppedAt"]) == (201, "2026-11-23T09:00:00.000Z")
 
 
-def test_after_the_trial_nothing_is_entered_but_what_is_there_may_be_put_right(world, clock):
+def test_after_the_trial_nothing_is_added_but_entries_may_be_corrected(world, clock):
     ada = world.tenant()
     entered, other = ada.enter(), ada.enter()
     clock.tick(days=30)
@@ -117,7 +117,7 @@ def test_after_the_trial_nothing_is_entered_but_what_is_there_may_be_put_right(w
     assert ada.remove(other).status == 204
 
 
-def test_the_organisation_of_an_entry_is_the_tenants(world):
+def test_the_organization_of_an_entry_must_be_the_tenants(world):
     ada = world.tenant()
     refused = ada.enter(organization="fabrikam")
 
@@ -126,7 +126,7 @@ def test_the_organisation_of_an_entry_is_the_tenants(world):
     assert ada.enter(organization="CONTOSO").body["organization"] == "contoso"
 
 
-def test_an_entry_sent_twice_with_one_key_is_one_entry(world, clock):
+def test_an_entry_sent_twice_with_one_key_is_added_once(world, clock):
     ada = world.tenant()
     first = ada.enter(key="entry-1")
     clock.tick(minutes=1)
@@ -137,7 +137,7 @@ def test_an_entry_sent_twice_with_one_key_is_one_entry(world, clock):
     assert len(ada.entries()) == 1
 
 
-def test_entries_that_share_time_name_each_other_and_those_that_only_touch_do_not(world):
+def test_overlapping_entries_name_each_other_and_adjacent_ones_do_not(world):
     ada = world.tenant()
     ben = world.member(ada)
     first = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z").body
@@ -158,7 +158,7 @@ def test_entries_that_share_time_name_each_other_and_those_that_only_touch_do_no
     assert ada.report().body["totalMs"] == 4 * HOUR
 
 
-def test_the_page_names_overlaps_that_lie_on_another_page(world):
+def test_a_page_names_overlapping_entries_of_other_pages(world):
     ada = world.tenant()
     long = ada.enter("2026-11-20T00:00:00Z", "2026-11-20T12:00:00Z").body["id"]
     short = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z").body["id"]
@@ -167,7 +167,7 @@ def test_the_page_names_overlaps_that_lie_on_another_page(world):
     assert [(item["id"], item["overlapsWith"]) for item in listed] == [(short, [long]), (long, [short])]
 
 
-def test_a_stop_and_a_switch_say_what_their_time_overlaps(world, clock):
+def test_a_stop_and_a_switch_show_overlaps(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(minutes=30)
@@ -200,7 +200,7 @@ def test_people_see_their_own_entries_and_admins_everyones(world):
     assert ada.get("entries/nonsense").status == 404
 
 
-def test_an_admin_enters_time_for_somebody_and_that_is_on_record(world, engine):
+def test_an_admin_adds_time_for_another_person_and_it_is_audited(world, engine):
     ada = world.tenant()
     ben = world.member(ada)
     ben_id = ben.get("me").body["id"]
@@ -210,17 +210,17 @@ def test_an_admin_enters_time_for_somebody_and_that_is_on_record(world, engine):
     ada.enter()
     rows = [row for row in ada.get("audit").body["items"] if row["action"].startswith("entry.")]
     with engine.connect() as tx:
-        kept = [str(tuple(row)) for row in tx.execute(sa.select(audit_log))]
+        texts = [str(tuple(row)) for row in tx.execute(sa.select(audit_log))]
 
     assert entered.body["userId"] == ben_id
     assert [(row["action"], row["subjectUserId"], row["after"]) for row in rows] == [
         (action, ben_id, {"entryId": entered.body["id"], "version": version, "isAdjustment": False})
         for action, version in (("entry.deleted", 2), ("entry.corrected", 2), ("entry.added", 1))
     ]
-    assert not [row for row in kept if "secret" in row or "private" in row]
+    assert not [text for text in texts if "secret" in text or "private" in text]
 
 
-def test_what_an_admin_changes_in_a_closed_month_is_on_record_as_an_adjustment(world, engine):
+def test_an_admins_change_in_a_closed_month_is_audited_as_an_adjustment(world, engine):
     ada = world.tenant()
     ben_id = world.member(ada).get("me").body["id"]
     close_month(engine, ada, 202610)
@@ -235,7 +235,7 @@ def test_what_an_admin_changes_in_a_closed_month_is_on_record_as_an_adjustment(w
     ]
 
 
-def test_nobody_but_an_admin_enters_time_for_another(world):
+def test_only_an_admin_adds_time_for_another_person(world):
     ada, eve = world.tenant(), world.tenant()
     ben = world.member(ada)
     ada_id, ben_id, eve_id = (person.get("me").body["id"] for person in (ada, ben, eve))
@@ -247,7 +247,7 @@ def test_nobody_but_an_admin_enters_time_for_another(world):
     assert len(ada.entries()) == 1
 
 
-def test_entries_are_found_by_project_and_work_item(world):
+def test_entries_are_filtered_by_project_and_work_item(world):
     ada = world.tenant()
     website, billing = ada.enter(workItemId=1).body["id"], ada.enter(project="Billing", workItemId=2).body["id"]
 
@@ -258,7 +258,7 @@ def test_entries_are_found_by_project_and_work_item(world):
     assert ada.get("entries", workItemId="0").status == 400
 
 
-def test_entries_that_need_review_are_found_and_the_others_too(world, clock):
+def test_entries_are_filtered_by_the_need_of_a_review(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(seconds=-30)
@@ -270,7 +270,7 @@ def test_entries_that_need_review_are_found_and_the_others_too(world, clock):
     assert ids(ada.post("sign-in").body["needsReview"]) == [odd]
 
 
-def test_a_range_of_days_finds_what_the_report_of_those_days_adds_up(world, clock):
+def test_a_range_of_days_has_the_entries_of_the_report_of_those_days(world, clock):
     ada = world.tenant("Asia/Kolkata")
     clock.set("2026-11-01T09:00:00+00:00")
     ada.start(1)
@@ -304,7 +304,7 @@ def test_a_range_of_days_finds_what_the_report_of_those_days_adds_up(world, cloc
         ("2026-11-01", "2026-11-31"),
     ],
 )
-def test_a_range_that_cannot_be_is_refused(world, first, last):
+def test_an_impossible_range_is_refused(world, first, last):
     ada = world.tenant()
     given = {name: value for name, value in (("from", first), ("to", last)) if value is not None}
     refused = ada.get("entries", **given)
@@ -313,7 +313,7 @@ def test_a_range_that_cannot_be_is_refused(world, first, last):
     assert refused.body["errors"][0]["pointer"] == "to"
 
 
-def test_pages_have_no_gap_and_no_repeat_while_entries_come_and_go(world):
+def test_pages_have_no_gap_and_no_repeat_while_entries_are_added_and_deleted(world):
     ada = world.tenant()
     there = [ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z") for day in range(18, 10, -1)]
     seen, link = [], "entries?pageSize=3"
@@ -323,21 +323,21 @@ def test_pages_have_no_gap_and_no_repeat_while_entries_come_and_go(world):
         link = page.get("nextLink")
         ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z")
         last = next(each for each in there if each.body["id"] == seen[-1])
-        ada.remove(last)  # the page that follows begins after an entry that is gone
+        ada.remove(last)  # the next page follows a deleted entry
 
     assert seen == [each.body["id"] for each in there]
 
 
-def test_pages_of_entries_that_began_at_one_instant_have_no_gap_and_no_repeat(world):
+def test_pages_of_entries_with_equal_starts_have_no_gap_and_no_repeat(world):
     ada = world.tenant()
     there = [ada.enter(workItemId=number).body["id"] for number in range(1, 8)]
-    found = pages(ada, "entries?pageSize=2")
+    read = pages(ada, "entries?pageSize=2")
 
-    assert [len(items) for items in found] == [2, 2, 2, 1]
-    assert [each for items in found for each in ids(items)] == sorted(there, reverse=True)
+    assert [len(items) for items in read] == [2, 2, 2, 1]
+    assert [each for items in read for each in ids(items)] == sorted(there, reverse=True)
 
 
-def test_the_next_page_goes_on_where_the_last_entry_of_one_instant_was_deleted(world):
+def test_the_next_page_follows_a_deleted_entry_among_equal_starts(world):
     ada = world.tenant()
     there = {each.body["id"]: each for each in (ada.enter(workItemId=number) for number in range(801, 807))}
     seen, link = [], "entries?pageSize=2"
@@ -351,7 +351,7 @@ def test_the_next_page_goes_on_where_the_last_entry_of_one_instant_was_deleted(w
     assert len(seen) == len(there)
 
 
-def test_a_page_whose_entries_were_deleted_meanwhile_is_empty(world):
+def test_a_page_of_deleted_entries_is_empty(world):
     ada = world.tenant()
     first, last = (ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z") for day in (20, 19))
     link = ada.get("entries?pageSize=1").body["nextLink"]
@@ -365,31 +365,31 @@ def test_a_page_whose_entries_were_deleted_meanwhile_is_empty(world):
 def test_the_next_page_keeps_every_filter(world):
     ada = world.tenant()
     ben = world.member(ada)
-    wanted = [ben.enter(workItemId=7).body for _ in range(3)]
+    matching = [ben.enter(workItemId=7).body for _ in range(3)]
     for other in (ada.enter(workItemId=7), ben.enter(workItemId=8), ben.enter(workItemId=7, project="Billing")):
         assert other.status == 201
     ben.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", workItemId=7)
-    asked = f"user={wanted[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
-    found = pages(ada, f"entries?pageSize=1&{asked}")
+    query = f"user={matching[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
+    read = pages(ada, f"entries?pageSize=1&{query}")
 
-    assert [each for items in found for each in ids(items)] == sorted([entry["id"] for entry in wanted], reverse=True)
+    assert [each for items in read for each in ids(items)] == sorted([entry["id"] for entry in matching], reverse=True)
 
 
-@pytest.mark.parametrize("wanted", ["true", "false"])
-def test_the_next_page_keeps_whether_a_review_is_asked_for(world, clock, wanted):
+@pytest.mark.parametrize("needs_review", ["true", "false"])
+def test_the_next_page_keeps_the_review_filter(world, clock, needs_review):
     ada = world.tenant()
-    made: dict[str, list[str]] = {"true": [], "false": []}
+    entries: dict[str, list[str]] = {"true": [], "false": []}
     for number in range(6):
         ada.start(7)
         clock.tick(seconds=(-30, 30)[number % 2])
-        made[("true", "false")[number % 2]].append(ada.stop().body["id"])
+        entries[("true", "false")[number % 2]].append(ada.stop().body["id"])
         clock.tick(minutes=1)
-    found = pages(ada, f"entries?pageSize=1&needsReview={wanted}")
+    read = pages(ada, f"entries?pageSize=1&needsReview={needs_review}")
 
-    assert [ids(items) for items in found] == [[each] for each in made[wanted][::-1]]
+    assert [ids(items) for items in read] == [[each] for each in entries[needs_review][::-1]]
 
 
-def test_a_page_end_that_was_made_up_is_refused(world):
+def test_an_invalid_cursor_is_refused(world):
     ada = world.tenant()
     entry = ada.enter().body["id"]
     ends = ["nonsense", entry, f"{entry}.", f"{entry}.yesterday", f"{entry}.2020-01-01"]

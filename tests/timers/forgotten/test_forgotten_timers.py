@@ -12,7 +12,7 @@ from timers.forgotten import service as forgotten_service
 from timers.forgotten.jobs import stop_all_forgotten
 
 
-def test_a_timer_over_the_limit_ends_at_the_limit_and_its_person_is_asked(world, app, clock, engine):
+def test_a_timer_over_the_limit_ends_at_the_limit_and_needs_a_review(world, app, clock, engine):
     ada = world.tenant()
     started = ada.start(7).body
     clock.tick(hours=12)
@@ -20,19 +20,19 @@ def test_a_timer_over_the_limit_ends_at_the_limit_and_its_person_is_asked(world,
     at_the_limit = ada.running().status
     clock.tick(minutes=3)
     stop_all_forgotten(app)
-    [asked] = ada.post("sign-in").body["needsReview"]
+    [review] = ada.post("sign-in").body["needsReview"]
     [entry] = rows(engine, time_entries, ada)
     stop = rows(engine, timer_log, ada)[-1]
 
     assert (at_the_limit, ada.running().status) == (200, 204)
-    assert (asked["id"], asked["source"], asked["needsReview"]) == (started["id"], "autoStopped", True)
-    assert (asked["stoppedAt"], asked["elapsedMs"]) == ("2026-11-23T21:00:00.000Z", 12 * 3_600_000)
+    assert (review["id"], review["source"], review["needsReview"]) == (started["id"], "autoStopped", True)
+    assert (review["stoppedAt"], review["elapsedMs"]) == ("2026-11-23T21:00:00.000Z", 12 * 3_600_000)
     assert entry.end_inferred
     assert (stop.event, stop.actor_id, stop.reported_late) == ("stopped", None, False)
     assert (stop.happened_at, stop.received_at) == (entry.stopped_at, clock())
 
 
-def test_the_limit_is_the_organisations_own(world, app, clock, engine):
+def test_the_limit_is_the_tenants_own(world, app, clock, engine):
     ada, bob = world.tenant(), world.tenant()
     etag = {"If-Match": "*"}
     changed = ada.http.send("PATCH", "tenant", {"forgottenTimerLimitMinutes": 60}, token=ada.token, headers=etag)
@@ -46,7 +46,7 @@ def test_the_limit_is_the_organisations_own(world, app, clock, engine):
     assert bob.running().status == 200
 
 
-def test_the_job_run_again_changes_nothing(world, app, clock):
+def test_a_repeated_job_changes_nothing(world, app, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=13)
@@ -57,7 +57,7 @@ def test_the_job_run_again_changes_nothing(world, app, clock):
     assert [row["event"] for row in ada.log()] == ["stopped", "started"]
 
 
-def test_a_stop_after_the_limit_and_before_the_job_keeps_its_instant_and_asks(world, app, clock):
+def test_a_stop_after_the_limit_and_before_the_job_keeps_its_instant_and_needs_a_review(world, app, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=12, milliseconds=1)
@@ -68,7 +68,7 @@ def test_a_stop_after_the_limit_and_before_the_job_keeps_its_instant_and_asks(wo
     assert [each["id"] for each in ada.post("sign-in").body["needsReview"]] == [stopped["id"]]
 
 
-def test_a_stop_at_the_limit_asks_nothing(world, clock):
+def test_a_stop_at_the_limit_needs_no_review(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=12)
@@ -77,8 +77,8 @@ def test_a_stop_at_the_limit_asks_nothing(world, clock):
 
 
 @on_postgresql
-def test_a_timer_begun_while_the_job_waits_for_its_person_is_left_to_them(world, app, clock, engine):
-    """On SQLite the job has the one write lock from its first statement on, so nobody comes in between."""
+def test_a_timer_started_while_the_job_waits_for_its_users_lock_keeps_running(world, app, clock, engine):
+    """On SQLite the job holds the only write lock from its first statement on."""
     ada = world.tenant()
     forgotten = ada.start(7).body["id"]
     clock.tick(hours=13)
@@ -99,7 +99,7 @@ def test_a_timer_begun_while_the_job_waits_for_its_person_is_left_to_them(world,
 
 @contextmanager
 def just_before(engine, beginning, end, act):
-    """Acts once, before the first statement that begins and ends like this."""
+    """Acts once, before the first statement with this beginning and end."""
     met: list[str] = []
 
     def listen(_connection, _cursor, statement, *_):
@@ -115,7 +115,7 @@ def just_before(engine, beginning, end, act):
     assert met
 
 
-def test_forgotten_timers_are_stopped_whatever_the_plans_state(world, app, clock, engine):
+def test_forgotten_timers_are_stopped_in_every_state_of_the_plan(world, app, clock, engine):
     ada = world.tenant()
     ada.start(7)
     clock.tick(days=31)
@@ -124,8 +124,8 @@ def test_forgotten_timers_are_stopped_whatever_the_plans_state(world, app, clock
     assert [entry.elapsed_ms for entry in rows(engine, time_entries, ada)] == [12 * 3_600_000]
 
 
-def test_more_timers_than_fit_in_one_transaction_all_end(world, app, clock, monkeypatch):
-    monkeypatch.setattr(forgotten_service, "MOST_AT_ONCE", 2)
+def test_more_timers_than_one_batch_are_all_stopped(world, app, clock, monkeypatch):
+    monkeypatch.setattr(forgotten_service, "BATCH_SIZE", 2)
     ada = world.tenant()
     people = [ada, *(world.member(ada) for _ in range(4))]
     for person in people:
@@ -136,7 +136,7 @@ def test_more_timers_than_fit_in_one_transaction_all_end(world, app, clock, monk
     assert {person.running().status for person in people} == {204}
 
 
-def test_one_tenants_failure_is_kept_from_the_others(world, app, clock, engine):
+def test_one_tenants_failure_does_not_affect_the_others(world, app, clock, engine):
     ada, bob = world.tenant(), world.tenant()
     for person in (ada, bob):
         person.start(7)
@@ -152,7 +152,7 @@ def test_one_tenants_failure_is_kept_from_the_others(world, app, clock, engine):
 
 
 def zone(engine, person, name):
-    """Puts the person's organisation into a time zone, which need not exist."""
+    """Sets the time zone of the person's tenant, which need not exist."""
     with engine.begin() as tx:
         theirs = tenants.c.entra_tenant_id == uuid.UUID(person.tid)
         tx.execute(sa.update(tenants).where(theirs).values(time_zone=name))
@@ -169,7 +169,7 @@ def test_a_deactivation_infers_the_end(world, clock, engine):
     assert rows(engine, running_timers, ben) == []
 
 
-def test_a_switch_infers_the_end_and_a_stop_says_it(world, clock, engine):
+def test_a_switch_infers_the_end_and_a_stop_does_not(world, clock, engine):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=1)

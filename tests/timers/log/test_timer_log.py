@@ -12,7 +12,7 @@ from tests.timers.running.late import HOUR, start
 from timers.forgotten.jobs import stop_all_forgotten
 
 
-def test_a_page_end_that_was_made_up_is_refused_and_not_taken_for_the_last_page(world):
+def test_an_invalid_cursor_is_refused_and_not_treated_as_the_last_page(world):
     ada = world.tenant()
     refused = [ada.get("timer-log", after=f"{uuid.UUID(int=7)}.stopped.1"), ada.get("timer-log", after="nonsense")]
 
@@ -36,31 +36,31 @@ def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
     assert rows[0]["timerId"] == rows[1]["timerId"]
 
 
-def spellings(found, told=()):
-    """Every text of a document that stands for an instant, whatever it is called."""
-    if isinstance(found, dict):
-        return [each for name, value in found.items() for each in spellings(value, name)]
-    if isinstance(found, list):
-        return [each for value in found for each in spellings(value, told)]
-    return [found] if isinstance(found, str) and re.match(r"\d{4}-\d\d-\d\dT", found) else []
+def instants_in(value):
+    """All instants in a document, under any name."""
+    if isinstance(value, dict):
+        return [each for field in value.values() for each in instants_in(field)]
+    if isinstance(value, list):
+        return [each for item in value for each in instants_in(item)]
+    return [value] if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else []
 
 
-def test_versions_of_entries_are_kept_in_the_one_spelling_and_read_in_the_former_one(world, engine):
+def test_versions_of_entries_have_one_spelling_and_the_former_one_is_readable(world, engine):
     ada = world.tenant()
     entry = ada.enter()
     of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
     with tampering(engine) as tx:
-        kept = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
-        former = kept | {name: kept[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
+        stored = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
+        former = stored | {name: stored[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
         tx.execute(timer_log.update().where(of_entry).values(after_change=former))
     read = ada.log()[0]["after"]
 
-    assert (kept["startedAt"], kept["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
+    assert (stored["startedAt"], stored["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
     assert former["startedAt"] == "2026-11-20T09:00:00.000+00:00"
-    assert (read["startedAt"], read["stoppedAt"]) == (kept["startedAt"], kept["stoppedAt"])
+    assert (read["startedAt"], read["stoppedAt"]) == (stored["startedAt"], stored["stoppedAt"])
 
 
-def test_every_answer_and_export_spells_instants_alike(world, clock):
+def test_every_response_and_export_spells_instants_alike(world, clock):
     ada = world.tenant()
     ada.start(switch=True, startedAt="2026-11-23T10:00:00.1239+01:00")
     clock.tick(minutes=30)
@@ -69,11 +69,11 @@ def test_every_answer_and_export_spells_instants_alike(world, clock):
     ada.post("actions", {"type": "page.open", "page": "/reports", "at": "2026-11-23T10:20:00+01:00"})
     ada.http.send("PATCH", "tenant", {"timeZone": "Asia/Tokyo"}, token=ada.token, headers={"If-Match": "*"})
     paths = ["me", "tenant", "entries", "timer-log", "audit", "actions", "users", "privacy/export?scope=tenant"]
-    found = {path: spellings(ada.get(path).body) for path in paths}
+    instants = {path: instants_in(ada.get(path).body) for path in paths}
 
-    assert all(found.values()), found
-    for path, told in found.items():
-        assert {each for each in told if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
+    assert all(instants.values()), instants
+    for path, texts in instants.items():
+        assert {each for each in texts if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
 
 
 def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):
@@ -107,7 +107,7 @@ def test_people_see_their_own_log_and_admins_everyones(world):
     assert chloe.get("timer-log", user="nonsense").status == 404
 
 
-def test_the_log_keeps_every_version_who_made_it_and_why(world, clock):
+def test_the_log_has_every_version_with_its_author_and_reason(world, clock):
     ada = world.tenant()
     ben = world.member(ada)
     entered = ben.enter(note="as I remember")
@@ -144,7 +144,7 @@ def test_the_log_keeps_every_version_who_made_it_and_why(world, clock):
     assert rows[1]["after"]["stoppedAt"] == "2026-11-20T10:30:00.000Z"
 
 
-def test_the_log_of_one_timer_tells_its_whole_life(world, clock):
+def test_the_log_of_one_timer_has_all_its_events(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(minutes=5)
@@ -160,7 +160,7 @@ def test_the_log_of_one_timer_tells_its_whole_life(world, clock):
     ]
 
 
-def test_the_life_of_somebody_elses_timer_is_not_there(world):
+def test_the_log_of_anothers_timer_is_not_found(world):
     ada, eve = world.tenant(), world.tenant()
     ben = world.member(ada)
     entry = ada.enter().body["id"]
@@ -185,7 +185,7 @@ def test_many_versions_of_one_entry_are_read_page_by_page(world, clock):
     assert versions == [6, 5, 4, 3, 2, 1]
 
 
-def test_a_page_end_without_its_version_is_refused(world):
+def test_a_cursor_without_its_version_is_refused(world):
     ada = world.tenant()
     entry = ada.enter().body["id"]
     ends = [f"{entry}.entered", f"{entry}.entered.x", f"{entry}.entered.-1", f"{entry}.entered.{'9' * 30}", entry]
@@ -193,7 +193,7 @@ def test_a_page_end_without_its_version_is_refused(world):
     assert {ada.get("timer-log", after=end).code for end in ends} == {"invalid_query"}
 
 
-def test_the_log_marks_what_adjusts_a_closed_month(world, engine):
+def test_the_log_marks_adjustments_of_a_closed_month(world, engine):
     ada = world.tenant()
     before = ada.enter("2026-10-05T09:00:00Z", "2026-10-05T10:00:00Z")
     close_month(engine, ada, 202610)
@@ -205,14 +205,14 @@ def test_the_log_marks_what_adjusts_a_closed_month(world, engine):
 
 
 def late_rows(person, *, since):
-    """What the log has since an instant: who did it, when it was, and whether the client said so."""
+    """Events of the log since an instant: author, instant, and whether they were late."""
     mine = person.get("me").body["id"]
     rows = [row for row in person.log() if row["receivedAt"] >= rfc3339(since)]
     assert {row.get("actorId") for row in rows} == {mine}
     return [(row["event"], row["workItemId"], row["happenedAt"], row.get("reportedLate")) for row in rows]
 
 
-def test_a_late_start_that_cuts_what_a_job_ended_is_on_record_as_its_persons_and_as_late(world, app, clock):
+def test_the_log_has_a_correction_by_a_late_start_as_its_persons_and_as_late(world, app, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=13)
@@ -226,7 +226,7 @@ def test_a_late_start_that_cuts_what_a_job_ended_is_on_record_as_its_persons_and
     ]
 
 
-def test_a_late_switch_is_on_record_as_its_persons_and_as_late(world, clock):
+def test_the_log_has_a_late_switch_as_its_persons_and_as_late(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=2)
@@ -238,7 +238,7 @@ def test_a_late_switch_is_on_record_as_its_persons_and_as_late(world, clock):
     ]
 
 
-def test_a_start_that_a_later_one_has_ended_is_on_record_with_that_end_as_its_persons_and_as_late(world, clock):
+def test_the_log_has_a_late_start_and_its_inferred_end_as_its_persons_and_as_late(world, clock):
     ada = world.tenant()
     clock.tick(hours=2)
     ada.start(8)

@@ -1,4 +1,4 @@
-"""Projects: names that look the same are one, a renamed one is joined, and Azure DevOps tells whose a work item is."""
+"""Projects: names that look alike are one, renamed ones are joined, and work items belong to a project."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ def by_project(person, **params):
         ("Straße", "STRASSE"),
     ],
 )
-def test_names_that_look_the_same_are_one_project(world, clock, one, other):
+def test_names_that_look_alike_are_one_project(world, clock, one, other):
     ada = world.tenant()
     ada.enter(project=one)
     entered = ada.enter(project=other)
@@ -62,7 +62,7 @@ def test_names_that_look_the_same_are_one_project(world, clock, one, other):
 
 
 @pytest.mark.parametrize("name", ["Team \u202egnp", "Web\u200fsite", "\u2066Website"])
-def test_a_name_that_turns_the_direction_of_letters_is_refused(world, name):
+def test_a_name_with_bidirectional_controls_is_refused(world, name):
     ada = world.tenant()
     entered = ada.enter()
     answers = [ada.start(project=name), ada.enter(project=name), ada.correct(entered, project=name)]
@@ -71,7 +71,7 @@ def test_a_name_that_turns_the_direction_of_letters_is_refused(world, name):
     assert "direction" in answers[0].body["errors"][0]["detail"]
 
 
-def test_a_name_of_which_nothing_is_seen_is_refused(world):
+def test_an_invisible_name_is_refused(world):
     refused = world.tenant().start(project="\N{ZERO WIDTH SPACE}\N{SOFT HYPHEN}")
 
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/project")
@@ -84,10 +84,10 @@ def test_a_name_with_control_characters_is_refused(world, name):
     answers = [ada.start(project=name), ada.enter(project=name), ada.correct(entered, project=name)]
 
     assert [(each.status, each.body["errors"][0]["pointer"]) for each in answers] == [(400, "/project")] * 3
-    assert ada.start(note="it\x92s a note").status == 201  # text, that nothing is told apart by
+    assert ada.start(note="it\x92s a note").status == 201  # a note is no key
 
 
-def test_the_name_of_a_person_is_never_refused_for_what_it_looks_like(world):
+def test_a_persons_name_is_never_refused_for_its_look(world):
     ada = world.tenant()
     for name in ("Ada Lovelace", "Ada\N{NO-BREAK SPACE}Lovelace", "Ada\u202e Lovelace"):
         changed = ada.patch("me", {"displayName": name})
@@ -95,20 +95,22 @@ def test_the_name_of_a_person_is_never_refused_for_what_it_looks_like(world):
         assert (changed.status, changed.body["displayName"]) == (200, name)
 
 
-def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world):
+def test_a_renamed_project_is_joined_to_its_old_name_and_no_time_changes(world):
     ada = world.tenant()
     ada.enter(project="Website")
     ada.enter(project="Portal")
     before = ada.entries()
     joined = join(ada, "Website", "Portal")
     together = by_project(ada)
-    ada.enter(project="website")  # what is offline still says so
+    ada.enter(project="website")  # offline clients still send the old name
 
     assert joined.status == 200
     assert together == {"Portal": 2}
     assert by_project(ada) == by_project(ada, project="Website") == by_project(ada, project="portal") == {"Portal": 3}
     assert len(ada.entries(project="Website")) == len(ada.entries(project="Portal")) == 3
-    assert [entry["project"] for entry in ada.entries(project="Portal")].count("Website") == 2  # as they were entered
+    assert [entry["project"] for entry in ada.entries(project="Portal")].count(
+        "Website"
+    ) == 2  # under the name that was entered
     assert {entry["id"]: entry["version"] for entry in before}.items() <= {
         entry["id"]: entry["version"] for entry in ada.entries()
     }.items()
@@ -119,7 +121,7 @@ def test_a_renamed_project_is_joined_with_its_old_name_and_no_time_changes(world
     ]
 
 
-def test_a_timer_runs_on_a_work_item_by_whichever_name_of_its_project(world, azure_devops):
+def test_a_running_timer_is_found_by_either_name_of_its_project(world, azure_devops):
     ada, token = world.tenant(), azure_devops.token()
     ada.enter(project="Website")
     timer = ada.start(57, project="NoSuchProject").body["id"]
@@ -135,7 +137,7 @@ def test_a_timer_runs_on_a_work_item_by_whichever_name_of_its_project(world, azu
     assert ada.running().body["project"] == "NoSuchProject"
 
 
-def test_a_join_can_be_undone_with_all_that_came_along(world):
+def test_a_join_is_undone_with_earlier_joins_intact(world):
     ada = world.tenant()
     for name in ("Site", "Website", "Portal"):
         ada.enter(project=name)
@@ -163,7 +165,7 @@ def test_a_correction_to_the_other_name_stays_when_the_join_is_undone(world):
     assert by_project(ada) == {"Portal": 2}
 
 
-def test_projects_cannot_count_as_each_other_nor_across_organizations(world):
+def test_projects_cannot_be_joined_in_a_circle_nor_across_organizations(world):
     ada = world.tenant()
     ada.post("organizations", {"name": "labs"})
     for name in ("Website", "Portal"):
@@ -178,7 +180,7 @@ def test_projects_cannot_count_as_each_other_nor_across_organizations(world):
     assert ada.post("projects/nonsense/join", {"projectId": named(ada)["Portal"]["id"]}).status == 404
 
 
-def test_joins_are_for_admins_and_on_record(world):
+def test_joins_are_for_admins_and_audited(world):
     ada = world.tenant()
     ben = world.member(ada)
     ada.enter(project="Website")
@@ -196,7 +198,7 @@ def test_joins_are_for_admins_and_on_record(world):
     ]
 
 
-# Work item 57 is in Website, 104 in Mobile; 4711 is nowhere.
+# Work item 57 is in Website, 104 in Mobile; 4711 does not exist.
 
 
 def send(person, method, path, body, token, *, version=None):
@@ -213,14 +215,14 @@ def entry_of(number, project):
 
 
 @pytest.mark.parametrize("project", ["NoSuchProject", "Mobile"])
-def test_another_project_than_the_item_s_own_is_refused_with_a_token_at_hand(world, azure_devops, project):
+def test_with_a_token_another_project_than_the_work_items_own_is_refused(world, azure_devops, project):
     ada, token = world.tenant(), azure_devops.token()
     started = send(ada, "POST", "timers/start", start_of(57, project, existingHours=1), token)
     entered = send(ada, "POST", "entries", entry_of(57, project), token)
 
     for refused in (started, entered):
         assert (refused.status, refused.code) == (400, "wrong_project")
-        assert "belongs to the project Website" in refused.body["detail"]
+        assert "is in the project Website" in refused.body["detail"]
         assert refused.body["errors"] == [
             {"pointer": "/project", "detail": "must be Website, the project of work item 57"}
         ]
@@ -228,30 +230,32 @@ def test_another_project_than_the_item_s_own_is_refused_with_a_token_at_hand(wor
     assert ada.entries() == []
 
 
-def test_the_item_s_own_project_is_taken_and_without_a_token_any(world, azure_devops):
+def test_the_work_items_own_project_is_accepted_and_without_a_token_any(world, azure_devops):
     ada, token = world.tenant(), azure_devops.token()
 
     assert send(ada, "POST", "timers/start", start_of(57, "website"), token).body["existingHours"] == 6.25
     assert send(ada, "POST", "entries", entry_of(57, "Website"), token).status == 201
     assert ada.enter(project="NoSuchProject", workItemId=57).status == 201
-    assert send(ada, "POST", "entries", entry_of(4711, "NoSuchProject"), token).status == 201  # nobody can tell
+    assert (
+        send(ada, "POST", "entries", entry_of(4711, "NoSuchProject"), token).status == 201
+    )  # the work item is not shown
 
 
-def test_a_start_from_before_a_rename_is_taken_as_it_was_said(world, clock, azure_devops):
+def test_a_late_start_from_before_a_rename_is_accepted(world, clock, azure_devops):
     ada, token, timer = world.tenant(), azure_devops.token(), new_id()
     clock.tick(hours=2)
     body = start_of(57, "OldSite", startedAt=rfc3339(START), timerId=timer)
     started = send(ada, "POST", "timers/start", body, token)
     stopped = send(ada, "POST", "timers/stop", {"timerId": timer, "stoppedAt": rfc3339(START + HOUR)}, token)
-    unsaid = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
+    now = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
 
     assert (started.status, stopped.status, stopped.body["elapsedMs"]) == (201, 200, 3_600_000)
     assert stopped.body["project"] == "OldSite"
-    assert unsaid.code == "wrong_project"  # it is for now, and somebody can choose again
+    assert now.code == "wrong_project"  # the project is of now, and the person can choose another one
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
-def test_no_time_is_refused_while_azure_devops_does_not_tell(world, azure_devops, trouble):
+def test_no_time_is_refused_while_azure_devops_does_not_respond(world, azure_devops, trouble):
     ada, token = world.tenant(), azure_devops.token()
     azure_devops.trouble("work_item", **trouble)
 
@@ -259,7 +263,7 @@ def test_no_time_is_refused_while_azure_devops_does_not_tell(world, azure_devops
     assert send(ada, "POST", "entries", entry_of(57, "NoSuchProject"), token).status == 201
 
 
-def test_a_correction_is_held_to_the_item_s_project_where_the_time_goes_elsewhere(world, azure_devops):
+def test_a_correction_to_another_work_item_must_name_its_project(world, azure_devops):
     ada, token = world.tenant(), azure_devops.token()
     entered = ada.enter(project="Old", workItemId=57)
     path, say = f"entries/{entered.body['id']}", {"reason": "it was wrong"}
@@ -269,12 +273,12 @@ def test_a_correction_is_held_to_the_item_s_project_where_the_time_goes_elsewher
     right = send(ada, "PATCH", path, {**say, "workItemId": 104, "project": "Mobile"}, token, version=2)
 
     assert elsewhere.code == number.code == "wrong_project"
-    assert "belongs to the project Mobile" in number.body["detail"]
+    assert "is in the project Mobile" in number.body["detail"]
     assert (times.status, times.body["project"]) == (200, "Old")
     assert (right.status, right.body["project"], right.body["workItemId"]) == (200, "Mobile", 104)
 
 
-def test_a_name_that_was_joined_with_the_item_s_project_is_taken(world, azure_devops):
+def test_a_name_joined_to_the_work_items_project_is_accepted(world, azure_devops):
     ada, token = world.tenant(), azure_devops.token()
     ada.enter(project="Webseite")
     ada.enter(project="Website")
@@ -283,7 +287,7 @@ def test_a_name_that_was_joined_with_the_item_s_project_is_taken(world, azure_de
     assert send(ada, "POST", "timers/start", start_of(57, "Webseite"), token).status == 201
 
 
-def test_a_repeat_is_answered_as_before_whatever_azure_devops_says_since(world, azure_devops):
+def test_a_repeat_gets_the_first_response_also_after_changes_in_azure_devops(world, azure_devops):
     ada = world.tenant()
     headers = {HEADER: azure_devops.token()}
     sent = {"token": ada.token, "key": "k-1", "headers": headers}
@@ -298,7 +302,7 @@ def test_a_repeat_is_answered_as_before_whatever_azure_devops_says_since(world, 
 
 
 def wait_until_somebody_waits(engine):
-    """For a lock of ours; on SQLite a second writer cannot even begin."""
+    """Waits for a lock; on SQLite a second writer waits for its transaction."""
     waiting = sa.text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
@@ -308,7 +312,7 @@ def wait_until_somebody_waits(engine):
                 return
 
 
-def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_there(world, engine):
+def test_a_project_added_during_a_rename_has_the_new_name_or_is_refused(world, engine):
     ada = world.tenant()
     with engine.connect() as tx:
         own = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
@@ -334,11 +338,11 @@ def test_a_project_that_comes_up_during_a_rename_has_the_new_name_or_is_not_ther
     assert ada.enter(organization="fabrikam", project="New").status == 201
 
 
-def test_of_two_joins_at_once_that_would_make_a_circle_one_is_refused(world):
+def test_of_two_concurrent_joins_in_a_circle_one_is_refused(world):
     ada = world.tenant()
     ben = world.member(ada)
     ada.http.send("PATCH", f"users/{ben.get('me').body['id']}", {"role": "admin"}, token=ada.token)
-    ben = replace(ben, http=Http(ben.http.base))  # over a connection of his own
+    ben = replace(ben, http=Http(ben.http.base))  # with a connection of his own
     for number in range(5):
         one, other = f"One {number}", f"Other {number}"
         ada.enter(project=one)

@@ -1,4 +1,4 @@
-"""What a client that was offline sends, and what must be kept of it."""
+"""Late events of an offline client, and the entries that they must yield."""
 
 import datetime as dt
 import uuid
@@ -21,25 +21,25 @@ def iso(at: dt.datetime) -> str:
 
 
 def start(person: Person, at: dt.datetime | None, *, key: str | None = None, **more: Any) -> Answer:  # noqa: ANN401
-    """A start that was at an instant, if it says so."""
+    """A start, with its instant if it has one."""
     return person.post("timers/start", {**WORK_ITEM, **({} if at is None else {"startedAt": iso(at)}), **more}, key=key)
 
 
 def stop(person: Person, at: dt.datetime | None = None, *, key: str | None = None, **more: Any) -> Answer:  # noqa: ANN401
-    """A stop that was at an instant, if it says so."""
+    """A stop, with its instant if it has one."""
     return person.post("timers/stop", {**({} if at is None else {"stoppedAt": iso(at)}), **more}, key=key)
 
 
 def rows(engine: sa.Engine, table: sa.Table, person: Person) -> list[Any]:
-    """A person's rows, in the order in which they were written."""
+    """A person's rows, by insertion."""
     mine = sa.select(users.c.id).where(users.c.entra_object_id == uuid.UUID(person.oid))
     with engine.connect() as connection:
         return list(connection.execute(sa.select(table).where(table.c.user_id.in_(mine)).order_by(table.c.id)))
 
 
 @dataclass(frozen=True)
-class Report:
-    """One thing that a device has to tell, with its own key, however often it is sent."""
+class LateEvent:
+    """One event of a device, with its own key for all repeats."""
 
     what: str
     timer: str
@@ -56,7 +56,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Timer:
-    """A timer as it truly was; the way it ended is one of ENDED, SWITCHED and RUNS."""
+    """A timer as it really ran; `way` is ENDED, SWITCHED or RUNS."""
 
     id: str
     started_at: dt.datetime
@@ -64,26 +64,26 @@ class Timer:
     way: str
 
 
-def reports_of(timers: list[Timer]) -> Iterator[Report]:
+def events_of(timers: list[Timer]) -> Iterator[LateEvent]:
     for before, timer in zip([None, *timers], timers, strict=False):
-        yield Report("start", timer.id, timer.started_at, switch=before is not None and before.way == SWITCHED)
+        yield LateEvent("start", timer.id, timer.started_at, switch=before is not None and before.way == SWITCHED)
         if timer.way == ENDED:
             assert timer.stopped_at is not None
-            yield Report("stop", timer.id, timer.stopped_at)
+            yield LateEvent("stop", timer.id, timer.stopped_at)
 
 
-def assert_true(engine: sa.Engine, person: Person, timers: list[Timer], reports: list[Report]) -> None:
-    """What is kept is what was, to the millisecond, and the log has every report."""
-    kept = {(str(row.public_id), row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)}
+def assert_entries(engine: sa.Engine, person: Person, timers: list[Timer], events: list[LateEvent]) -> None:
+    """The entries equal the real times to the millisecond, and the log has every event."""
+    stored = {(str(row.public_id), row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)}
     running = {(str(row.public_id), row.started_at) for row in rows(engine, running_timers, person)}
     inferred = {str(row.public_id) for row in rows(engine, time_entries, person) if row.end_inferred}
     logged = rows(engine, timer_log, person)
     starts = [(str(row.timer_id), row.happened_at) for row in logged if row.event == "started"]
     ends = {(str(row.timer_id), row.happened_at) for row in logged if row.event in {"stopped", "corrected"}}
 
-    assert kept == {(each.id, each.started_at, each.stopped_at) for each in timers if each.stopped_at is not None}
+    assert stored == {(each.id, each.started_at, each.stopped_at) for each in timers if each.stopped_at is not None}
     assert running == {(each.id, each.started_at) for each in timers if each.way == RUNS}
     assert inferred == {each.id for each in timers if each.way == SWITCHED}
     assert not any(row.needs_review for row in rows(engine, time_entries, person))
-    assert sorted(starts) == sorted((each.timer, each.at) for each in reports if each.what == "start")
-    assert ends >= {(each.timer, each.at) for each in reports if each.what == "stop"}
+    assert sorted(starts) == sorted((each.timer, each.at) for each in events if each.what == "start")
+    assert ends >= {(each.timer, each.at) for each in events if each.what == "stop"}

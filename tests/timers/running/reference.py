@@ -1,4 +1,4 @@
-"""Time tracking in plain Python: what the product must agree with after every step, written without looking at it."""
+"""A reference model of time tracking in plain Python, which the product must agree with after every step."""
 
 import datetime as dt
 from collections import defaultdict
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def days(self) -> dict[dt.date, int]:
-        """By quarters of an hour, at which every midnight and every change of the clocks falls."""
+        """By quarters of an hour, since every midnight and every clock change is at one."""
         days: dict[dt.date, int] = defaultdict(int)
         at = self.started_at
         zone = ZoneInfo(self.zone)
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass
 class Reference:
-    """What should be there: the running timers, the entries, and (who, which timer, event, version) of the log."""
+    """The expected data: running timers, entries, and (user, timer, event, version) of the log."""
 
     zone: str
     limit: dt.timedelta = dt.timedelta(hours=12)

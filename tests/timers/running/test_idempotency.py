@@ -1,7 +1,7 @@
 from tests.support.world import WORK_ITEM, new_id
 
 
-def test_a_repeated_start_gets_the_first_answer(world, clock):
+def test_a_repeated_start_gets_the_first_response(world, clock):
     ada = world.tenant()
     first = ada.start(7, key="start-1")
     clock.tick(minutes=3)
@@ -12,7 +12,7 @@ def test_a_repeated_start_gets_the_first_answer(world, clock):
     assert "Idempotent-Replayed" not in first.headers
 
 
-def test_a_late_repeat_of_start_after_the_stop_starts_no_phantom(world, clock):
+def test_a_late_repeat_of_a_start_after_the_stop_starts_nothing(world, clock):
     ada = world.tenant()
     first = ada.start(7, key="start-1")
     clock.tick(minutes=3)
@@ -47,7 +47,7 @@ def test_a_key_with_another_body_is_refused_and_changes_nothing(world):
     assert ada.running().body["workItemId"] == 7
 
 
-def test_a_refusal_stays_a_refusal_for_its_key(world):
+def test_a_conflict_stays_a_conflict_for_its_key(world):
     ada = world.tenant()
     ada.start(7)
     refused = ada.start(8, key="start-2")
@@ -59,7 +59,7 @@ def test_a_refusal_stays_a_refusal_for_its_key(world):
     assert ada.running().status == 204
 
 
-def test_a_key_refused_for_the_trials_end_works_once_the_plan_allows_it(world, clock):
+def test_a_key_refused_after_the_trial_works_once_the_plan_allows_it(world, clock):
     ada = world.tenant()
     clock.tick(days=30)
     refused = ada.start(7, key="start-1")
@@ -95,7 +95,7 @@ def test_after_48_hours_a_key_is_free_again(world, clock):
     assert fresh.body["id"] != first.body["id"]
 
 
-def test_a_new_tenant_is_made_once_however_often_it_is_asked_for(world):
+def test_a_new_tenant_is_created_once_with_one_key(world):
     ada = world.person()
     body = {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "UTC"}
     first = ada.post("tenants", body, key="tenant-1")
@@ -114,7 +114,7 @@ def test_a_key_must_be_printable_ascii_of_at_most_255(world):
     assert ada.start(7, key="x" * 255).status == 201
 
 
-def test_a_sign_in_with_a_key_is_repeated_word_by_word(world, clock):
+def test_a_repeated_sign_in_with_a_key_gets_the_same_response(world, clock):
     ada = world.tenant()
     ben = world.person(ada.tid)
     key = new_id()

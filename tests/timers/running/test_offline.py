@@ -1,4 +1,4 @@
-"""A client that was offline, one case at a time."""
+"""Late events of an offline client, one case per test."""
 
 import uuid
 from typing import Any
@@ -14,18 +14,18 @@ from timers.forgotten.jobs import stop_all_forgotten
 
 @pytest.fixture
 def ada(world, clock):
-    """Somebody who began a day ago, so that reports have room."""
+    """A person whose account is a day old, so that late events are valid."""
     clock.at = START - 24 * HOUR
     ada = world.tenant()
     clock.at = START
     return ada
 
 
-def kept(engine, person):
+def spans(engine, person):
     return [(row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)]
 
 
-def test_a_stop_made_in_a_train_ends_the_timer_then_and_the_log_has_both_instants(ada, clock, engine):
+def test_a_late_stop_ends_the_timer_at_its_instant_and_the_log_has_both_instants(ada, clock, engine):
     timer = ada.start(7).body["id"]
     clock.tick(hours=3)
     stopped = stop(ada, START + HOUR, timerId=timer)
@@ -41,7 +41,7 @@ def test_a_stop_made_in_a_train_ends_the_timer_then_and_the_log_has_both_instant
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_stop_made_in_a_train_counts_though_another_device_has_switched_since(ada, clock, engine, named):
+def test_a_late_stop_counts_also_after_a_switch_on_another_device(ada, clock, engine, named):
     timer = ada.start(7).body["id"]
     clock.tick(hours=2)
     ada.start(8, switch=True)
@@ -49,12 +49,12 @@ def test_a_stop_made_in_a_train_counts_though_another_device_has_switched_since(
     stopped = stop(ada, START + HOUR, **({"timerId": timer} if named else {}))
 
     assert (stopped.status, stopped.body["id"], stopped.body["elapsedMs"]) == (200, timer, 3_600_000)
-    assert kept(engine, ada) == [(START, START + HOUR)]
+    assert spans(engine, ada) == [(START, START + HOUR)]
     assert ada.running().body["workItemId"] == 8
     assert [row["event"] for row in ada.log()] == ["corrected", "started", "stopped", "started"]
 
 
-def test_a_stop_that_overtook_its_start_is_taken_once_the_start_is_there(ada, clock, engine):
+def test_a_stop_before_its_start_is_accepted_when_the_start_has_arrived(ada, clock, engine):
     timer = new_id()
     early = stop(ada, START - HOUR, timerId=timer, key="stop")
     started = start(ada, START - 2 * HOUR, timerId=timer, key="start")
@@ -63,11 +63,11 @@ def test_a_stop_that_overtook_its_start_is_taken_once_the_start_is_there(ada, cl
 
     assert (early.status, early.code) == (409, "timer_not_started")
     assert (started.status, stopped.status) == (201, 200)
-    assert kept(engine, ada) == [(START - 2 * HOUR, START - HOUR)]
+    assert spans(engine, ada) == [(START - 2 * HOUR, START - HOUR)]
     assert ada.running().status == 204
 
 
-def test_a_start_that_comes_after_a_later_one_has_ended_at_it(ada, engine):
+def test_a_start_that_arrives_after_a_later_one_ends_at_it(ada, engine):
     later = ada.start(8).body["id"]
     started = start(ada, START - HOUR, timerId=(mine := new_id()), workItemId=7, note="on paper", existingHours=1.5)
     again = stop(ada, START - HOUR / 2, timerId=mine)
@@ -77,20 +77,20 @@ def test_a_start_that_comes_after_a_later_one_has_ended_at_it(ada, engine):
     assert started.body["ended"]["note"] == "on paper"
     assert (again.status, again.body["elapsedMs"], again.body["existingHours"]) == (200, 1_800_000, 1.5)
     assert ada.running().body["id"] == later
-    assert len(kept(engine, ada)) == 1
+    assert len(spans(engine, ada)) == 1
 
 
-def test_the_first_acknowledged_stop_stands(ada, clock, engine):
+def test_the_first_acknowledged_stop_is_final(ada, clock, engine):
     timer = ada.start(7).body["id"]
     clock.tick(hours=2)
     first = ada.stop()
     late = stop(ada, START + HOUR, timerId=timer)
 
     assert (late.status, late.body) == (200, first.body)
-    assert kept(engine, ada) == [(START, START + 2 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 2 * HOUR)]
 
 
-def test_a_queued_stop_that_comes_after_the_job_says_when_it_was(ada, app, clock, engine):
+def test_a_late_stop_after_the_job_sets_the_real_end(ada, app, clock, engine):
     timer = ada.start(7).body["id"]
     clock.tick(hours=13)
     stop_all_forgotten(app)
@@ -102,7 +102,7 @@ def test_a_queued_stop_that_comes_after_the_job_says_when_it_was(ada, app, clock
     assert [entry.end_inferred for entry in rows(engine, time_entries, ada)] == [False]
 
 
-def test_a_queued_stop_may_say_that_a_timer_went_on_after_the_job_had_stopped_it(ada, app, clock, engine):
+def test_a_late_stop_may_end_a_timer_after_the_jobs_end(ada, app, clock, engine):
     timer = ada.start(7).body["id"]
     clock.tick(hours=15)
     stop_all_forgotten(app)
@@ -110,10 +110,10 @@ def test_a_queued_stop_may_say_that_a_timer_went_on_after_the_job_had_stopped_it
 
     assert (stopped.status, stopped.body["elapsedMs"]) == (200, 14 * 3_600_000)
     assert stopped.body["needsReview"] is True
-    assert kept(engine, ada) == [(START, START + 14 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 14 * HOUR)]
 
 
-def test_it_cannot_have_gone_on_into_the_next_timer(ada, app, clock, engine):
+def test_a_late_stop_may_not_end_a_timer_within_the_next_one(ada, app, clock, engine):
     timer = ada.start(7).body["id"]
     clock.tick(hours=13)
     stop_all_forgotten(app)
@@ -123,10 +123,10 @@ def test_it_cannot_have_gone_on_into_the_next_timer(ada, app, clock, engine):
 
     assert (refused.status, refused.code) == (409, "inside_another_entry")
     assert refused.body["runningTimer"]["id"] == following
-    assert kept(engine, ada) == [(START, START + 12 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 12 * HOUR)]
 
 
-def test_a_named_stop_that_says_no_instant_means_now_also_after_the_job(ada, app, clock):
+def test_a_named_stop_without_an_instant_is_now_also_after_the_job(ada, app, clock):
     timer = ada.start(7).body["id"]
     clock.tick(hours=13)
     stop_all_forgotten(app)
@@ -138,7 +138,7 @@ def test_a_named_stop_that_says_no_instant_means_now_also_after_the_job(ada, app
     assert again.body == stopped.body
 
 
-def test_a_named_stop_of_what_a_switch_has_ended_answers_with_its_entry_and_leaves_the_next_timer(ada, clock):
+def test_a_named_stop_after_a_switch_returns_the_entry_and_leaves_the_next_timer(ada, clock):
     timer = ada.start(7).body["id"]
     clock.tick(hours=1)
     ada.start(8, switch=True)
@@ -149,19 +149,19 @@ def test_a_named_stop_of_what_a_switch_has_ended_answers_with_its_entry_and_leav
     assert ada.running().body["workItemId"] == 8
 
 
-def test_a_late_start_ends_what_ran_on_only_because_nobody_had_said_its_end(ada, app, clock, engine):
+def test_a_late_start_ends_an_entry_with_an_inferred_end(ada, app, clock, engine):
     ada.start(7)
     clock.tick(hours=13)
     stop_all_forgotten(app)
     started = start(ada, START + 2 * HOUR, workItemId=8)
 
     assert (started.status, "ended" in started.body) == (201, False)
-    assert kept(engine, ada) == [(START, START + 2 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 2 * HOUR)]
     assert rows(engine, time_entries, ada)[0].end_inferred
     assert ada.running().body["startedAt"] == "2026-11-23T11:00:00.000Z"
 
 
-def test_a_late_start_inside_an_entry_whose_end_was_said_is_refused_and_names_it(ada, clock, engine):
+def test_a_late_start_inside_an_entry_with_an_explicit_end_is_refused_and_names_it(ada, clock, engine):
     ada.start(7)
     clock.tick(hours=2)
     entry = ada.stop().body
@@ -171,20 +171,20 @@ def test_a_late_start_inside_an_entry_whose_end_was_said_is_refused_and_names_it
     assert {(answer.status, answer.code) for answer in inside} == {(409, "inside_another_entry")}
     assert [answer.body["entry"] for answer in inside] == [entry] * 3
     assert after.status == 201
-    assert len(kept(engine, ada)) == 1
+    assert len(spans(engine, ada)) == 1
 
 
-def test_a_late_switch_ends_what_runs_at_the_said_instant(ada, clock, engine):
+def test_a_late_switch_ends_the_running_timer_at_its_instant(ada, clock, engine):
     first = ada.start(7).body["id"]
     clock.tick(hours=2)
     switched = start(ada, START + HOUR, workItemId=8, switch=True)
 
     assert (switched.status, switched.body["stopped"]["id"]) == (201, first)
-    assert kept(engine, ada) == [(START, START + HOUR)]
+    assert spans(engine, ada) == [(START, START + HOUR)]
     assert ada.running().body["elapsedMs"] == 3_600_000
 
 
-def test_a_refusal_of_a_report_that_says_when_is_not_kept_for_its_key(ada, clock):
+def test_a_conflict_of_a_late_event_is_not_stored_for_its_key(ada, clock):
     ada.start(7)
     clock.tick(hours=1)
     early = start(ada, START + HOUR, workItemId=8, key="start")
@@ -196,7 +196,7 @@ def test_a_refusal_of_a_report_that_says_when_is_not_kept_for_its_key(ada, clock
     assert (taken.status, taken.body["startedAt"]) == (201, "2026-11-23T10:00:00.000Z")
 
 
-def test_a_refused_start_that_says_no_instant_stays_refused_for_its_key(ada):
+def test_a_conflict_of_a_start_without_an_instant_is_stored_for_its_key(ada):
     ada.start(7)
     named: dict[str, Any] = {"workItemId": 8, "timerId": new_id(), "key": "start"}
     refused = start(ada, None, **named)
@@ -207,7 +207,7 @@ def test_a_refused_start_that_says_no_instant_stays_refused_for_its_key(ada):
     assert ada.running().status == 204
 
 
-def test_a_start_that_names_a_timer_which_runs_is_answered_with_it(ada, clock):
+def test_a_start_that_names_the_running_timer_returns_it(ada, clock):
     named: dict[str, Any] = {"timerId": new_id(), "workItemId": 7}
     first = start(ada, START - HOUR, **named)
     clock.tick(minutes=1)
@@ -219,7 +219,7 @@ def test_a_start_that_names_a_timer_which_runs_is_answered_with_it(ada, clock):
 
 
 @pytest.mark.parametrize("ending", ["stop", "discard"])
-def test_a_start_that_names_a_timer_which_has_ended_starts_nothing(ada, ending):
+def test_a_start_that_names_an_ended_timer_starts_nothing(ada, ending):
     timer = new_id()
     start(ada, START - HOUR, timerId=timer)
     entry = ada.stop().body if ending == "stop" else ada.delete("timers/running").body
@@ -230,7 +230,7 @@ def test_a_start_that_names_a_timer_which_has_ended_starts_nothing(ada, ending):
     assert ada.running().status == 204
 
 
-def test_a_start_of_the_very_instant_at_which_another_began_is_refused_or_leaves_that_one_no_time(ada, clock, engine):
+def test_a_start_at_the_instant_of_another_start_is_refused_or_leaves_that_one_no_time(ada, clock, engine):
     first = ada.start(7).body["id"]
     clock.tick(hours=1)
     refused = start(ada, START, workItemId=8)
@@ -238,11 +238,11 @@ def test_a_start_of_the_very_instant_at_which_another_began_is_refused_or_leaves
 
     assert (refused.status, refused.code) == (409, "timer_already_running")
     assert (switched.status, switched.body["stopped"]["id"]) == (201, first)
-    assert kept(engine, ada) == [(START, START)]
+    assert spans(engine, ada) == [(START, START)]
     assert (ada.running().body["workItemId"], ada.running().body["elapsedMs"]) == (8, 3_600_000)
 
 
-def test_a_start_of_the_very_instant_at_which_its_own_work_item_began_is_answered_with_what_runs(ada, clock):
+def test_a_start_at_the_instant_of_the_same_work_items_start_returns_the_running_timer(ada, clock):
     running = ada.start(7).body["id"]
     clock.tick(hours=1)
     known = start(ada, START, workItemId=7)
@@ -253,13 +253,13 @@ def test_a_start_of_the_very_instant_at_which_its_own_work_item_began_is_answere
     assert ada.running().body["id"] == running
 
 
-def test_a_stop_of_the_very_instant_of_the_start_ends_what_runs(ada, clock, engine):
+def test_a_stop_at_the_instant_of_the_start_ends_the_timer(ada, clock, engine):
     running = ada.start(7).body["id"]
     clock.tick(hours=1)
     stopped = stop(ada, START)
 
     assert (stopped.status, stopped.body["id"]) == (200, running)
-    assert kept(engine, ada) == [(START, START)]
+    assert spans(engine, ada) == [(START, START)]
 
 
 def test_another_timer_on_the_same_work_item_is_another_timer(ada):
@@ -272,7 +272,7 @@ def test_another_timer_on_the_same_work_item_is_another_timer(ada):
     assert (taken.status, taken.body["id"]) == (201, second)
 
 
-def test_somebody_elses_timer_is_neither_shown_nor_stopped_nor_taken(ada, world):
+def test_another_persons_timer_is_neither_shown_nor_stopped_nor_reused(ada, world):
     ben, stranger = world.member(ada), world.tenant()
     timer = new_id()
     start(ada, START - HOUR, timerId=timer, note="marker")
@@ -285,7 +285,7 @@ def test_somebody_elses_timer_is_neither_shown_nor_stopped_nor_taken(ada, world)
     assert start(stranger, START - HOUR, timerId=timer).status == 201
 
 
-def test_a_stop_of_a_timer_that_was_thrown_away_is_told_so(ada):
+def test_a_stop_of_a_discarded_timer_is_refused(ada):
     timer = ada.start(7).body["id"]
     ada.delete("timers/running")
     refused = stop(ada, START, timerId=timer)
@@ -293,7 +293,7 @@ def test_a_stop_of_a_timer_that_was_thrown_away_is_told_so(ada):
     assert (refused.status, refused.code) == (409, "no_running_timer")
 
 
-def test_a_named_start_that_says_no_instant_is_now_whatever_the_clock_says(ada, clock):
+def test_a_named_start_without_an_instant_is_now_whatever_the_clock_is(ada, clock):
     first = ada.start(7).body["id"]
     clock.tick(seconds=-1)
     switched = start(ada, None, timerId=new_id(), workItemId=8, switch=True)
@@ -310,7 +310,7 @@ def test_a_named_stop_leaves_another_timer_running(ada):
     assert ada.running().body["id"] == running
 
 
-def test_a_report_may_be_a_day_old_and_no_older(ada):
+def test_a_late_event_may_be_a_day_old_and_no_older(ada):
     old = START - 24 * HOUR
     refused = [start(ada, old - MS), stop(ada, old - MS)]
     taken = start(ada, old)
@@ -321,7 +321,7 @@ def test_a_report_may_be_a_day_old_and_no_older(ada):
     assert (taken.status, taken.body["elapsedMs"]) == (201, 24 * 3_600_000)
 
 
-def test_a_clock_up_to_two_minutes_ahead_means_now_and_more_is_refused(ada, clock):
+def test_an_instant_up_to_two_minutes_ahead_is_now_and_more_is_refused(ada, clock):
     refused = start(ada, START + 2 * MINUTE + MS)
     started = start(ada, START + 2 * MINUTE)
     clock.tick(minutes=5)
@@ -334,7 +334,7 @@ def test_a_clock_up_to_two_minutes_ahead_means_now_and_more_is_refused(ada, cloc
     assert late.code == "in_the_future"
 
 
-def test_a_stop_before_the_start_is_refused_but_for_a_clock_a_little_behind_that_names_its_timer(ada, clock):
+def test_a_stop_before_the_start_is_refused_unless_it_names_its_timer_and_is_within_two_minutes(ada, clock):
     timer = ada.start(7).body["id"]
     clock.tick(minutes=1)
     refused = [
@@ -351,17 +351,17 @@ def test_a_stop_before_the_start_is_refused_but_for_a_clock_a_little_behind_that
     )
 
 
-def test_time_that_was_entered_by_hand_stands_in_no_reports_way(ada, engine):
+def test_manual_entries_do_not_conflict_with_late_events(ada, engine):
     by_hand = {**WORK_ITEM, "startedAt": rfc3339(START - 3 * HOUR), "stoppedAt": rfc3339(START - HOUR)}
     entered = ada.post("entries", by_hand)
     started = start(ada, START - 2 * HOUR, timerId=(timer := new_id()), workItemId=8)
     stopped = stop(ada, START - HOUR / 2, timerId=timer)
 
     assert (entered.status, started.status, stopped.status) == (201, 201, 200)
-    assert kept(engine, ada) == [(START - 3 * HOUR, START - HOUR), (START - 2 * HOUR, START - HOUR / 2)]
+    assert spans(engine, ada) == [(START - 3 * HOUR, START - HOUR), (START - 2 * HOUR, START - HOUR / 2)]
 
 
-def test_an_end_that_its_person_has_confirmed_is_no_longer_changed_by_a_queued_stop(ada, app, clock):
+def test_a_confirmed_end_is_not_changed_by_a_late_stop(ada, app, clock):
     timer = ada.start(7).body["id"]
     clock.tick(hours=13)
     stop_all_forgotten(app)
@@ -374,7 +374,7 @@ def test_an_end_that_its_person_has_confirmed_is_no_longer_changed_by_a_queued_s
     assert (late.body["elapsedMs"], late.body["version"]) == (12 * 3_600_000, 2)
 
 
-def test_the_plan_is_judged_at_the_instant_of_the_start(ada, clock):
+def test_the_plan_at_the_instant_of_the_start_counts(ada, clock):
     clock.at = START - 24 * HOUR + 30 * 24 * HOUR + HOUR
     refused = start(ada, clock() - HOUR)
     taken = start(ada, clock() - HOUR - MS)
@@ -384,7 +384,7 @@ def test_the_plan_is_judged_at_the_instant_of_the_start(ada, clock):
     assert stop(ada, clock()).status == 200
 
 
-def test_a_report_over_the_night_the_clocks_go_back_is_split_at_local_midnights(world, clock):
+def test_a_late_entry_over_the_change_of_the_clocks_is_split_at_local_midnights(world, clock):
     clock.set("2026-10-24T18:00:00+00:00")
     ben = world.member(world.tenant(time_zone="Europe/Berlin"))
     clock.set("2026-10-25T14:00:00+00:00")
@@ -401,7 +401,7 @@ def test_a_report_over_the_night_the_clocks_go_back_is_split_at_local_midnights(
     assert ben.report("2026-10").body["totalMs"] == 630 * 60_000
 
 
-def test_an_end_that_is_moved_back_over_midnight_takes_its_days_along(ada, clock):
+def test_an_end_moved_back_over_midnight_changes_the_days(ada, clock):
     clock.set("2026-11-23T22:00:00+00:00")
     timer = ada.start(7).body["id"]
     clock.set("2026-11-24T01:00:00+00:00")
@@ -412,7 +412,7 @@ def test_an_end_that_is_moved_back_over_midnight_takes_its_days_along(ada, clock
     assert ada.report().body["totalMs"] == 90 * 60_000
 
 
-def test_instants_are_cut_to_the_millisecond_and_taken_with_any_offset(ada, engine):
+def test_instants_are_cut_to_the_millisecond_and_may_have_any_offset(ada, engine):
     body = {"organization": "contoso", "project": "Website", "workItemId": 7}
     started = ada.post("timers/start", {**body, "startedAt": "2026-11-23T09:30:00.123999+01:00"})
 
@@ -423,13 +423,13 @@ def test_instants_are_cut_to_the_millisecond_and_taken_with_any_offset(ada, engi
 @pytest.mark.parametrize(
     "wrong", ["1700000000", "2026-11-23", "2026-11-23T09:00:00", 1700000000, "0001-01-01T00:00:00+14:00"]
 )
-def test_what_is_no_instant_is_named(ada, wrong):
+def test_an_invalid_instant_is_named(ada, wrong):
     refused = ada.post("timers/stop", {"stoppedAt": wrong})
 
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/stoppedAt")
 
 
-def test_an_id_is_shown_as_it_was_given_in_the_usual_spelling(ada):
+def test_an_id_is_shown_in_the_usual_spelling(ada):
     timer = uuid.UUID(new_id())
     started = start(ada, START, timerId=timer.hex.upper())
 

@@ -29,7 +29,7 @@ def test_a_started_timer_runs_until_it_is_stopped(world, clock):
     assert ada.running().status == 204
 
 
-def test_the_same_work_item_again_answers_with_the_timer_that_runs(world, clock):
+def test_a_second_start_on_the_same_work_item_returns_the_running_timer(world, clock):
     ada = world.tenant()
     started = ada.start(7)
     clock.tick(minutes=1)
@@ -42,7 +42,7 @@ def test_the_same_work_item_again_answers_with_the_timer_that_runs(world, clock)
 @pytest.mark.parametrize(
     "letter", ["\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}", "\N{LATIN SMALL LETTER SHARP S}"]
 )
-def test_a_project_whose_letters_grow_when_folded_is_a_project(world, letter):
+def test_a_project_name_may_grow_when_case_is_folded(world, letter):
     ada = world.tenant()
     started = ada.start(7, project=letter * 64)
 
@@ -50,7 +50,7 @@ def test_a_project_whose_letters_grow_when_folded_is_a_project(world, letter):
     assert ada.start(7, project=letter * 64).status == 200
 
 
-def test_another_work_item_is_refused_with_the_timer_in_the_way(world):
+def test_a_start_on_another_work_item_is_refused_with_the_running_timer(world):
     ada = world.tenant()
     started = ada.start(7)
     refused = ada.start(8)
@@ -59,7 +59,7 @@ def test_another_work_item_is_refused_with_the_timer_in_the_way(world):
     assert refused.body["runningTimer"] == started.body
 
 
-def test_switch_stops_the_one_and_starts_the_other_in_one_step(world, clock):
+def test_a_switch_stops_one_timer_and_starts_the_other(world, clock):
     ada = world.tenant()
     first = ada.start(7)
     clock.tick(minutes=5)
@@ -71,21 +71,21 @@ def test_switch_stops_the_one_and_starts_the_other_in_one_step(world, clock):
     assert second.body["startedAt"] == second.body["stopped"]["stoppedAt"]
 
 
-def test_stopping_when_nothing_runs_is_a_conflict_that_says_so(world):
+def test_a_stop_without_a_running_timer_is_a_conflict(world):
     ada = world.tenant()
     refused = ada.stop()
 
     assert (refused.status, refused.code) == (409, "no_running_timer")
 
 
-def test_a_note_may_have_lines_however_they_end(world):
+def test_a_note_may_have_lines_with_any_line_ending(world):
     ada = world.tenant()
 
     assert ada.start(7, note="one\r\ntwo\nthree").body["note"] == "one\ntwo\nthree"
     assert ada.start(8, note="bell\a").body["errors"][0]["pointer"] == "/note"
 
 
-def test_a_number_of_thousands_of_digits_is_named_by_its_field(world):
+def test_a_number_with_thousands_of_digits_is_refused_with_its_field(world):
     ada = world.tenant()
     body = b'{"organization": "contoso", "project": "Website", "workItemId": ' + b"9" * 5000 + b"}"
     refused = ada.post("timers/start", body)
@@ -93,7 +93,7 @@ def test_a_number_of_thousands_of_digits_is_named_by_its_field(world):
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/workItemId")
 
 
-def test_a_discarded_timer_leaves_no_time_but_a_line_in_the_log(world, clock):
+def test_a_discarded_timer_leaves_no_entry_but_an_event_in_the_log(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(minutes=5)
@@ -105,7 +105,7 @@ def test_a_discarded_timer_leaves_no_time_but_a_line_in_the_log(world, clock):
     assert ada.report().body["totalMs"] == 0
 
 
-def test_a_clock_set_back_makes_no_negative_time_and_asks_for_a_look(world, clock):
+def test_after_a_clock_was_set_back_an_entry_has_no_negative_time_and_needs_a_review(world, clock):
     ada = world.tenant()
     ada.start(7)
     clock.tick(seconds=-30)
@@ -115,7 +115,7 @@ def test_a_clock_set_back_makes_no_negative_time_and_asks_for_a_look(world, cloc
     assert stopped["stoppedAt"] == stopped["startedAt"]
 
 
-def test_one_persons_timer_is_nobody_elses(world):
+def test_each_person_has_a_timer_of_their_own(world):
     ada = world.tenant()
     ben = world.member(ada)
     ada.start(7)
@@ -125,7 +125,7 @@ def test_one_persons_timer_is_nobody_elses(world):
     assert ben.start(8).status == 201
 
 
-def test_the_organisation_must_be_the_tenants(world):
+def test_the_organization_must_be_the_tenants(world):
     ada = world.tenant()
     refused = ada.start(7, organization="fabrikam")
 
@@ -134,7 +134,7 @@ def test_the_organisation_must_be_the_tenants(world):
 
 
 @pytest.mark.parametrize("path", ["timers/stop", "sign-in"])
-def test_an_empty_object_is_as_good_as_no_body(world, path):
+def test_an_empty_object_is_equivalent_to_no_body(world, path):
     ada = world.tenant()
     ada.start(7)
 

@@ -1,4 +1,4 @@
-"""Whatever people do, in whatever order: entries, days, log and reports are those of the reference after each step."""
+"""Random actions of people: entries, days, log and reports equal the reference model after each step."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ from timers.forgotten.jobs import stop_all_forgotten
 
 
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati", "America/Havana"]
-# Some minutes before a change of the clocks, a month's end and a year's end somewhere in ZONES.
+# Some minutes before a clock change, a month's end or a year's end in one of ZONES.
 BEGINNINGS = [
     "2026-11-01T03:40:00+00:00",
     "2026-10-03T14:20:00+00:00",
@@ -149,24 +149,24 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def running_timers_agree(self):
-        seen = {timer["user"]["id"]: timer for timer in self.people[0].get("timers").body["items"]}
+        listed = {timer["user"]["id"]: timer for timer in self.people[0].get("timers").body["items"]}
 
         assert {
-            user: (timer["id"], timer["workItemId"], instant(timer["startedAt"])) for user, timer in seen.items()
+            user: (timer["id"], timer["workItemId"], instant(timer["startedAt"])) for user, timer in listed.items()
         } == {user: (timer.id, timer.item, timer.started_at) for user, timer in self.reference.running.items()}
 
     @invariant()
     def entries_and_days_agree(self):
-        seen = {each["id"]: each for each in every(self.people[0], "entries")}
+        listed = {each["id"]: each for each in every(self.people[0], "entries")}
 
-        assert seen.keys() == self.reference.entries.keys()
+        assert listed.keys() == self.reference.entries.keys()
         for entry in self.reference.entries.values():
-            told = seen[entry.id]
-            assert (told["userId"], told["workItemId"], told["source"]) == (entry.user, entry.item, entry.source)
-            assert (instant(told["startedAt"]), instant(told["stoppedAt"])) == (entry.started_at, entry.stopped_at)
-            assert (told["elapsedMs"], told["version"]) == (entry.elapsed_ms, entry.version)
-            assert told["needsReview"] == entry.needs_review
-            assert {dt.date.fromisoformat(day["date"]): day["elapsedMs"] for day in told["days"]} == entry.days
+            shown = listed[entry.id]
+            assert (shown["userId"], shown["workItemId"], shown["source"]) == (entry.user, entry.item, entry.source)
+            assert (instant(shown["startedAt"]), instant(shown["stoppedAt"])) == (entry.started_at, entry.stopped_at)
+            assert (shown["elapsedMs"], shown["version"]) == (entry.elapsed_ms, entry.version)
+            assert shown["needsReview"] == entry.needs_review
+            assert {dt.date.fromisoformat(day["date"]): day["elapsedMs"] for day in shown["days"]} == entry.days
             overlaps = {
                 other.id
                 for other in self.reference.entries.values()
@@ -175,7 +175,7 @@ class Machine(RuleBasedStateMachine):
                 and other.started_at < entry.stopped_at
                 and other.stopped_at > entry.started_at
             }
-            assert set(told.get("overlapsWith", [])) == overlaps
+            assert set(shown.get("overlapsWith", [])) == overlaps
 
     @invariant()
     def the_log_agrees(self):
@@ -210,7 +210,7 @@ class Machine(RuleBasedStateMachine):
         return self._whose(entry, by_admin=by_admin).patch(f"entries/{entry.id}", body, version=entry.version)
 
 
-def test_everything_agrees_with_the_reference_after_every_step(app, world, clock):
+def test_all_data_agrees_with_the_reference_after_every_step(app, world, clock):
     run_state_machine_as_test(
         lambda: Machine(app, world, clock),  # type: ignore[arg-type]  # a factory will do
         settings=settings(

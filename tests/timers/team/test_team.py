@@ -1,7 +1,7 @@
 from tests.support.world import WORK_ITEM
 
 
-def test_an_admin_sees_who_is_running_what_since_when(world, clock):
+def test_an_admin_sees_all_running_timers_with_their_users(world, clock):
     ada, eve = world.tenant(), world.tenant()
     ben, chloe = world.member(ada), world.member(ada)
     started = chloe.start(7, note="why")
@@ -20,14 +20,14 @@ def test_an_admin_sees_who_is_running_what_since_when(world, clock):
     assert "nextLink" not in page
 
 
-def test_nobody_but_an_admin_sees_who_is_running_what(world):
+def test_only_an_admin_sees_all_running_timers(world):
     ben = world.member(world.tenant())
     refused = ben.get("timers")
 
     assert (refused.status, refused.code) == (403, "role_required")
 
 
-def test_pages_of_timers_go_on_when_the_last_one_of_a_page_has_stopped(world, clock):
+def test_pages_of_timers_continue_when_the_last_one_of_a_page_has_stopped(world, clock):
     ada = world.tenant()
     people = [ada, *(world.member(ada) for _ in range(4))]
     for number, person in enumerate(people):
@@ -47,7 +47,7 @@ def test_pages_of_timers_go_on_when_the_last_one_of_a_page_has_stopped(world, cl
     ]
 
 
-def test_a_page_end_of_timers_that_was_made_up_is_refused(world):
+def test_an_invalid_cursor_of_timers_is_refused(world):
     ada = world.tenant()
     ada.start(7)
 

@@ -1,4 +1,4 @@
-"""A title, an assignee and a state are shown to whom Azure DevOps has shown them, with their own token, in 30 days."""
+"""Title, assignee and state are shown to people whose own token has read them in the last 30 days."""
 
 import io
 import threading
@@ -27,12 +27,12 @@ def report(person, token=None, **params):
 
 
 def item(answer, number=SECRET):
-    [found] = [row["workItem"] for row in answer.body["rows"] if row["workItem"]["id"] == number]
-    return found
+    [item] = [row["workItem"] for row in answer.body["rows"] if row["workItem"]["id"] == number]
+    return item
 
 
 def shown_in(answer):
-    """What of the item is in an answer of any form: its title, the name of its assignee."""
+    """The title and the assignee's name, if they are in a response of any format."""
     if answer.raw.startswith(b"PK"):
         text = "\n".join(
             str(cell.value) for sheet in openpyxl.load_workbook(io.BytesIO(answer.raw)) for row in sheet for cell in row
@@ -51,7 +51,7 @@ def read_on(engine, person, number=SECRET):
 
 @pytest.fixture
 def ada(world, azure_devops):
-    """The super admin, who has had item 66 looked up."""
+    """The super admin, who has read item 66."""
     ada = world.tenant()
     refresh(ada, [SECRET, BUG], azure_devops.token())
     return ada
@@ -59,7 +59,7 @@ def ada(world, azure_devops):
 
 @pytest.fixture
 def gus(world, ada):
-    """A colleague from whom Azure DevOps hides the project of item 66, and who says they work on it."""
+    """A colleague with a timer on item 66, whose project Azure DevOps hides from them."""
     gus = world.member(ada)
     gus.enter(workItemId=SECRET)
     return gus
@@ -70,7 +70,7 @@ def of_gus(azure_devops):
     return azure_devops.token("gus", hidden=["Billing"])
 
 
-def test_who_says_they_work_on_an_item_does_not_read_its_title_by_that(gus, of_gus):
+def test_a_timer_on_a_work_item_does_not_show_its_title(gus, of_gus):
     gus.start(SECRET)
 
     assert [look(gus, SECRET).status, look(gus, SECRET, of_gus).code] == [404, "work_item_not_found"]
@@ -78,15 +78,15 @@ def test_who_says_they_work_on_an_item_does_not_read_its_title_by_that(gus, of_g
 
 @pytest.mark.parametrize("form", ["json", "csv", "xlsx"])
 @pytest.mark.parametrize("asks", [False, True])
-def test_no_form_of_a_report_shows_what_azure_devops_hides(gus, of_gus, form, asks):
-    made = report(gus, of_gus if asks else None, format=form)
+def test_no_report_format_shows_a_title_that_azure_devops_hides(gus, of_gus, form, asks):
+    answer = report(gus, of_gus if asks else None, format=form)
 
-    assert made.status == 200
-    assert shown_in(made) == set()
+    assert answer.status == 200
+    assert shown_in(answer) == set()
 
 
 @pytest.mark.usefixtures("gus")
-def test_an_admin_sees_no_title_that_they_have_not_read_themselves(world, ada):
+def test_an_admin_sees_only_titles_that_they_have_read_themselves(world, ada):
     boss = world.member(ada)
     [account] = [each for each in ada.get("users").body["items"] if each["email"] == boss.email]
     ada.patch(f"users/{account['id']}", {"role": "admin"}, version=account["version"])
@@ -97,7 +97,7 @@ def test_an_admin_sees_no_title_that_they_have_not_read_themselves(world, ada):
 
 
 @pytest.mark.usefixtures("gus")
-def test_a_refusal_of_ones_own_token_beats_the_cache_and_is_kept(engine, ada, azure_devops, clock):
+def test_a_refusal_for_the_own_token_overrides_the_cache_and_is_stored(engine, ada, azure_devops, clock):
     before = item(report(ada))
     refused = azure_devops.token(hidden=["Billing"])
     clock.tick(days=2)
@@ -109,7 +109,7 @@ def test_a_refusal_of_ones_own_token_beats_the_cache_and_is_kept(engine, ada, az
     assert (without.status, read_on(engine, ada), len(read_on(engine, ada, BUG))) == (404, [], 1)
 
 
-def test_a_reading_counts_for_thirty_days_by_the_calendar(world, clock, ada):
+def test_a_reading_is_valid_for_thirty_calendar_days(world, clock, ada):
     clock.set("2026-12-23T23:59:59+00:00")
     last_day = look(world.again(ada), SECRET)
     clock.tick(seconds=1)
@@ -118,7 +118,7 @@ def test_a_reading_counts_for_thirty_days_by_the_calendar(world, clock, ada):
     assert (last_day.status, after.status) == (200, 404)
 
 
-def test_a_day_is_kept_and_written_once(world, engine, ada, azure_devops, counted):
+def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, counted):
     clock = world.clock
     clock.tick(hours=5)
     with counted() as sent:
@@ -131,8 +131,8 @@ def test_a_day_is_kept_and_written_once(world, engine, ada, azure_devops, counte
     assert [[str(day) for day in days] for days in (first, read_on(engine, ada))] == [["2026-11-23"], ["2026-11-24"]]
 
 
-def test_a_colleagues_fresh_look_does_not_stand_for_ones_own(world, clock, ada, azure_devops):
-    """Within the thirty days, but with a token that is refused now: it is asked, though the cache is of today."""
+def test_a_colleagues_reading_does_not_replace_ones_own(world, clock, ada, azure_devops):
+    """Within the thirty days a token that is refused now is used, though the cache is of today."""
     clock.tick(days=3)
     ada = world.again(ada)
     refresh(world.member(ada), [SECRET], azure_devops.token())
@@ -145,7 +145,7 @@ def test_a_colleagues_fresh_look_does_not_stand_for_ones_own(world, clock, ada, 
 @pytest.mark.parametrize(
     "trouble", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 500}, {"cut": True}]
 )
-def test_an_error_of_the_whole_call_takes_nothing_away(world, engine, ada, azure_devops, trouble):
+def test_an_error_of_the_whole_request_removes_no_reading(world, engine, ada, azure_devops, trouble):
     world.clock.tick(days=2)
     ada = world.again(ada)
     azure_devops.trouble("batch", **trouble)
@@ -156,7 +156,7 @@ def test_an_error_of_the_whole_call_takes_nothing_away(world, engine, ada, azure
     assert len(read_on(engine, ada)) == 1
 
 
-def test_a_start_with_a_token_that_is_refused_takes_the_title_away_and_one_that_is_not_brings_it(
+def test_a_start_with_a_refused_token_hides_the_title_and_with_a_valid_one_shows_it(
     engine, gus, of_gus, ada, azure_devops
 ):
     def start(person, token):
@@ -174,7 +174,7 @@ def test_a_start_with_a_token_that_is_refused_takes_the_title_away_and_one_that_
 
 
 @pytest.mark.parametrize("right", ["restricted", "objected", "consentWithdrawn"])
-def test_of_a_person_whose_rights_stop_processing_nothing_is_remembered(world, engine, ada, azure_devops, right):
+def test_no_reading_of_a_restricted_person_is_stored(world, engine, ada, azure_devops, right):
     ben = world.member(ada)
     refresh(ben, [BUG], azure_devops.token("ben"))
     ben.patch("privacy", {right: True})
@@ -187,7 +187,7 @@ def test_of_a_person_whose_rights_stop_processing_nothing_is_remembered(world, e
     assert read_on(engine, ben, SECRET) == []
 
 
-def test_two_first_readings_at_once_are_one(engine, ada, world, azure_devops):
+def test_two_concurrent_first_readings_are_one(engine, ada, world, azure_devops):
     ben = world.member(ada)
     refresh(ada, [BUG], azure_devops.token())
     with engine.connect() as tx:
@@ -199,9 +199,9 @@ def test_two_first_readings_at_once_are_one(engine, ada, world, azure_devops):
 
     def keep():
         with engine.begin() as tx:
-            if engine.dialect.name != "sqlite":  # where writers come one after another
+            if engine.dialect.name != "sqlite":  # which has a single writer
                 both.wait(timeout=30)
-            reader_store.keep(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
+            reader_store.add(tx, tenant_id, user_id, organization_id, [BUG, SECRET], today=START.date())
 
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(keep), pool.submit(keep)]:
@@ -210,16 +210,16 @@ def test_two_first_readings_at_once_are_one(engine, ada, world, azure_devops):
     assert (len(read_on(engine, ben, BUG)), len(read_on(engine, ben))) == (1, 1)
 
 
-def test_the_type_and_the_time_are_shown_to_whoever_may_see_the_time(gus):
-    made = report(gus)
+def test_type_and_time_are_shown_to_all_who_may_see_the_time(gus):
+    answer = report(gus)
     of_type = report(gus, type="Epic")
 
-    assert item(made) == {"organization": "contoso", "id": SECRET, "type": "Epic", "titleStatus": "notAsked"}
-    assert made.body["totalMs"] == of_type.body["totalMs"] == 3_600_000
+    assert item(answer) == {"organization": "contoso", "id": SECRET, "type": "Epic", "titleStatus": "notAsked"}
+    assert answer.body["totalMs"] == of_type.body["totalMs"] == 3_600_000
     assert of_type.body["unknownMs"] == 0
 
 
-def test_a_repeat_with_a_key_shows_no_title_that_was_refused_since(ada, azure_devops):
+def test_a_repeat_with_a_key_shows_no_title_that_was_hidden_since(ada, azure_devops):
     def look_up(token):
         headers = {HEADER: token, "Idempotency-Key": "titles"}
         body = {"organization": "contoso", "ids": [SECRET]}

@@ -1,4 +1,4 @@
-"""What is known of work items: looked up with the caller's token, kept for a day, shown to those who have read them."""
+"""Work items are read with the caller's token, cached for a day, and shown to people who have read them."""
 
 import uuid
 
@@ -31,15 +31,15 @@ def worked(person, clock, number):
     person.stop()
 
 
-def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, azure_devops):
+def test_a_work_item_is_read_with_the_callers_token_and_then_cached(world, azure_devops):
     ada = world.tenant()
     unknown = look(ada, BUG)
-    found = look(ada, BUG, azure_devops.token())
+    first = look(ada, BUG, azure_devops.token())
     known = look(ada, BUG)
 
     assert (unknown.status, unknown.code) == (404, "not_found")
-    assert "open it in the TimeTracker extension" in unknown.body["detail"]
-    assert found.body == {
+    assert "Open it in Azure DevOps" in unknown.body["detail"]
+    assert first.body == {
         "organization": "contoso",
         "id": BUG,
         "type": "Bug",
@@ -48,10 +48,10 @@ def test_a_work_item_is_looked_up_with_the_callers_token_and_then_known(world, a
         "state": "Active",
         "fetchedAt": "2026-11-23T09:00:00.000Z",
     }
-    assert known.body == found.body
+    assert known.body == first.body
 
 
-def test_it_is_looked_up_again_after_a_day_and_not_before(world, clock, azure_devops):
+def test_it_is_read_again_after_a_day_and_not_before(world, clock, azure_devops):
     ada = world.tenant()
     look(ada, BUG, azure_devops.token())
     azure_devops.edit(BUG, Title="Checkout fails for everybody")
@@ -66,7 +66,7 @@ def test_it_is_looked_up_again_after_a_day_and_not_before(world, clock, azure_de
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
-def test_what_is_known_is_shown_when_azure_devops_does_not_tell(world, clock, azure_devops, trouble):
+def test_the_cached_work_item_is_shown_when_azure_devops_does_not_respond(world, clock, azure_devops, trouble):
     ada = world.tenant()
     known = look(ada, BUG, azure_devops.token())
     clock.tick(days=2)
@@ -75,7 +75,7 @@ def test_what_is_known_is_shown_when_azure_devops_does_not_tell(world, clock, az
     assert look(ada, BUG, azure_devops.token()).body == known.body
 
 
-def test_a_colleague_and_an_admin_see_what_they_have_read_and_nothing_else(world, clock, azure_devops):
+def test_colleagues_and_admins_see_only_work_items_that_they_have_read(world, clock, azure_devops):
     ada = world.tenant()
     ben = world.member(ada)
     refresh(ben, [BUG], azure_devops.token("ben"))
@@ -86,7 +86,7 @@ def test_a_colleague_and_an_admin_see_what_they_have_read_and_nothing_else(world
     assert [look(ada, BUG).status, look(ada, STORY).status] == [404, 200]
 
 
-def test_another_tenant_sees_nothing_of_it(world, azure_devops):
+def test_another_tenant_does_not_see_it(world, azure_devops):
     ada, bob = world.tenant(), world.tenant()
     refresh(ada, [BUG], azure_devops.token())
 
@@ -103,7 +103,7 @@ def test_many_are_refreshed_and_the_missing_are_named(world, azure_devops):
     assert hidden.body == {"items": [], "missing": [74]}
 
 
-def test_a_later_look_is_not_undone_by_an_earlier_one(world, clock, azure_devops):
+def test_an_earlier_read_does_not_overwrite_a_later_one(world, clock, azure_devops):
     ada = world.tenant()
     refresh(ada, [BUG], azure_devops.token())
     clock.tick(hours=-1)
@@ -113,7 +113,7 @@ def test_a_later_look_is_not_undone_by_an_earlier_one(world, clock, azure_devops
     assert look(ada, BUG).body["title"] == "Checkout fails for guests"
 
 
-def test_the_assignees_address_is_not_kept(world, engine, azure_devops):
+def test_the_assignees_address_is_not_stored(world, engine, azure_devops):
     ada = world.tenant()
     refresh(ada, [BUG, STORY], azure_devops.token())
     with engine.connect() as connection:
@@ -140,7 +140,7 @@ def test_the_assignees_address_is_not_kept(world, engine, azure_devops):
         ({"cut": True}, 503, "azure_devops_unavailable"),
     ],
 )
-def test_each_refusal_of_azure_devops_is_a_clear_answer(world, azure_devops, trouble, status, code):
+def test_each_refusal_of_azure_devops_has_its_problem(world, azure_devops, trouble, status, code):
     ada = world.tenant()
     azure_devops.trouble("batch", **trouble)
     answer = refresh(ada, [BUG], azure_devops.token())
@@ -149,14 +149,14 @@ def test_each_refusal_of_azure_devops_is_a_clear_answer(world, azure_devops, tro
     assert answer.headers.get("Retry-After", "none") == {429: "7", 503: "10"}.get(status, "none")
 
 
-def test_without_a_token_there_is_no_look(world):
+def test_without_a_token_nothing_is_read(world):
     answer = refresh(world.tenant(), [BUG])
 
     assert (answer.status, answer.code) == (403, "azure_devops_sign_in_required")
 
 
 @pytest.mark.parametrize("organization", ["fabrikam", "contoso.evil", "contoso%2f..", "contoso@evil.example"])
-def test_only_the_tenants_own_organisation_is_asked(world, azure_devops, organization):
+def test_only_the_tenants_own_organization_is_read(world, azure_devops, organization):
     ada = world.tenant()
     before = azure_devops.hits("batch")
     answers = [
@@ -171,7 +171,7 @@ def test_only_the_tenants_own_organisation_is_asked(world, azure_devops, organiz
 @pytest.mark.parametrize(
     "number", ["0", "-1", "4.2", "٤٢", "2147483648", "9" * 30, "9" * 5000, f"{1:010}{'9' * 20}", "x"]
 )
-def test_what_is_no_number_of_a_work_item_is_not_there_and_nobody_is_asked(world, azure_devops, number):
+def test_an_invalid_work_item_number_is_not_found_without_a_request(world, azure_devops, number):
     before = azure_devops.hits("batch")
     refused = look(world.tenant(), number, azure_devops.token())
 
@@ -180,7 +180,7 @@ def test_what_is_no_number_of_a_work_item_is_not_there_and_nobody_is_asked(world
 
 
 @pytest.mark.parametrize("number", [1, 2**31 - 1])
-def test_the_least_and_the_greatest_number_of_a_work_item_are_asked_for_and_started(world, azure_devops, number):
+def test_the_least_and_the_greatest_work_item_number_are_valid(world, azure_devops, number):
     ada = world.tenant()
     before = azure_devops.hits("batch")
     missing = look(ada, number, azure_devops.token())
@@ -191,7 +191,7 @@ def test_the_least_and_the_greatest_number_of_a_work_item_are_asked_for_and_star
 
 
 @pytest.mark.parametrize("number", [0, 2**31])
-def test_a_number_beyond_those_of_work_items_is_named_by_its_field(world, azure_devops, number):
+def test_a_work_item_number_out_of_range_is_refused_with_its_field(world, azure_devops, number):
     ada = world.tenant()
     refused = [ada.start(number), refresh(ada, [number], azure_devops.token())]
 
@@ -199,7 +199,7 @@ def test_a_number_beyond_those_of_work_items_is_named_by_its_field(world, azure_
     assert [answer.body["errors"][0]["pointer"] for answer in refused] == ["/workItemId", "/ids/0"]
 
 
-def test_what_somebody_else_kept_in_between_stays_and_the_rest_is_kept(world, engine, azure_devops):
+def test_rows_stored_meanwhile_by_another_request_stay(world, engine, azure_devops):
     ada = world.tenant()
     refresh(ada, [BUG], azure_devops.token())
     with engine.begin() as tx:
@@ -208,6 +208,6 @@ def test_what_somebody_else_kept_in_between_stays_and_the_rest_is_kept(world, en
         seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "fetched_at": START}
         work_items_store._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
         titles = sa.select(work_items.c.work_item_id, work_items.c.title)
-        kept = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
+        stored = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
 
-    assert sorted(kept) == [(BUG, "Checkout fails for guests"), (STORY, "From before")]
+    assert sorted(stored) == [(BUG, "Checkout fails for guests"), (STORY, "From before")]

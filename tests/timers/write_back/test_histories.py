@@ -1,4 +1,4 @@
-"""Random histories of entries, switches, colleagues and faults: at rest Completed Work is what entries say."""
+"""Random histories of entries, settings, colleagues and faults: at rest Completed Work equals the entries."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY, REMAINING
 from tests.support.budget import tries
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
 
 
 MISSING = 4711
@@ -46,13 +46,13 @@ STEPS = st.one_of(
 
 @dataclass
 class Past:
-    """One tenant's history, and what it says of each entry."""
+    """One tenant's history, and the last response of each entry."""
 
     ada: Any
     azure_devops: Any
     tokens: tuple[str | None, ...]
     is_on: bool = True
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)  # as answered last
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last response
     counted: set[str] = field(default_factory=set)
     deleted: list[str] = field(default_factory=list)
 
@@ -81,8 +81,8 @@ class Past:
         entry = self._one(which)
         if entry is None:
             return
-        asked = again(self.ada, entry["id"], self._token(token))
-        assert asked.status == (200 if self.is_on else 409), asked.raw
+        retried = retry(self.ada, entry["id"], self._token(token))
+        assert retried.status == (200 if self.is_on else 409), retried.raw
         if self.is_on:
             self.counted.add(entry["id"])
 
@@ -100,20 +100,20 @@ class Past:
         self.azure_devops.trouble(endpoint, times=times, **fault)
 
     def come_to_rest(self):
-        """Nothing breaks any more, and somebody who may asks for every work item, and every entry that counts."""
+        """Ends all faults, and requests the write-back of every work item and every entry that counts."""
         self.azure_devops.settle()
         self.switch(on=True)
         for item in (BUG, TASK, STORY):
             for _ in range(2):
-                asked = send(self.ada, "POST", f"work-items/contoso/{item}/write-back", self.tokens[1])
-                assert asked.status == 200, asked.raw
+                retried = send(self.ada, "POST", f"work-items/contoso/{item}/write-back", self.tokens[1])
+                assert retried.status == 200, retried.raw
         for entry in self.counted & self.entries.keys():
-            assert again(self.ada, entry, self.tokens[1]).status == 200
+            assert retry(self.ada, entry, self.tokens[1]).status == 200
         for entry in self.deleted:
-            assert again(self.ada, entry, self.tokens[1]).status == (204 if entry in self.counted else 404)
+            assert retry(self.ada, entry, self.tokens[1]).status == (204 if entry in self.counted else 404)
 
     def hours(self, item):
-        """What the entries that count come to, rounded once."""
+        """The sum of the entries that count, rounded once."""
         mine = [each for id_, each in self.entries.items() if id_ in self.counted and each["workItemId"] == item]
         return (Decimal(sum(each["elapsedMs"] for each in mine)) / 3_600_000).quantize(Decimal("0.0001"))
 
@@ -129,7 +129,7 @@ class Past:
 
 
 def ours_and_theirs(azure_devops, item):
-    """What our writes and what others changed of Completed Work, by the item's own history; it never fell below 0."""
+    """The changes of Completed Work by us and by others, from the item's history; it never fell below 0."""
     ours = theirs = at = Decimal(0)
     marks = []
     for update in azure_devops.updates(item):
@@ -153,7 +153,7 @@ def ours_and_theirs(azure_devops, item):
     deadline=None,
 )
 @given(steps=st.lists(STEPS, min_size=4, max_size=14), lowers=st.booleans())
-def test_at_rest_completed_work_is_what_entries_say_or_tells_what_is_missing(world, azure_devops, steps, lowers):
+def test_at_rest_completed_work_is_the_sum_of_entries_or_the_short_hours_are_shown(world, azure_devops, steps, lowers):
     azure_devops.reset()
     azure_devops.set(BUG, {REMAINING: 5})
     tokens = (None, azure_devops.token(), azure_devops.token(read_only=["Website"]))
@@ -173,7 +173,7 @@ def test_at_rest_completed_work_is_what_entries_say_or_tells_what_is_missing(wor
         assert (azure_devops.completed(item) or 0) == pytest.approx(float(ours + theirs), abs=1e-9)
     for entry in past.ada.entries():
         where = entry["workItemId"]
-        told = {STORY: {"noField"}, MISSING: {"failed", "pending"}}.get(where, {"done", "short"})
-        assert entry.get("writeBack") in (told if entry["id"] in past.counted else {None}), entry
+        expected = {STORY: {"noField"}, MISSING: {"failed", "pending"}}.get(where, {"done", "short"})
+        assert entry.get("writeBack") in (expected if entry["id"] in past.counted else {None}), entry
     assert azure_devops.completed(STORY) is None
     assert (azure_devops.field(BUG, REMAINING) or 0) >= 0

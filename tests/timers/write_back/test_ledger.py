@@ -1,4 +1,4 @@
-"""Completed Work is what entries say: corrected with the switch off, netted, cut at 0, refused and tried again."""
+"""Completed Work equals the entries: changed while off, netted, cut at 0, refused and retried."""
 
 import uuid
 from decimal import Decimal
@@ -10,7 +10,7 @@ from devcloud.emulators.azure_devops.fields import COMPLETED, REMAINING
 from shared import clock as real
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from tests.support.world import WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def token(azure_devops):
     return azure_devops.token()
 
 
-def test_what_changes_while_the_switch_is_off_is_put_right_when_it_is_on_again(ada, azure_devops, token):
-    """It was told as done, and two deleted hours and a shortened entry stayed in Completed Work for ever."""
+def test_changes_while_the_write_back_is_off_are_written_when_it_is_on_again(ada, azure_devops, token):
+    """The status was done, and two deleted hours and a shortened entry stayed in Completed Work for ever."""
     azure_devops.edit(BUG, hours=0.0)
     gone, kept = entered(ada, token, "08:00", "10:00"), entered(ada, token, "12:00", "14:00")
     written = azure_devops.completed(BUG)
@@ -35,80 +35,80 @@ def test_what_changes_while_the_switch_is_off_is_put_right_when_it_is_on_again(a
     shortened = corrected(ada, kept.body, token, stoppedAt="2026-11-20T12:30:00Z")
     change(ada, writeBack=True)
     stale = ada.get(f"entries/{kept.body['id']}").body
-    asked = [again(ada, gone.body["id"], token), again(ada, kept.body["id"], token)]
+    retried = [retry(ada, gone.body["id"], token), retry(ada, kept.body["id"], token)]
 
     assert written == 4.0
     assert (shortened.body["writeBack"], shortened.body["writeBackReason"]) == ("pending", "write_back_off")
     assert shortened.body["writeBackHelp"] == "superAdmin"
     assert (stale["writeBack"], stale["writeBackReason"]) == ("pending", "not_sent")
-    assert [each.status for each in asked] == [204, 200]
-    assert asked[1].body["writeBack"] == "done"
+    assert [each.status for each in retried] == [204, 200]
+    assert retried[1].body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 0.5
 
 
-def test_a_late_stop_while_the_switch_is_off_is_put_right_too(ada, clock, azure_devops, token):
-    """A forgotten timer was ended by the service and written; its person said the earlier end later."""
+def test_a_late_stop_while_the_write_back_is_off_is_written_too(ada, clock, azure_devops, token):
+    """A forgotten timer was stopped by the service and written; its person sent the earlier end later."""
     timer = ada.start(BUG).body
     clock.tick(hours=3)
     switched = send(ada, "POST", "timers/start", token, {**WORK_ITEM, "workItemId": TASK, "switch": True}).body
     written = azure_devops.completed(BUG)
     change(ada, writeBack=False)
-    told = ada.post("timers/stop", {"timerId": timer["id"], "stoppedAt": "2026-11-23T10:00:00Z"})
+    late = ada.post("timers/stop", {"timerId": timer["id"], "stoppedAt": "2026-11-23T10:00:00Z"})
     change(ada, writeBack=True)
-    asked = again(ada, switched["stopped"]["id"], token)
+    retried = retry(ada, switched["stopped"]["id"], token)
 
-    assert (written, told.status, told.body["elapsedMs"]) == (6.5, 200, 3_600_000)
-    assert asked.body["writeBack"] == "done"
+    assert (written, late.status, late.body["elapsedMs"]) == (6.5, 200, 3_600_000)
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
 
 
-def test_time_moved_away_from_what_refused_it_is_done_where_it_is(ada, azure_devops, token):
-    """The entry said `failed` for ever, because of an item with which it had nothing to do any more."""
+def test_time_moved_from_an_item_that_refused_it_is_done_on_the_new_one(ada, azure_devops, token):
+    """The entry stayed `failed` for ever because of its former work item."""
     refused = entered(ada, token, "13:00", "14:00", item=STORY)
     moved = corrected(ada, refused.body, token, workItemId=TASK)
 
     assert refused.body["writeBack"] == "noField"
-    assert moved.body["writeBack"] == again(ada, refused.body["id"], token).body["writeBack"] == "done"
+    assert moved.body["writeBack"] == retry(ada, refused.body["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(TASK) == 7.25
     assert azure_devops.completed(STORY) is None
 
 
-def test_time_on_an_item_that_is_not_there_leaves_nothing_to_take_back(ada, token):
-    """409 `write_back_not_done`, though nothing was ever there."""
+def test_time_on_a_missing_item_leaves_nothing_to_subtract(ada, token):
+    """It was 409 `write_back_not_done`, though nothing was ever written."""
     lost = entered(ada, token, "13:00", "14:00", item=4711)
     removed(ada, lost.body, token)
-    asked = again(ada, lost.body["id"], token)
+    retried = retry(ada, lost.body["id"], token)
 
     assert (lost.body["writeBack"], lost.body["writeBackReason"]) == ("failed", "work_item_not_found")
     assert lost.body["writeBackHelp"] == "somebodyElse"
-    assert asked.status == 204
+    assert retried.status == 204
 
 
-def test_what_never_was_there_is_done_though_others_time_on_it_is_not(ada, token):
-    """Beside somebody else's time on the same item that is not there."""
+def test_hours_that_were_never_written_are_done_though_others_on_the_item_are_not(ada, token):
+    """Together with another person's time on the same missing item."""
     stuck, lost, moved = (entered(ada, token, "13:00", f"13:{n}0", item=4711).body for n in (1, 2, 3))
     removed(ada, lost, token)
     elsewhere = corrected(ada, moved, token, workItemId=TASK).body
 
-    assert again(ada, lost["id"], token).status == 204
+    assert retry(ada, lost["id"], token).status == 204
     assert elsewhere["writeBack"] == "done"
     assert [each["id"] for each in ada.entries(writeBack="failed")] == [stuck["id"]]
     assert ada.entries(writeBack="pending") == []
 
 
-def test_what_cancels_out_is_never_sent(ada, azure_devops, token):
-    """`+1 h` and `-1 h` of an hour that never was stood in the history."""
+def test_changes_that_cancel_out_are_never_sent(ada, azure_devops, token):
+    """The history had `+1 h` and `-1 h` of an hour that was never written."""
     before = azure_devops.revision(BUG), azure_devops.hits("update")
     entry = ada.enter()
     ada.remove(entry)
-    asked = again(ada, entry.body["id"], token)
+    retried = retry(ada, entry.body["id"], token)
 
-    assert asked.status == 204
+    assert retried.status == 204
     assert (azure_devops.revision(BUG), azure_devops.hits("update")) == before
 
 
-def test_what_could_not_be_taken_is_told_and_set_against_what_comes(ada, azure_devops, token):
-    """A write that was cut at 0 counted as a whole one, so the same entry was there with an hour too many."""
+def test_short_hours_are_shown_and_reduced_by_added_ones(ada, azure_devops, token):
+    """A write that was cut at 0 counted as a complete one, so the entry had an hour too many."""
     azure_devops.edit(BUG, hours=0.75)
     entry = entered(ada, token, "15:00", "17:00")
     azure_devops.edit(BUG, hours=0.5)
@@ -117,26 +117,27 @@ def test_what_could_not_be_taken_is_told_and_set_against_what_comes(ada, azure_d
     longer = corrected(ada, shorter.body, token, stoppedAt="2026-11-20T17:00:00Z")
 
     assert (shorter.body["writeBack"], between) == ("short", 0)
-    assert shorter.body["writeBackDetail"].startswith("1 h could not be taken")
+    assert shorter.body["writeBackDetail"].startswith("1 h could not be subtracted")
     assert longer.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 0.5
 
 
-def test_hours_that_others_enter_later_are_never_taken_unless_somebody_asks(ada, azure_devops, token):
+def test_hours_that_others_add_later_are_subtracted_only_on_request(ada, azure_devops, token):
     azure_devops.edit(BUG, hours=0.0)
     entry = entered(ada, token, "15:00", "17:00")
     azure_devops.edit(BUG, hours=0.5)
     removed(ada, entry.body, token)
     azure_devops.edit(BUG, hours=3.0)
-    again(ada, entry.body["id"], token)
+    retry(ada, entry.body["id"], token)
     other = entered(ada, token, "08:00", "08:30")
     kept = azure_devops.completed(BUG), other.body["writeBack"]
-    told = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
-    asked = send(ada, "POST", f"work-items/contoso/{BUG}/write-back", token, {"takeMissing": True})
+    summary = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
+    requested = send(ada, "POST", f"work-items/contoso/{BUG}/write-back", token, {"takeMissing": True})
 
     assert kept == (3.0, "done")
-    assert (told["state"], told["missingHours"], told["targetHours"], told["writtenHours"]) == ("short", 1.0, 0.5, 1.5)
-    assert (asked.status, asked.body["state"], "missingHours" in asked.body) == (200, "done", False)
+    assert (summary["state"], summary["missingHours"]) == ("short", 1.0)
+    assert (summary["targetHours"], summary["writtenHours"]) == (0.5, 1.5)
+    assert (requested.status, requested.body["state"], "missingHours" in requested.body) == (200, "done", False)
     assert azure_devops.completed(BUG) == 2.0
 
 
@@ -148,14 +149,14 @@ def test_the_sum_is_rounded_and_not_each_entry(ada, azure_devops, token):
     assert azure_devops.completed(BUG) == 1.0
 
 
-def test_more_places_than_we_keep_stay_the_colleagues(ada, azure_devops, token):
+def test_decimal_places_beyond_four_stay_as_they_are(ada, azure_devops, token):
     azure_devops.edit(BUG, hours=3.33333)
     entered(ada, token, "08:00", "08:30")
 
     assert azure_devops.completed(BUG) == 3.83333
 
 
-def test_a_change_of_project_owes_nothing(ada, azure_devops, token):
+def test_a_change_of_project_leaves_nothing_pending(ada, azure_devops, token):
     entry = entered(ada, token, "08:00", "09:00")
     revision = azure_devops.revision(BUG)
     moved = ada.correct(entry, project="Renamed")
@@ -164,7 +165,7 @@ def test_a_change_of_project_owes_nothing(ada, azure_devops, token):
     assert azure_devops.revision(BUG) == revision
 
 
-def test_one_persons_missing_permission_is_not_the_next_ones(ada, world, azure_devops, token):
+def test_one_persons_missing_permission_does_not_affect_the_next_person(ada, world, azure_devops, token):
     reader = azure_devops.token(read_only=["Website"])
     first = entered(ada, reader, "08:00", "09:00")
     bob = world.member(ada)
@@ -179,7 +180,7 @@ def test_one_persons_missing_permission_is_not_the_next_ones(ada, world, azure_d
     assert {each["writeBack"] for each in ada.entries()} == {"done"}
 
 
-def test_an_entry_of_no_time_counts_and_its_time_comes_later(ada, clock, azure_devops, token):
+def test_an_entry_of_no_time_counts_and_may_get_time_later(ada, clock, azure_devops, token):
     ada.start(BUG)
     empty = send(ada, "POST", "timers/stop", token)
     clock.tick(hours=1)
@@ -189,36 +190,36 @@ def test_an_entry_of_no_time_counts_and_its_time_comes_later(ada, clock, azure_d
     assert azure_devops.completed(BUG) == 4.5
 
 
-def test_the_history_names_hours_and_no_person(ada, azure_devops, token):
+def test_the_history_names_hours_and_nobody(ada, azure_devops, token):
     entered(ada, token, "08:00", "08:30")
     lines = [each["fields"].get("System.History", {}).get("newValue") for each in azure_devops.updates(BUG)]
 
     assert [line.split(" (")[0] for line in lines if line] == ["TimeTracker: +0.5 h"]
 
 
-def test_a_type_without_the_field_asks_nobody_and_is_asked_about_once(ada, azure_devops, token):
+def test_a_type_without_the_field_needs_nobody_and_is_read_once(ada, azure_devops, token):
     first = entered(ada, token, "08:00", "09:00", item=STORY).body
-    asked = azure_devops.hits("update"), azure_devops.hits("type_fields")
+    retried = azure_devops.hits("update"), azure_devops.hits("type_fields")
     second = entered(ada, token, "10:00", "11:00", item=STORY).body
 
     assert [each["writeBack"] for each in (first, second)] == ["noField"] * 2
     assert (first["writeBackReason"], first["writeBackHelp"]) == ("no_field", "nobody")
-    assert (azure_devops.hits("update"), azure_devops.hits("type_fields")) == asked
+    assert (azure_devops.hits("update"), azure_devops.hits("type_fields")) == retried
 
 
-def test_an_organization_that_is_not_in_use_gets_nothing(ada, azure_devops, engine, token):
+def test_an_inactive_organization_gets_nothing(ada, azure_devops, engine, token):
     waiting = ada.enter().body
     change(ada, azureDevOpsOrganization="fabrikam")
     with engine.begin() as tx:
         tx.execute(organizations.update().where(organizations.c.name_key == "contoso").values(is_active=False))
     before = azure_devops.hits("work_item")
-    asked = again(ada, waiting["id"], token).body
+    retried = retry(ada, waiting["id"], token).body
     with engine.begin() as tx:
         tx.execute(organizations.update().values(is_active=True))
 
-    assert (asked["writeBack"], asked["writeBackReason"]) == ("failed", "organization_inactive")
+    assert (retried["writeBack"], retried["writeBackReason"]) == ("failed", "organization_inactive")
     assert azure_devops.hits("work_item") == before
-    assert again(ada, waiting["id"], token).body["writeBack"] == "done"
+    assert retry(ada, waiting["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
 
 
@@ -232,7 +233,7 @@ def remaining(azure_devops, number=BUG):
     return azure_devops.field(number, REMAINING)
 
 
-def test_remaining_work_is_lowered_by_what_is_added_and_given_back(lowering, azure_devops, token):
+def test_remaining_work_is_lowered_by_added_hours_and_raised_again(lowering, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 2})
     entry = entered(lowering, token, "08:00", "11:00")
     lowest = remaining(azure_devops)
@@ -245,7 +246,7 @@ def test_remaining_work_is_lowered_by_what_is_added_and_given_back(lowering, azu
     assert azure_devops.completed(BUG) == 3.5
 
 
-def test_remaining_work_stays_where_it_is_off_absent_or_the_item_closed(ada, azure_devops, token):
+def test_remaining_work_stays_if_it_is_off_absent_or_the_item_closed(ada, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 8})
     entered(ada, token, "06:00", "07:00")
     off = remaining(azure_devops)
@@ -258,7 +259,7 @@ def test_remaining_work_stays_where_it_is_off_absent_or_the_item_closed(ada, azu
     assert azure_devops.completed(BUG) == 5.5
 
 
-def test_a_lost_answer_lowers_remaining_work_once(lowering, azure_devops, token):
+def test_a_lost_response_lowers_remaining_work_once(lowering, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 5})
     azure_devops.trouble("update", lost_answer=True, times=1)
     azure_devops.trouble("updates", status=500)
@@ -266,11 +267,11 @@ def test_a_lost_answer_lowers_remaining_work_once(lowering, azure_devops, token)
     azure_devops.settle()
 
     assert entry["writeBack"] == "pending"
-    assert again(lowering, entry["id"], token).body["writeBack"] == "done"
+    assert retry(lowering, entry["id"], token).body["writeBack"] == "done"
     assert (azure_devops.completed(BUG), remaining(azure_devops)) == (4.5, 4)
 
 
-def test_what_is_not_written_is_listed_with_why_and_who_can_help(ada, azure_devops, token):
+def test_unwritten_entries_are_listed_with_the_reason_and_the_people_who_can_help(ada, azure_devops, token):
     done = entered(ada, token, "06:00", "07:00").body["id"]
     refused = entered(ada, token, "07:00", "08:00", item=STORY).body["id"]
     missing = entered(ada, token, "08:00", "09:00", item=4711).body["id"]
@@ -291,7 +292,7 @@ def test_what_is_not_written_is_listed_with_why_and_who_can_help(ada, azure_devo
     assert ada.get("entries", writeBack="done").status == 400
 
 
-def test_the_page_of_a_work_item_shows_what_others_changed(ada, world, azure_devops, token):
+def test_the_write_back_of_a_work_item_shows_changes_by_others(ada, world, azure_devops, token):
     entered(ada, token, "08:00", "09:30")
     azure_devops.edit(BUG, hours=7.25)
     change(ada, writeBack=False)
@@ -315,7 +316,7 @@ def test_the_page_of_a_work_item_shows_what_others_changed(ada, world, azure_dev
     assert send(ada, "GET", "work-items/elsewhere/1/write-back", token).status == 404
 
 
-def test_a_turn_that_somebody_else_has_leaves_the_hours_to_them(ada, azure_devops, engine, clock, token):
+def test_hours_of_a_claimed_item_are_left_to_the_holder_of_the_claim(ada, azure_devops, engine, clock, token):
     entered(ada, token, "08:00", "09:00")
     with engine.begin() as tx:
         tx.execute(
@@ -327,11 +328,11 @@ def test_a_turn_that_somebody_else_has_leaves_the_hours_to_them(ada, azure_devop
     clock.tick(seconds=61)
 
     assert (second["writeBack"], second["writeBackReason"], before) == ("pending", "not_sent", 4.5)
-    assert again(ada, second["id"], token).body["writeBack"] == "done"
+    assert retry(ada, second["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 5.5
 
 
-def test_a_write_is_put_down_before_it_is_sent_and_at_most_one_is_open(ada, azure_devops, engine, token):
+def test_an_attempt_is_recorded_before_it_is_sent_and_at_most_one_is_open(ada, azure_devops, engine, token):
     azure_devops.trouble("update", cut=True)
     azure_devops.trouble("updates", status=500)
     entry = entered(ada, token, "08:00", "09:00").body
@@ -348,7 +349,7 @@ def test_a_write_is_put_down_before_it_is_sent_and_at_most_one_is_open(ada, azur
     azure_devops.settle()
 
     assert states == ["open"]
-    assert again(ada, entry["id"], token).body["writeBack"] == "done"
+    assert retry(ada, entry["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 5.5
 
 
@@ -379,21 +380,21 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
             hours = {"hours_before": Decimal("3.5"), "hours_after": Decimal("4.5"), "short_after": Decimal(0)}
             rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
             tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
-    asked = again(ada, entry["id"], token).body
+    retried = retry(ada, entry["id"], token).body
     with engine.connect() as tx:
         of_item = sa.select(write_back_attempts.c.state).where(write_back_attempts.c.item_id == item_id)
         states = sorted(tx.scalars(of_item))
 
-    assert asked["writeBack"] == "done"
+    assert retried["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
     assert states == ["landed", "lost"]
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_a_write_from_before_the_ledger_that_was_cut_at_zero_leaves_later_hours_alone(
+def test_a_write_from_before_the_ledger_that_was_cut_at_zero_subtracts_no_later_hours(
     ada, azure_devops, engine, token, landed
 ):
-    """Two deleted hours met half an hour, and the answer was lost; a colleague's three hours came after."""
+    """Two hours were subtracted from half an hour, the response was lost, and a colleague added three hours."""
     azure_devops.edit(BUG, hours=0.0)
     entry = entered(ada, token, "08:00", "10:00").body
     azure_devops.edit(BUG, hours=0.5)
@@ -416,25 +417,25 @@ def test_a_write_from_before_the_ledger_that_was_cut_at_zero_leaves_later_hours_
         hours = {"hours_before": Decimal("0.5"), "hours_after": Decimal(0), "short_after": Decimal("1.5")}
         rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
         tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
-    asked = again(ada, entry["id"], token)
+    retried = retry(ada, entry["id"], token)
     if not landed:
         azure_devops.edit(BUG, hours=3.0)
-        asked = again(ada, entry["id"], token)
+        retried = retry(ada, entry["id"], token)
     page = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
 
-    assert asked.status == 204
+    assert retried.status == 204
     assert azure_devops.completed(BUG) == 3.0
     assert (page["state"], page["missingHours"], page["targetHours"], page["writtenHours"]) == ("short", 1.5, 0.0, 1.5)
 
 
-def test_an_entry_that_moved_names_the_work_item_in_the_way(ada, azure_devops, token):
-    """Who may not take its hours off the one item was told so of the other, which was done."""
+def test_a_moved_entry_names_the_work_item_with_the_problem(ada, azure_devops, token):
+    """A missing permission for one item was shown for the other one, which was done."""
     entry = entered(ada, token, "08:00", "09:00").body
     change(ada, writeBack=False)
     moved = corrected(ada, entry, token, workItemId=TASK).body
     change(ada, writeBack=True)
     azure_devops.trouble("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
-    refused = again(ada, moved["id"], token).body
+    refused = retry(ada, moved["id"], token).body
     azure_devops.settle()
 
     assert (refused["workItemId"], refused["writeBack"]) == (TASK, "failed")
@@ -442,8 +443,8 @@ def test_an_entry_that_moved_names_the_work_item_in_the_way(ada, azure_devops, t
     assert azure_devops.completed(TASK) == 7.25
 
 
-def test_time_that_came_after_a_cut_and_went_again_leaves_later_hours_alone(ada, azure_devops, token):
-    """The hours that were missing were set against it, and taken from a colleague's when it was deleted."""
+def test_time_added_and_removed_after_a_cut_subtracts_no_later_hours(ada, azure_devops, token):
+    """Short hours were reduced by it, and subtracted from a colleague's when it was deleted."""
     azure_devops.edit(BUG, hours=0.0)
     entry = entered(ada, token, "08:00", "10:00").body
     azure_devops.edit(BUG, hours=0.5)

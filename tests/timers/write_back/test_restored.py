@@ -1,4 +1,4 @@
-"""After a restore no hour is in Completed Work twice: the work item's history tells what was written meanwhile."""
+"""After a restore no hour is written twice: the work item's history has the writes that the backup lacks."""
 
 import datetime as dt
 from decimal import Decimal
@@ -11,10 +11,10 @@ from shared.db.schema import write_back_attempts, write_back_changes, write_back
 from tests.support.installations import change as change_installation
 from tests.support.installations import own
 from tests.support.world import START, WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, again, change, entered, removed, send, worked
+from tests.timers.write_back.write_backs import BUG, change, entered, removed, retry, send, worked
 
 
-BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # before all that the emulator has, whose clock is the real one
+BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # before everything in the emulator, which has the real clock
 AFTER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
 
@@ -32,7 +32,7 @@ def books(engine, ada):
 
 
 class Books:
-    """The ledger of the newest tenant, as a backup would have it."""
+    """The write-back of the newest tenant, as in a backup."""
 
     def __init__(self, engine, ada) -> None:
         self.engine, self.ada = engine, ada
@@ -42,7 +42,7 @@ class Books:
         return table.c.tenant_id == newest
 
     def forget_writes(self, *, items=True):
-        """The backup has the entries, and nothing of what was written; with `items` not even that anything was to."""
+        """The backup has the entries but no attempts, and with `items` no work items either."""
         blank: dict[str, Any] = dict.fromkeys(("target_ms", "last_batch", "settled_batch", "last_attempt"), 0)
         blank |= dict.fromkeys(("written", "lowest", "short"), Decimal(0))
         blank |= {"last_revision": None, "last_seen": None, "short_batch": None}
@@ -76,49 +76,49 @@ def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, boo
     azure_devops.edit(BUG, Title="Another title")
     books.forget_writes(items=items)
     books.accept()
-    asked = again(ada, entry, azure_devops.token())
+    retried = retry(ada, entry, azure_devops.token())
 
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
     assert books.attempts() == [(1, "landed", 0.5)]
     assert books.item()["checked_epoch"] == 4
 
 
-def test_without_an_accepted_restore_they_would_be(ada, books, clock, azure_devops):
-    """The fault itself: nothing else in the database tells that they were written."""
+def test_without_an_accepted_restore_hours_are_written_twice(ada, books, clock, azure_devops):
+    """The fault itself: nothing else in the database shows that they were written."""
     entry = worked(ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
-    again(ada, entry, azure_devops.token())
+    retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
 
 
-def test_hours_whose_entry_is_lost_are_taken_back_as_the_entries_say(ada, books, clock, azure_devops):
-    """Whoever enters them again then adds them once."""
+def test_hours_of_lost_entries_are_subtracted(ada, books, clock, azure_devops):
+    """Entered again, they are added once."""
     first = worked(ada, clock, azure_devops.token())
     second = worked(ada, clock, azure_devops.token(), minutes=60)
     removed(ada, second.body, None)
     with_both = azure_devops.completed(BUG)
     books.forget_writes()
     books.accept()
-    again(ada, first.body["id"], azure_devops.token())
+    retry(ada, first.body["id"], azure_devops.token())
     taken_back = azure_devops.completed(BUG)
     entered(ada, azure_devops.token(), "09:00", "10:00")
 
     assert (with_both, taken_back, azure_devops.completed(BUG)) == (5.0, 4.0, 5.0)
 
 
-def test_a_write_that_is_known_is_counted_once_and_its_number_is_given_to_nothing_else(ada, books, clock, azure_devops):
+def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, books, clock, azure_devops):
     entry = worked(ada, clock, azure_devops.token()).body["id"]
     books.accept()
     worked(ada, clock, azure_devops.token())
-    again(ada, entry, azure_devops.token())
+    retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
     assert books.attempts() == [(1, "landed", 0.5), (2, "landed", 0.5)]
 
 
-def test_the_history_is_looked_through_once(ada, books, clock, azure_devops):
+def test_the_history_is_checked_once(ada, books, clock, azure_devops):
     worked(ada, clock, azure_devops.token())
     books.accept()
     worked(ada, clock, azure_devops.token())
@@ -128,22 +128,22 @@ def test_the_history_is_looked_through_once(ada, books, clock, azure_devops):
     assert azure_devops.hits("updates") == before
 
 
-def test_a_history_that_cannot_be_read_sends_nothing(ada, books, clock, azure_devops):
+def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_devops):
     worked(ada, clock, azure_devops.token())
     books.accept()
     azure_devops.trouble("updates", status=500)
     stopped = worked(ada, clock, azure_devops.token())
     unread = azure_devops.completed(BUG)
     azure_devops.settle()
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.body["writeBack"], unread) == ("pending", 4.0)
-    assert (asked.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.5)
+    assert (retried.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.5)
 
 
 @pytest.fixture
 def busy(ada, books, clock, azure_devops):
-    """An item with hours that were written, and 450 changes of others since; the entry's id."""
+    """An item with written hours and 450 later changes by others; returns the entry's id."""
     entry = worked(ada, clock, azure_devops.token()).body["id"]
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
@@ -151,19 +151,19 @@ def busy(ada, books, clock, azure_devops):
     return entry
 
 
-def test_a_history_too_long_to_tell_is_never_written_to_blindly(ada, busy, books, azure_devops):
+def test_with_a_history_too_long_to_tell_nothing_is_sent(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE)
-    asked = again(ada, busy, azure_devops.token())
+    retried = retry(ada, busy, azure_devops.token())
 
-    assert (asked.body["writeBack"], asked.body["writeBackReason"]) == ("failed", "not_verified")
-    assert "Nothing was written" in asked.body["writeBackDetail"]
+    assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("failed", "not_verified")
+    assert "Nothing was written" in retried.body["writeBackDetail"]
     assert azure_devops.completed(BUG) == 4.0
     assert books.attempts() == []
 
 
-def test_a_person_who_has_compared_lets_it_go_on(ada, busy, books, azure_devops):
+def test_the_write_back_continues_after_a_person_has_compared(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE)
-    again(ada, busy, azure_devops.token())
+    retry(ada, busy, azure_devops.token())
     azure_devops.edit(BUG, hours=3.5)
     path = f"work-items/contoso/{BUG}/write-back"
     page = send(ada, "POST", path, azure_devops.token(), {"trustWritten": True})
@@ -173,22 +173,20 @@ def test_a_person_who_has_compared_lets_it_go_on(ada, busy, books, azure_devops)
 
 
 @pytest.mark.parametrize(("restored_to", "state"), [(AFTER, "done"), (BEFORE, "failed")])
-def test_a_long_history_is_read_from_its_end_as_far_back_as_what_was_lost(
-    books, clock, azure_devops, restored_to, state
-):
+def test_a_long_history_is_read_from_its_end_back_to_the_lost_time(books, clock, azure_devops, restored_to, state):
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
     entry = worked(books.ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
     books.accept(restored_to=restored_to)
-    asked = again(books.ada, entry, azure_devops.token())
+    retried = retry(books.ada, entry, azure_devops.token())
 
-    assert asked.body["writeBack"] == state
+    assert retried.body["writeBack"] == state
     assert azure_devops.completed(BUG) == 4.0
 
 
-def test_an_older_restore_is_not_judged_by_the_newest_ones_time(ada, busy, books, engine, azure_devops):
-    again(ada, busy, azure_devops.token())
+def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, books, engine, azure_devops):
+    retry(ada, busy, azure_devops.token())
     with engine.begin() as tx:
         tx.execute(write_back_items.update().values(checked_epoch=3, last_revision=None))
     books.accept(epoch=5, restored_to=AFTER)
@@ -197,21 +195,21 @@ def test_an_older_restore_is_not_judged_by_the_newest_ones_time(ada, busy, books
     assert books.item()["reason"] == "not_verified"
 
 
-def test_an_item_that_is_new_long_after_a_restore_is_not_looked_through(ada, busy, books, azure_devops):
+def test_an_item_that_is_new_long_after_a_restore_is_not_checked(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE, accepted_at=START - dt.timedelta(days=31))
-    asked = again(ada, busy, azure_devops.token())
+    retried = retry(ada, busy, azure_devops.token())
 
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert books.item()["checked_epoch"] == 4
 
 
-def test_while_the_database_is_held_hours_wait_and_nothing_else_does(ada, engine, clock, azure_devops):
+def test_while_the_database_is_held_only_the_write_back_waits(ada, engine, clock, azure_devops):
     change_installation(engine, held_since=START, held_reason="behind")
     stopped = worked(ada, clock, azure_devops.token())
     held = azure_devops.completed(BUG)
     change_installation(engine, held_since=None, held_reason=None)
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], held) == (200, "pending", 3.5)
     assert ada.start(BUG, **WORK_ITEM).status == 201
-    assert (asked.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.0)
+    assert (retried.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.0)

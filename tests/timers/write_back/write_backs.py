@@ -1,4 +1,4 @@
-"""What tests of the write-back do alike: turn it on, send with a token, enter, correct and remove time."""
+"""Steps of tests of the write-back: turn it on, send with a token, add, correct and delete entries."""
 
 from tests.support.world import WORK_ITEM
 
@@ -17,14 +17,14 @@ def send(person, method, path, token, body=None, **headers):
 
 
 def worked(person, clock, token, *, item=BUG, minutes=30.0, **headers):
-    """Half an hour on an item, stopped with the token."""
+    """A timer of half an hour on an item, stopped with the token."""
     person.start(item)
     clock.tick(minutes=minutes)
     return send(person, "POST", "timers/stop", token, **headers)
 
 
 def entered(person, token, start, stop, *, item=BUG):
-    """Time of one morning, entered by hand."""
+    """An entry of one morning, added by hand."""
     times = {"startedAt": f"2026-11-20T{start}:00Z", "stoppedAt": f"2026-11-20T{stop}:00Z"}
     return send(person, "POST", "entries", token, {**WORK_ITEM, "workItemId": item, **times})
 
@@ -39,5 +39,5 @@ def removed(person, entry, token):
     return send(person, "DELETE", path, token, **{"If-Match": f'"{entry["version"]}"'})
 
 
-def again(person, entry_id, token):
+def retry(person, entry_id, token):
     return send(person, "POST", f"entries/{entry_id}/write-back", token)

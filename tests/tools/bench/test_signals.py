@@ -1,4 +1,4 @@
-"""A bench that is ended by a signal leaves no server behind."""
+"""A benchmark ended by a signal leaves no server running."""
 
 import signal
 import subprocess
@@ -25,29 +25,29 @@ runpy.run_module("tools.bench", run_name="__main__", alter_sys=True)
 
 @pytest.fixture
 def project():
-    """A folder that also the user can reach as whom PostgreSQL runs."""
+    """A folder that PostgreSQL's user can read."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGTERM] * 3, [signal.SIGINT]])
-def test_a_signal_to_the_bench_leaves_no_database_server_behind(project, numbers):
+def test_a_signal_leaves_no_database_server_running(project, numbers):
     command = [sys.executable, "-c", BENCH, "start-stop", str(project)]
     environment = processes.environment()
     with subprocess.Popen(
         command, cwd=processes.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as bench:
         assert bench.stdout is not None
-        said = []
+        lines = []
         while "measuring" not in (line := bench.stdout.readline()):
-            said.append(line)
-            assert line, said
+            lines.append(line)
+            assert line, lines
         data = project / ".data" / "bench" / "postgres" / "data"
         server = int((data / "postmaster.pid").read_text().split()[0])
         for number in numbers:
             bench.send_signal(number)
-            time.sleep(0.05)  # the next comes while the server is being ended
+            time.sleep(0.05)  # the next signal arrives during the shutdown
         bench.communicate(timeout=60)
 
     assert bench.returncode != 0

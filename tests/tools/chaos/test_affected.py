@@ -58,8 +58,8 @@ def test_emulator_faults_count_requests_to_failing_endpoints_only(cloud):
     faulty = [(faults, name) for faults in (azure_devops, marketplace, entra) for name in list(faults._faults)]
     for faults, name in faulty:
         del faults._faults[name]  # so that no request waits; the request still counts
-        faults.meet(name)
-        faults.meet("something else")
+        faults.apply(name)
+        faults.apply("something else")
     affected = [end() for end in ends]
 
     assert unaffected == [0, 0]

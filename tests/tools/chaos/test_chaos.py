@@ -107,7 +107,7 @@ def chaos_run(request) -> Iterator[ChaosRun]:
                 if seconds == SECONDS[-1] or candidate.has_all_needed():
                     yield candidate
                     return
-    except postgres.NoPostgres as reason:
+    except postgres.PostgresUnavailable as reason:
         pytest.skip(str(reason))
 
 

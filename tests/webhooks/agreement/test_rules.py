@@ -70,7 +70,7 @@ def test_a_buyer_agrees_as_a_super_admin_or_not_at_all(asked):
 
 
 @given(approvers)
-def test_who_is_named_has_signed_in_lately_and_the_vendor_is_last(asked):
+def test_the_named_approver_has_signed_in_lately_and_the_vendor_comes_last(asked):
     here = [each for each in asked.admins if each.last_sign_in_at and NOW - each.last_sign_in_at < INACTIVE_AFTER]
     able = [each for each in here if asked.admits(person(each), each.object_id)]
 
@@ -85,7 +85,7 @@ def test_who_is_named_has_signed_in_lately_and_the_vendor_is_last(asked):
     ("age", "agreer"),
     [(INACTIVE_AFTER - dt.timedelta(milliseconds=1), Agreer.SUPER_ADMIN), (INACTIVE_AFTER, Agreer.OPERATOR)],
 )
-def test_thirty_days_are_thirty_days(age, agreer):
+def test_inactivity_begins_after_exactly_thirty_days(age, agreer):
     only = Admin(1, OIDS[1], Role.SUPER_ADMIN, NOW - age)
 
     assert Approvers((only,), frozenset(), None, has_agreement=False, now=NOW).agreer is agreer

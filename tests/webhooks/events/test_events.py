@@ -9,7 +9,7 @@ from tests.support.marketplace import until
 from tests.support.purchases import client_of
 from tests.support.world import new_id
 from webhooks.events.flow import SECONDS
-from webhooks.events.reconcile_flow import catch_up, reconcile
+from webhooks.events.reconcile_flow import reconcile, reconcile_now
 
 
 def heard(bought, operation):
@@ -40,7 +40,7 @@ def test_another_plan_is_accepted_with_its_price(bought, clock):
     assert bought.rates == [("seats", "6.0000", "USD"), ("seats-plus", "9.0000", "USD")]
 
 
-def test_seats_that_microsoft_leaves_out_of_its_copy_stay_as_they_were(bought):
+def test_seats_missing_in_microsofts_copy_stay(bought):
     bought.marketplace.order("shapes", quantity="null")
     heard(bought, bought.order("renew"))
 
@@ -49,7 +49,7 @@ def test_seats_that_microsoft_leaves_out_of_its_copy_stay_as_they_were(bought):
 
 
 @pytest.mark.parametrize("lacking", [["term"], ["startDate"], ["endDate", "termUnit"], ["autoRenew", "offerId"]])
-def test_what_microsoft_leaves_out_of_its_copy_stays_as_it_was(bought, app, lacking):
+def test_values_missing_in_microsofts_copy_stay(bought, app, lacking):
     before = bought.row
     bought.marketplace.order("shapes", lacking=lacking)
     heard(bought, bought.order("renew"))
@@ -66,7 +66,7 @@ def test_what_microsoft_leaves_out_of_its_copy_stays_as_it_was(bought, app, lack
     assert bought.row.term_starts_at > before.term_starts_at
 
 
-def test_an_operation_that_does_not_say_how_far_it_is_was_not_given_up(bought, http):
+def test_an_operation_without_a_status_did_not_fail(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=9)
     bought.marketplace.order("shapes", held=True, lacking=["status"])
@@ -78,20 +78,20 @@ def test_an_operation_that_does_not_say_how_far_it_is_was_not_given_up(bought, h
     assert bought.terms == ("subscribed", "seats", 9)
 
 
-def test_a_plan_by_seats_whose_number_is_not_told_is_not_one_without_a_limit(bought, http):
+def test_a_plan_by_seats_without_a_number_is_not_unlimited(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
     copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
     thin = json.dumps({**copy, "planId": "seats-plus", "quantity": None})
     bought.marketplace.order("faults", get={"status": 200, "body": thin})
     unclear = tell(bought, http, operation)
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
 
     assert (unclear.status, bought.tenant.seat_limit, bought.told) == (503, 5, [])
     assert tell(bought, http, operation).status == 200
 
 
-def test_another_plan_keeps_the_seats_that_its_copy_leaves_out(bought):
+def test_a_new_plan_keeps_seats_missing_in_microsofts_copy(bought):
     bought.marketplace.order("shapes", lacking=["quantity"])
     heard(bought, bought.order("change", plan="seats-plus"))
 
@@ -122,7 +122,7 @@ def test_the_end_ends_access_and_keeps_the_data(bought, owner):
     assert len(owner.entries()) == 1
 
 
-def test_an_end_that_is_told_late_was_when_it_happened(bought, http, clock):
+def test_a_late_end_has_its_original_time(bought, http, clock):
     bought.marketplace.order("shapes", held=True)
     clock.tick(hours=1)
     happened = clock()
@@ -142,7 +142,7 @@ def test_a_renewal_refreshes_the_term(bought):
     assert bought.told == [("Renew", "applied")]
 
 
-def test_no_event_adds_or_removes_a_row_of_anything_but_its_own_record(bought, owner, engine):
+def test_an_event_adds_and_removes_no_rows_outside_its_ledger(bought, owner, engine):
     owner.start()
     owner.stop()
     for name, given in (
@@ -193,11 +193,11 @@ def tell(bought, http, operation, **said):
     """An event as Microsoft tells it, sent by hand, for its whole answer."""
     told = bought.operation(operation)
     body = {"id": operation, "subscriptionId": bought.id, "action": told["action"], **said}
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     return http.send("POST", "marketplace/webhook", body, token=bearer)
 
 
-def test_a_refusal_is_heard_by_microsoft_and_both_stay_as_they_were(bought, owner, world):
+def test_microsoft_accepts_a_refusal_and_both_sides_stay(bought, owner, world):
     with_people(world, owner, 3)
     answers = heard(bought, bought.order("change", quantity=3))
 
@@ -205,7 +205,7 @@ def test_a_refusal_is_heard_by_microsoft_and_both_stay_as_they_were(bought, owne
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
 
 
-def test_a_repeat_of_what_was_refused_is_refused_and_written_down_once(bought, owner, world, http):
+def test_a_repeated_refused_change_is_refused_and_recorded_once(bought, owner, world, http):
     with_people(world, owner, 3)
     bought.marketplace.order("shapes", held=True, unanswered="wait")
     operation = bought.order("change", quantity=2)
@@ -216,7 +216,7 @@ def test_a_repeat_of_what_was_refused_is_refused_and_written_down_once(bought, o
     assert bought.told == [("ChangeQuantity", "refused")]
 
 
-def test_a_cut_down_to_the_enabled_accounts_is_accepted(bought, owner, world):
+def test_a_reduction_to_the_enabled_accounts_is_accepted(bought, owner, world):
     with_people(world, owner, 3)
     answers = heard(bought, bought.order("change", quantity=4))
     fifth = world.person(owner.tid).post("sign-in")
@@ -236,7 +236,7 @@ def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
 
 
-def test_what_is_in_force_although_it_was_refused_lets_people_stay_and_nobody_in(bought, owner, world, http, logged):
+def test_a_refused_reduction_in_force_keeps_people_and_admits_nobody(bought, owner, world, http, logged):
     people = with_people(world, owner, 3)
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=2)
@@ -251,7 +251,7 @@ def test_what_is_in_force_although_it_was_refused_lets_people_stay_and_nobody_in
     assert {line["event"] for line in logged()} >= {"marketplace_refusal_overruled", "seats_over_limit"}
 
 
-def test_a_raise_that_is_still_too_low_is_accepted(bought, owner, world, http, logged):
+def test_an_increase_that_is_still_too_low_is_accepted(bought, owner, world, http, logged):
     with_people(world, owner, 4)
     bought.marketplace.order("shapes", held=True, unanswered="accept")
     cut = bought.order("change", quantity=2)
@@ -277,7 +277,7 @@ def test_a_later_event_does_not_undo_a_change_that_is_accepted_and_not_in_force_
     assert bought.tenant.seat_limit == 9
 
 
-def test_an_accepted_change_that_microsoft_gave_up_is_taken_back_by_the_next_event(bought, http):
+def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_event(bought, http):
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", held=True)
     change = bought.order("change", quantity=9)
@@ -288,7 +288,7 @@ def test_an_accepted_change_that_microsoft_gave_up_is_taken_back_by_the_next_eve
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
 
-def test_a_change_that_is_looked_up_while_the_subscription_ends_leaves_no_trace_in_its_terms(bought):
+def test_a_pending_change_does_not_alter_the_terms_of_an_ended_subscription(bought):
     shop = bought.marketplace
     shop.order("pace", ack_seconds=30)
     looks = shop.stats()["hits"].get("get", 0)
@@ -304,7 +304,7 @@ def test_a_change_that_is_looked_up_while_the_subscription_ends_leaves_no_trace_
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
 
-def test_a_repeated_event_is_answered_alike_and_written_down_once(bought, http):
+def test_a_repeated_event_gets_the_same_response_and_is_recorded_once(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
     answers = [tell(bought, http, operation).status for _ in range(4)]
@@ -313,7 +313,7 @@ def test_a_repeated_event_is_answered_alike_and_written_down_once(bought, http):
     assert bought.told == [("Suspend", "applied")]
 
 
-def test_an_old_event_that_comes_last_takes_what_microsoft_has_now(bought, http):
+def test_an_old_event_applies_microsofts_present_state(bought, http):
     bought.marketplace.order("shapes", held=True)
     suspension = bought.order("suspend")
     end = bought.order("unsubscribe")
@@ -334,7 +334,7 @@ def test_the_body_is_only_a_hint(bought, http):
     assert bought.told == [("Suspend", "applied")]
 
 
-def test_an_action_that_nobody_knows_is_kept_and_changes_nothing(bought, logged):
+def test_an_unknown_action_is_recorded_and_changes_nothing(bought, logged):
     before = bought.row
     body = {"id": new_id(), "subscriptionId": bought.id, "action": "Transfer", "more": {"x": [1]}}
 
@@ -345,7 +345,7 @@ def test_an_action_that_nobody_knows_is_kept_and_changes_nothing(bought, logged)
     assert first[1] == str(bought.tenant.public_id)
 
 
-def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
+def test_an_ignored_action_is_recorded_without_an_alarm(bought, logged):
     before, stranger = bought.row, bought.marketplace.buy(plan="paid", active=True)
     for subscription in (bought.id, stranger):
         body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
@@ -357,20 +357,20 @@ def test_an_action_that_needs_nothing_is_kept_without_an_alarm(bought, logged):
 
 def in_chunks(bought, http, operation):
     """An event as Microsoft tells it, sent without its length."""
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     body = json.dumps({"id": operation, "subscriptionId": bought.id, "action": "Suspend"}).encode()
     headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
     url = f"{http.base}/api/marketplace/webhook"
     return requests.post(url, data=iter([body]), headers=headers, timeout=30).status_code
 
 
-def test_an_event_whose_body_is_lost_on_the_way_is_made_good_by_asking_microsoft(bought, http, logged):
+def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
     """The platform passes on no body that comes in chunks, however often it is sent again."""
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
     bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
     away = in_chunks(bought, http, operation)
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
     until(lambda: bought.at_microsoft[0] == "suspended")
     taken = in_chunks(bought, http, operation)
 
@@ -379,35 +379,35 @@ def test_an_event_whose_body_is_lost_on_the_way_is_made_good_by_asking_microsoft
     assert [line["event"] for line in logged()].count("marketplace_event_without_body") == 2
 
 
-def test_an_event_without_its_body_is_sent_again_while_a_purchase_cannot_be_asked_about(bought, http):
+def test_an_event_without_a_body_is_repeated_while_a_purchase_cannot_be_compared(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
     until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.order("faults", get={"status": 403})
     refused = in_chunks(bought, http, operation)
     here = bought.terms
-    bought.marketplace.stand_in.faults.clear()
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+    bought.marketplace.emulator.faults.clear()
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     empty = http.send("POST", "marketplace/webhook", b"", token=bearer)
 
     assert (refused, here) == (503, ("subscribed", "seats", 5))
     assert (empty.status, bought.terms) == (200, ("suspended", "seats", 5))
 
 
-def test_a_comparison_for_an_event_ends_while_microsoft_waits_and_says_so(bought, app):
+def test_a_comparison_for_an_event_ends_within_microsofts_timeout(bought, app):
     bought.marketplace.order("shapes", held=True)
     bought.order("suspend")
     until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.order("faults", get={"hang": True})
     with pytest.raises(Inconclusive):
-        catch_up(app, client_of(app), seconds=0.5)
+        reconcile_now(app, client_of(app), seconds=0.5)
 
-    bought.marketplace.stand_in.faults.clear()
+    bought.marketplace.emulator.faults.clear()
     assert SECONDS < 10
 
 
 @pytest.mark.parametrize("action", ["Suspend", "ChangeQuantity", "Unsubscribe", "Transfer"])
-def test_a_subscription_that_nobody_set_up_is_an_alarm_and_heard(bought, logged, action):
+def test_an_event_of_a_subscription_that_is_not_set_up_is_an_alarm_and_accepted(bought, logged, action):
     stranger = bought.marketplace.buy(plan="paid", active=True)
     body = {"id": new_id(), "subscriptionId": stranger, "action": action}
 
@@ -416,7 +416,7 @@ def test_a_subscription_that_nobody_set_up_is_an_alarm_and_heard(bought, logged,
     assert line["subscription"] == stranger
 
 
-def test_a_reinstatement_in_its_short_form_is_found_at_microsoft(bought):
+def test_the_operation_of_a_short_reinstatement_is_found_at_microsoft(bought):
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", minimal_bodies="reinstate")
     heard(bought, bought.order("suspend"))
@@ -433,7 +433,7 @@ def short(bought):
     return {"subscriptionId": bought.id, "operationType": "Reinstate"}
 
 
-def test_a_short_reinstatement_of_what_stays_suspended_is_asked_for_again(bought, logged):
+def test_a_short_reinstatement_is_repeated_while_the_subscription_is_suspended(bought, logged):
     heard(bought, bought.order("suspend"))
 
     assert bought.marketplace.order("event", body=short(bought))["status"] == 503
@@ -442,7 +442,7 @@ def test_a_short_reinstatement_of_what_stays_suspended_is_asked_for_again(bought
     assert bought.terms == ("suspended", "seats", 5)
 
 
-def test_every_odd_shape_of_the_real_service_is_understood(bought):
+def test_unusual_events_of_the_real_service_are_understood(bought):
     bought.marketplace.order(
         "shapes",
         padded_status=True,
@@ -464,7 +464,7 @@ def test_every_odd_shape_of_the_real_service_is_understood(bought):
     assert set(bought.applied.values()) == {1}
 
 
-def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(app, marketplace, owner, logged, http):
+def test_a_second_subscription_starts_when_the_first_has_ended(app, marketplace, owner, logged, http):
     second = purchases.begun(app, marketplace, owner.tid, quantity=7, active=True)
     bought = purchases.activated(app, marketplace, owner.tid)
     bought.marketplace.order("shapes", held=True)
@@ -479,14 +479,14 @@ def test_who_bought_twice_keeps_the_first_and_gets_the_second_when_it_has_ended(
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"[" * 100_000, b'{"subscriptionId": "x"}', b"\xff"])
-def test_what_cannot_be_read_is_never_taken_for_a_refusal(http, bought, body):
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", {})
+def test_an_unreadable_event_is_never_refused(http, bought, body):
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     answer = http.send("POST", "marketplace/webhook", body, token=bearer)
 
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
 
 
-def test_the_acknowledgement_of_a_reinstatement_is_only_a_courtesy(bought):
+def test_a_failed_acknowledgement_of_a_reinstatement_does_not_matter(bought):
     heard(bought, bought.order("suspend"))
     bought.marketplace.order("faults", acknowledge={"status": 404})
     answers = heard(bought, bought.order("reinstate"))
@@ -498,7 +498,7 @@ def test_the_acknowledgement_of_a_reinstatement_is_only_a_courtesy(bought):
 @pytest.mark.parametrize(
     ("said", "status", "acknowledged"), [("Renew", "InProgress", 1), ("Reinstate", "Succeeded", 0)]
 )
-def test_what_microsoft_says_is_acknowledged_where_it_waits_for_it(bought, http, said, status, acknowledged):
+def test_a_pending_reinstatement_is_acknowledged(bought, http, said, status, acknowledged):
     heard(bought, bought.order("suspend"))
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", held=True, reinstate_status=status)

@@ -29,13 +29,13 @@ def held(bought):
 
 
 @pytest.mark.parametrize("trouble", list(TROUBLE))
-def test_a_change_that_microsoft_cannot_tell_of_changes_nothing_and_is_asked_for_again(held, http, trouble):
+def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(held, http, trouble):
     operation, before = held.order("change", quantity=9), held.row
     held.marketplace.order("faults", operation=TROUBLE[trouble])
     troubled = tell(held, http, operation)
     assert (troubled.status, troubled.code) == (503, "marketplace_unavailable")
     assert (held.row, held.told) == (before, [])
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert len(held.told) == 1
@@ -43,21 +43,21 @@ def test_a_change_that_microsoft_cannot_tell_of_changes_nothing_and_is_asked_for
 
 @pytest.mark.parametrize("endpoint", ["get", "get.answer", "operation.answer"])
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe", "reinstate"])
-def test_no_notice_is_believed_while_microsoft_cannot_be_asked(held, http, name, endpoint):
+def test_no_notice_is_applied_while_microsoft_is_unavailable(held, http, name, endpoint):
     if name == "reinstate":
         assert tell(held, http, held.order("suspend")).status == 200
     operation, before = held.order(name), held.row
     held.marketplace.order("faults", **{endpoint: {"status": 500}})
     troubled = tell(held, http, operation)
     assert (troubled.status, held.row) == (503, before)
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert held.row.version == before.version + 1
 
 
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe"])
-def test_a_notice_that_get_operation_does_not_cover_is_confirmed_by_the_subscription_alone(held, http, name):
+def test_a_notice_without_an_operation_is_confirmed_by_the_subscription(held, http, name):
     operation = held.order(name)
     held.marketplace.order("faults", operation={"status": 404})
 
@@ -66,7 +66,7 @@ def test_a_notice_that_get_operation_does_not_cover_is_confirmed_by_the_subscrip
     assert held.terms == held.at_microsoft
 
 
-def test_an_accepted_change_is_not_undone_while_microsoft_cannot_tell_whether_it_is_in_force(held, http):
+def test_an_accepted_change_is_not_undone_while_its_status_is_unavailable(held, http):
     held.marketplace.order("pace", ack_seconds=30)
     assert tell(held, http, held.order("change", quantity=9)).status == 200
     renewal = held.order("renew")
@@ -76,24 +76,24 @@ def test_an_accepted_change_is_not_undone_while_microsoft_cannot_tell_whether_it
     assert held.terms == ("subscribed", "seats", 9)
 
 
-def test_microsofts_silence_is_answered_before_it_stops_listening(held, http, monkeypatch):
+def test_without_responses_from_microsoft_the_webhook_answers_in_time(held, http, monkeypatch):
     assert events_flow.SECONDS < 10  # when Microsoft stops
     monkeypatch.setattr(events_flow, "SECONDS", 0.5)
     operation = held.order("change", quantity=9)
     held.marketplace.order("faults", operation={"hang": True})
     answer = tell(held, http, operation)
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert answer.status == 503
     assert held.told == []
 
 
-def test_a_price_that_microsoft_cannot_tell_now_delays_the_change(held, http, clock):
+def test_an_unavailable_price_delays_the_change(held, http, clock):
     clock.tick(days=1)
     operation = held.order("change", plan="seats-plus")
     held.marketplace.order("faults", plans={"status": 500})
     assert tell(held, http, operation).status == 503
-    held.marketplace.stand_in.faults.clear()
+    held.marketplace.emulator.faults.clear()
 
     assert tell(held, http, operation).status == 200
     assert held.rates[-1] == ("seats-plus", "9.0000", "USD")
@@ -108,7 +108,7 @@ def test_a_plan_that_is_sold_without_a_price_is_accepted_with_an_alarm(held, htt
     assert "marketplace_price_unknown" in {line["event"] for line in logged()}
 
 
-def test_a_change_that_does_not_say_what_to_is_never_taken_for_no_limit(held, http):
+def test_a_change_without_a_value_never_removes_the_limit(held, http):
     operation = held.order("change", quantity=9)
     held.marketplace.order("shapes", quantity="empty")
 
@@ -116,7 +116,7 @@ def test_a_change_that_does_not_say_what_to_is_never_taken_for_no_limit(held, ht
     assert held.terms == ("subscribed", "seats", 5)
 
 
-def test_a_state_that_nobody_knows_changes_nothing(held, http):
+def test_an_unknown_state_changes_nothing(held, http):
     operation = held.order("suspend")
     told = {"id": held.id, "saasSubscriptionStatus": "NotStarted", "planId": "seats"}
     held.marketplace.order("faults", get={"status": 200, "body": str(told).replace("'", '"')})
@@ -125,7 +125,7 @@ def test_a_state_that_nobody_knows_changes_nothing(held, http):
     assert held.terms == ("subscribed", "seats", 5)
 
 
-def test_without_a_database_the_event_is_to_be_sent_again(held, http, monkeypatch):
+def test_without_a_database_the_event_is_repeated(held, http, monkeypatch):
     operation = held.order("suspend")
     with monkeypatch.context() as patched:
 
@@ -139,7 +139,7 @@ def test_without_a_database_the_event_is_to_be_sent_again(held, http, monkeypatc
     assert tell(held, http, operation).status == 200
 
 
-def test_who_is_overtaken_while_asking_asks_again(held, http, app, monkeypatch):
+def test_an_overtaken_event_reads_microsofts_state_again(held, http, app, monkeypatch):
     """Another event is committed after Microsoft told of this one: what it told is older, and is not kept."""
     client, renewal = client_of(app), held.order("renew")
     get, overtaken = client.get, list[bool]()
@@ -157,7 +157,7 @@ def test_who_is_overtaken_while_asking_asks_again(held, http, app, monkeypatch):
     assert held.terms == held.at_microsoft == ("suspended", "seats", 5)
 
 
-def test_copies_that_come_at_once_are_applied_once(held, http):
+def test_concurrent_copies_of_an_event_are_applied_once(held, http):
     operation = held.order("change", quantity=9)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: tell(held, type(http)(http.base), operation).status, range(8)))

@@ -7,6 +7,7 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, tenants, usage_events
+from shared.jobs import job_work
 from shared.settings import Settings
 from tests.support import purchases
 from tests.support.marketplace import until
@@ -41,7 +42,7 @@ def rows(bought, table):
         return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
 
 
-def test_the_end_closes_the_running_month_and_tells_the_meter_at_once(metered, owner, world, marketplace, clock):
+def test_the_end_closes_the_running_month_and_reports_its_usage_at_once(metered, owner, world, marketplace, clock):
     ben = world.member(owner)
     ben.start()
     clock.tick(hours=1)
@@ -57,7 +58,7 @@ def test_the_end_closes_the_running_month_and_tells_the_meter_at_once(metered, o
     assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
 
 
-def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, marketplace):
+def test_the_end_is_committed_when_the_meter_is_unavailable(metered, owner, world, marketplace):
     world.member(owner)
     marketplace.order("faults", usage_batch={"status": 503, "times": 20})
     answers = ended(metered)
@@ -67,7 +68,7 @@ def test_the_end_stands_when_the_meter_cannot_be_told(metered, owner, world, mar
     assert [event.state for event in rows(metered, usage_events)] == ["pending"]
 
 
-def test_the_end_is_billed_without_a_price_when_nobody_has_said_what_a_user_costs(metered, owner, world):
+def test_the_end_is_billed_without_a_price_where_none_is_known(metered, owner, world):
     world.member(owner)
     with metered.app.transaction(tenant=ALL_TENANTS) as tx:
         tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
@@ -80,7 +81,7 @@ def test_the_end_is_billed_without_a_price_when_nobody_has_said_what_a_user_cost
     assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
 
 
-def test_an_end_that_is_heard_twice_bills_once(metered, owner, world, marketplace):
+def test_a_repeated_end_bills_once(metered, owner, world, marketplace):
     world.member(owner)
     marketplace.order("shapes", copies=3)
     ended(metered)
@@ -89,7 +90,7 @@ def test_an_end_that_is_heard_twice_bills_once(metered, owner, world, marketplac
     assert len(marketplace.stats()["usage"]) == 1
 
 
-def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marketplace, owner, world, clock):
+def test_a_subscription_ended_on_the_internal_plan_is_not_billed_later(app, marketplace, owner, world, clock):
     change_plan(app, owner, "internal")
     bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
     world.member(owner)
@@ -98,7 +99,7 @@ def test_what_ended_on_the_internal_plan_is_not_billed_on_a_later_one(app, marke
     change_plan(app, owner, "trial")
     clock.tick(days=40)
     with app.transaction(tenant=bought.tenant.id) as tx:
-        service.close_tenant(tx, bought.tenant.id, Closing("active_user", app.now(), app.new_id))
+        service.close_tenant(job_work(app, tx, bought.tenant.id, app.now()), Closing("active_user"))
 
     assert answers == [200]
     assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)

@@ -15,7 +15,7 @@ def held(engine, bought):  # noqa: ARG001 - it was bought before
         yield lambda: change(engine, held_since=None, held_reason=None)
 
 
-def test_an_event_is_answered_503_until_the_restore_is_accepted_and_then_taken(bought, held):
+def test_an_event_is_503_until_the_restore_is_accepted_and_then_applied(bought, held):
     operation = bought.order("change", quantity=9)
     until(lambda: len(bought.attempts(operation)) >= 2)
     before = bought.terms

@@ -25,12 +25,12 @@ def heard(bought, operation):
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("drop_old", [False, True])
-def test_a_key_that_is_new_right_after_a_fetch_rejects_nothing(bought, entra, version, drop_old):
+def test_a_key_published_right_after_a_fetch_rejects_no_event(bought, entra, version, drop_old):
     bought.marketplace.order("shapes", tokens=version)
     bought.order("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
     bought.order("reinstate"), bought.marketplace.idle()
 
-    entra.stand_in.keys.rotate(drop_old=drop_old)
+    entra.emulator.keys.rotate(drop_old=drop_old)
     operation = bought.order("change", quantity=12)
 
     assert heard(bought, operation) == [200]
@@ -39,26 +39,26 @@ def test_a_key_that_is_new_right_after_a_fetch_rejects_nothing(bought, entra, ve
 
 def send(bought, http, body=None, path="", **claims):
     """One call of the Marketplace, with a token of its own."""
-    bearer = bought.marketplace.stand_in.delivery._tokens.for_webhook("v2", claims)
+    bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", claims)
     event = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity"}
     return http.send("POST", f"marketplace/webhook{path}", event if body is None else body, token=bearer)
 
 
-def test_a_key_that_cannot_be_asked_for_now_rejects_nothing(bought, entra, http, logged):
+def test_unavailable_signing_keys_reject_no_event(bought, entra, http, logged):
     send(bought, http)
-    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.order({"keys": Fault(status=503)})
     try:
-        entra.stand_in.keys.rotate(drop_old=False)
+        entra.emulator.keys.rotate(drop_old=False)
         answer = send(bought, http)
     finally:
-        entra.stand_in.faults.clear()
+        entra.emulator.faults.clear()
 
     assert (answer.status, answer.code) == (503, "signing_key_unknown")
     assert int(answer.headers["Retry-After"]) >= 1
     assert [line["reason"] for line in logged() if line["event"] == "request_inconclusive"][-1] == "unknown_kid"
 
 
-def test_a_body_that_is_too_large_rejects_nothing_and_is_an_alarm(bought, http, logged):
+def test_a_body_that_is_too_large_is_503_and_an_alarm(bought, http, logged):
     answer = send(bought, http, b" " * (256 * 1024 + 1))
 
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
@@ -67,13 +67,13 @@ def test_a_body_that_is_too_large_rejects_nothing_and_is_an_alarm(bought, http, 
     ]
 
 
-def test_whoever_has_no_token_is_not_heard_however_large_the_body(http):
+def test_a_caller_without_a_token_is_401_for_any_body(http):
     answer = http.send("POST", "marketplace/webhook", b" " * (256 * 1024 + 1))
 
     assert (answer.status, answer.code) == (401, "invalid_token")
 
 
-def test_a_query_that_microsoft_or_partner_center_adds_rejects_nothing(bought, http, logged):
+def test_an_added_query_rejects_no_event(bought, http, logged):
     answer = send(bought, http, path="?code=x")
 
     assert answer.status == 503
@@ -82,14 +82,14 @@ def test_a_query_that_microsoft_or_partner_center_adds_rejects_nothing(bought, h
     ]
 
 
-def test_an_app_that_has_lost_its_settings_rejects_nothing(bought, http, settings, app):
+def test_an_app_without_its_settings_rejects_no_event(bought, http, settings, app):
     with use(replace(app, settings=settings)):
         answer = send(bought, http)
 
     assert (answer.status, answer.code) == (503, "marketplace_unavailable")
 
 
-def test_what_cannot_be_told_yet_is_no_failed_request(bought, http, logged):
+def test_an_inconclusive_event_is_no_failed_request(bought, http, logged):
     answers = [send(bought, http), send(bought, http, b"{"), send(bought, http, exp=1_700_000_000)]
     events = [line["event"] for line in logged() if line["event"].startswith("request_")]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from shared.app import use
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
@@ -71,7 +71,7 @@ def test_a_bill_of_seats_by_the_year_has_no_total(buys, owner):
     assert (item["ratePerUser"], item["rateUnit"], item["currency"], "total" in item) == ("60.00", "P1Y", "USD", False)
 
 
-def test_a_price_that_cannot_be_read_is_that_of_no_former_subscription(buys, owner, marketplace, clock):
+def test_an_unreadable_price_is_not_replaced_by_a_former_subscriptions(buys, owner, marketplace, clock):
     before = buys(plan="paid")
     heard(before, before.order("unsubscribe"))
     clock.tick(days=1)
@@ -82,7 +82,7 @@ def test_a_price_that_cannot_be_read_is_that_of_no_former_subscription(buys, own
     assert owner.get("billing/preview").status == 200
 
 
-def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: PLR0917 - fixtures
+def test_a_new_plan_without_a_price_is_not_billed_at_the_old_price(  # noqa: PLR0917 - fixtures
     buys, owner, world, marketplace, clock, logged
 ):
     bought = buys(plan="paid")
@@ -93,9 +93,9 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
     until(lambda: bought.operation(change)["status"] == "Succeeded")  # else the comparison would see the former plan
     clock.tick(days=40)
     world.member(owner)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     clock.tick(days=31)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     records = rows(bought, billing_records)
     alarms = [line["event"] for line in logged() if line["level"] == "error"]
 
@@ -105,8 +105,8 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
 
     marketplace.order("shapes", unpriced=[])
     first, second = reconcile_all(bought.app), reconcile_all(bought.app)
-    close_all_owed(bought.app)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
+    close_all_ended(bought.app)
     records = rows(bought, billing_records)
     open_now = [each for each in records if each.state == "closed"]
 
@@ -119,10 +119,10 @@ def test_another_plan_without_a_price_is_not_billed_at_the_former_one(  # noqa: 
     assert sum(event.quantity for event in rows(bought, usage_events)) == len(lines)
 
 
-def test_another_term_without_a_price_is_not_at_the_former_one(buys, owner, marketplace, clock):
+def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buys, owner, marketplace, clock):
     bought = buys(plan="seats", quantity=5, term="P1M")
     clock.tick(minutes=1)
-    marketplace.stand_in.operations.subscription(bought.id).term_unit = "P1Y"
+    marketplace.emulator.operations.subscription(bought.id).term_unit = "P1Y"
     marketplace.order("shapes", unpriced=["seats"])
     heard(bought, bought.order("renew"))
     clock.tick(minutes=1)
@@ -144,7 +144,7 @@ def test_another_term_without_a_price_is_not_at_the_former_one(buys, owner, mark
     assert [(each["listedPrice"], each["termUnit"]) for each in spans] == [("6.00", "P1M"), ("60.00", "P1Y")]
 
 
-def test_a_plan_without_a_price_is_asked_about_each_day_and_changes_nothing(buys, marketplace):
+def test_the_price_of_a_plan_without_one_is_read_daily_and_changes_nothing(buys, marketplace):
     marketplace.order("shapes", unpriced=["paid"])
     bought = buys(plan="paid")
     before = bought.row
@@ -156,7 +156,7 @@ def test_a_plan_without_a_price_is_asked_about_each_day_and_changes_nothing(buys
 
 
 @pytest.mark.parametrize(("term", "users", "off"), [("P1M", 5, 1), ("P1Y", 60, 0)])
-def test_the_users_that_a_fee_includes_are_shown_and_come_off_by_the_month_only(buys, owner, term, users, off):
+def test_included_users_are_shown_and_deducted_from_monthly_terms_only(buys, owner, term, users, off):
     bought = buys(plan="team", term=term)
     owner.post("sign-in")
     bought.app.now.tick(minutes=1)
@@ -169,7 +169,7 @@ def test_the_users_that_a_fee_includes_are_shown_and_come_off_by_the_month_only(
     assert [event.quantity for event in rows(bought, usage_events)] == [1] * (1 - off)
 
 
-def test_a_fee_of_a_year_that_includes_users_is_an_alarm(marketplace, owner, app, logged):
+def test_a_yearly_fee_with_included_users_is_an_alarm(marketplace, owner, app, logged):
     bought = purchases.begun(app, marketplace, owner.tid, plan="team", quantity=None, term="P1Y", active=True)
     reconcile_all(app)
 
@@ -193,7 +193,7 @@ def test_the_marketplaces_free_trial_is_shown_with_its_end_and_costs_nothing(buy
     assert rows(bought, usage_events) == []
 
 
-def test_a_free_trial_that_went_on_is_known_by_its_end(buys, owner):
+def test_an_extended_free_trial_shows_its_new_end(buys, owner):
     bought = buys(plan="seats", quantity=5, free_trial=True)
     ends_at = owner.get("billing/subscription").body["subscription"]["termEndsAt"]
     heard(bought, bought.order("renew"))
@@ -203,18 +203,18 @@ def test_a_free_trial_that_went_on_is_known_by_its_end(buys, owner):
     assert (subscription["freeTrialEndsAt"], subscription["termEndsAt"] > ends_at) == (ends_at, True)
 
 
-def test_a_timer_that_runs_across_the_cancellation_is_billed_and_told(buys, owner, world, marketplace, clock):
+def test_a_timer_running_at_the_cancellation_is_billed_and_reported(buys, owner, world, marketplace, clock):
     bought = buys(plan="paid")
     ben = world.member(owner)
     clock.tick(days=40)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     ben.start()
     clock.tick(minutes=3)
     preview = owner.get("billing/preview").body
     heard(bought, bought.order("unsubscribe"))
     ben.stop()
     clock.tick(days=40)
-    close_all_owed(bought.app)
+    close_all_ended(bought.app)
     final = rows(bought, billing_records)[-1]
     lines = [line for line in rows(bought, billing_lines) if line.record_id == final.id]
 
@@ -235,7 +235,7 @@ def test_a_timer_that_runs_across_the_cancellation_is_billed_and_told(buys, owne
         ({"timetracker"}, 409),
     ],
 )
-def test_a_change_to_a_plan_that_is_none_of_ours_is_refused(bought, offers, status):
+def test_a_change_to_another_products_plan_is_refused(bought, offers, status):
     settings = bought.app.settings.model_copy(update={"marketplace_offers": frozenset(each.lower() for each in offers)})
     with use(replace(bought.app, settings=settings)):
         answers = heard(bought, bought.order("change", plan="seats-plus"))
@@ -246,7 +246,7 @@ def test_a_change_to_a_plan_that_is_none_of_ours_is_refused(bought, offers, stat
     assert bought.told == [("ChangePlan", "applied" if status == 200 else "refused")]
 
 
-def test_a_purchase_of_another_product_is_left_out_of_the_comparison(bought, app, marketplace):
+def test_a_purchase_of_another_product_is_not_compared(bought, app, marketplace):
     marketplace.buy(plan="other", quantity=None, active=True)
     ours = replace(app, settings=app.settings.model_copy(update={"marketplace_offers": frozenset({"timetracker"})}))
     waiting = [reconcile_all(each).waiting for each in (app, ours)]

@@ -19,7 +19,7 @@ from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import heard, tell
 from webhooks.agreement import store as agreement_store
 from webhooks.events.jobs import reconcile_all
-from webhooks.events.reconcile_flow import How, reconcile
+from webhooks.events.reconcile_flow import ReconcileOptions, reconcile
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def deaf(bought):
         ("renew", {}, ("subscribed", "seats", 5)),
     ],
 )
-def test_a_missed_event_is_repaired_and_told_once(deaf, app, name, given, terms):
+def test_a_missed_event_is_repaired_and_reported_once(deaf, app, name, given, terms):
     app.now.tick(days=1)
     before = deaf.row
     deaf.order(name, **given)
@@ -54,7 +54,7 @@ def test_a_missed_event_is_repaired_and_told_once(deaf, app, name, given, terms)
     assert deaf.rates[-1][0] == terms[1]
 
 
-def test_a_late_event_of_what_was_repaired_changes_nothing_more(deaf, app, http):
+def test_a_late_event_after_its_repair_changes_nothing(deaf, app, http):
     operation = deaf.order("suspend")
     reconcile_all(app)
     before = deaf.terms
@@ -64,7 +64,7 @@ def test_a_late_event_of_what_was_repaired_changes_nothing_more(deaf, app, http)
     assert deaf.told == [("Reconcile", "applied"), ("Suspend", "applied")]
 
 
-def test_an_activation_whose_answer_was_lost_is_completed(app, marketplace, owner):
+def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, owner):
     pending = purchases.begun(app, marketplace, owner.tid, active=True)
     assert pending.row.status == "pending"
     report = reconcile_all(app)
@@ -76,17 +76,17 @@ def test_an_activation_whose_answer_was_lost_is_completed(app, marketplace, owne
     assert owner.start().status == 201
 
 
-def test_what_was_bought_and_never_set_up_is_named_for_the_operator(app, marketplace, logged):
+def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
     waiting = {marketplace.buy(plan="paid"), marketplace.buy(plan="paid", active=True)}
     gone = marketplace.buy(plan="paid")
     marketplace.order("unsubscribe", subscription=gone)
     report = reconcile_all(app)
 
     assert set(report.waiting) == waiting
-    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_waiting"} == waiting
+    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_not_set_up"} == waiting
 
 
-def test_one_row_that_cannot_be_read_and_one_that_fails_do_not_stop_the_rest(deaf, app, world, logged):
+def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(deaf, app, world, logged):
     other = purchases.activated(app, deaf.marketplace, world.tenant().tid)
     other.order("suspend")
     deaf.order("suspend")
@@ -110,7 +110,7 @@ def told_of(lines, name, *fields):
     return [tuple(line.get(each) for each in ("subscription", *fields)) for line in lines if line.get("event") == name]
 
 
-def test_what_microsoft_does_not_list_is_an_alarm_and_stays_as_it_is(deaf, app, world, logged):
+def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(deaf, app, world, logged):
     ended, listed = (purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(2))
     ended.order("unsubscribe")
     reconcile_all(app)
@@ -146,7 +146,7 @@ def test_every_page_is_compared(deaf, app, world):
     assert sorted(report.changed) == sorted(each.id for each in others)
 
 
-def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf, app, owner, world, logged):
+def test_too_few_seats_are_an_alarm_and_everybody_stays(deaf, app, owner, world, logged):
     people = [world.member(owner) for _ in range(3)]
     deaf.order("change", quantity=2)
     reconcile_all(app)
@@ -156,8 +156,8 @@ def test_seats_below_the_enabled_accounts_are_an_alarm_and_everybody_stays(deaf,
     assert "seats_over_limit" in {line["event"] for line in logged()}
 
 
-def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged):
-    with deaf.marketplace.stand_in.operations.changing() as state:
+def test_an_unknown_status_is_reported_with_its_purchase(deaf, app, logged):
+    with deaf.marketplace.emulator.operations.updating() as state:
         state.subscriptions[deaf.id].status = "NotStarted"
     with pytest.raises(JobFailed):
         reconcile_all(app)
@@ -165,7 +165,7 @@ def test_a_status_that_nobody_knows_is_named_with_its_purchase(deaf, app, logged
     assert told_of(logged(), "marketplace_reconcile_failed", "reason") == [(deaf.id, "status_unknown")]
 
 
-def test_a_failure_of_ours_is_named_with_its_purchase_and_its_kind(deaf, app, logged):
+def test_a_failure_is_reported_with_its_purchase_and_error_type(deaf, app, logged):
     deaf.order("suspend")
 
     def broken(_connection, _cursor, statement, *_):
@@ -183,7 +183,7 @@ def test_a_failure_of_ours_is_named_with_its_purchase_and_its_kind(deaf, app, lo
 
 
 @pytest.mark.usefixtures("deaf")
-def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(app):
+def test_a_comparison_without_differences_waits_for_no_writer(app):
     """The mark before and after the job, which is a write for any, is left to the job."""
     with app.transaction(), ThreadPoolExecutor(1) as pool:
         report = pool.submit(reconcile, app, client_of(app)).result()
@@ -192,7 +192,7 @@ def test_a_comparison_that_finds_nothing_to_repair_waits_for_nobody_who_writes(a
 
 
 @pytest.mark.usefixtures("deaf")
-def test_every_purchase_there_is_is_compared_from_the_first_on(app):
+def test_all_purchases_are_compared(app):
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         compared = [each.id for each in all_bought(tx)]
         of_microsoft = sa.select(subscriptions.c.id).where(subscriptions.c.marketplace_id.is_not(None))
@@ -207,7 +207,7 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_a_line_that_is_cut_is_made_good_in_the_same_comparison(deaf, app, engine, beginning):
+def test_a_broken_connection_is_retried_in_the_same_comparison(deaf, app, engine, beginning):
     deaf.order("suspend")
     deaf.marketplace.idle()
     with cutting(app.engine, engine, beginning) as met:
@@ -219,7 +219,7 @@ def test_a_line_that_is_cut_is_made_good_in_the_same_comparison(deaf, app, engin
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_an_event_whose_line_is_cut_is_applied_within_its_call(deaf, app, http, engine, beginning):
+def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(deaf, app, http, engine, beginning):
     operation = deaf.order("suspend")
     deaf.marketplace.idle()
     with cutting(app.engine, engine, beginning) as met:
@@ -248,11 +248,11 @@ def asked(app, marketplace, owner):
     return bought, state
 
 
-def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_in_force(
+def test_a_purchase_that_waits_for_agreement_is_reported_as_such_and_not_activated(
     app, marketplace, asked, owner, logged
 ):
     bought, state = asked
-    with marketplace.stand_in.operations.changing() as held:
+    with marketplace.emulator.operations.updating() as held:
         held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
     report = reconcile_all(app)
 
@@ -260,13 +260,13 @@ def test_a_purchase_that_waits_for_agreement_is_no_forgotten_one_and_is_not_put_
     assert state() == "waiting"
     assert owner.get("tenant").body["plan"] == "trial"
     told = [line["event"] for line in logged() if line.get("subscription") == bought]
-    assert told == ["marketplace_purchase_unanswered"]
+    assert told == ["marketplace_purchase_not_agreed"]
 
 
-def test_a_purchase_that_was_cancelled_while_it_waited_is_closed_and_told_once(app, marketplace, asked, owner):
+def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, asked, owner):
     bought, state = asked
     marketplace.order("unsubscribe", subscription=bought)
-    dry = reconcile(app, client_of(app), How(dry_run=True))
+    dry = reconcile(app, client_of(app), ReconcileOptions(dry_run=True))
     before = state()
     reports = [reconcile_all(app), reconcile_all(app)]
 

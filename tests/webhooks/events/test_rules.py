@@ -42,21 +42,21 @@ def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SU
     ("used", "is_over"),
     [(3, False), (4, False), (5, True)],
 )
-def test_a_cut_of_seats_is_told_when_more_accounts_are_enabled(used, is_over):
-    assert rules.is_over_limit(replace(TENANT, seats_used=used), bought(9), bought(4)) is is_over
+def test_a_reduction_below_the_enabled_accounts_exceeds_the_seats(used, is_over):
+    assert rules.exceeds_seats(replace(TENANT, seats_used=used), bought(9), bought(4)) is is_over
 
 
-def test_what_has_no_seats_or_is_the_vendors_own_or_has_ended_is_never_over():
+def test_unlimited_internal_and_ended_subscriptions_never_exceed_their_seats():
     internal = replace(TENANT, plan=Plan.INTERNAL)
 
-    assert not rules.is_over_limit(TENANT, bought(9), bought(None))
-    assert not rules.is_over_limit(internal, bought(9), bought(4))
-    assert not rules.is_over_limit(TENANT, bought(9), bought(4, SubscriptionStatus.UNSUBSCRIBED))
+    assert not rules.exceeds_seats(TENANT, bought(9), bought(None))
+    assert not rules.exceeds_seats(internal, bought(9), bought(4))
+    assert not rules.exceeds_seats(TENANT, bought(9), bought(4, SubscriptionStatus.UNSUBSCRIBED))
 
 
-def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_force():
-    assert not rules.is_over_limit(TENANT, bought(4), bought(4))
-    assert rules.is_over_limit(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
+def test_exceeded_seats_are_reported_once_and_again_at_the_activation():
+    assert not rules.exceeds_seats(TENANT, bought(4), bought(4))
+    assert rules.exceeds_seats(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_the_same_seats_are_told_once_and_again_when_the_purchase_comes_into_for
         ("Suspend", "", None, True),
     ],
 )
-def test_a_change_is_decidable_when_it_says_what_to(action, plan, seats, *, is_decidable):
+def test_a_change_is_decidable_with_its_new_value(action, plan, seats, *, is_decidable):
     assert rules.is_decidable(asked(action, plan, seats)) is is_decidable
 
 
 @pytest.mark.parametrize(("status", "is_decidable"), [("", False), ("Delayed", False), ("Succeeded", True)])
-@pytest.mark.parametrize("action", sorted(rules.ACCEPTED))
-def test_a_change_that_does_not_say_how_far_it_is_was_not_given_up(action, status, *, is_decidable):
+@pytest.mark.parametrize("action", sorted(rules.DELAYED))
+def test_a_change_without_a_status_did_not_fail(action, status, *, is_decidable):
     operation = asked(action, "p", 3, status)
 
     assert rules.is_decidable(operation) is is_decidable
@@ -83,8 +83,8 @@ def test_a_change_that_does_not_say_how_far_it_is_was_not_given_up(action, statu
 
 
 @pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
-def test_only_what_is_surely_a_cut_is_refused(present, *, is_refused):
+def test_only_a_certain_reduction_is_refused(present, *, is_refused):
     terms = bought(present).terms
-    told = rules.Told(terms, terms, asked("ChangeQuantity", "p", 4), None)
+    microsoft = rules.MarketplaceState(terms, terms, asked("ChangeQuantity", "p", 4), None)
 
-    assert (rules.seats_taken(TENANT, told) is not None) is is_refused
+    assert (rules.check_seats(TENANT, microsoft) is not None) is is_refused

@@ -16,7 +16,7 @@ from webhooks.landing import purchase_flow
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Begins now, since the stand-in for Entra signs people in by the real time."""
+    """Begins now, since the Entra emulator signs people in by the real time."""
     return FakeClock(real_clock.now())
 
 
@@ -47,7 +47,7 @@ def member(http, entra, clock):
 @pytest.fixture
 def hurried(monkeypatch) -> None:
     """The page waits a moment for an activation to show, not three seconds."""
-    monkeypatch.setattr(purchase_flow, "_SHOWN_WITHIN", 0.1)
+    monkeypatch.setattr(purchase_flow, "_ACTIVATION_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_without_a_super_admin_who_signs_in_an_admin_other_than_the_buyer_agrees
     assert tenant().plan_kind == "paid"
 
 
-def test_a_super_admin_who_signed_in_a_moment_less_than_30_days_ago_is_waited_for(  # noqa: PLR0917 - fixtures
+def test_a_super_admin_who_signed_in_within_30_days_must_agree(  # noqa: PLR0917 - fixtures
     marketplace, browser, firm, member, owner, role_of
 ):
     member(firm.guest).post("sign-in")
@@ -186,7 +186,9 @@ def test_a_super_admin_who_signed_in_a_moment_less_than_30_days_ago_is_waited_fo
 
 
 @pytest.mark.parametrize("role", ["user", "admin"])
-def test_a_buyer_who_is_alone_asks_the_vendor(app, marketplace, browser, firm, member, owner, tenant, role_of, role):  # noqa: PLR0917 - fixtures
+def test_a_buyer_without_an_active_approver_asks_the_vendor(  # noqa: PLR0917 - fixtures
+    app, marketplace, browser, firm, member, owner, tenant, role_of, role
+):
     member(firm.buyer).post("sign-in")
     role_of(firm.buyer, role)
     role_of(firm.colleague, "super_admin", seen=THIRTY_DAYS)
@@ -201,7 +203,7 @@ def test_a_buyer_who_is_alone_asks_the_vendor(app, marketplace, browser, firm, m
     assert owner.tid
 
 
-def test_a_buyer_without_a_seat_asks_all_the_same_and_gets_none(  # noqa: PLR0917 - fixtures
+def test_a_buyer_without_a_seat_can_ask_and_gets_none(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, owner, tenant
 ):
     owner.post("users", {"users": [{"email": f"{number}@contoso.example"} for number in range(4)]})
@@ -217,7 +219,7 @@ def test_a_buyer_without_a_seat_asks_all_the_same_and_gets_none(  # noqa: PLR091
     assert nothing_happened(app, marketplace, subscription, tenant(), before)
 
 
-def test_who_is_neither_buyer_nor_asked_learns_nothing_and_asks_nobody(  # noqa: PLR0917 - fixtures
+def test_a_visitor_who_is_neither_buyer_nor_approver_learns_nothing(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, owner, tenant
 ):
     member(firm.guest).post("sign-in")
@@ -283,16 +285,14 @@ def test_a_purchase_that_is_cancelled_while_it_waits_is_closed(  # noqa: PLR0917
     assert owner.tid
 
 
-def test_an_agreement_that_was_given_is_finished_by_the_buyer_where_the_activation_failed(
-    marketplace, browser, firm, owner, tenant
-):
+def test_the_buyer_can_finish_an_agreed_purchase_whose_activation_failed(marketplace, browser, firm, owner, tenant):
     subscription, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
     shown = browser.pick(entra, firm.colleague)
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     resumed = browser.get(waits.url)
     active = browser.submit(resumed)
 
@@ -304,7 +304,7 @@ def test_an_agreement_that_was_given_is_finished_by_the_buyer_where_the_activati
     assert owner.tid
 
 
-def test_a_purchase_that_ends_gives_the_trial_back_with_the_end_that_it_had(  # noqa: PLR0917 - fixtures
+def test_a_purchase_that_ends_restores_the_trial_with_its_original_end(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, clock
 ):
     ada = sign_up(member(firm.buyer))
@@ -338,7 +338,7 @@ def test_a_trial_that_would_be_over_does_not_come_back(app, marketplace, browser
     assert ada.start().code == "subscription_cancelled"
 
 
-def test_a_directory_that_began_with_a_purchase_has_no_trial_to_go_back_to(marketplace, browser, firm, tenant):
+def test_a_directory_that_began_with_a_purchase_has_no_trial_to_restore(marketplace, browser, firm, tenant):
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
     marketplace.order("unsubscribe", subscription=subscription)
@@ -372,7 +372,7 @@ def test_an_agreement_with_the_vendor_ends_only_by_a_second_tick(  # noqa: PLR09
     assert done >= {(action, me) for action in ("purchase.agreed", "subscription.moved", "bill.closed")}
 
 
-def test_an_agreement_stays_in_force_until_the_purchase_is_and_where_it_never_is(  # noqa: PLR0917 - fixtures
+def test_an_agreement_stays_in_force_until_the_purchase_is_active(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, agreement
 ):
     ada = sign_up(member(firm.buyer))
@@ -381,7 +381,7 @@ def test_an_agreement_stays_in_force_until_the_purchase_is_and_where_it_never_is
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown, endAgreement="yes")
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     marketplace.order("unsubscribe", subscription=subscription)
     ended = browser.get(shown.url)
     found = [(each.plan_id, each.status) for each in rows(app, subscriptions, tenant_id=tenant().id)]
@@ -407,7 +407,7 @@ def test_an_agreement_that_was_replaced_does_not_come_back(  # noqa: PLR0917 - f
     assert found == ["unsubscribed", "unsubscribed"]
 
 
-def test_an_admin_does_not_give_up_an_agreement_with_the_vendor(  # noqa: PLR0917 - fixtures
+def test_an_admin_cannot_end_an_agreement_with_the_vendor(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, owner, tenant, agreement, role_of
 ):
     member(firm.guest).post("sign-in")
@@ -426,7 +426,7 @@ def test_an_admin_does_not_give_up_an_agreement_with_the_vendor(  # noqa: PLR091
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_agreement_that_the_vendor_makes_meanwhile_is_not_ended_by_a_purchase_that_was_agreed_to_before(  # noqa: PLR0917 - fixtures
+def test_a_purchase_agreed_to_before_does_not_end_a_later_agreement_with_the_vendor(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, agreement
 ):
     sign_up(member(firm.buyer))
@@ -434,7 +434,7 @@ def test_an_agreement_that_the_vendor_makes_meanwhile_is_not_ended_by_a_purchase
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     agreement()
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].visible_at = 0
     page = browser.get(under_way.url)
 

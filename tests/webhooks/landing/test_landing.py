@@ -37,7 +37,7 @@ def test_a_purchase_is_shown_confirmed_and_activated(app, marketplace, browser, 
     assert welcome["entitlements"] == {"canTrack": True}
 
 
-def test_what_was_bought_stands_in_the_ledger_with_its_price(app, marketplace, browser, firm):
+def test_a_purchase_is_in_the_ledger_with_its_price(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm, plan="seats", quantity=20)
     browser.submit(browser.open(token, firm.buyer))
     tenant = tenant_row(app, firm)
@@ -58,7 +58,7 @@ def test_what_was_bought_stands_in_the_ledger_with_its_price(app, marketplace, b
     assert (tenant.seat_limit, tenant.rate_per_user) == (20, Decimal(6))
 
 
-def test_a_trial_becomes_paid_with_all_that_is_in_it(marketplace, browser, firm, member, clock):
+def test_a_trial_becomes_paid_with_all_its_data(marketplace, browser, firm, member, clock):
     ada = member(firm.buyer)
     ada.post("tenants", {"name": "Contoso", "azureDevOpsOrganization": "contoso", "timeZone": "Asia/Kolkata"})
     member(firm.colleague).post("sign-in")
@@ -80,9 +80,7 @@ def test_a_trial_becomes_paid_with_all_that_is_in_it(marketplace, browser, firm,
     assert [entry["elapsedMs"] for entry in ada.entries()] == [300_000]
 
 
-def test_seats_below_the_accounts_in_use_are_said_with_both_numbers_and_nobody_is_put_out(
-    marketplace, browser, firm, member
-):
+def test_too_few_seats_are_shown_with_both_numbers_and_nobody_is_removed(marketplace, browser, firm, member):
     ada, ben = sign_up(member(firm.buyer)), member(firm.colleague)
     ben.post("sign-in")
     _, token = buy(marketplace, firm, plan="seats", quantity=1)
@@ -96,7 +94,7 @@ def test_seats_below_the_accounts_in_use_are_said_with_both_numbers_and_nobody_i
     assert (refused.status, refused.code) == (403, "seat_limit_reached")
 
 
-def test_a_visit_keeps_nothing_that_led_to_it(app, marketplace, browser, firm):
+def test_a_visit_does_not_store_its_secrets(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
     [visit] = rows(app, landing_visits, entra_tenant_id=firm.key)
@@ -105,7 +103,7 @@ def test_a_visit_keeps_nothing_that_led_to_it(app, marketplace, browser, firm):
     assert visit.expires_at > app.now()
 
 
-def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm, clock):
+def test_retention_removes_expired_visits(app, marketplace, browser, firm, clock):
     _, token = buy(marketplace, firm)
     browser.open(token, firm.buyer)
     clock.tick(minutes=31)
@@ -114,7 +112,7 @@ def test_retention_removes_visits_that_are_over(app, marketplace, browser, firm,
     assert rows(app, landing_visits, entra_tenant_id=firm.key) == []
 
 
-def test_a_fee_beside_the_price_of_a_user_is_shown_with_it(marketplace, browser, firm):
+def test_a_fee_is_shown_with_the_price_per_user(marketplace, browser, firm):
     _, token = buy(marketplace, firm, plan="gold")
 
     assert "USD 49.00 a month, and USD 5.00 per active user and month" in browser.open(token, firm.buyer).text

@@ -2,12 +2,12 @@
 
 import pytest
 
-from webhooks.landing.schemas import Confirmation, choices_of
+from webhooks.landing.schemas import Confirmation, parse_choices
 from webhooks.landing.service import Choices
 
 
 def chosen(organization):
-    return choices_of(Confirmation(time_zone="Europe/Berlin", organization=organization))
+    return parse_choices(Confirmation(time_zone="Europe/Berlin", organization=organization))
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ def chosen(organization):
         ("https://Contoso.VisualStudio.com/Web", "contoso"),
     ],
 )
-def test_the_name_of_an_organisation_is_taken_whole_and_as_it_is_written(written, name):
+def test_an_organization_is_found_in_its_address_with_its_spelling(written, name):
     assert chosen(written) == Choices("Europe/Berlin", name)
 
 
 @pytest.mark.parametrize("written", ["", "//", "[", "dev.azure.com", "contoso/Web", "ada@contoso", "contoso:443"])
-def test_what_only_holds_a_name_is_none(written):
+def test_a_text_that_only_contains_a_name_is_rejected(written):
     assert list(chosen(written)) == ["organization"]

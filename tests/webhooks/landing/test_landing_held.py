@@ -25,13 +25,11 @@ def test_a_purchase_waits_while_the_database_is_held(engine, marketplace, browse
 
 
 @pytest.mark.usefixtures("hurried")
-def test_what_was_confirmed_before_is_not_put_in_force_while_the_database_is_held(
-    app, engine, marketplace, browser, firm
-):
+def test_a_confirmed_purchase_is_not_activated_while_the_database_is_held(app, engine, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].visible_at = 0
     with own(engine):
         change(engine, held_since=START, held_reason="begun")

@@ -26,7 +26,7 @@ def return_with(browser, firm, entra, clock):
     def come(token, key="current", **changes):
         asked = parse_qs(urlsplit(browser.arrive(token).url).query)
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
-        minted = entra.stand_in.admin.mint(TokenOrder(claims=told, key=key))
+        minted = entra.emulator.admin.mint(TokenOrder(claims=told, key=key))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
 
@@ -42,24 +42,24 @@ def reasons(logged):
 
 
 @pytest.mark.parametrize("drop_old", [False, True])
-def test_a_key_that_is_new_right_after_a_fetch_signs_people_in(entra, marketplace, browser, firm, drop_old):
+def test_a_key_published_right_after_a_fetch_signs_people_in(entra, marketplace, browser, firm, drop_old):
     _, token = buy(marketplace, firm)
     assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
 
-    entra.stand_in.keys.rotate(drop_old=drop_old)
+    entra.emulator.keys.rotate(drop_old=drop_old)
 
     assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
 
 
-def test_a_key_that_cannot_be_asked_for_now_is_not_the_visitor_s_fault(entra, marketplace, browser, firm, logged):
+def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, browser, firm, logged):
     _, token = buy(marketplace, firm)
     browser.open(token, firm.buyer)
-    entra.stand_in.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.order({"keys": Fault(status=503)})
     try:
-        entra.stand_in.keys.rotate(drop_old=False)
+        entra.emulator.keys.rotate(drop_old=False)
         page = browser.open(token, firm.buyer)
     finally:
-        entra.stand_in.faults.clear()
+        entra.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert "Your sign-in cannot be checked right now" in page.text
@@ -75,7 +75,7 @@ def test_a_key_that_cannot_be_asked_for_now_is_not_the_visitor_s_fault(entra, ma
         ("current", {"iat": 4_000_000_000, "nbf": 4_000_000_000, "exp": 4_000_003_600}, "not_yet_valid"),
     ],
 )
-def test_what_entra_has_just_given_is_not_refused_for_its_key_or_its_time(  # noqa: PLR0917 - fixtures
+def test_a_fresh_id_token_is_not_refused_for_its_key_or_time(  # noqa: PLR0917 - fixtures
     marketplace, browser, return_with, firm, logged, key, changes, reason
 ):
     _, token = buy(marketplace, firm)
@@ -86,7 +86,7 @@ def test_what_entra_has_just_given_is_not_refused_for_its_key_or_its_time(  # no
 
 
 @pytest.mark.parametrize("word", ["server_error", "temporarily_unavailable"])
-def test_entra_s_own_trouble_is_no_refusal(marketplace, browser, firm, word):
+def test_an_error_of_entra_does_not_refuse_a_visitor(marketplace, browser, firm, word):
     _, token = buy(marketplace, firm)
     state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
     page = browser.get(f"{LANDING}/signed-in?error={word}&state={state}")
@@ -109,18 +109,18 @@ RESOLVE = {
 
 
 @pytest.mark.parametrize("fault", RESOLVE.values(), ids=RESOLVE.keys())
-def test_an_answer_of_resolve_that_is_not_about_the_token_is_asked_for_again(marketplace, browser, firm, fault):
+def test_a_resolve_error_that_does_not_concern_the_token_is_retried(marketplace, browser, firm, fault):
     _, token = buy(marketplace, firm)
     marketplace.order("faults", resolve=fault)
     page = browser.open(token, firm.buyer)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert "Nothing is lost" in page.text
     assert try_again(browser, page, firm).heading == "Set up TimeTracker"
 
 
-def test_a_400_of_resolve_is_about_the_token_and_a_400_of_what_follows_is_not(marketplace, browser, firm):
+def test_a_400_concerns_the_token_at_resolve_only(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     marketplace.order("faults", resolve={"status": 400, "body": "{}"})
     dead = browser.open(token, firm.buyer)
@@ -131,25 +131,25 @@ def test_a_400_of_resolve_is_about_the_token_and_a_400_of_what_follows_is_not(ma
     assert (later.status, later.heading) == (503, "Try again in a moment")
 
 
-def test_a_copy_that_does_not_say_whose_it_is_is_nobody_else_s(marketplace, browser, firm, logged):
+def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, logged):
     subscription, token = buy(marketplace, firm)
     told = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
     thin = {"id": subscription, "subscription": {**told, "beneficiary": None}}
     marketplace.order("faults", resolve={"status": 200, "body": json.dumps(thin)})
     page = browser.open(token, firm.buyer)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert reasons(logged) == ["no_beneficiary"]
     assert try_again(browser, page, firm).heading == "Set up TimeTracker"
 
 
-def test_a_purchase_that_microsoft_does_not_find_for_a_moment_is_not_closed(marketplace, browser, firm):
+def test_a_purchase_that_microsoft_briefly_does_not_find_stays_open(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", get={"status": 404})
     missing = browser.get(shown.url)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
 
     assert (missing.status, missing.heading) == (503, "Try again in a moment")
     assert browser.get(shown.url).heading == "Set up TimeTracker"

@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from jinja2 import UndefinedError
 
 from tests.support.landing import LANDING, buy
-from webhooks.landing.pages.html import element, joined
-from webhooks.landing.pages.style import STYLE
+from webhooks.landing.pages.document import Contact
+from webhooks.landing.pages.rendering import FOLDER, STYLE, render, with_links
+from webhooks.landing.rules import PageState
 
 
 VOID = {"input", "link", "meta"}
@@ -69,14 +71,14 @@ def test_every_field_has_a_label_and_every_description_is_there(pages):
             assert set(given["aria-describedby"].split()) <= set(ids)
 
 
-def test_a_wrong_field_says_so_to_whoever_cannot_see_it(pages):
+def test_a_wrong_field_is_marked_for_screen_readers(pages):
     [field] = [given for _, given in pages[1].elements if "aria-invalid" in given]
 
     assert (field["id"], field["aria-invalid"]) == ("organization", "true")
     assert field["aria-describedby"].startswith("organization-wrong ")
 
 
-def test_what_is_wrong_is_said_at_the_top_with_a_link_and_the_first_field_has_the_focus(pages):
+def test_errors_are_listed_first_with_links_and_the_first_wrong_field_has_the_focus(pages):
     shown, wrong = pages[:2]
     [focused] = [given["id"] for _, given in wrong.elements if "autofocus" in given]
     links = [given["href"] for tag, given in wrong.elements if tag == "a" and given["href"].startswith("#")]
@@ -87,7 +89,7 @@ def test_what_is_wrong_is_said_at_the_top_with_a_link_and_the_first_field_has_th
     assert focused == "organization"
 
 
-def test_the_seats_are_multiplied_and_a_plan_without_seats_says_how_it_is_billed(marketplace, browser, firm):
+def test_a_plan_with_seats_has_a_total_and_one_without_says_how_it_is_billed(marketplace, browser, firm):
     by_seats = browser.open(buy(marketplace, firm, plan="seats", quantity=5)[1], firm.buyer)
     metered = browser.open(buy(marketplace, firm)[1], firm.buyer)
 
@@ -105,7 +107,7 @@ def test_headings_go_down_one_by_one(pages):
         assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_a_page_fetches_nothing_and_runs_nothing(pages):
+def test_a_page_loads_nothing_and_runs_no_script(pages):
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     for page in pages:
         policy = dict(part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";"))
@@ -123,19 +125,31 @@ def test_a_page_fetches_nothing_and_runs_nothing(pages):
 
 
 def test_text_cannot_become_markup():
-    told = joined(element("p", '<b>"&', title='"><script>'), "<i>")
+    html = with_links('<b>"& in the Azure portal')
 
-    assert told == '<p title="&quot;&gt;&lt;script&gt;">&lt;b&gt;&quot;&amp;</p>&lt;i&gt;'
+    assert html == '&lt;b&gt;&#34;&amp; in the <a href="https://portal.azure.com/" rel="noreferrer">Azure portal</a>'
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].name = "<script>alert(1)</script>"
     page = browser.open(token, firm.buyer)
 
     assert "<script>" not in page.html
     assert "<script>alert(1)</script>" in page.text
+
+
+def test_each_state_has_a_template_and_each_template_a_use():
+    used = {path.stem for path in FOLDER.glob("*.html")}
+    parts = {"base", "purchase", "parts", "started"}
+
+    assert used == {*PageState, "agree", "error", "signed_out"} | parts
+
+
+def test_a_value_that_a_template_lacks_is_an_error():
+    with pytest.raises(UndefinedError):
+        render("signed_out", {"contact": Contact("", "")})
 
 
 def luminance(colour):
@@ -157,7 +171,7 @@ def luminance(colour):
         *((kind, "card", 3) for kind in ("good", "warn")),
     ],
 )
-def test_colours_are_far_enough_apart_to_be_read(scheme, text, ground, ratio):
+def test_colors_have_enough_contrast(scheme, text, ground, ratio):
     """WCAG 2.2, level AA."""
     light, dark = STYLE.split("@media (prefers-color-scheme: dark)", 1)
     colours = dict(re.findall(r"--([a-z-]+): #([0-9a-f]{3,6})", light if scheme == "light" else dark))

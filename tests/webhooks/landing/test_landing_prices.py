@@ -32,7 +32,7 @@ def test_the_price_is_that_of_the_term_that_was_bought(marketplace, browser, fir
     assert f"Price {price} " in f"{browser.open(token, firm.buyer).text} "
 
 
-def test_a_price_that_cannot_be_read_is_left_out(marketplace, browser, firm):
+def test_an_unreadable_price_is_omitted(marketplace, browser, firm):
     marketplace.order("shapes", unpriced=["gold"])
     _, token = buy(marketplace, firm, plan="gold")
 
@@ -53,7 +53,7 @@ def test_a_free_trial_is_shown_with_its_end(marketplace, browser, firm, clock):
 
 
 @pytest.mark.parametrize("offers", [{"timetracker-seats"}, {"timetracker/gold"}])
-def test_a_purchase_of_another_product_is_refused_and_nothing_is_kept(app, marketplace, browser, firm, codes, offers):  # noqa: PLR0917 - fixtures
+def test_a_purchase_of_another_product_is_refused_and_not_stored(app, marketplace, browser, firm, codes, offers):  # noqa: PLR0917 - fixtures
     subscription, token = buy(marketplace, firm, plan="paid")
     settings = app.settings.model_copy(update={"marketplace_offers": frozenset(offers)})
     with use(landing_support.with_settings(app, settings)):
@@ -67,7 +67,7 @@ def test_a_purchase_of_another_product_is_refused_and_nothing_is_kept(app, marke
 
 
 @pytest.mark.parametrize("offers", [{"timetracker"}, {"timetracker/paid", "timetracker/gold"}])
-def test_a_purchase_of_ours_is_taken(app, marketplace, browser, firm, offers):
+def test_a_purchase_of_this_product_is_accepted(app, marketplace, browser, firm, offers):
     _, token = buy(marketplace, firm, plan="paid")
     settings = app.settings.model_copy(update={"marketplace_offers": frozenset(offers)})
     with use(landing_support.with_settings(app, settings)):

@@ -43,7 +43,7 @@ def one_purchase(app, marketplace, subscription, firm):
 
 
 @pytest.mark.parametrize("visits", [1, 2])
-def test_confirmations_at_once_are_one_activation(app, marketplace, host, firm, visits):
+def test_concurrent_confirmations_activate_once(app, marketplace, host, firm, visits):
     subscription, token = buy(marketplace, firm)
     browsers = [Browser(host) for _ in range(visits)]
     shown = [browser.open(token, firm.buyer) for browser in browsers]
@@ -78,7 +78,7 @@ def registering_first(engine, times):
     assert not left
 
 
-def test_whoever_finds_the_directory_registered_just_now_looks_once_more(app, marketplace, browser, firm):
+def test_a_confirmation_is_repeated_when_the_directory_was_just_registered(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     with registering_first(app.engine, times=1):
@@ -88,7 +88,7 @@ def test_whoever_finds_the_directory_registered_just_now_looks_once_more(app, ma
     assert one_purchase(app, marketplace, subscription, firm)
 
 
-def test_microsoft_is_told_of_no_purchase_that_twice_could_not_be_set_up(app, marketplace, browser, firm):
+def test_a_purchase_that_twice_could_not_be_set_up_is_not_activated(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     with registering_first(app.engine, times=2):
@@ -121,7 +121,7 @@ def crashing(app, entra, marketplace, tmp_path):
         yield hosts
 
 
-def test_a_host_that_is_killed_anywhere_in_a_confirmation_is_made_good_by_opening_the_page_again(
+def test_opening_the_page_again_completes_a_confirmation_killed_at_any_point(
     app, marketplace, browser, crashing, monkeypatch
 ):
     every = 1 if app.engine.dialect.name == "sqlite" else 3  # the points are the same ones

@@ -38,14 +38,14 @@ def nothing_is_bound(app, marketplace, subscription, *firms):
     return True
 
 
-def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(
+def test_a_stranger_who_opens_a_link_changes_nothing_and_is_not_stored(
     app, marketplace, browser, *, firm, stranger, codes
 ):
     subscription, token = buy(marketplace, firm)
     page = browser.open(token, stranger.buyer)
     kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
 
-    assert (page.status, page.heading, page.action) == (403, "This is the purchase of another organization", None)
+    assert (page.status, page.heading, page.action) == (403, "This purchase belongs to another organization", None)
     assert codes() == ["purchase_of_another"]
     assert "belongs to another organization" in page.text
     assert firm.buyer.email not in page.html
@@ -53,7 +53,7 @@ def test_a_stranger_who_opens_somebodys_link_binds_nothing_and_is_not_kept(
     assert nothing_is_bound(app, marketplace, subscription, firm, stranger)
 
 
-def test_whoever_took_the_wrong_account_may_try_again_with_another(marketplace, browser, firm, stranger):
+def test_a_visitor_with_a_wrong_account_can_try_another(marketplace, browser, firm, stranger):
     _, token = buy(marketplace, firm)
     refused = browser.open(token, stranger.buyer)
     entra_page = browser.session.get(f"{browser.base}{refused.links['Try again']}", timeout=30)
@@ -95,7 +95,7 @@ def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_
 @pytest.mark.parametrize(
     "change", [{"proof": "0" * 64}, {"proof": ""}, {"directory": CONSUMER_TENANT}, {"directory": "x/y"}]
 )
-def test_nobody_else_names_the_directory_to_sign_in_at(marketplace, browser, firm, stranger, change):
+def test_only_our_own_link_names_the_directory_to_sign_in_at(marketplace, browser, firm, stranger, change):
     _, token = buy(marketplace, firm)
     link = urlsplit(browser.open(token, stranger.buyer).links[OTHER])
     query = {name: values[0] for name, values in parse_qs(link.query).items()} | change
@@ -113,13 +113,13 @@ def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, fir
     asked = parse_qs(urlsplit(browser.session.get(f"{browser.base}{link}", timeout=30).url).query)
     refused = come_with(token, tid=stranger.tid, oid=stranger.buyer.oid, asked=asked)
 
-    assert (refused.status, refused.heading) == (403, "This is the purchase of another organization")
+    assert (refused.status, refused.heading) == (403, "This purchase belongs to another organization")
     assert OTHER not in refused.links
     assert "Try again" in refused.links
 
 
 @pytest.mark.parametrize("part", [1, 2])
-def test_a_state_that_names_another_aim_is_not_ours(marketplace, browser, firm, stranger, part):
+def test_a_state_with_a_changed_target_is_rejected(marketplace, browser, firm, stranger, part):
     _, token = buy(marketplace, firm)
     link = browser.open(token, stranger.buyer).links[OTHER]
     address = sent_back(browser, browser.session.get(f"{browser.base}{link}", timeout=30), firm.buyer)
@@ -133,12 +133,12 @@ def test_a_state_that_names_another_aim_is_not_ours(marketplace, browser, firm, 
 
 
 @pytest.mark.parametrize("kind", ["expired", "garbage"])
-def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm, kind, codes):
+def test_a_dead_link_offers_no_retry(marketplace, browser, firm, kind, codes):
     subscription = marketplace.buy(person=firm.buyer.oid)
     page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
 
     assert (page.status, page.heading) == (400, "This link does not work any more")
-    assert "That gives you a fresh link" in page.text
+    assert "That gives you a new link" in page.text
     assert "Try again" not in page.links
     assert codes() == ["unknown_purchase"]
 
@@ -151,7 +151,7 @@ def test_a_link_that_is_dead_is_not_to_be_tried_again(marketplace, browser, firm
         ("/purchase?visit=", "This page is closed"),
     ],
 )
-def test_what_is_too_long_to_be_one_of_ours_is_told_in_the_words_of_the_page(browser, path, heading):
+def test_an_overlong_value_gets_the_page_of_an_unknown_one(browser, path, heading):
     page = browser.get(f"{LANDING}{path}{'x' * 9000}")
 
     assert page.heading == heading
@@ -161,7 +161,7 @@ def test_what_is_too_long_to_be_one_of_ours_is_told_in_the_words_of_the_page(bro
     "name",
     ["evil.example", "timetracker.example.com:443", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[", "a]b"],
 )
-def test_without_the_setting_no_address_is_made_of_a_name_that_somebody_else_says(app, browser, name, logged):
+def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, browser, name, logged):
     before = len(rows(app, landing_visits))
     headers = {"Host": name, "X-Forwarded-Host": "127.0.0.1", "Forwarded": "host=127.0.0.1"}
     answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers=headers, timeout=30, allow_redirects=False)
@@ -174,7 +174,7 @@ def test_without_the_setting_no_address_is_made_of_a_name_that_somebody_else_say
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:7071", "localhost", "[::1]:7071"])
-def test_without_the_setting_this_machine_is_known_by_its_own_names(browser, name):
+def test_without_the_setting_local_names_are_accepted(browser, name):
     answer = browser.session.get(
         f"{browser.base}{LANDING}?token=x", headers={"Host": name}, timeout=30, allow_redirects=False
     )
@@ -187,7 +187,7 @@ def redirect_uri(answer):
     return parse_qs(urlsplit(answer.headers["Location"]).query)["redirect_uri"][0]
 
 
-def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app, marketplace, browser, firm):
+def test_with_the_setting_every_address_uses_it_for_any_host_name(app, marketplace, browser, firm):
     """As behind a proxy that takes TLS off and calls us by another name."""
     public = "https://timetracker.example.com"
     _, token = buy(marketplace, firm)
@@ -217,7 +217,7 @@ def test_with_the_setting_every_address_is_made_by_it_whatever_name_is_said(app,
     assert "evil.example" not in str(arrived.headers) + str(sent.headers)
 
 
-def test_nothing_is_activated_where_no_address_of_the_page_can_be_made(app, marketplace, browser, firm):
+def test_without_an_address_for_the_page_nothing_is_activated(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
@@ -257,7 +257,7 @@ def test_a_form_of_somebody_without_the_right_changes_nothing(app, marketplace, 
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].plan_kind == "trial"
 
 
-def test_a_right_that_is_lost_while_the_form_is_taken_changes_nothing(
+def test_a_right_lost_during_the_confirmation_changes_nothing(
     app, marketplace, browser, *, firm, member, codes, monkeypatch
 ):
     """Another directory member makes the tenant after the first look."""
@@ -291,7 +291,7 @@ def test_a_deactivated_account_does_not_come_back_by_buying(marketplace, browser
 
 
 @pytest.mark.parametrize("kind", ["expired", "garbage"])
-def test_a_link_that_is_too_old_or_garbage_says_where_a_fresh_one_is(app, marketplace, browser, firm, kind):
+def test_an_old_or_malformed_link_says_where_to_get_a_new_one(app, marketplace, browser, firm, kind):
     subscription = marketplace.buy(person=firm.buyer.oid)
     page = browser.open(marketplace.purchase_token(subscription, kind), firm.buyer)
 
@@ -301,7 +301,7 @@ def test_a_link_that_is_too_old_or_garbage_says_where_a_fresh_one_is(app, market
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=%00%01", "?token=" + "x" * 5000, "?token=%C3%A9"])
-def test_a_link_without_a_token_says_where_one_is(browser, query):
+def test_a_link_without_a_token_says_where_to_get_one(browser, query):
     page = browser.get(f"{LANDING}{query}")
 
     assert page.status == 400
@@ -342,7 +342,7 @@ def test_another_browser_sees_no_page_of_a_visit_and_cannot_send_its_form(app, m
 
 
 @pytest.mark.parametrize("form", ["", "0" * 64, None])
-def test_a_form_of_another_site_is_not_taken(app, marketplace, browser, firm, form):
+def test_a_form_of_another_site_is_rejected(app, marketplace, browser, firm, form):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     other_form = browser.open(token, firm.buyer).fields["form"] if form is None else form
@@ -353,7 +353,7 @@ def test_a_form_of_another_site_is_not_taken(app, marketplace, browser, firm, fo
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_a_purchase_that_the_browser_names_is_not_looked_at(app, marketplace, browser, firm):
+def test_a_purchase_id_from_the_browser_is_ignored(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     other = marketplace.buy(person=firm.buyer.oid)
     page = browser.submit(browser.open(token, firm.buyer), subscription=other)
@@ -372,7 +372,7 @@ def test_the_cookie_is_for_this_host_only_and_for_no_script(marketplace, browser
     assert not {part for part in parts if part == "secure" or part.startswith("domain=")}
 
 
-def test_a_sign_in_that_takes_too_long_is_not_taken(app, marketplace, browser, firm, clock):
+def test_a_sign_in_expires_after_ten_minutes(app, marketplace, browser, firm, clock):
     subscription, token = buy(marketplace, firm)
     entra_page = browser.arrive(token)
     clock.tick(minutes=10)
@@ -383,7 +383,7 @@ def test_a_sign_in_that_takes_too_long_is_not_taken(app, marketplace, browser, f
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_a_page_that_is_left_open_ends(app, marketplace, browser, firm, clock):
+def test_a_page_expires_after_thirty_minutes(app, marketplace, browser, firm, clock):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     clock.tick(minutes=30)
@@ -394,7 +394,7 @@ def test_a_page_that_is_left_open_ends(app, marketplace, browser, firm, clock):
 
 
 @pytest.mark.parametrize("change", [{"state": "other"}, {"state": ""}, {"code": "other"}, {"code": ""}])
-def test_a_way_back_that_was_tampered_with_signs_nobody_in(app, marketplace, browser, firm, change):
+def test_a_manipulated_return_address_signs_nobody_in(app, marketplace, browser, firm, change):
     subscription, token = buy(marketplace, firm)
     address = sent_back(browser, browser.arrive(token), firm.buyer)
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()} | change
@@ -405,7 +405,7 @@ def test_a_way_back_that_was_tampered_with_signs_nobody_in(app, marketplace, bro
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_a_sign_in_that_was_broken_off_can_be_begun_again(marketplace, browser, firm, codes):
+def test_a_cancelled_sign_in_can_be_started_again(marketplace, browser, firm, codes):
     _, token = buy(marketplace, firm)
     state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
     denied = browser.get(f"{LANDING}/signed-in?error=access_denied&error_description=No&state={state}")
@@ -441,7 +441,7 @@ def come_with(browser, firm, entra, clock):
         told = claims(firm, entra, clock, asked["nonce"][0], **changes)
         if changes.get("tid"):
             told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.stand_in.admin.mint(TokenOrder(claims=told))
+        minted = entra.emulator.admin.mint(TokenOrder(claims=told))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
 
@@ -461,7 +461,7 @@ def come_with(browser, firm, entra, clock):
         ({"tid": CONSUMER_TENANT}, "personal_account"),
     ],
 )
-def test_an_id_token_that_is_not_sound_or_not_for_this_sign_in_is_refused(
+def test_an_id_token_that_is_invalid_or_for_another_sign_in_is_refused(
     app, marketplace, come_with, firm, *, codes, changes, code
 ):
     subscription = marketplace.buy(person=firm.buyer.oid)
@@ -472,13 +472,13 @@ def test_an_id_token_that_is_not_sound_or_not_for_this_sign_in_is_refused(
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_the_id_token_of_these_tests_is_taken_when_nothing_is_wrong_with_it(marketplace, come_with, firm):
+def test_the_unchanged_id_token_of_these_tests_is_accepted(marketplace, come_with, firm):
     _, token = buy(marketplace, firm)
 
     assert come_with(token).heading == "Set up TimeTracker"
 
 
-def test_a_buyer_without_an_email_address_is_known_by_the_name_that_they_sign_in_with(
+def test_a_buyer_without_an_email_address_is_matched_by_user_name(
     app, marketplace, browser, come_with, *, firm, member
 ):
     ben = sign_up(member(firm.colleague))
@@ -492,7 +492,7 @@ def test_a_buyer_without_an_email_address_is_known_by_the_name_that_they_sign_in
 
 
 @pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"id_token": 7}', "x" * 200_000])
-def test_an_answer_of_entra_that_makes_no_sense_is_our_trouble(marketplace, browser, firm, entra, answer):
+def test_a_malformed_answer_of_entra_is_503_with_a_retry(marketplace, browser, firm, entra, answer):
     _, token = buy(marketplace, firm)
     state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
     with landing_support.answering(entra, answer):
@@ -526,7 +526,7 @@ def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, strang
         assert secret not in lines
 
 
-def test_every_refusal_is_a_page_that_nobody_keeps_or_frames(browser):
+def test_an_error_page_is_neither_cached_nor_framed(browser):
     pages = [browser.get(f"{LANDING}{path}") for path in ("", "/signed-in", "/purchase", "/purchase?visit=1")]
 
     for page in pages:

@@ -12,7 +12,7 @@ from shared.db.schema import landing_visits, metadata
 from shared.http.headers import cookies
 from tests.support.landing import LANDING, Browser, buy, rows, with_settings
 from tests.support.world import new_id
-from webhooks.landing.visits import Session, cookie_of, sessions_of
+from webhooks.landing.visits import Session, parse_sessions, to_cookie
 
 
 HTTPS = "https://timetracker.example.com"
@@ -91,12 +91,14 @@ def test_the_cookie_is_bound_to_its_host_where_the_address_is_https(app, marketp
         ("", False, False),
     ],
 )
-def test_a_session_is_known_by_its_cookie_however_it_is_sent(sent, is_secure, is_known):
+def test_a_session_is_read_from_every_form_of_the_cookie_header(sent, is_secure, is_known):
     session = Session.new(uuid.UUID(new_id()))
-    plain, bound = (cookie_of(session, is_secure=each).partition(";")[0] for each in (False, True))
+    plain, bound = (to_cookie(session, is_secure=each).partition(";")[0] for each in (False, True))
     request = HttpRequest(method="GET", url="/", headers={"cookie": sent.format(plain=plain, bound=bound)}, body=b"")
 
-    assert sessions_of(cookies(request), is_secure=is_secure) == ({session.visit: session.secret} if is_known else {})
+    assert parse_sessions(cookies(request), is_secure=is_secure) == (
+        {session.visit: session.secret} if is_known else {}
+    )
 
 
 def test_two_purchases_are_open_at_once(marketplace, browser, firm):
@@ -110,12 +112,12 @@ def everything(app):
 
 
 @pytest.mark.usefixtures("hurried")
-def test_to_load_the_page_changes_nothing(app, marketplace, browser, firm):
+def test_loading_the_page_changes_nothing(app, marketplace, browser, firm):
     """What Microsoft has moved on is written down when somebody presses the button, or comes back from a sign-in."""
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].visible_at = 0
     before = everything(app)
     loaded = browser.get(under_way.url)
@@ -127,7 +129,7 @@ def test_to_load_the_page_changes_nothing(app, marketplace, browser, firm):
     assert done.heading == "Your subscription is active"
 
 
-def test_the_button_takes_no_form_of_another_page(marketplace, browser, attacker, firm):
+def test_a_button_rejects_the_form_of_another_page(marketplace, browser, attacker, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     visit = shown.fields["visit"]
@@ -155,7 +157,7 @@ def test_signing_out_ends_every_page_of_this_browser(app, marketplace, browser, 
 
 @pytest.mark.parametrize("path", ["landing?token=x", "landing/signed-in", "landing/purchase", "activate", "nothing"])
 @pytest.mark.parametrize("public_url", [HTTPS, ""])
-def test_every_answer_tells_browsers_to_come_by_https_only(app, browser, path, public_url):
+def test_every_response_tells_browsers_to_use_https_only(app, browser, path, public_url):
     with use(with_settings(app, app.settings.model_copy(update={"public_url": public_url}))):
         answers = [
             browser.session.request(method, f"{browser.base}/api/{where}", timeout=30, allow_redirects=False)
@@ -177,7 +179,7 @@ def test_a_purchase_token_is_not_readable_in_the_database(app, marketplace, brow
     assert token not in base64.urlsafe_b64decode(visit.purchase_token).decode(errors="replace")
 
 
-def test_a_token_of_any_length_that_is_taken_fits(browser):
+def test_the_longest_accepted_token_fits_the_database(browser):
     answer = browser.session.get(
         f"{browser.base}{LANDING}", params={"token": "x" * LONGEST}, timeout=30, allow_redirects=False
     )

@@ -29,7 +29,7 @@ def events_of(app, firm):
     return [event.event_type for event in rows(app, subscription_events, tenant_id=tenant.id)]
 
 
-def test_manage_account_shows_what_there_is_and_where_to_change_it(app, marketplace, browser, firm, paid):
+def test_manage_account_shows_the_subscription_and_where_to_change_it(app, marketplace, browser, firm, paid):
     page = again(marketplace, browser, paid, firm.buyer)
 
     assert (page.status, page.heading, page.action) == (200, "Your subscription is active", None)
@@ -40,7 +40,7 @@ def test_manage_account_shows_what_there_is_and_where_to_change_it(app, marketpl
     assert events_of(app, firm) == ["Activate"]
 
 
-def test_what_is_active_at_microsoft_and_unknown_here_can_be_finished(app, marketplace, browser, firm):
+def test_a_purchase_active_at_microsoft_and_unknown_here_can_be_set_up(app, marketplace, browser, firm):
     subscription = marketplace.buy(person=firm.buyer.oid, active=True)
     shown = again(marketplace, browser, subscription, firm.buyer)
     active = browser.submit(shown)
@@ -97,7 +97,7 @@ ENDED = ("unsubscribe", "Unsubscribed", "This subscription has ended")
 
 
 @pytest.mark.parametrize("steps", [[SUSPENDED], [SUSPENDED, REINSTATED], [ENDED], [SUSPENDED, ENDED]])
-def test_a_page_says_what_the_product_does_when_events_are_lost(marketplace, browser, firm, paid, here, steps):  # noqa: PLR0917 - fixtures
+def test_page_and_product_agree_when_events_are_lost(marketplace, browser, firm, paid, here, steps):  # noqa: PLR0917 - fixtures
     lose_events(marketplace)
     for order, status, heading in steps:
         marketplace.order(order, subscription=paid)
@@ -108,7 +108,7 @@ def test_a_page_says_what_the_product_does_when_events_are_lost(marketplace, bro
         assert here() == [status.lower()]
 
 
-def test_what_cannot_be_followed_just_now_is_shown_as_the_product_has_it(marketplace, browser, firm, paid, here):
+def test_without_microsoft_the_page_shows_the_state_of_the_product(marketplace, browser, firm, paid, here):
     change = marketplace.order("change", subscription=paid, plan="gold")["operation"]
     until(lambda: marketplace.stats()["operations"][change]["status"] == "Succeeded")
     lose_events(marketplace)
@@ -123,7 +123,7 @@ def test_what_cannot_be_followed_just_now_is_shown_as_the_product_has_it(marketp
     assert here() == ["suspended"]
 
 
-def test_what_was_cancelled_unheard_is_not_in_the_way_of_a_purchase(marketplace, browser, firm, paid, here):
+def test_an_unreported_cancellation_does_not_block_a_new_purchase(marketplace, browser, firm, paid, here):
     lose_events(marketplace)
     marketplace.order("unsubscribe", subscription=paid)
     _, token = buy(marketplace, firm)
@@ -146,8 +146,8 @@ def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app,
 
 
 @pytest.mark.parametrize("first", ["Subscribed", "NotStarted"])
-def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, browser, firm, paid, first):
-    with marketplace.stand_in.operations.changing() as state:
+def test_a_second_purchase_says_to_cancel_one(marketplace, browser, firm, paid, first):
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[paid].status = first
     second, token = buy(marketplace, firm)
     page = browser.open(token, firm.buyer)
@@ -157,7 +157,7 @@ def test_a_second_purchase_beside_one_in_force_is_told_what_to_do(marketplace, b
     assert marketplace.status(second) == "PendingFulfillmentStart"
 
 
-def test_whoever_cancelled_buys_again_and_finds_everything(app, marketplace, browser, firm, paid):
+def test_a_new_purchase_after_a_cancellation_keeps_all_data(app, marketplace, browser, firm, paid):
     lose_events(marketplace)
     marketplace.order("unsubscribe", subscription=paid)
     end_here(app, firm)
@@ -181,7 +181,7 @@ def end_here(app, firm):
 
 
 @pytest.mark.parametrize(("shape", "value"), [("quantity", "string"), ("padded_status", True), ("unknown_enums", True)])
-def test_the_odd_shapes_of_the_real_service_change_nothing(marketplace, browser, firm, shape, value):
+def test_unusual_responses_of_the_real_service_are_understood(marketplace, browser, firm, shape, value):
     marketplace.order("shapes", **{shape: value})
     _, token = buy(marketplace, firm, plan="seats", quantity=20)
     active = browser.submit(browser.open(token, firm.buyer))
@@ -190,9 +190,9 @@ def test_the_odd_shapes_of_the_real_service_change_nothing(marketplace, browser,
     assert "1 of 20" in active.text
 
 
-def test_a_status_that_nobody_knows_changes_nothing(app, marketplace, browser, firm):
+def test_an_unknown_status_changes_nothing(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].status = "NotStarted"
     page = browser.open(token, firm.buyer)
 
@@ -201,12 +201,12 @@ def test_a_status_that_nobody_knows_changes_nothing(app, marketplace, browser, f
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_activation_that_takes_its_time_is_completed_when_somebody_looks(app, marketplace, browser, firm):
+def test_a_slow_activation_is_completed_by_look_again(app, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
-    with marketplace.stand_in.operations.changing() as state:
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].visible_at = 0
     done = browser.press(under_way, "Look again")
 
@@ -216,20 +216,20 @@ def test_an_activation_that_takes_its_time_is_completed_when_somebody_looks(app,
     assert events_of(app, firm) == ["Activate"]
 
 
-def test_an_activation_that_shows_after_a_moment_is_waited_for(marketplace, browser, firm):
+def test_the_page_waits_a_moment_for_an_activation(marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=0.3)
     _, token = buy(marketplace, firm)
 
     assert browser.submit(browser.open(token, firm.buyer)).heading == "Your subscription is active"
 
 
-def test_a_marketplace_that_fails_is_told_and_nothing_is_lost(app, marketplace, browser, firm):
+def test_a_failing_marketplace_loses_nothing_and_the_page_says_so(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", activate={"status": 500})
     failed = browser.submit(shown)
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     finished = browser.get(shown.url)
     active = browser.submit(finished)
 
@@ -241,12 +241,12 @@ def test_a_marketplace_that_fails_is_told_and_nothing_is_lost(app, marketplace, 
     assert events_of(app, firm) == ["Activate"]
 
 
-def test_an_answer_that_was_lost_after_the_activation_is_made_good_by_looking(app, marketplace, browser, firm):
+def test_look_again_completes_an_activation_whose_response_was_lost(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     marketplace.order("faults", **{"activate.answer": {"status": 500}})
     failed = browser.submit(shown)
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     done = browser.press(browser.get(shown.url), "Look again")
 
     assert (failed.status, marketplace.status(subscription)) == (503, "Subscribed")
@@ -274,7 +274,7 @@ def test_two_tabs_end_in_one_activation(app, marketplace, browser, firm):
     assert events_of(app, firm) == ["Activate"]
 
 
-def test_a_page_that_is_loaded_again_shows_how_things_are_now(marketplace, browser, firm):
+def test_a_reloaded_page_shows_the_present_state(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     before = browser.get(shown.url)
@@ -285,7 +285,7 @@ def test_a_page_that_is_loaded_again_shows_how_things_are_now(marketplace, brows
     assert (active.heading, back.heading) == ("Your subscription is active",) * 2
 
 
-def test_the_way_back_from_the_sign_in_may_be_loaded_again(marketplace, browser, firm):
+def test_the_return_address_of_the_sign_in_can_be_reloaded(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     entra_page = browser.arrive(token)
     sent_back = browser.session.post(
@@ -298,7 +298,7 @@ def test_the_way_back_from_the_sign_in_may_be_loaded_again(marketplace, browser,
     assert "code=" not in pages[0].url
 
 
-def test_a_plus_that_became_a_blank_is_put_back(marketplace, browser, firm):
+def test_a_plus_sign_that_became_a_blank_is_restored(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     entra_page = browser.session.get(f"{browser.base}{LANDING}?token={token}", timeout=30)
 
@@ -306,7 +306,7 @@ def test_a_plus_that_became_a_blank_is_put_back(marketplace, browser, firm):
     assert browser.pick(entra_page, firm.buyer).heading == "Set up TimeTracker"
 
 
-def test_choices_that_make_no_sense_are_asked_for_again_with_the_form_as_it_was(marketplace, browser, firm):
+def test_invalid_choices_show_the_form_again_as_it_was_filled_in(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     wrong = browser.submit(shown, timeZone="Mars/Olympus", organization="no such name!")
@@ -323,16 +323,14 @@ def test_choices_that_make_no_sense_are_asked_for_again_with_the_form_as_it_was(
     "written",
     [" contoso ", "https://dev.azure.com/contoso/", "dev.azure.com/contoso/Web", "contoso.visualstudio.com"],
 )
-def test_the_address_of_an_organisation_is_as_good_as_its_name(app, marketplace, browser, firm, written):
+def test_the_address_of_an_organization_is_accepted_in_the_place_of_its_name(app, marketplace, browser, firm, written):
     _, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer), organization=written)
 
     assert rows(app, tenants, entra_tenant_id=firm.key)[0].organization == "contoso"
 
 
-def test_a_colleague_who_opens_a_purchase_in_force_is_sent_to_the_product_and_nobody_is_named(
-    marketplace, browser, firm, member, paid
-):
+def test_a_colleague_gets_a_link_to_the_product_and_no_names(marketplace, browser, firm, member, paid):
     """There is nothing to confirm, so it does not matter who may."""
     member(firm.colleague).post("sign-in")
     page = again(marketplace, browser, paid, firm.colleague)
@@ -343,7 +341,7 @@ def test_a_colleague_who_opens_a_purchase_in_force_is_sent_to_the_product_and_no
     assert member(firm.colleague).get("me").body["role"] == "user"
 
 
-def test_a_colleague_is_told_that_the_payment_is_open_and_of_nobody(marketplace, browser, firm, member, paid):
+def test_a_colleague_sees_a_suspension_and_no_names(marketplace, browser, firm, member, paid):
     member(firm.colleague).post("sign-in")
     marketplace.order("suspend", subscription=paid)
     page = again(marketplace, browser, paid, firm.colleague)
@@ -364,9 +362,7 @@ def test_a_colleague_with_the_link_of_a_second_purchase_has_nothing_to_confirm(
     assert (page.status, page.heading) == (200, "Your organization has TimeTracker")
 
 
-def test_a_colleague_who_opens_a_purchase_that_waits_is_told_whom_to_ask_and_nobody_is_named(
-    marketplace, browser, firm, member
-):
+def test_a_colleague_sees_that_a_purchase_waits_for_a_super_admin_and_no_names(marketplace, browser, firm, member):
     sign_up(member(firm.buyer))
     member(firm.colleague).post("sign-in")
     _, token = buy(marketplace, firm)
@@ -377,7 +373,7 @@ def test_a_colleague_who_opens_a_purchase_that_waits_is_told_whom_to_ask_and_nob
     assert firm.buyer.email not in page.html
 
 
-def test_every_page_says_who_is_signed_in_and_lets_another_account_in(marketplace, browser, firm, member):
+def test_every_page_shows_the_account_and_offers_another(marketplace, browser, firm, member):
     """Whoever took a wrong account of the same organization would be stuck on it."""
     sign_up(member(firm.buyer))
     member(firm.colleague).post("sign-in")
@@ -396,9 +392,7 @@ def test_every_page_says_who_is_signed_in_and_lets_another_account_in(marketplac
     assert old.heading == "Your organization has TimeTracker"  # the first visit is still its own
 
 
-def test_another_account_is_let_in_only_by_the_browser_of_the_visit_and_while_it_lasts(
-    marketplace, browser, firm, clock
-):
+def test_another_account_can_sign_in_only_in_the_same_browser_while_the_visit_lasts(marketplace, browser, firm, clock):
     _, token = buy(marketplace, firm)
     link = browser.open(token, firm.buyer).links["Use another account"]
     stranger = Browser(browser.base)
@@ -412,7 +406,7 @@ def test_another_account_is_let_in_only_by_the_browser_of_the_visit_and_while_it
     assert [page.heading for page in (refused, late, too_late)] == ["This page is closed"] * 3
 
 
-def test_the_pages_say_whom_to_ask_for_help(app, marketplace, browser, firm):
+def test_the_pages_show_the_contact_for_help(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     without = browser.open(token, firm.buyer)
     with use(with_settings(app, app.settings.model_copy(update={"vendor_contact": "help@vendor.example"}))):
@@ -423,7 +417,7 @@ def test_the_pages_say_whom_to_ask_for_help(app, marketplace, browser, firm):
 
 
 @pytest.mark.parametrize("path", ["/api/marketplace/activate", "/api/marketplace/landing", "/api/nothing", "/api"])
-def test_a_browser_is_answered_by_a_page_where_there_is_none(browser, path):
+def test_a_browser_gets_a_page_at_an_address_without_one(browser, path):
     """Whoever loads the address of a form that failed, or types one, is no program."""
     method = "POST" if path.endswith("landing") else "GET"
     headers = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

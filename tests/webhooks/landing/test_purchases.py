@@ -67,7 +67,7 @@ def decline(person, purchase):
     return person.post(f"billing/purchases/{purchase}/decline", {})
 
 
-def test_a_super_admin_sees_what_waits_and_agrees(marketplace, ben, waiting, tenant, firm, member):  # noqa: PLR0917 - fixtures
+def test_a_super_admin_sees_a_waiting_purchase_and_agrees(marketplace, ben, waiting, tenant, firm, member):  # noqa: PLR0917 - fixtures
     [item] = ben.get("billing/purchases").body["items"]
     agreed = agree(ben, waiting)
     ada = member(firm.buyer).get("me").body
@@ -84,7 +84,7 @@ def test_a_super_admin_sees_what_waits_and_agrees(marketplace, ben, waiting, ten
     assert detail["subscription"]["billingContact"] == {"id": ada["id"], "displayName": ada["displayName"]}
 
 
-def test_agreed_twice_is_agreed_once(app, ben, gus, firm, waiting, tenant, change):  # noqa: PLR0917 - fixtures
+def test_agreeing_twice_has_one_effect(app, ben, gus, firm, waiting, tenant, change):  # noqa: PLR0917 - fixtures
     change(firm.guest, role="super_admin")
     with ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(lambda person: agree(person, waiting), (ben, gus)))
@@ -98,7 +98,7 @@ def test_agreed_twice_is_agreed_once(app, ben, gus, firm, waiting, tenant, chang
     assert kinds == ["purchase_waiting", "purchase_agreed"]
 
 
-def test_cancelled_while_it_waits_is_409_with_what_is_now(app, marketplace, ben, waiting, tenant):
+def test_a_purchase_canceled_while_it_waits_is_409_with_its_state(app, marketplace, ben, waiting, tenant):
     marketplace.order("unsubscribe", subscription=waiting)
     refused = agree(ben, waiting)
     again = agree(ben, waiting)
@@ -114,7 +114,7 @@ def test_cancelled_while_it_waits_is_409_with_what_is_now(app, marketplace, ben,
     assert kinds == ["purchase_waiting", "purchase_cancelled"]
 
 
-def test_another_purchase_than_was_seen_is_not_agreed_to(marketplace, ben, waiting, tenant):
+def test_a_changed_purchase_is_not_agreed_to(marketplace, ben, waiting, tenant):
     refused = agree(ben, waiting, quantity=5)
 
     assert (refused.status, refused.code) == (409, "purchase_changed")
@@ -124,8 +124,8 @@ def test_another_purchase_than_was_seen_is_not_agreed_to(marketplace, ben, waiti
     assert agree(ben, waiting).status == 200
 
 
-def test_a_purchase_that_became_another_one_is_shown_as_it_is_now(marketplace, ben, waiting):
-    with marketplace.stand_in.operations.changing() as state:
+def test_a_changed_purchase_shows_its_present_terms(marketplace, ben, waiting):
+    with marketplace.emulator.operations.updating() as state:
         state.subscriptions[waiting].quantity = 500
     refused = agree(ben, waiting)
     [item] = ben.get("billing/purchases").body["items"]
@@ -135,7 +135,7 @@ def test_a_purchase_that_became_another_one_is_shown_as_it_is_now(marketplace, b
     assert agree(ben, waiting, quantity=500).status == 200
 
 
-def test_the_buyer_decides_nothing_whatever_their_role_below_super_admin(  # noqa: PLR0917 - fixtures
+def test_the_buyer_cannot_decide_with_a_role_below_super_admin(  # noqa: PLR0917 - fixtures
     marketplace, ben, waiting, firm, member, change
 ):
     ada = member(firm.buyer)
@@ -152,7 +152,7 @@ def test_the_buyer_decides_nothing_whatever_their_role_below_super_admin(  # noq
     assert ben.get("billing/purchases").body["items"][0]["mayAgree"] is True
 
 
-def test_an_admin_whom_microsoft_names_as_buyer_does_not_agree_though_somebody_else_asked(  # noqa: PLR0917 - fixtures
+def test_an_admin_named_by_microsoft_as_buyer_cannot_agree(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, gus, change
 ):
     subscription, token = buy(marketplace, firm, person=firm.buyer.oid, purchaser=firm.guest.oid)
@@ -181,7 +181,7 @@ def test_an_admin_other_than_the_buyer_agrees_where_no_super_admin_signs_in(  # 
     assert marketplace.status(waiting) == "Subscribed"
 
 
-def test_declined_and_then_agreed_to(marketplace, ben, waiting, tenant):
+def test_a_declined_purchase_can_be_agreed_to(marketplace, ben, waiting, tenant):
     declined, again = decline(ben, waiting), decline(ben, waiting)
     agreed = agree(ben, waiting)
     late = decline(ben, waiting)
@@ -192,7 +192,7 @@ def test_declined_and_then_agreed_to(marketplace, ben, waiting, tenant):
     assert (marketplace.status(waiting), tenant().plan_kind) == ("Subscribed", "paid")
 
 
-def test_nobody_decides_about_another_organizations_purchase(ben, waiting, world):
+def test_another_organizations_purchase_is_not_found(ben, waiting, world):
     owner = world.tenant()
 
     for answer in (agree(owner, waiting), decline(owner, waiting), agree(ben, new_id()), agree(ben, "x")):
@@ -200,11 +200,11 @@ def test_nobody_decides_about_another_organizations_purchase(ben, waiting, world
     assert owner.get("billing/purchases").body["items"] == []
 
 
-def test_a_marketplace_that_fails_is_asked_again_by_a_repeat(marketplace, ben, waiting, tenant):
+def test_a_repeat_completes_an_agreement_that_failed_at_microsoft(marketplace, ben, waiting, tenant):
     marketplace.order("faults", activate={"status": 500})
     failed = agree(ben, waiting)
     between = tenant().plan_kind
-    marketplace.stand_in.faults.clear()
+    marketplace.emulator.faults.clear()
     done = agree(ben, waiting)
 
     assert (failed.status, failed.code, between) == (503, "marketplace_unavailable", "trial")

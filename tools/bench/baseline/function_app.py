@@ -1,7 +1,7 @@
-"""The baseline: the least that a correct answer costs on this host. Verifies RS256, does one transaction, nothing else.
+"""The baseline: the cheapest correct response on this host. It verifies RS256 and runs one transaction.
 
-A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL); one connection and a
-lock, which is quicker than waiting for SQLite's own. No rule is held: it is a lower bound, not a product.
+A start is one INSERT and a stop one UPDATE, as durable as the product's (WAL, synchronous=FULL), on one connection with
+a lock, which is faster than SQLite's own. It has no rules: it is a lower bound, not a product.
 """
 
 import json
@@ -40,7 +40,7 @@ def start(req: func.HttpRequest) -> func.HttpResponse:
     row = (timer_id, claims["tid"], claims["oid"], item, clock.now().isoformat())
     with _lock:
         _timers.execute("INSERT INTO timers (id, tid, oid, item, started) VALUES (?, ?, ?, ?, ?)", row)
-    return _answered(201, {"id": timer_id, "workItemId": item})
+    return _build_response(201, {"id": timer_id, "workItemId": item})
 
 
 @app.route(route="timers/stop", methods=["POST"])
@@ -51,7 +51,7 @@ def stop(req: func.HttpRequest) -> func.HttpResponse:
         timer_id, item = _timers.execute(
             "UPDATE timers SET stopped = ? WHERE tid = ? AND oid = ? AND stopped IS NULL RETURNING id, item", values
         ).fetchall()[0]
-    return _answered(200, {"id": timer_id, "workItemId": item})
+    return _build_response(200, {"id": timer_id, "workItemId": item})
 
 
 def _claims(request: func.HttpRequest) -> dict[str, Any]:
@@ -65,5 +65,5 @@ def _claims(request: func.HttpRequest) -> dict[str, Any]:
     )
 
 
-def _answered(status: int, body: object) -> func.HttpResponse:
+def _build_response(status: int, body: object) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json")

@@ -1,1 +1,1 @@
-"""The databases and emulators that the measurements stand on."""
+"""The databases and emulators of the benchmarks."""

@@ -1,4 +1,4 @@
-"""The databases that are measured: a tenant with its people and projects, and as many time entries as are asked for."""
+"""The databases of the benchmarks: a tenant with people, projects and any number of time entries."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tools.bench.data.engines import Engine, fill
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database of an engine, with the tenant."""
+    """A database with the tenant."""
 
     engine: Engine
     database: str
@@ -26,35 +26,35 @@ class Database:
         return self.engine.url(self.database)
 
     def total(self, month: str) -> tuple[int, int]:
-        """Pieces and milliseconds of a month, added up without the product."""
+        """Rows and milliseconds of a month, summed without the product."""
         day = sa.cast(time_entry_days.c.work_date, sa.String)
-        added = sa.select(sa.func.count(), sa.func.sum(time_entry_days.c.elapsed_ms))
+        query = sa.select(sa.func.count(), sa.func.sum(time_entry_days.c.elapsed_ms))
         engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         with engine.connect() as connection:
-            count, ms = connection.execute(added.where(day.startswith(month))).one()
+            count, ms = connection.execute(query.where(day.startswith(month))).one()
         return int(count), int(ms)
 
 
-def empty(engine: Engine, database: str) -> Database:
-    """A migrated database with the tenant, its people, projects and work items, and no time."""
+def create_empty(engine: Engine, database: str) -> Database:
+    """Creates a database with the tenant, its people, projects and work items, without time."""
     engine.create(database)
     url = engine.url(database)
     asyncio.run(migrate({**os.environ, "DATABASE_URL": url}))
-    connected = make_engine(url)
-    with connected.begin() as tx:
+    db_engine = make_engine(url)
+    with db_engine.begin() as tx:
         tx.execute(tenants.insert(), rows.tenant())
         tx.execute(users.insert(), [rows.person(number) for number in range(rows.PEOPLE)])
         tx.execute(organizations.insert(), rows.organization())
         tx.execute(projects.insert(), [rows.project(number) for number in range(len(rows.PROJECTS))])
         tx.execute(work_items.insert(), list(rows.items()))
         tx.execute(work_item_readers.insert(), list(rows.readings()))
-    connected.dispose()
+    db_engine.dispose()
     return Database(engine, database)
 
 
-def filled(bench: Bench, engine: Engine, entries: int) -> Database:
-    """The database with so many entries."""
-    on = empty(engine, f"entries_{entries}")
+def create_filled(bench: Bench, engine: Engine, entries: int) -> Database:
+    """Creates the database with so many entries."""
+    target = create_empty(engine, f"entries_{entries}")
     step = f"filling {engine.name} with {entries:,} entries"
-    fill(on.url, rows.COLUMNS, rows.batches(entries), lambda done: bench.progress(step, done))
-    return on
+    fill(target.url, rows.COLUMNS, rows.batches(entries), lambda done: bench.progress(step, done))
+    return target

@@ -1,4 +1,4 @@
-"""The directory of the bench: Entra's stand-in on loopback, and tokens for the people of the load."""
+"""The directory of the benchmarks: the Entra emulator, and tokens for the users."""
 
 import contextlib
 import tempfile
@@ -22,26 +22,26 @@ def oid(number: int) -> str:
 
 
 class Directory:
-    """Issues tokens as Entra words them, which last as long as a bench may."""
+    """Issues tokens with Entra's claims, valid for the whole benchmark."""
 
-    def __init__(self, stand_in: server.Entra) -> None:
-        self._stand_in = stand_in
-        self.authority = stand_in.url
-        self.keys_url = f"{stand_in.url}/common/discovery/v2.0/keys"
-        self.issuer = f"{stand_in.url}/{TID}/v2.0"
+    def __init__(self, emulator: server.Entra) -> None:
+        self._emulator = emulator
+        self.authority = emulator.url
+        self.keys_url = f"{emulator.url}/common/discovery/v2.0/keys"
+        self.issuer = f"{emulator.url}/{TID}/v2.0"
 
     def token(self, number: int) -> str:
-        """An access token of one person of the bench."""
+        """An access token of one user."""
         now = int(clock.now().timestamp())
         email = f"person{number}@contoso.example"
         person = {"tid": TID, "oid": oid(number), "sub": oid(number), "name": f"Person {number}"}
         times = {"iat": now, "nbf": now, "exp": now + _VALID_SECONDS}
         claims = {"iss": self.issuer, "preferred_username": email, "email": email, **person, **times}
-        return self._stand_in.admin.mint(TokenOrder(claims=claims))
+        return self._emulator.admin.mint(TokenOrder(claims=claims))
 
 
 @contextlib.contextmanager
-def directory() -> Iterator[Directory]:
-    """A directory whose keys are served for as long as the context lasts."""
-    with tempfile.TemporaryDirectory() as folder, server.running(Path(folder), port=0) as stand_in:
-        yield Directory(stand_in)
+def start_directory() -> Iterator[Directory]:
+    """A directory that serves its keys for the duration of the context."""
+    with tempfile.TemporaryDirectory() as folder, server.running(Path(folder), port=0) as emulator:
+        yield Directory(emulator)

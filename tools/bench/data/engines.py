@@ -1,4 +1,4 @@
-"""The database engines that are measured: how each makes a database, and how large tables are filled quickly."""
+"""The database engines of the benchmarks, and a fast way to fill large tables."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +13,12 @@ from shared.db.schema import metadata
 from tools.bench.data.rows import Batch
 
 
-Columns: TypeAlias = Mapping[str, Sequence[str]]  # of tables by their names, those that others point to first
+Columns: TypeAlias = Mapping[str, Sequence[str]]  # by table, in the order of foreign keys
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Keeps databases by name; `create` makes an empty one, in the place of an older one."""
+    """Databases by name; `create` replaces a database by an empty one."""
 
     name: str
     version: str
@@ -27,7 +27,7 @@ class Engine:
 
 
 def sqlite(folder: Path) -> Engine:
-    """One file for each database."""
+    """SQLite with one file per database."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def create(database: str) -> None:
@@ -38,7 +38,7 @@ def sqlite(folder: Path) -> Engine:
 
 
 def postgresql(server_url: str) -> Engine:
-    """Databases on one server, whose maintenance database is given."""
+    """PostgreSQL; `server_url` is the maintenance database."""
     server = sa.make_url(server_url)
     admin = sa.create_engine(server, poolclass=sa.NullPool)
     with admin.connect() as connection:
@@ -54,7 +54,7 @@ def postgresql(server_url: str) -> Engine:
 
 
 def fill(url: str, columns: Columns, batches: Iterable[Batch], progress: Callable[[float], None]) -> None:
-    """Writes rows of these tables while they have no index; foreign keys are not held on SQLite."""
+    """Inserts rows without indexes, then creates the indexes. SQLite does not check foreign keys here."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     on_postgres = engine.dialect.name == "postgresql"
     indexes = [index for table in columns for index in metadata.tables[table].indexes]
@@ -64,12 +64,12 @@ def fill(url: str, columns: Columns, batches: Iterable[Batch], progress: Callabl
             index.drop(tx)
         for done, batch in batches:
             for statement, rows in zip(into, batch, strict=True):
-                # As text, which PostgreSQL reads as whatever the column is
+                # PostgreSQL converts text to the type of the column
                 tx.exec_driver_sql(statement, [tuple(map(str, row)) for row in rows] if on_postgres else list(rows))
             progress(done * 0.8)
         for index in indexes:
             index.create(tx)
-    if on_postgres:  # as the server would do in time
+    if on_postgres:  # as the server does in time
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for table in columns:
                 connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")

@@ -1,4 +1,4 @@
-"""The stand-in for the Marketplace, what hosts are told of it, and customers who have bought by seats."""
+"""The Marketplace emulator, the settings for it, and customers with seats."""
 
 import contextlib
 import datetime as dt
@@ -22,6 +22,7 @@ from shared.deadline import Deadline
 from shared.settings import Settings
 from shared.tenancy.model import Tenant
 from shared.tenancy.store import find_tenant
+from shared.work import SERVICE, Work
 from tools.bench.data import rows
 from tools.bench.data.database import Database
 from tools.bench.data.directory import Directory
@@ -34,8 +35,8 @@ _NOWHERE: Final = "http://127.0.0.1:9/"
 
 
 @contextlib.contextmanager
-def running(directory: Directory) -> Iterator[Marketplace]:
-    """It holds events back until they are let go, and calls once about each: a repeat would hide a wrong answer."""
+def start_marketplace(directory: Directory) -> Iterator[Marketplace]:
+    """Holds events until their release and calls the webhook once per event: a repeat would hide a failure."""
     with tempfile.TemporaryDirectory() as folder:
         options = server.Options(Path(folder), directory.authority, Publisher(_NOWHERE, _NOWHERE))
         with server.running(options, port=0) as market:
@@ -44,15 +45,15 @@ def running(directory: Directory) -> Iterator[Marketplace]:
             yield market
 
 
-def call_at(market: Marketplace, port: int) -> None:
-    """From now on the host at that port is told."""
+def set_webhook(market: Marketplace, port: int) -> None:
+    """Sends events to the host at that port."""
     webhook = f"http://127.0.0.1:{port}/api/marketplace/webhook"
     market.admin.carry_out("POST pages", {"landing": _NOWHERE, "webhook": webhook})
 
 
-def settings(directory: Directory, on: Database, market: Marketplace) -> dict[str, str]:
+def settings(directory: Directory, target: Database, market: Marketplace) -> dict[str, str]:
     return {
-        **start_stop.settings(directory, on),
+        **start_stop.settings(directory, target),
         "MARKETPLACE_API_URL": f"{market.url}/api",
         "MARKETPLACE_TENANT_ID": VENDOR.tid,
         "MARKETPLACE_CLIENT_ID": PUBLISHER.id,
@@ -60,41 +61,47 @@ def settings(directory: Directory, on: Database, market: Marketplace) -> dict[st
     }
 
 
-def bought(market: Marketplace, told: Mapping[str, str]) -> list[str]:
-    """A subscription in force for each of many tenants, as their landing page leaves it."""
-    app = build(Settings.from_env(told))
+def buy_subscriptions(market: Marketplace, environment: Mapping[str, str]) -> list[str]:
+    """Buys an active subscription for each of many tenants, as the landing page does."""
+    app = build(Settings.from_env(environment))
     try:
-        return [_activated(market, app, number) for number in range(SUBSCRIPTIONS)]
+        return [_buy_and_activate(market, app, number) for number in range(SUBSCRIPTIONS)]
     finally:
         app.engine.dispose()
 
 
-def _activated(market: Marketplace, app: App, number: int) -> str:
-    given = {"plan": "seats", "quantity": SEATS, "active": True}
-    subscription: str = market.admin.carry_out("POST buy", given)["subscription"]
+def _buy_and_activate(market: Marketplace, app: App, number: int) -> str:
+    order = {"plan": "seats", "quantity": SEATS, "active": True}
+    subscription: str = market.admin.carry_out("POST buy", order)["subscription"]
     client, deadline, tid = marketplace.of(app), Deadline.after(10), uuid.UUID(int=2000 + number)
-    assert client is not None  # noqa: S101 - the settings name it
-    told = client.get(subscription, deadline)
-    terms = rules.terms_of(told)
+    assert client is not None  # noqa: S101 - in the settings
+    environment = client.get(subscription, deadline)
+    terms = rules.terms_of(environment)
     assert terms is not None  # noqa: S101 - it is active
     quote = rules.quote_of(client.plans(subscription, deadline), terms)
     with app.transaction() as tx:
         tx.execute(tenants.insert(), _tenant(number, tid))
         tenant = find_tenant(tx, tid=str(tid), lock=True)
-        assert tenant is not None  # noqa: S101 - just made
+        assert tenant is not None  # noqa: S101 - just created
         tx.execute(organizations.insert(), _organization(tenant, number, app.now()))
         row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
         event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(tx, tenant, row, terms, event, quote=quote, now=app.now(), new_id=app.new_id)
+        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
     return subscription
 
 
 def _organization(tenant: Tenant, number: int, now: dt.datetime) -> dict[str, Any]:
-    names = {"name": tenant.organization, "name_key": tenant.organization}
-    ids = {"id": 2000 + number, "tenant_id": tenant.id, "public_id": uuid.UUID(int=2000 + number)}
-    return {**ids, **names, "is_active": True, "created_at": now}
+    name_columns = {"name": tenant.organization, "name_key": tenant.organization}
+    id_columns = {"id": 2000 + number, "tenant_id": tenant.id, "public_id": uuid.UUID(int=2000 + number)}
+    return {**id_columns, **name_columns, "is_active": True, "created_at": now}
 
 
 def _tenant(number: int, tid: uuid.UUID) -> dict[str, Any]:
-    own = {"id": 100 + number, "public_id": tid, "entra_tenant_id": tid, "slug": f"customer-{number}", "seats_used": 0}
-    return {**rows.tenant(), **own}
+    own_columns = {
+        "id": 100 + number,
+        "public_id": tid,
+        "entra_tenant_id": tid,
+        "slug": f"customer-{number}",
+        "seats_used": 0,
+    }
+    return {**rows.tenant(), **own_columns}

@@ -1,4 +1,4 @@
-"""The rows of a bench: a tenant and its people, and time; all that an entry says follows from its number."""
+"""The rows of the benchmarks: a tenant, its people, and time entries derived from their number."""
 
 import datetime as dt
 import itertools
@@ -13,7 +13,7 @@ from tools.bench.data.directory import TID, oid
 
 PEOPLE: Final = 200
 PROJECTS: Final = ("Website", *(f"Project {number}" for number in range(2, 13)))
-ITEMS_EACH: Final = 400  # work items of a project
+ITEMS_EACH: Final = 400  # per project
 MONTHS: Final = tuple((year, month) for year in (2025, 2026) for month in range(1, 13))
 REPORT_MONTH: Final = "2026-06"
 _BEGAN: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -27,22 +27,22 @@ DAY: Final = (
     "starts_entry",
 )
 COLUMNS: Final = {"time_entries": ENTRY, "time_entry_days": DAY}
-assert all(set(names) <= set(metadata.tables[table].c.keys()) for table, names in COLUMNS.items())  # noqa: S101 - a slip
+assert all(set(names) <= set(metadata.tables[table].c.keys()) for table, names in COLUMNS.items())  # noqa: S101 - checks the names
 _BATCH: Final = 50_000
 
 Values: TypeAlias = tuple[int | str, ...]
-# How much is done with it, from 0 to 1; rows for each table
+# Progress after the batch, from 0 to 1; rows of each table
 Batch: TypeAlias = tuple[float, Sequence[Sequence[Values]]]
 
 
 def rows(entries: int) -> Iterator[tuple[Values, Values]]:
-    """Each entry and its one day, oldest first. Everybody works every working day of 24 months."""
+    """Entries with their day, oldest first; all people work each working day of 24 months."""
     days = [day for year, month in MONTHS for day in _working_days(year, month)]
     return (_row(number, days[number * len(days) // entries]) for number in range(entries))
 
 
 def batches(entries: int) -> Iterator[Batch]:
-    """The same, many at a time."""
+    """The same rows in batches."""
     coming, written = rows(entries), 0
     while batch := list(itertools.islice(coming, _BATCH)):
         written += len(batch)
@@ -51,7 +51,7 @@ def batches(entries: int) -> Iterator[Batch]:
 
 def _row(number: int, day: dt.date) -> tuple[Values, Values]:
     turn, person = divmod(number, PEOPLE)
-    project = (person + turn % 3) % len(PROJECTS)  # three projects each
+    project = (person + turn % 3) % len(PROJECTS)  # three projects per person
     item = item_of(project, (turn * 31 + person * 7) % ITEMS_EACH)
     ms = 60_000 * (5 + number * 7 % 50) + number % 60_000
     date = _date(day)
@@ -68,7 +68,7 @@ def item_of(project: int, number: int) -> int:
 
 
 def _instant(date: str, ms: int) -> str:
-    """A time of a day, which no entry leaves, as the tables of SQLite spell it."""
+    """The text of a time in SQLite's tables; no entry crosses midnight."""
     seconds, ms = divmod(ms, 1000)
     return f"{date}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}Z"
 
@@ -81,7 +81,7 @@ def _date(day: dt.date) -> str:
 def _working_days(year: int, month: int) -> list[dt.date]:
     first = dt.date(year, month, 1)
     month_of_days = (first + dt.timedelta(days=number) for number in range(31))
-    return [day for day in month_of_days if day.month == month and day.weekday() < 5]  # noqa: PLR2004 - to Friday
+    return [day for day in month_of_days if day.month == month and day.weekday() < 5]  # noqa: PLR2004 - until Friday
 
 
 def tenant() -> dict[str, Any]:
@@ -151,7 +151,7 @@ def items() -> Iterator[dict[str, Any]]:
                 "organization_key": "contoso",
                 "work_item_id": item,
                 "type": ("Bug", "Task", "User Story")[number % 3],
-                "title": f"What is to be done about the matter of number {item}",
+                "title": f"Title of work item {item} with a common length",
                 "assignee_name": f"Person {number % PEOPLE}",
                 "state": "Active",
                 "fetched_at": _BEGAN,
@@ -159,7 +159,7 @@ def items() -> Iterator[dict[str, Any]]:
 
 
 def readings() -> Iterator[dict[str, Any]]:
-    """The admin, who takes the reports, has read every item; on a day that is never over, whenever the bench runs."""
+    """The admin has read every work item, on a date that never expires."""
     for item in items():
         of = {name: item[name] for name in ("tenant_id", "organization_id", "work_item_id")}
         yield {**of, "user_id": 1, "read_on": dt.date.max}

@@ -1,1 +1,1 @@
-"""The load, the servers it is put on, and the figures of its rounds."""
+"""The load generator, the measured servers, and the figures of the rounds."""

@@ -1,4 +1,4 @@
-"""What one connection of the load says and expects: alternating start and stop, or the same request over and over."""
+"""The requests of one connection and their checks: alternating start and stop, or one repeated request."""
 
 import json
 import random
@@ -6,29 +6,29 @@ import time
 from typing import Any, Protocol
 
 
-class WrongAnswer(Exception):
-    """An answer that is not what a correct server gives; the text says what was wrong."""
+class WrongResponse(Exception):
+    """An incorrect response; the message describes it."""
 
 
 class Exchange(Protocol):
-    """The next request of a connection, and the judgement of its answer."""
+    """Builds the next request of a connection and checks its response."""
 
     @property
-    def at_rest(self) -> bool:
-        """Whether the load may end here without leaving something open on the server."""
+    def is_idle(self) -> bool:
+        """Whether the load may end here without a running timer on the server."""
 
     def request(self) -> bytes: ...
 
-    def judge(self, status: int, body: bytes) -> str:
-        """What was answered, by the name its latency goes under.
+    def check(self, status: int, body: bytes) -> str:
+        """Checks the response; returns the name for its latency.
 
         Raises:
-            WrongAnswer: it is not what was asked for.
+            WrongResponse: it is not the expected response.
         """
 
 
 class StartAndStop:
-    """One user's day: start, stop, start, stop, each with a fresh Idempotency-Key, as the extension sends them."""
+    """Alternating start and stop of one user, each with a new Idempotency-Key, as in the extension."""
 
     def __init__(self, *, host: str, base: str, token: str, first_item: int) -> None:
         head = f"HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
@@ -38,7 +38,7 @@ class StartAndStop:
         self._running: str | None = None
 
     @property
-    def at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         return self._running is None
 
     def request(self) -> bytes:
@@ -50,24 +50,24 @@ class StartAndStop:
         body = f'{{"organization":"contoso","project":"Website","workItemId":{self._item}}}'
         return f"{self._start}{key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
-    def judge(self, status: int, body: bytes) -> str:
+    def check(self, status: int, body: bytes) -> str:
         stopping = self._running is not None
         if status != (200 if stopping else 201):
-            raise WrongAnswer(f"{'stop' if stopping else 'start'}: {status} {body[:200]!r}")
-        answer = json.loads(body)
-        if answer["workItemId"] != self._item or (stopping and answer["id"] != self._running):
-            raise WrongAnswer(f"not the timer that was started: {body[:200]!r}")
-        self._running = None if stopping else answer["id"]
+            raise WrongResponse(f"{'stop' if stopping else 'start'}: {status} {body[:200]!r}")
+        response = json.loads(body)
+        if response["workItemId"] != self._item or (stopping and response["id"] != self._running):
+            raise WrongResponse(f"not the timer that was started: {body[:200]!r}")
+        self._running = None if stopping else response["id"]
         return "stop" if stopping else "start"
 
 
-class Read:
-    """The same GET over and over; every answer must be the bytes of the first, which must hold `expected`.
+class RepeatedRead:
+    """A repeated GET; every response must equal the first one, which must contain `expected`.
 
-    What `varies`, since it tells the time, must hold it every time.
+    With `varies` (responses with a time), each response must contain `expected`.
     """
 
-    at_rest = True
+    is_idle = True
 
     def __init__(
         self,
@@ -86,44 +86,44 @@ class Read:
     def request(self) -> bytes:
         return self._request
 
-    def judge(self, status: int, body: bytes) -> str:
+    def check(self, status: int, body: bytes) -> str:
         if self._first is None or self._varies:
-            if status != 200 or self._expected not in body:  # noqa: PLR2004 - HTTP's own word for fine
-                raise WrongAnswer(f"read: {status} {body[:200]!r}")
+            if status != 200 or self._expected not in body:  # noqa: PLR2004 - OK
+                raise WrongResponse(f"read: {status} {body[:200]!r}")
             self._first = body
         elif body != self._first:
-            raise WrongAnswer(f"read: {status}, another answer than before: {body[:200]!r}")
+            raise WrongResponse(f"read: {status}, another response than before: {body[:200]!r}")
         return "read"
 
 
 class PeerStartAndStop:
-    """The same day at TimeTagger: a record that begins and has not ended, and that record again with its end."""
+    """Start and stop at TimeTagger: a record without an end, then the same record with its end."""
 
     def __init__(self, *, host: str, base: str, token: str) -> None:
         self._head = f"PUT {base}/records HTTP/1.1\r\nHost: {host}\r\nauthtoken: {token}\r\n"
         self._head += "Content-Type: application/json\r\nContent-Length: "
         self._record: dict[str, Any] | None = None
-        self.at_rest = True
+        self.is_idle = True
 
     def request(self) -> bytes:
         now = int(time.time())
         if self._record is None:
-            what = {"ds": f"#website work item {random.getrandbits(16)}"}
-            body = [{"key": f"{random.getrandbits(32):08x}", "mt": now, "t1": now, "t2": now, **what}]
+            description = {"ds": f"#website work item {random.getrandbits(16)}"}
+            body = [{"key": f"{random.getrandbits(32):08x}", "mt": now, "t1": now, "t2": now, **description}]
         else:
             body = [{**self._record, "mt": now + 1, "t2": self._record["t1"] + 60}]
-        self._asked, self.at_rest = body[0], False
+        self._sent_record, self.is_idle = body[0], False
         text = json.dumps(body)
         return f"{self._head}{len(text)}\r\n\r\n{text}".encode()
 
-    def judge(self, status: int, body: bytes) -> str:
-        if status != 200 or json.loads(body)["accepted"] != [self._asked["key"]]:  # noqa: PLR2004 - as above
-            raise WrongAnswer(f"record: {status} {body[:200]!r}")
+    def check(self, status: int, body: bytes) -> str:
+        if status != 200 or json.loads(body)["accepted"] != [self._sent_record["key"]]:  # noqa: PLR2004 - as above
+            raise WrongResponse(f"record: {status} {body[:200]!r}")
         stopping = self._record is not None
-        self._record = None if stopping else self._asked
-        self.at_rest = stopping
+        self._record = None if stopping else self._sent_record
+        self.is_idle = stopping
         return "stop" if stopping else "start"
 
 
-def exchange(kind: str, **arguments: Any) -> Exchange:  # noqa: ANN401 - from JSON
-    return {"pair": StartAndStop, "read": Read, "peer": PeerStartAndStop}[kind](**arguments)  # type: ignore[no-any-return]
+def build_exchange(kind: str, **arguments: Any) -> Exchange:  # noqa: ANN401 - from JSON
+    return {"pair": StartAndStop, "read": RepeatedRead, "peer": PeerStartAndStop}[kind](**arguments)  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""The load generator, a process of its own: HTTP/1.1 over kept connections, one request at a time on each.
+"""The load generator, a separate process: HTTP/1.1 over persistent connections, one request at a time on each.
 
-A closed loop over epoll: the next request of a connection waits for its answer. It reads a plan as a line of JSON and
-writes what it measured as another.
+A closed loop over epoll: a connection sends its next request after the response. It reads a plan as a line of JSON and
+writes its measurement as another.
 """
 
 import json
@@ -12,19 +12,19 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tools.bench.load.exchanges import Exchange, WrongAnswer, exchange
-from tools.bench.load.processes import cpu_seconds, rss_mb, tree
+from tools.bench.load.exchanges import Exchange, WrongResponse, build_exchange
+from tools.bench.load.processes import cpu_seconds, process_tree, rss_mb
 
 
 _READ_BYTES = 1 << 18
-_MOST_TOLD = 3
-_LEAST_ANSWERS = 4  # of a round, also where one takes longer than that
-_LOOK_SECONDS = 0.1
+_MAX_ERRORS = 3
+_MIN_RESPONSES = 4  # per round, even if they take longer
+_SELECT_SECONDS = 0.1
 
 
 @dataclass
-class Measured:
-    """Latencies in microseconds by name, none left out; processor seconds of the server."""
+class Measurement:
+    """All latencies in microseconds by name, and processor seconds of the server."""
 
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
@@ -33,100 +33,100 @@ class Measured:
     server_rss_mb: float = 0.0
 
     @property
-    def answers(self) -> int:
+    def response_count(self) -> int:
         return sum(len(each) for each in self.latencies.values())
 
 
 class Connection:
     """One user on one connection."""
 
-    def __init__(self, port: int, talk: Exchange) -> None:
-        self.talk = talk
+    def __init__(self, port: int, exchange: Exchange) -> None:
+        self.exchange = exchange
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.asked_at = 0.0
-        self._got = b""
+        self.sent_at = 0.0
+        self._received = b""
 
     def send(self) -> None:
-        self.asked_at = time.perf_counter()
-        self.sock.sendall(self.talk.request())
+        self.sent_at = time.perf_counter()
+        self.sock.sendall(self.exchange.request())
 
     def receive(self) -> tuple[int, bytes] | None:
-        """Status and body once all of the answer is there.
+        """Status and body of a complete response, otherwise None.
 
         Raises:
-            WrongAnswer: the server hung up.
+            WrongResponse: the server closed the connection.
         """
-        piece = self.sock.recv(_READ_BYTES)
-        if not piece:
-            raise WrongAnswer("the server closed the connection")
-        self._got += piece
-        head, found, body = self._got.partition(b"\r\n\r\n")
-        if not found:
+        chunk = self.sock.recv(_READ_BYTES)
+        if not chunk:
+            raise WrongResponse("the server closed the connection")
+        self._received += chunk
+        head, result, body = self._received.partition(b"\r\n\r\n")
+        if not result:
             return None
         lowered = head.lower()
         at = lowered.find(b"\r\ncontent-length:")
         length = int(lowered[at + 17 :].partition(b"\r\n")[0]) if at >= 0 else 0
         if len(body) < length:
             return None
-        self._got = b""
+        self._received = b""
         return int(head[9:12]), body
 
 
-class Load:
-    """All connections of a round; it counts what was asked for after the warm-up and before the end."""
+class LoadRun:
+    """All connections of a round; requests sent after the warm-up and before the end count."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
-        self.measured = Measured()
-        self._seconds, self._drain, self._server = plan["seconds"], plan["drain"], tree(plan["server_pid"])
+        self.measured = Measurement()
+        self._seconds, self._drain, self._server = plan["seconds"], plan["drain"], process_tree(plan["server_pid"])
         self._since = time.perf_counter() + plan["warm_up"]
         self._ended_at: float | None = None
         self._cpu_before: float | None = None
         self._selector = selectors.DefaultSelector()
-        for talk in plan["connections"]:
-            connection = Connection(plan["port"], exchange(**talk))
+        for exchange in plan["connections"]:
+            connection = Connection(plan["port"], build_exchange(**exchange))
             self._selector.register(connection.sock, selectors.EVENT_READ, connection)
             connection.send()
 
-    def run(self) -> Measured:
-        """Ends when every connection is at rest; what is not answered within `drain` seconds is an error."""
+    def run(self) -> Measurement:
+        """Ends when every connection is idle; a response missing after `drain` seconds is an error."""
         while waiting := list(self._selector.get_map().values()):
-            self._look_at_the_clock()
+            self._check_time()
             if self._ended_at is not None and time.perf_counter() > self._ended_at + self._drain:
-                self.measured.errors += [f"no answer in {self._drain:.1f} s"] * len(waiting)
+                self.measured.errors += [f"no response in {self._drain:.1f} s"] * len(waiting)
                 break
-            for ready, _ in self._selector.select(_LOOK_SECONDS):
-                self._take(ready.data)
+            for ready, _ in self._selector.select(_SELECT_SECONDS):
+                self._receive(ready.data)
         return self.measured
 
-    def _look_at_the_clock(self) -> None:
+    def _check_time(self) -> None:
         now = time.perf_counter()
         if self._cpu_before is None:
             self._cpu_before = cpu_seconds(self._server) if now >= self._since else None
-        elif self._ended_at is None and self._is_over(now):
+        elif self._ended_at is None and self._has_ended(now):
             self._ended_at, self.measured.seconds = now, now - self._since
             self.measured.server_cpu = cpu_seconds(self._server) - self._cpu_before
             self.measured.server_rss_mb = rss_mb(self._server)
 
-    def _is_over(self, now: float) -> bool:
-        """A slow answer prolongs the round, one that never comes does not."""
-        late = now - self._since - self._seconds
-        return late >= 0 and (self.measured.answers >= _LEAST_ANSWERS or late >= self._drain)
+    def _has_ended(self, now: float) -> bool:
+        """A slow response prolongs the round, a missing one does not."""
+        overtime = now - self._since - self._seconds
+        return overtime >= 0 and (self.measured.response_count >= _MIN_RESPONSES or overtime >= self._drain)
 
-    def _take(self, connection: Connection) -> None:
+    def _receive(self, connection: Connection) -> None:
         try:
-            answer = connection.receive()
+            response = connection.receive()
             now = time.perf_counter()
-            if answer is None:
+            if response is None:
                 return
-            name = connection.talk.judge(*answer)
-        except (WrongAnswer, OSError, ValueError, KeyError) as error:
+            name = connection.exchange.check(*response)
+        except (WrongResponse, OSError, ValueError, KeyError) as error:
             self.measured.errors.append(str(error))
             self._end(connection)
             return
-        if connection.asked_at >= self._since and self._ended_at is None:
-            self.measured.latencies.setdefault(name, []).append(round((now - connection.asked_at) * 1e6, 1))
-        if self._ended_at is not None and connection.talk.at_rest:
+        if connection.sent_at >= self._since and self._ended_at is None:
+            self.measured.latencies.setdefault(name, []).append(round((now - connection.sent_at) * 1e6, 1))
+        if self._ended_at is not None and connection.exchange.is_idle:
             self._end(connection)
         else:
             connection.send()
@@ -137,6 +137,6 @@ class Load:
 
 
 if __name__ == "__main__":
-    found = Load(json.loads(sys.stdin.readline())).run()
-    found.errors = [*found.errors[:_MOST_TOLD], *(["and more"] if len(found.errors) > _MOST_TOLD else [])]
-    sys.stdout.write(json.dumps(asdict(found)))
+    result = LoadRun(json.loads(sys.stdin.readline())).run()
+    result.errors = [*result.errors[:_MAX_ERRORS], *(["and more"] if len(result.errors) > _MAX_ERRORS else [])]
+    sys.stdout.write(json.dumps(asdict(result)))

@@ -1,4 +1,4 @@
-"""TimeTagger as its package installs it, in a virtual environment of its own: started, signed in to, and filled."""
+"""TimeTagger from its package, in a separate virtual environment: installation, start, sign-in and data."""
 
 import base64
 import contextlib
@@ -14,104 +14,104 @@ from typing import Any, Final
 
 import requests
 
-from devcloud.ports import bound
+from devcloud.ports import listen
 from tools.bench.data import rows
-from tools.bench.load.processes import LOG, PROJECT, Host, HostDied, ended
+from tools.bench.load.processes import LOG, PROJECT, Host, HostDied, terminate_at_exit
 
 
 API: Final = "/timetagger/api/v2"
 USERS: Final = 8
 PYTHON: Final = PROJECT / ".venv-peer" / "bin" / "python"
 _INSTALL: Final = ("scripts/venv", "requirements-peer.txt", ".venv-peer")
-_PASSWORD: Final = "bench"  # noqa: S105 - of a server on loopback that lives as long as a bench
+_PASSWORD: Final = "bench"  # noqa: S105 - of a temporary server on loopback
 _READY_SECONDS: Final = 30
 _BATCH: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The running server, and a token of each of its users."""
+    """The running server with a token of each user."""
 
     host: Host
     tokens: list[str]
 
 
 def records(month: str) -> str:
-    """The path that reads the month's records, which the client adds up: the server has no report."""
+    """The path of the month's records; the server has no report, so the client sums up."""
     first = dt.datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
     after = (first + dt.timedelta(days=31)).replace(day=1)
     return f"{API}/records?timerange={first.timestamp():.0f}-{after.timestamp() - 1:.0f}"
 
 
 def install() -> None:
-    """Needs the network when it is not installed yet.
+    """Installs TimeTagger unless it is installed.
 
     Raises:
-        HostDied: it cannot be installed; why has been told.
+        HostDied: the installation failed and has shown the reason.
     """
     if subprocess.run(_INSTALL, cwd=PROJECT, check=False).returncode:  # noqa: S603 - our own command
-        raise HostDied("TimeTagger, which is measured beside ours, could not be installed")
+        raise HostDied("TimeTagger, the peer, could not be installed")
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Peer]:
-    """The server on a free port, its data in the folder.
+def start_peer(folder: Path) -> Iterator[Peer]:
+    """Starts the server on a free port, with its data in the folder.
 
     Raises:
-        HostDied: it is not installed, it ended, or it did not answer in time.
+        HostDied: it is not installed, it ended, or it did not respond in time.
     """
     if not PYTHON.exists():
-        raise HostDied(f"TimeTagger is not here; {' '.join(_INSTALL)} installs it")
+        raise HostDied(f"TimeTagger is not installed; run {' '.join(_INSTALL)}")
     folder.mkdir(parents=True, exist_ok=True)
-    with bound(0) as listening:
-        port = listening.getsockname()[1]
-    users, one_hash = [f"user{number}" for number in range(USERS)], _hashed()
+    with listen(0) as probe:
+        port = probe.getsockname()[1]
+    users, password_hash = [f"user{number}" for number in range(USERS)], _hash_password()
     command = [str(PYTHON), "-m", "timetagger", f"--bind=127.0.0.1:{port}", f"--datadir={folder}", "--log_level=error"]
-    command.append("--credentials=" + ",".join(f"{user}:{one_hash}" for user in users))
+    command.append("--credentials=" + ",".join(f"{user}:{password_hash}" for user in users))
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - the peer's own command
-    with ended(process):
-        _wait(process, f"http://127.0.0.1:{port}/timetagger/status")
+    with terminate_at_exit(process):
+        _wait_until_ready(process, f"http://127.0.0.1:{port}/timetagger/status")
         login = f"http://127.0.0.1:{port}{API}/bootstrap_authentication"
         yield Peer(Host(port, process.pid), [_token(login, user) for user in users])
 
 
 def fill(peer: Peer, entries: int) -> None:
-    """Gives the first user as many records as the product's tenant has entries, at the same times."""
-    now, coming = int(time.time()), rows.rows(entries)
+    """Inserts records for the first user: the same number and times as the product's entries."""
+    now, entries_left = int(time.time()), rows.rows(entries)
     headers = {"authtoken": peer.tokens[0]}
-    while batch := [_record(entry, now) for entry, _ in itertools.islice(coming, _BATCH)]:
+    while batch := [_record(entry, now) for entry, _ in itertools.islice(entries_left, _BATCH)]:
         url = f"http://127.0.0.1:{peer.host.port}{API}/records"
         requests.put(url, data=json.dumps(batch), headers=headers, timeout=60).raise_for_status()
 
 
 def _record(entry: rows.Values, now: int) -> dict[str, Any]:
-    named = dict(zip(rows.ENTRY, entry, strict=True))
-    t1, t2 = (_seconds(str(named[name])) for name in ("started_at", "stopped_at"))
-    what = f"#project{named['project_id']} work item {named['work_item_id']}"
-    return {"key": str(named["public_id"])[-12:], "mt": now, "t1": t1, "t2": t2, "ds": what}
+    values = dict(zip(rows.ENTRY, entry, strict=True))
+    t1, t2 = (_seconds(str(values[name])) for name in ("started_at", "stopped_at"))
+    description = f"#project{values['project_id']} work item {values['work_item_id']}"
+    return {"key": str(values["public_id"])[-12:], "mt": now, "t1": t1, "t2": t2, "ds": description}
 
 
 def _seconds(text: str) -> int:
     return int(dt.datetime.fromisoformat(text).timestamp())
 
 
-def _hashed() -> str:
-    """The password as the server wants it; its own environment knows how."""
+def _hash_password() -> str:
+    """The bcrypt hash of the password, made in the peer's environment."""
     code = f"import bcrypt; print(bcrypt.hashpw({_PASSWORD.encode()!r}, bcrypt.gensalt(4)).decode())"
     return subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - as above
 
 
 def _token(url: str, user: str) -> str:
-    given = {"method": "usernamepassword", "username": user, "password": _PASSWORD}
-    answer = requests.post(url, data=base64.b64encode(json.dumps(given).encode()), timeout=10)
-    answer.raise_for_status()
-    token: str = answer.json()["token"]
+    credentials = {"method": "usernamepassword", "username": user, "password": _PASSWORD}
+    response = requests.post(url, data=base64.b64encode(json.dumps(credentials).encode()), timeout=10)
+    response.raise_for_status()
+    token: str = response.json()["token"]
     return token
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     until = time.monotonic() + _READY_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):

@@ -1,4 +1,4 @@
-"""The processes of a bench: starts a host, and reads from /proc what processes and the machine have used."""
+"""Starts hosts, and reads processor time and memory of processes from /proc."""
 
 import contextlib
 import os
@@ -18,23 +18,23 @@ _MB_KB = 1024
 
 
 class HostDied(Exception):
-    """A host ended before it was ready; its own words tell why."""
+    """A host ended before it was ready; its log has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A running host: where it listens, and the process whose tree is measured."""
+    """A running host: its port, and the root process of the measured tree."""
 
     port: int
     pid: int
 
 
 @contextlib.contextmanager
-def host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
-    """The local Functions host with one app, on a free port, for as long as the context lasts.
+def start_host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
+    """Starts the local Functions host with one app on a free port, for the duration of the context.
 
     Raises:
-        HostDied: it ended instead.
+        HostDied: it ended during the start.
     """
     LOG.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "devcloud", "host", "--app", str(app_dir), "--port", "0"]
@@ -47,13 +47,13 @@ def host(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Host]:
             stdout=subprocess.PIPE,
             stderr=log,
         )
-    with ended(process):
+    with terminate_at_exit(process):
         yield Host(_port(process), process.pid)
 
 
 @contextlib.contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ends the process with the context, by force if it takes its time."""
+def terminate_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ends the process with the context, after a time by SIGKILL."""
     try:
         yield
     finally:
@@ -66,7 +66,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _port(process: subprocess.Popen[bytes]) -> int:
-    assert process.stdout is not None  # noqa: S101 - it was asked for
+    assert process.stdout is not None  # noqa: S101 - a pipe
     for raw in process.stdout:
         line = raw.decode(errors="replace").strip()
         if line.startswith(READY):
@@ -74,17 +74,17 @@ def _port(process: subprocess.Popen[bytes]) -> int:
     raise HostDied(f"a host ended with exit code {process.wait()}; see {LOG.relative_to(PROJECT)}")
 
 
-def tree(pid: int) -> list[int]:
-    """The process and all that it started."""
+def process_tree(pid: int) -> list[int]:
+    """The process and its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         children = []
-    return [pid, *(each for child in children for each in tree(int(child)))]
+    return [pid, *(each for child in children for each in process_tree(int(child)))]
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """Processor time of these processes since each began, in and outside the kernel."""
+    """Processor time of these processes since their start, kernel included."""
     ticks = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -98,7 +98,7 @@ def rss_mb(pids: list[int]) -> float:
 
 
 def peak_mb(pids: list[int]) -> float:
-    """The most that was resident at once since `reset_peak`, or since they began."""
+    """The peak of resident memory since `reset_peak`, or since the start."""
     return _memory_mb(pids, "VmHWM")
 
 

@@ -1,1 +1,1 @@
-"""What is measured, one module for each part."""
+"""The parts of the benchmark, one module each."""

@@ -1,4 +1,4 @@
-"""Bills of many paying tenants: the running month seen over HTTP, then closed by the hourly job."""
+"""Bills of many paying tenants: previews of the running month over HTTP, and the hourly closing job."""
 
 import asyncio
 import datetime as dt
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from billing.closing.jobs import close_all_owed
+from billing.closing.jobs import close_all_ended
 from devcloud.run import migrate
 from shared import clock
 from shared.app import build
@@ -24,21 +24,21 @@ from tools.bench.data.database import Database
 from tools.bench.data.directory import API, EXTENSION
 from tools.bench.data.engines import Engine, fill
 from tools.bench.data.paid_rows import ENTRIES, USERS
-from tools.bench.load.processes import PROJECT, cpu_seconds, host, peak_mb, reset_peak, rss_mb
-from tools.bench.load.rounds import CELLS, Figures, LoadFailed, figures, load
-from tools.bench.page import Found, aim
+from tools.bench.load.processes import PROJECT, cpu_seconds, peak_mb, reset_peak, rss_mb, start_host
+from tools.bench.load.rounds import CELLS, Figures, LoadFailed, build_figures, run_load
+from tools.bench.page import PartResult, build_verdict
 from tools.bench.parts.start_stop import settings
 from tools.tables import Table
 
 
 AIM_TENANTS: Final = 10_000
 AIM_SECONDS, AIM_MB, AIM_PREVIEW_MS = 60.0, 50.0, 20.0
-_MOST_SECONDS: Final = 1.0  # of a round of previews, of which each is quick and steady
+_MAX_SECONDS: Final = 1.0  # per round of previews, which are fast and steady
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """One run of the job in a process of its own, and what a run after it took, which has nothing to close."""
+class ClosingRun:
+    """One run of the job in a separate process, and the time of a second run with nothing to close."""
 
     bills: int
     lines: int
@@ -49,93 +49,109 @@ class Closed:
     idle_seconds: float
 
 
-def run(bench: Bench) -> Found:
-    """Raises LoadFailed where a preview was wrong, or not every month was closed, once and with everybody."""
-    tenants, month = bench.entries // ENTRIES, _first_of(clock.now())
-    closes, previews, verdicts = [], [], []
+def run(bench: Bench) -> PartResult:
+    """Raises LoadFailed for a wrong preview, or unless every month was closed once with all people."""
+    tenants, month = bench.entries // ENTRIES, _start_of_month(clock.now())
+    closing_rows, preview_rows, verdicts = [], [], []
     for engine in bench.engines:
-        on = _filled(bench, engine, tenants, month)
-        preview = _previewed(bench, on)
+        target = _create_filled(bench, engine, tenants, month)
+        preview = _measure_previews(bench, target)
         bench.progress(f"bills of {tenants:,} tenants on {engine.name}", 0.5)
-        closed = _in_a_process_of_its_own(on.url, month + dt.timedelta(days=32))
-        require_complete(closed, tenants)
-        previews.append([engine.name, *preview.cells()])
-        closes.append(_row(engine.name, tenants, closed))
+        closing_run = _close_in_new_process(target.url, month + dt.timedelta(days=32))
+        require_complete(closing_run, tenants)
+        preview_rows.append([engine.name, *preview.cells()])
+        closing_rows.append(_row(engine.name, tenants, closing_run))
         verdicts += [
-            aim(f"On {engine.name} the month of {tenants:,} tenants is closed in", closed.seconds, AIM_SECONDS, " s"),
-            aim("The job's process grows by", closed.peak_mb - closed.rest_mb, AIM_MB, " MB"),
-            aim("Of 100 previews 99 are answered within", preview.p99, AIM_PREVIEW_MS, " ms"),
+            build_verdict(
+                f"On {engine.name} the month of {tenants:,} tenants is closed in",
+                closing_run.seconds,
+                AIM_SECONDS,
+                " s",
+            ),
+            build_verdict("The job's process grows by", closing_run.peak_mb - closing_run.rest_mb, AIM_MB, " MB"),
+            build_verdict("Of 100 previews 99 are answered within", preview.p99, AIM_PREVIEW_MS, " ms"),
         ]
-    verdicts += [] if tenants >= AIM_TENANTS else [f"{tenants:,} tenants are fewer than the aims are for."]
+    verdicts += [] if tenants >= AIM_TENANTS else [f"{tenants:,} tenants are fewer than in the aims."]
     head = ("engine", "tenants", "people", "s", "per s", "CPU s", "idle s", "MB at rest", "at peak")
-    return Found(
-        [Table("A month closed by the hourly job", head, closes), Table("Previews", ("preview on", *CELLS), previews)],
+    return PartResult(
+        [
+            Table("A month closed by the hourly job", head, closing_rows),
+            Table("Previews", ("preview on", *CELLS), preview_rows),
+        ],
         verdicts,
     )
 
 
-def require_complete(closed: Closed, tenants: int) -> None:
-    if (closed.bills, closed.lines) != (tenants, tenants * USERS):
-        told = f"the job wrote {closed.bills} bills with {closed.lines} lines"
-        raise LoadFailed(f"{told} for {tenants} tenants of {USERS} people")
+def require_complete(closing_run: ClosingRun, tenants: int) -> None:
+    if (closing_run.bills, closing_run.lines) != (tenants, tenants * USERS):
+        counts = f"the job wrote {closing_run.bills} bills with {closing_run.lines} lines"
+        raise LoadFailed(f"{counts} for {tenants} tenants of {USERS} people")
 
 
-def _row(engine: str, tenants: int, closed: Closed) -> list[str]:
-    counts = [engine, f"{tenants:,}", f"{closed.lines:,}"]
-    times = [f"{closed.seconds:.1f}", f"{tenants / closed.seconds:.0f}", f"{closed.cpu_seconds:.1f}"]
-    return [*counts, *times, f"{closed.idle_seconds:.2f}", f"{closed.rest_mb:.0f}", f"{closed.peak_mb:.0f}"]
+def _row(engine: str, tenants: int, closing_run: ClosingRun) -> list[str]:
+    counts = [engine, f"{tenants:,}", f"{closing_run.lines:,}"]
+    times = [f"{closing_run.seconds:.1f}", f"{tenants / closing_run.seconds:.0f}", f"{closing_run.cpu_seconds:.1f}"]
+    return [
+        *counts,
+        *times,
+        f"{closing_run.idle_seconds:.2f}",
+        f"{closing_run.rest_mb:.0f}",
+        f"{closing_run.peak_mb:.0f}",
+    ]
 
 
-def _first_of(now: dt.datetime) -> dt.datetime:
+def _start_of_month(now: dt.datetime) -> dt.datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _filled(bench: Bench, engine: Engine, tenants: int, month: dt.datetime) -> Database:
-    """Made anew each time: what was closed cannot be closed again."""
-    on = Database(engine, "closing")
-    engine.create(on.database)
-    asyncio.run(migrate({**os.environ, "DATABASE_URL": on.url}))
-    connected = make_engine(on.url)
-    with connected.begin() as tx:
+def _create_filled(bench: Bench, engine: Engine, tenants: int, month: dt.datetime) -> Database:
+    """Creates a new database, since a month closes only once."""
+    target = Database(engine, "closing")
+    engine.create(target.database)
+    asyncio.run(migrate({**os.environ, "DATABASE_URL": target.url}))
+    db_engine = make_engine(target.url)
+    with db_engine.begin() as tx:
         for table, rows in paid_rows.tenants(tenants, month):
             tx.execute(metadata.tables[table].insert(), rows)
-    connected.dispose()
+    db_engine.dispose()
     step = f"filling {engine.name} with {tenants:,} tenants"
-    fill(on.url, paid_rows.COLUMNS, paid_rows.batches(tenants, month), lambda done: bench.progress(step, done))
-    return on
+    fill(target.url, paid_rows.COLUMNS, paid_rows.batches(tenants, month), lambda done: bench.progress(step, done))
+    return target
 
 
-def _previewed(bench: Bench, on: Database) -> Figures:
+def _measure_previews(bench: Bench, target: Database) -> Figures:
     expected = {"expected": f'"activeUsers":{USERS},', "varies": True}
-    asked: dict[str, Any] = {
+    connection: dict[str, Any] = {
         "kind": "read",
         "path": "/api/billing/preview",
         "token": bench.directory.token(0),
         **expected,
     }
-    with host(PROJECT, settings(bench.directory, on)) as ours:
-        return figures([load(ours, [asked], seconds=min(bench.seconds, _MOST_SECONDS)) for _ in range(bench.rounds)])
+    with start_host(PROJECT, settings(bench.directory, target)) as product:
+        return build_figures(
+            [run_load(product, [connection], seconds=min(bench.seconds, _MAX_SECONDS)) for _ in range(bench.rounds)]
+        )
 
 
-def _in_a_process_of_its_own(url: str, now: dt.datetime) -> Closed:
-    """So that what the bench itself holds hides no growth."""
+def _close_in_new_process(url: str, now: dt.datetime) -> ClosingRun:
+    """Runs in a new process, so that the memory of the benchmark does not hide growth."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(close, url, now).result()
+        return process.submit(run_closing, url, now).result()
 
 
-def close(url: str, now: dt.datetime) -> Closed:
-    """Runs the job as the platform would at that time, in this process."""
-    needed = {"DATABASE_URL": url, "ENTRA_API_CLIENT_ID": API, "ENTRA_CLIENT_IDS": EXTENSION}
-    told = Settings.from_env({**needed, "MARKETPLACE_METERING_DIMENSION": "active_user"})
-    app, own = replace(build(told), now=lambda: now), [os.getpid()]
+def run_closing(url: str, now: dt.datetime) -> ClosingRun:
+    """Runs the job in this process, at the given time."""
+    environment = {"DATABASE_URL": url, "ENTRA_API_CLIENT_ID": API, "ENTRA_CLIENT_IDS": EXTENSION}
+    settings_read = Settings.from_env({**environment, "MARKETPLACE_METERING_DIMENSION": "active_user"})
+    app, pids = replace(build(settings_read), now=lambda: now), [os.getpid()]
     with app.transaction(reads_only=True):
-        reset_peak(own)  # with what a worker holds that has run before
-    rest, cpu, began = rss_mb(own), cpu_seconds(own), time.perf_counter()
-    bills = close_all_owed(app)
-    ended, spent, peak = time.perf_counter(), cpu_seconds(own) - cpu, peak_mb(own)
-    bills += close_all_owed(app)
+        reset_peak(pids)  # after a first transaction, as in a warm worker
+    rest, cpu, began = rss_mb(pids), cpu_seconds(pids), time.perf_counter()
+    bills = close_all_ended(app)
+    ended, cpu_spent, peak = time.perf_counter(), cpu_seconds(pids) - cpu, peak_mb(pids)
+    bills += close_all_ended(app)
     idle = time.perf_counter() - ended
     with app.engine.connect() as connection:
         lines = connection.execute(sa.select(sa.func.count()).select_from(billing_lines)).scalar_one()
     app.engine.dispose()
-    return Closed(bills, lines, ended - began, spent, rest, peak, idle)
+    return ClosingRun(bills, lines, ended - began, cpu_spent, rest, peak, idle)

@@ -1,4 +1,4 @@
-"""The product beside TimeTagger, in turns: start and stop over HTTP, and a month of as many records."""
+"""The product and TimeTagger in turns: start and stop over HTTP, and a month with the same records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,85 +8,100 @@ from tools.bench.bench import Bench
 from tools.bench.data import database
 from tools.bench.data.rows import REPORT_MONTH
 from tools.bench.load import peer_server
-from tools.bench.load.generator import Measured
-from tools.bench.load.processes import PROJECT, Host, host
-from tools.bench.load.rounds import CELLS, Ratio, figures, load, ratio
-from tools.bench.page import Found, aim
+from tools.bench.load.generator import Measurement
+from tools.bench.load.processes import PROJECT, Host, start_host
+from tools.bench.load.rounds import CELLS, Ratio, build_figures, build_ratio, run_load
+from tools.bench.page import PartResult, build_verdict
 from tools.bench.parts import months
-from tools.bench.parts.start_stop import settings, talks
+from tools.bench.parts.start_stop import build_connections, settings
 from tools.tables import Table
 
 
 AIM: Final = 1.0
 _CONNECTIONS: Final = (1, 8)
-_MOST_ENTRIES: Final = 100_000  # the peer takes long to be filled
+_MAX_ENTRIES: Final = 100_000  # filling the peer takes long
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """Rounds of one thing that both do: the nth of ours and of the peer ran one after the other."""
+class Comparison:
+    """Rounds of one operation; the nth rounds of product and peer ran one after the other."""
 
-    what: str
+    name: str
     connections: int
-    ours: list[Measured] = field(default_factory=list)
-    peer: list[Measured] = field(default_factory=list)
+    product: list[Measurement] = field(default_factory=list)
+    peer: list[Measurement] = field(default_factory=list)
 
     @property
-    def over(self) -> Ratio:
-        return ratio(self.ours, self.peer)
+    def ratio(self) -> Ratio:
+        return build_ratio(self.product, self.peer)
 
 
-def run(bench: Bench) -> Found:
-    """On SQLite, which the peer has too."""
-    folder, entries = bench.folder / "peer", min(bench.entries, _MOST_ENTRIES)
+def run(bench: Bench) -> PartResult:
+    """Runs on SQLite, which the peer uses too."""
+    folder, entries = bench.folder / "peer", min(bench.entries, _MAX_ENTRIES)
     with (
-        peer_server.running(folder / "timers") as peer,
-        host(PROJECT, settings(bench.directory, database.empty(bench.sqlite, "peer"))) as ours,
+        peer_server.start_peer(folder / "timers") as peer,
+        start_host(PROJECT, settings(bench.directory, database.create_empty(bench.sqlite, "peer"))) as product,
     ):
-        found = [_timers(bench, ours, peer, connections) for connections in _CONNECTIONS]
-    on = database.filled(bench, bench.sqlite, entries)
-    with peer_server.running(folder / str(entries)) as peer, host(PROJECT, settings(bench.directory, on)) as ours:
-        filled = folder / str(entries) / "filled"
-        if not filled.exists():
+        result = [_compare_timers(bench, product, peer, connections) for connections in _CONNECTIONS]
+    target = database.create_filled(bench, bench.sqlite, entries)
+    with (
+        peer_server.start_peer(folder / str(entries)) as peer,
+        start_host(PROJECT, settings(bench.directory, target)) as product,
+    ):
+        fill_marker = folder / str(entries) / "filled"
+        if not fill_marker.exists():
             peer_server.fill(peer, entries)
-            filled.touch()
-        found.append(_month(bench, ours, peer, on))
+            fill_marker.touch()
+        result.append(_compare_month(bench, product, peer, target))
     rows = []
-    for each in found:
-        rows.append([each.what, str(each.connections), "**ours**", *figures(each.ours).cells(), str(each.over)])
-        rows.append([each.what, str(each.connections), "TimeTagger", *figures(each.peer).cells(), ""])
+    for each in result:
+        rows.append(
+            [each.name, str(each.connections), "**ours**", *build_figures(each.product).cells(), str(each.ratio)]
+        )
+        rows.append([each.name, str(each.connections), "TimeTagger", *build_figures(each.peer).cells(), ""])
     verdicts = [
-        aim(
-            f"{each.what}, {each.connections} at once: ours takes",
-            each.over.median,
+        build_verdict(
+            f"{each.name}, {each.connections} at once: the product takes",
+            each.ratio.median,
             AIM,
             " times as long as TimeTagger",
         )
-        for each in found
+        for each in result
     ]
-    return Found([Table("Beside TimeTagger", ("", "conns", "", *CELLS, "over TimeTagger"), rows)], verdicts)
+    return PartResult(
+        [Table("Comparison with TimeTagger", ("", "conns", "", *CELLS, "over TimeTagger"), rows)], verdicts
+    )
 
 
-def _timers(bench: Bench, ours: Host, peer: peer_server.Peer, connections: int) -> Beside:
-    theirs = [{"kind": "peer", "base": peer_server.API, "token": peer.tokens[number]} for number in range(connections)]
-    beside = Beside("start and stop", connections)
-    return _rounds(bench, beside, (ours, talks(bench.directory, connections)), (peer.host, theirs))
+def _compare_timers(bench: Bench, product: Host, peer: peer_server.Peer, connections: int) -> Comparison:
+    peer_connections = [
+        {"kind": "peer", "base": peer_server.API, "token": peer.tokens[number]} for number in range(connections)
+    ]
+    comparison = Comparison("start and stop", connections)
+    return _run_rounds(
+        bench, comparison, (product, build_connections(bench.directory, connections)), (peer.host, peer_connections)
+    )
 
 
-def _month(bench: Bench, ours: Host, peer: peer_server.Peer, on: database.Database) -> Beside:
-    """Ours is summed up and theirs is the list that their client sums up; all of the same rows."""
-    theirs = {"kind": "read", "path": peer_server.records(REPORT_MONTH), "token": peer.tokens[0]}
-    theirs |= {"expected": '{"records":', "header": "authtoken:"}
-    beside = Beside(f"a month of {on.total(REPORT_MONTH)[0]:,}", 1)
-    return _rounds(bench, beside, (ours, [months.talk(bench, on)]), (peer.host, [theirs]))
+def _compare_month(bench: Bench, product: Host, peer: peer_server.Peer, target: database.Database) -> Comparison:
+    """The product returns totals, the peer a list for the client to sum up, of the same rows."""
+    peer_connections = {"kind": "read", "path": peer_server.records(REPORT_MONTH), "token": peer.tokens[0]}
+    peer_connections |= {"expected": '{"records":', "header": "authtoken:"}
+    comparison = Comparison(f"a month of {target.total(REPORT_MONTH)[0]:,}", 1)
+    return _run_rounds(
+        bench, comparison, (product, [months.build_connection(bench, target)]), (peer.host, [peer_connections])
+    )
 
 
-_Turn = tuple[Host, Sequence[dict[str, Any]]]
+_Target = tuple[Host, Sequence[dict[str, Any]]]
 
 
-def _rounds(bench: Bench, beside: Beside, ours: _Turn, theirs: _Turn) -> Beside:
+def _run_rounds(bench: Bench, comparison: Comparison, product: _Target, peer_connections: _Target) -> Comparison:
     for number in range(bench.rounds):
-        beside.ours.append(load(*ours, seconds=bench.seconds))
-        beside.peer.append(load(*theirs, seconds=bench.seconds))
-        bench.progress(f"beside TimeTagger: {beside.what}, {beside.connections}", (number + 1) / bench.rounds)
-    return beside
+        comparison.product.append(run_load(*product, seconds=bench.seconds))
+        comparison.peer.append(run_load(*peer_connections, seconds=bench.seconds))
+        bench.progress(
+            f"comparison with TimeTagger: {comparison.name}, {comparison.connections}", (number + 1) / bench.rounds
+        )
+    return comparison

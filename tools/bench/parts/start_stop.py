@@ -1,6 +1,6 @@
 """Start and stop over HTTP, the product and a baseline in turns, at several numbers of connections.
 
-The baseline (`tools/bench/baseline`) is the least that a correct answer could cost on this server.
+The baseline (`tools/bench/baseline`) is the cheapest correct response on this server.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from tools.bench.bench import Bench
 from tools.bench.data import database
 from tools.bench.data.database import Database
 from tools.bench.data.directory import API, EXTENSION, Directory
-from tools.bench.load.generator import Measured
-from tools.bench.load.processes import PROJECT, host
-from tools.bench.load.rounds import CELLS, Ratio, figures, load, ratio
-from tools.bench.page import Found, aim
+from tools.bench.load.generator import Measurement
+from tools.bench.load.processes import PROJECT, start_host
+from tools.bench.load.rounds import CELLS, Ratio, build_figures, build_ratio, run_load
+from tools.bench.page import PartResult, build_verdict
 from tools.tables import Table
 
 
@@ -26,45 +26,45 @@ _ITEMS_EACH: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Rounds of one number of connections: the nth of the baseline ran right before the nth of ours."""
+class BaselineComparison:
+    """Rounds of one number of connections; the nth round of the baseline ran right before ours."""
 
     connections: int
-    baseline: list[Measured] = field(default_factory=list)
-    ours: list[Measured] = field(default_factory=list)
+    baseline: list[Measurement] = field(default_factory=list)
+    product: list[Measurement] = field(default_factory=list)
 
     @property
-    def over(self) -> Ratio:
-        return ratio(self.ours, self.baseline)
+    def ratio(self) -> Ratio:
+        return build_ratio(self.product, self.baseline)
 
 
-def run(bench: Bench) -> Found:
-    """All rounds; machines drift, so the two are never further apart than one round."""
-    pairs = [Pair(connections) for connections in _CONNECTIONS]
+def run(bench: Bench) -> PartResult:
+    """Runs baseline and product in turns, since the speed of machines drifts."""
+    comparisons = [BaselineComparison(connections) for connections in _CONNECTIONS]
     with (
-        host(BASELINE, baseline_settings(bench)) as baseline,
-        host(PROJECT, settings(bench.directory, database.empty(bench.sqlite, "pairs"))) as ours,
+        start_host(BASELINE, baseline_settings(bench)) as baseline,
+        start_host(PROJECT, settings(bench.directory, database.create_empty(bench.sqlite, "pairs"))) as product,
     ):
         for number in range(bench.rounds):
-            for each in pairs:
-                people = talks(bench.directory, each.connections)
-                each.baseline.append(load(baseline, people, seconds=bench.seconds))
-                each.ours.append(load(ours, people, seconds=bench.seconds))
+            for each in comparisons:
+                load_connections = build_connections(bench.directory, each.connections)
+                each.baseline.append(run_load(baseline, load_connections, seconds=bench.seconds))
+                each.product.append(run_load(product, load_connections, seconds=bench.seconds))
             bench.progress("start and stop", (number + 1) / bench.rounds)
     rows = []
-    for each in pairs:
-        rows.append(["baseline", str(each.connections), *figures(each.baseline).cells(), ""])
-        rows.append(["**ours**", str(each.connections), *figures(each.ours).cells(), str(each.over)])
-    verdict = aim(
-        "On one connection a start and a stop take", pairs[0].over.median, AIM, " times as long as the baseline"
+    for each in comparisons:
+        rows.append(["baseline", str(each.connections), *build_figures(each.baseline).cells(), ""])
+        rows.append(["**ours**", str(each.connections), *build_figures(each.product).cells(), str(each.ratio)])
+    verdict = build_verdict(
+        "On one connection a start and a stop take", comparisons[0].ratio.median, AIM, " times as long as the baseline"
     )
-    return Found([Table("Start and stop", ("", "conns", *CELLS, "over the baseline"), rows)], [verdict])
+    return PartResult([Table("Start and stop", ("", "conns", *CELLS, "over the baseline"), rows)], [verdict])
 
 
-def settings(directory: Directory, on: Database) -> Mapping[str, str]:
-    """What the product is told; nothing of the developer's own settings gets in."""
+def settings(directory: Directory, target: Database) -> Mapping[str, str]:
+    """The settings of the product, without those of the developer."""
     return {
-        "DATABASE_URL": on.url,
+        "DATABASE_URL": target.url,
         "ENTRA_AUTHORITY": directory.authority,
         "ENTRA_KEYS_URL": directory.keys_url,
         "ENTRA_API_CLIENT_ID": API,
@@ -75,12 +75,12 @@ def settings(directory: Directory, on: Database) -> Mapping[str, str]:
 
 
 def baseline_settings(bench: Bench) -> Mapping[str, str]:
-    """What the baseline is told; its starts and stops go to a database of its own."""
-    own = bench.folder / "baseline.db"
-    for old in own.parent.glob(f"{own.name}*"):
+    """The settings of the baseline, with its own database."""
+    database_file = bench.folder / "baseline.db"
+    for old in database_file.parent.glob(f"{database_file.name}*"):
         old.unlink()
     return {
-        "BASELINE_DATABASE": str(own),
+        "BASELINE_DATABASE": str(database_file),
         "BASELINE_KEYS_URL": bench.directory.keys_url,
         "BASELINE_AUDIENCE": API,
         "BASELINE_ISSUER": bench.directory.issuer,
@@ -88,9 +88,9 @@ def baseline_settings(bench: Bench) -> Mapping[str, str]:
     }
 
 
-def talks(directory: Directory, people: int) -> list[dict[str, Any]]:
-    """So many people, each on a connection of their own and at work items of their own."""
+def build_connections(directory: Directory, load_connections: int) -> list[dict[str, Any]]:
+    """Connections of so many people, each with its own work items."""
     return [
         {"kind": "pair", "base": "/api/timers", "token": directory.token(user), "first_item": user * _ITEMS_EACH}
-        for user in range(people)
+        for user in range(load_connections)
     ]

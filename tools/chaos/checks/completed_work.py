@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY
 from devcloud.emulators.azure_devops.server import AzureDevOps
-from devcloud.emulators.azure_devops.tokens import Visitor
+from devcloud.emulators.azure_devops.tokens import TokenUser
 from shared.db.schema import tenants, time_entries, write_back_changes, write_back_items
 from tools.chaos.checks.violation import Violation
 from tools.chaos.clients.person import ORGANIZATION, PROJECTS
 
 
 _LINE: Final = re.compile(r"TimeTracker: ([+-][0-9.]+) h \(([0-9a-f]{32})-([0-9]+)\)")
-_READER: Final = Visitor("chaos", "Chaos", "chaos@contoso.example", (ORGANIZATION,))
+_READER: Final = TokenUser("chaos", "Chaos", "chaos@contoso.example", (ORGANIZATION,))
 _ALL_UPDATES: Final = 10**9
 _MS_PER_HOUR: Final = Decimal(3_600_000)
 _PLACES: Final = Decimal("0.0001")

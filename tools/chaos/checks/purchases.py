@@ -23,7 +23,7 @@ def check_purchases(
     tx: sa.Connection, marketplace: Marketplace, purchases: list[Purchase], user_data: UserData
 ) -> tuple[list[Violation], int]:
     """The violations, and the number of required bill lines."""
-    with marketplace.operations.looking() as state:
+    with marketplace.operations.reading() as state:
         bills = BillChecks(tx, state, user_data)
         violations = [
             Violation(kind, f"purchase {each.id}: {detail}", tuple(_describe(state, each)))

@@ -8,7 +8,7 @@ import requests
 
 from devcloud.emulators.entra import people
 from devcloud.emulators.entra.people import Directory
-from devcloud.emulators.marketplace.refusal import Refused
+from devcloud.emulators.marketplace.errors import MarketplaceError
 from shared import clock
 from tools.chaos.clients.browser import confirm_purchase
 from tools.chaos.clients.history import History
@@ -57,7 +57,7 @@ class Buyer:
     def _add_member(self) -> Person:
         tid, oid, name = new_id(self.rng), new_id(self.rng), f"{self.name}.{len(self.members)}"
         home = Directory(tid, f"Firm {name}", f"{tid[:8]}.example")
-        people.introduce(people.Person(oid, name, f"{oid}@contoso.example", oid, home, home))
+        people.add_people(people.Person(oid, name, f"{oid}@contoso.example", oid, home, home))
         client = Client(self.cloud.bases, mint_token(self.cloud, tid, oid, name), self.rng)
         self.members.append(Person(name, History(tid, oid), client, self.rng, self.stop, clock.now()))
         return self.members[-1]
@@ -103,5 +103,5 @@ class Buyer:
     def _send_order(self, name: str, purchase: Purchase, **arguments: object) -> None:
         try:
             self.cloud.marketplace.admin.carry_out(f"POST {name}", {"subscription": purchase.id, **arguments})
-        except Refused:
+        except MarketplaceError:
             return  # not possible in the present state

@@ -128,7 +128,7 @@ def _build_person(cloud: Cloud, tid: str, name: str, rng: random.Random, stop: S
 
 def _mint_azure_devops_token(person: Person) -> str:
     history = person.history
-    visitor = azure_devops_tokens.Visitor(history.oid, person.name, f"{history.oid}@contoso.example", (ORGANIZATION,))
+    visitor = azure_devops_tokens.TokenUser(history.oid, person.name, f"{history.oid}@contoso.example", (ORGANIZATION,))
     return azure_devops_tokens.mint(visitor)
 
 

@@ -3,11 +3,11 @@
 import datetime as dt
 import itertools
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared import clock
+from shared.work import NewId
 from tools.chaos.clients.history import History, Json, Operation, Outcome
 from tools.chaos.clients.http import Client, StopCondition
 
@@ -51,7 +51,7 @@ class Person:
     rng: random.Random
     stop: StopCondition
     late_from: dt.datetime
-    new_id: Callable[[], Any] = clock.new_id
+    new_id: NewId = clock.new_id
     running: str | None = None
     entries: dict[str, int] = field(default_factory=dict)  # by id: the last known version
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

@@ -30,7 +30,7 @@ class Database:
     name: str
     url: str
     direct_url: str
-    server: postgres.Local | None = None
+    server: postgres.LocalServer | None = None
     proxy: Proxy | None = None
     disk: Path | None = None
 
@@ -77,7 +77,7 @@ def open_database(name: str, folder: Path) -> Iterator[Database]:
             url = f"sqlite:///{disk or folder}/timetracker.db"
             yield Database(name, url, url, disk=disk)
         return
-    with postgres.local() as server:
+    with postgres.local_server() as server:
         direct_url = postgres.make_database(server.url, "chaos")
         port = sa.make_url(direct_url).port
         assert port is not None  # noqa: S101 - a local server has one

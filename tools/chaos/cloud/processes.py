@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from devcloud.ports import LOOPBACK, bound
+from devcloud.ports import LOOPBACK, listen
 from tools.chaos.cloud import worker
 
 
@@ -24,7 +24,7 @@ class ProcessNotStarted(Exception):
 
 
 def free_port() -> int:
-    with bound(0) as probe:
+    with listen(0) as probe:
         port: int = probe.getsockname()[1]
         return port
 

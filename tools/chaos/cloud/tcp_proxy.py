@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 import uvloop
 
-from devcloud.ports import LOOPBACK, bound
+from devcloud.ports import LOOPBACK, listen
 
 
 COMMIT = b"COMMIT"
@@ -181,7 +181,7 @@ class TcpProxy:
 
 
 async def _serve(targets: list[int]) -> None:
-    listening = bound(0)
+    listening = listen(0)
     proxy = TcpProxy(targets, listening)
     server = await asyncio.start_server(proxy.handle_connection, sock=listening)
     print(listening.getsockname()[1], flush=True)  # noqa: T201 - the caller waits for it

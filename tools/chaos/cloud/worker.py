@@ -17,7 +17,7 @@ from devcloud.functions import server as serve
 from shared import clock
 from shared.app import App, build, use
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import Validator
+from shared.auth.tokens import TokenValidator
 from shared.settings import Settings
 
 
@@ -62,7 +62,7 @@ class ClockFile:
 def build_app(settings: Settings, clocks: ClockFile) -> App:
     """The product's App with these clocks."""
     keys = SigningKeys(settings.entra_keys_url, monotonic=clocks.monotonic)
-    return replace(build(settings, now=clocks.now), validator=Validator(keys, settings, now=clocks.now))
+    return replace(build(settings, now=clocks.now), validator=TokenValidator(keys, settings, now=clocks.now))
 
 
 def main(port: int, file: Path) -> None:

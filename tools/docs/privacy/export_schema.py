@@ -1,6 +1,6 @@
 """The JSON Schema of an export (2020-12), from the columns that an export reads.
 
-A version that was published never changes: what differs is a new version, in a file of its own beside it.
+A published version never changes; a change is a new version in its own file.
 """
 
 import json
@@ -18,7 +18,7 @@ from shared.db.types import Day, Hours, Money, UtcDateTime
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _INSTANT: Final = {"type": "string", "format": "date-time"}
 _DECIMAL: Final = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
-_WRITTEN: Final[dict[type, dict[str, Any]]] = {
+_SCHEMA_BY_TYPE: Final[dict[type, dict[str, Any]]] = {
     UtcDateTime: _INSTANT,
     Day: {"type": "string", "format": "date"},
     Money: _DECIMAL,
@@ -31,8 +31,8 @@ _WRITTEN: Final[dict[type, dict[str, Any]]] = {
 }
 
 
-class Published(Exception):
-    """The version is out already, with another content."""
+class AlreadyPublished(Exception):
+    """The version is published with another content."""
 
 
 def path_of(folder: Path) -> Path:
@@ -43,11 +43,11 @@ def publish(folder: Path) -> None:
     """Writes the schema of the current version.
 
     Raises:
-        Published: it is there and says something else; whoever reads exports relies on it.
+        AlreadyPublished: the published file has another content, and readers of exports rely on it.
     """
     path, text = path_of(folder), render()
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise Published(f"{path} is published and would change: raise VERSION in privacy/export/writer.py")
+        raise AlreadyPublished(f"{path} is published and would change: raise VERSION in privacy/export/writer.py")
     path.write_text(text, encoding="utf-8")
 
 
@@ -56,13 +56,13 @@ def render() -> str:
 
 
 def document() -> dict[str, Any]:
-    """The schema of the JSON document. A zip has the same fields as the columns of its files, as text."""
-    sections = {name: _section(name) for name in SECTIONS}
+    """The schema of the JSON document. The CSV files of a zip have the same fields, as text."""
+    sections = {name: _section_schema(name) for name in SECTIONS}
     return {
         "$schema": _DIALECT,
         "$id": f"{SCHEMA}:{VERSION}",
         "title": "Everything that TimeTracker holds about a person, or about an organisation",
-        **_object(
+        **_object_schema(
             {
                 "schema": {"const": SCHEMA},
                 "version": {"const": VERSION},
@@ -75,21 +75,24 @@ def document() -> dict[str, Any]:
     }
 
 
-def _section(name: str) -> dict[str, Any]:
+def _section_schema(name: str) -> dict[str, Any]:
     section = SECTIONS[name]
     columns = {column.name: column for column in section.of_tenant.selected_columns}
-    fields = {field: _value(column) for field, column in columns.items()}
-    rows = {"type": "array", "items": _row(fields)}
-    listed = {"type": "array", "items": {"enum": list(fields)}, "uniqueItems": True}
-    return {"description": section.about, **_object({"about": {"type": "string"}, "fields": listed, "rows": rows})}
+    fields = {field: _value_schema(column) for field, column in columns.items()}
+    rows = {"type": "array", "items": _row_schema(fields)}
+    field_list = {"type": "array", "items": {"enum": list(fields)}, "uniqueItems": True}
+    return {
+        "description": section.about,
+        **_object_schema({"about": {"type": "string"}, "fields": field_list, "rows": rows}),
+    }
 
 
-def _row(fields: dict[str, Any]) -> dict[str, Any]:
-    """What is empty is left out of a row, so no field is required."""
+def _row_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    """Empty fields are omitted, so no field is required."""
     return {"type": "object", "properties": fields, "additionalProperties": False}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
@@ -98,13 +101,13 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _value(column: sa.ColumnElement[Any]) -> dict[str, Any]:
-    """As `plain` of privacy/export/writer.py writes it.
+def _value_schema(column: sa.ColumnElement[Any]) -> dict[str, Any]:
+    """The schema of a value as `plain` of privacy/export/writer.py writes it.
 
     Raises:
-        TypeError: nothing says how values of this type are written.
+        TypeError: unknown type.
     """
-    for kind, schema in _WRITTEN.items():
+    for kind, schema in _SCHEMA_BY_TYPE.items():
         if isinstance(column.type, kind):
             return schema
     raise TypeError(f"{column.name} is a {type(column.type).__name__}")

@@ -1,6 +1,6 @@
-"""Fills the generated parts of docs/privacy.md: the policy's sentences, the catalogue, the table of retention.
+"""Fills the generated parts of docs/privacy.md: policy, catalogue and retention.
 
-A part stands between `<!-- made: name -->` and `<!-- end -->`; what is around them is written by hand.
+A part is between `<!-- generated: name -->` and `<!-- end -->`; the text around it is handwritten.
 """
 
 import re
@@ -14,17 +14,17 @@ from shared.http.operation import OPERATIONS
 from tools.docs.privacy.policy import POLICY, Sentence
 
 
-_PART: Final = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_GONE: Final = {Rows.STAY: "rows stay", Rows.GO: "rows go"}
+_PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TENANT_ERASED: Final = {Rows.STAY: "rows stay", Rows.GO: "rows deleted"}
 
 
 def fill(page: str) -> str:
-    """The page with its generated parts as the code has them now.
+    """The page with its parts generated anew.
 
     Raises:
-        KeyError: the page asks for a part that there is none of.
+        KeyError: the page has an unknown part.
     """
-    return _PART.sub(lambda found: f"{found[1]}\n{_text(PARTS[found[2]]())}\n{found[3]}", page)
+    return _PART.sub(lambda match: f"{match[1]}\n{_text(PARTS[match[2]]())}\n{match[3]}", page)
 
 
 def _text(lines: Iterable[str]) -> str:
@@ -35,13 +35,13 @@ def _policy() -> Iterator[str]:
     for title, sentences in POLICY.items():
         yield f"### {title}"
         yield ""
-        yield from _table(("the policy says", "what happens", "calls", "held by"), map(_sentence, sentences))
+        yield from _table(("policy", "product", "calls", "tests"), map(_sentence_row, sentences))
         yield ""
 
 
-def _sentence(each: Sentence) -> tuple[str, ...]:
+def _sentence_row(each: Sentence) -> tuple[str, ...]:
     calls = ", ".join(_call(name) for name in each.calls)
-    return each.says, each.does, calls, "; ".join(map(_test, each.tests))
+    return each.says, each.does, calls, ", ".join(dict.fromkeys(map(_test_file, each.tests)))
 
 
 def _call(name: str) -> str:
@@ -49,42 +49,51 @@ def _call(name: str) -> str:
     return f"[`{operation.method} /api/{operation.path}`](api.md#{name})"
 
 
-def _test(name: str) -> str:
-    path, _, test = name.partition("::")
-    return f"[{test.removeprefix('test_').replace('_', ' ')}](../tests/{path})"
+def _test_file(name: str) -> str:
+    path = name.partition("::")[0]
+    return f"[{path.removesuffix('.py')}](../tests/{path})"
 
 
 def _catalogue() -> Iterator[str]:
     heads = (
         "table",
-        "what",
-        "names a person in",
-        "text in which people may be named",
-        "an erasure of the person",
-        "of all",
+        "content",
+        "columns with a person",
+        "texts that may name people",
+        "erasure of a person",
+        "erasure of the organization",
     )
     rows = ((f"`{name}`", facts.about, *_personal(facts)) for name, facts in CATALOGUE.items())
     yield from _table(heads, rows)
 
 
 def _personal(facts: Facts) -> tuple[str, str, str, str]:
-    identity = [*_named(facts, Kind.IDENTITY), *(f"`{name}`" for name in (*facts.of, *facts.by) if name != "id")]
-    words = [name for kind in (Kind.WORDS, Kind.VERSION, Kind.MENTIONS, Kind.COPY) for name in _named(facts, kind)]
-    words += _named(facts, Kind.ANSWER)
-    of_person = _of_person(facts, touched=bool(identity or words))
-    return ", ".join(identity), ", ".join(words), of_person, _GONE[facts.tenant_erased]
+    identity_columns = [
+        *_columns_of_kind(facts, Kind.IDENTITY),
+        *(f"`{name}`" for name in (*facts.of, *facts.by) if name != "id"),
+    ]
+    text_columns = [
+        name for kind in (Kind.WORDS, Kind.VERSION, Kind.MENTIONS, Kind.COPY) for name in _columns_of_kind(facts, kind)
+    ]
+    text_columns += _columns_of_kind(facts, Kind.ANSWER)
+    person_effect = _of_person(facts, has_personal_data=bool(identity_columns or text_columns))
+    return ", ".join(identity_columns), ", ".join(text_columns), person_effect, _TENANT_ERASED[facts.tenant_erased]
 
 
-def _of_person(facts: Facts, *, touched: bool) -> str:
+def _of_person(facts: Facts, *, has_personal_data: bool) -> str:
     if facts.person_erased is Rows.GO:
-        return "rows go; others' that show the person lose their body" if _named(facts, Kind.ANSWER) else "rows go"
-    if _named(facts, Kind.COPY):
-        return "blanked where it names the person"
-    return "a pseudonym" if touched else ""
+        return (
+            "rows deleted; responses to others lose their body"
+            if _columns_of_kind(facts, Kind.ANSWER)
+            else "rows deleted"
+        )
+    if _columns_of_kind(facts, Kind.COPY):
+        return "blanked if it names the person"
+    return "pseudonym" if has_personal_data else ""
 
 
-def _named(facts: Facts, kind: Kind) -> list[str]:
-    return [f"`{name}`" for name, found in facts.columns.items() if found is kind]
+def _columns_of_kind(facts: Facts, kind: Kind) -> list[str]:
+    return [f"`{name}`" for name, column_kind in facts.columns.items() if column_kind is kind]
 
 
 def _retention() -> Iterator[str]:
@@ -92,7 +101,7 @@ def _retention() -> Iterator[str]:
         (each.what, ", ".join(f"`{name}`" for name in each.tables), each.period, each.basis, each.action)
         for each in RETENTION
     )
-    yield from _table(("class", "tables", "period", "basis", "action"), rows)
+    yield from _table(("data", "tables", "period", "reason", "then"), rows)
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -17,17 +17,17 @@ class Sentence:
     calls: tuple[str, ...] = ()
 
 
-def _read() -> dict[str, list[Sentence]]:
+def _load_policy() -> dict[str, list[Sentence]]:
     parts = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    return {name: [_sentence(**each) for each in sentences] for name, sentences in parts.items()}
+    return {name: [_build_sentence(**each) for each in sentences] for name, sentences in parts.items()}
 
 
-def _sentence(says: str, does: str, tests: list[str], calls: list[str] | None = None) -> Sentence:
-    named = (each.replace("::", ".py::test_") for each in tests)
-    return Sentence(says, does, tuple(named), tuple(calls or ()))
+def _build_sentence(says: str, does: str, tests: list[str], calls: list[str] | None = None) -> Sentence:
+    test_names = (each.replace("::", ".py::test_") for each in tests)
+    return Sentence(says, does, tuple(test_names), tuple(calls or ()))
 
 
-POLICY: Final = _read()
+POLICY: Final = _load_policy()
 
 
 def sentences() -> Iterator[Sentence]:

@@ -1,1 +1,1 @@
-"""The pages of the landing page, built from elements in one look."""
+"""The pages of the landing page: Python chooses a template of `landing/templates` and gives it its values."""

@@ -1,4 +1,4 @@
-"""Signs people in to our own pages: the authorization code flow of Entra, with PKCE, from the server."""
+"""Sign-in to our own pages: Entra's authorization code flow with PKCE, from the server."""
 
 import base64
 import datetime as dt
@@ -11,13 +11,13 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from shared.auth.signing_keys import SigningKeys
-from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, check_issuer, check_times, principal_of, signed_claims
+from shared.auth.tokens import MAX_TOKEN_CHARS, Principal, build_principal, check_issuer, check_times, verify_signature
 from shared.deadline import Deadline
 from shared.errors import InvalidToken, Unavailable
 from shared.http_client import HttpClient, NoResponse, Request
 from shared.log import get_logger
 from shared.settings import Settings
-from webhooks.landing.sign_in.model import Attempt, CodeRefused
+from webhooks.landing.sign_in.model import CodeRefused, SignInAttempt
 
 
 SCOPES: Final = "openid profile email"
@@ -26,8 +26,8 @@ _MAX_BYTES: Final = 128 * 1024
 _DOTS: Final = 2
 
 
-class SignIns:
-    """For work and school accounts of any directory; threads may share it."""
+class SignInClient:
+    """For work and school accounts of any directory; threads may share the client."""
 
     def __init__(self, settings: Settings, keys: SigningKeys, *, now: Callable[[], dt.datetime]) -> None:
         self._client, self._secret = settings.landing_client_id, settings.landing_client_secret
@@ -35,10 +35,13 @@ class SignIns:
         self._keys, self._now = keys, now
         self._http = HttpClient("sign-in", f"{self._authority}/", max_bytes=_MAX_BYTES)
 
-    def address(self, attempt: Attempt, redirect_uri: str) -> str:
-        """Where the browser goes to sign in. The account is chosen there: buyers often have several."""
+    def close(self) -> None:
+        self._http.close()
+
+    def authorization_url(self, attempt: SignInAttempt, redirect_uri: str) -> str:
+        """The address of Entra's sign-in page, which asks for the account: buyers often have several."""
         digest = hashlib.sha256(attempt.verifier.encode()).digest()
-        asked = {
+        query = {
             "client_id": self._client,
             "response_type": "code",
             "response_mode": "query",
@@ -50,17 +53,17 @@ class SignIns:
             "code_challenge_method": "S256",
             "prompt": "select_account",
         }
-        return f"{self._endpoint(attempt.directory)}/authorize?{urlencode(asked)}"
+        return f"{self._endpoint(attempt.directory)}/authorize?{urlencode(query)}"
 
     def redeem(
         self, code: str, verifier: str, nonce: str, redirect_uri: str, *, directory: str | None = None
     ) -> Principal:
-        """Who signed in; a code is good only at the directory where its sign-in was begun.
+        """The signed-in person. A code is valid only at the directory where the sign-in was started.
 
         Raises:
-            CodeRefused: Entra does not take the code.
-            InvalidToken: what it gave is no sound ID token for this sign-in; the reason is for the log.
-            Unavailable: it cannot be asked now.
+            CodeRefused: Entra refuses the code.
+            InvalidToken: the ID token is not valid for this sign-in; the reason is for the log.
+            Unavailable: Entra does not respond.
         """
         form = {
             "grant_type": "authorization_code",
@@ -71,7 +74,7 @@ class SignIns:
             "redirect_uri": redirect_uri,
             "scope": SCOPES,
         }
-        return self._person(self._exchange(form, directory), nonce)
+        return self._parse_person(self._exchange(form, directory), nonce)
 
     def _endpoint(self, directory: str | None) -> str:
         return f"{self._authority}/{directory or 'organizations'}/oauth2/v2.0"
@@ -90,20 +93,20 @@ class SignIns:
             raise _unavailable(f"http_{response.status}")
         return token
 
-    def _person(self, token: str, nonce: str) -> Principal:
+    def _parse_person(self, token: str, nonce: str) -> Principal:
         if len(token) > MAX_TOKEN_CHARS or token.count(".") != _DOTS or not token.isascii():
             raise InvalidToken("malformed")
-        claims, key = signed_claims(token, self._keys)
+        claims, key = verify_signature(token, self._keys)
         check_times(claims, self._now())
         if claims.get("aud") != self._client:
             raise InvalidToken("wrong_audience")
         if claims.get("ver") != "2.0":
             raise InvalidToken("wrong_version")
         check_issuer(claims, key, self._authority)
-        told = claims.get("nonce")
-        if not isinstance(told, str) or not secrets.compare_digest(told.encode(), nonce.encode()):
+        claimed = claims.get("nonce")
+        if not isinstance(claimed, str) or not secrets.compare_digest(claimed.encode(), nonce.encode()):
             raise InvalidToken("wrong_nonce")
-        return principal_of(claims)
+        return build_principal(claims)
 
 
 def _parse_object(body: bytes) -> Mapping[str, Any]:
@@ -117,4 +120,4 @@ def _parse_object(body: bytes) -> Mapping[str, Any]:
 
 def _unavailable(reason: str) -> Unavailable:
     get_logger().error("sign_in_failed", reason=reason)
-    return Unavailable("Signing in does not work right now. Nothing was changed; try again in a moment.")
+    return Unavailable("Sign-in is unavailable right now. Nothing was changed; try again in a moment.")
