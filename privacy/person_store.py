@@ -22,7 +22,7 @@ from shared.db.schema import (
 )
 from shared.db.statements import for_update
 from shared.tenancy.model import Role
-from shared.tenancy.store import shown_to, stopped_since
+from shared.tenancy.store import restricted_since, visible_to
 from tenants import is_same_address
 
 
@@ -64,7 +64,7 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     _users.directory_name,
     _users.role,
     _users.is_active,
-    stopped_since(users).label("restricted_since"),
+    restricted_since(users).label("restricted_since"),
     _users.erased_at,
 ).where(_OF_TENANT)
 _BY_ID: Final = _PERSON.where(_users.id == bindparam("user"))
@@ -81,7 +81,7 @@ _COLLEAGUES: Final = sa.select(_users.email, _users.display_name, _users.directo
     _OF_TENANT, _users.id != bindparam("user"), _users.erased_at.is_(None), _users.entra_object_id.is_not(None)
 )
 _VISIBLE: Final = sa.select(_users.id, _users.public_id).where(
-    _OF_TENANT, _users.id.in_(bindparam("ids", expanding=True)), shown_to(users, bindparam("viewer"))
+    _OF_TENANT, _users.id.in_(bindparam("ids", expanding=True)), visible_to(users, bindparam("viewer"))
 )
 _ERASE_ACCOUNT: Final = (
     users.update()

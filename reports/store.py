@@ -13,7 +13,7 @@ from reports.rules import Span
 from shared.db.schema import organizations, projects, time_entry_days, users, work_items
 from shared.tenancy.organization_store import organization_key
 from shared.tenancy.people import Person
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 from timers.projects import counted_as, project_name_key
 
 
@@ -153,7 +153,7 @@ _ONLY: Final[dict[Filter, sa.ColumnElement[bool]]] = {
 }
 # People who have stopped the processing of their data are visible only to themselves.
 _HIDDEN_USERS: Final = sa.select(users.c.id).where(
-    users.c.tenant_id == TENANT, ~shown_to(users, bindparam("viewer", type_=sa.BigInteger))
+    users.c.tenant_id == TENANT, ~visible_to(users, bindparam("viewer", type_=sa.BigInteger))
 )
 # The first condition avoids the look-up for each piece where there are none, which costs a tenth of a report.
 _IS_VISIBLE: Final = sa.or_(~_HIDDEN_USERS.exists(), _days.user_id.not_in(_HIDDEN_USERS))

@@ -267,7 +267,7 @@ def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
 def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
     http = Http(host)
     yield http
-    http.session.close()
+    http.pool.clear()
 
 
 @pytest.fixture

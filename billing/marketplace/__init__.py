@@ -27,7 +27,7 @@ from shared.deadline import Deadline
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace  # noqa: TC004 - offered for annotations alone
+    from billing.marketplace.client import MarketplaceClient  # noqa: TC004 - offered for annotations alone
 
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "SUCCEEDED",
     "UNSUBSCRIBED",
     "Deadline",
-    "Marketplace",
+    "MarketplaceClient",
     "MarketplaceError",
     "MarketplaceNotFound",
     "MarketplaceRefused",
@@ -54,14 +54,14 @@ __all__ = [
 ]
 
 
-def of(app: App) -> "Marketplace | None":
+def of(app: App) -> "MarketplaceClient | None":
     """None if the settings do not name our app in Partner Center: the Marketplace is off."""
     return app.once(_build_client)
 
 
-def _build_client(app: App) -> "Marketplace | None":
+def _build_client(app: App) -> "MarketplaceClient | None":
     if not app.settings.marketplace_is_on:
         return None
-    from billing.marketplace.client import Marketplace  # noqa: PLC0415 - a cold start does without it
+    from billing.marketplace.client import MarketplaceClient  # noqa: PLC0415 - a cold start does without it
 
-    return Marketplace.of(app.settings)
+    return MarketplaceClient.of(app.settings)

@@ -27,7 +27,7 @@ _OPERATION: Final = re.compile(r"/operations/([0-9a-f-]{36})(?:[/?]|\Z)", re.IGN
 _MAX_PAGES: Final = 10_000
 
 
-class Marketplace:
+class MarketplaceClient:
     """Every call ends at its deadline, and raises the errors of `errors`; threads may share the client.
 
     Activating or acknowledging twice has the same effect as once.

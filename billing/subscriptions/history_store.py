@@ -12,7 +12,7 @@ from billing.subscriptions.ledger_store import rate_of
 from billing.subscriptions.model import Rate, Subscription
 from billing.subscriptions.store import subscription_of
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, users
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ _RATE: Final[sa.Select[Any]] = (
     .order_by(_r.from_at.desc())
     .limit(1)
 )
-_CONTACT: Final = sa.select(users.c.public_id, users.c.display_name, stopped_since(users).label("stopped_since")).where(
-    users.c.tenant_id == bindparam("tenant"), users.c.id == bindparam("user")
-)
+_CONTACT: Final = sa.select(
+    users.c.public_id, users.c.display_name, restricted_since(users).label("restricted_since")
+).where(users.c.tenant_id == bindparam("tenant"), users.c.id == bindparam("user"))
 # Row numbers stay inside, so events are counted: the ledger is only ever added to, and an event keeps its number.
 _numbered: Final = (
     sa.select(
@@ -98,7 +98,7 @@ def billing_contact(tx: sa.Connection, subscription: Subscription) -> Contact | 
         return None
     key = {"tenant": subscription.tenant_id, "user": subscription.billing_contact_id}
     row = tx.execute(_CONTACT, key).one()
-    return Contact(row.public_id, None if row.stopped_since else row.display_name)
+    return Contact(row.public_id, None if row.restricted_since else row.display_name)
 
 
 def rate_in_force(tx: sa.Connection, subscription: Subscription, now: dt.datetime) -> Rate | None:

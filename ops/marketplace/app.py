@@ -16,7 +16,7 @@ from shared.app import App
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import MarketplaceClient
 
 
 _NEEDED: Final = (
@@ -36,7 +36,7 @@ def parse_marketplace_id(name: str) -> uuid.UUID:
 
 
 @contextmanager
-def open_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, "Marketplace"]]:
+def open_marketplace(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[App, "MarketplaceClient"]]:
     """The app, and its client of the Marketplace.
 
     Raises:

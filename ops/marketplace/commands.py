@@ -29,7 +29,7 @@ from webhooks.events.service import load_known
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import MarketplaceClient
 
 
 app = typer.Typer(
@@ -162,7 +162,7 @@ def replay(name: SubscriptionId, *, yes: Yes = False, dry_run: DryRun = False, a
         stderr_console().print(f"Needs attention: {alarm}")
 
 
-def _expect_fields(product: App, client: "Marketplace", ref: EventRef) -> Fields | None:
+def _expect_fields(product: App, client: "MarketplaceClient", ref: EventRef) -> Fields | None:
     """The fields after a replay: Microsoft's copy, with accepted changes that are not in force yet."""
     with product.transaction(reads_only=True) as tx:
         known = load_known(tx, ref.marketplace_id, None, now=product.now())
@@ -173,7 +173,7 @@ def _expect_fields(product: App, client: "Marketplace", ref: EventRef) -> Fields
     return _terms(microsoft.terms, (microsoft.quote and microsoft.quote.price) or price)
 
 
-def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
+def _read(product: App, client: "MarketplaceClient", name: str) -> _Purchase:
     """The purchase from both places.
 
     Raises:
@@ -193,7 +193,7 @@ def _read(product: App, client: "Marketplace", name: str) -> _Purchase:
     return _Purchase(subscription_id, slug, ours, theirs, price, their_price or price, waiting, ledger)
 
 
-def _theirs(client: "Marketplace", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
+def _theirs(client: "MarketplaceClient", subscription_id: str, deadline: Deadline) -> tuple[Terms | None, Price | None]:
     try:
         copy = client.get(subscription_id, deadline)
     except MarketplaceNotFound:

@@ -25,7 +25,7 @@ from webhooks.purchases.flow import Agreement
 
 
 if TYPE_CHECKING:
-    from billing.marketplace.client import Marketplace
+    from billing.marketplace.client import MarketplaceClient
 
 
 def agree(
@@ -63,7 +63,7 @@ def agree(
             stderr_console().print("Dry run: nothing was changed." if dry_run else "Agreed; recorded in the audit log.")
 
 
-def _agree(app: App, client: "Marketplace", request: PurchaseRequest) -> None:
+def _agree(app: App, client: "MarketplaceClient", request: PurchaseRequest) -> None:
     agreement = Agreement(
         tenant_id=request.tenant_id,
         marketplace_id=request.marketplace_id,

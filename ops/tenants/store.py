@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from ops.tenant_account import TenantAccount
 from shared.db.schema import running_timers, tenants, time_entries, timer_log, users
 from shared.tenancy.model import Plan
-from shared.tenancy.store import tenant_of
+from shared.tenancy.store import to_tenant
 
 
 _t, _u = tenants.c, users.c
@@ -143,7 +143,7 @@ def change_terms(tx: sa.Connection, tenant_id: int, values: dict[str, Any]) -> b
 
 def _account(row: sa.Row[Any]) -> TenantAccount:
     return TenantAccount(
-        tenant=tenant_of(row),
+        tenant=to_tenant(row),
         directory_id=row.entra_tenant_id,
         admin_email=row.admin_email,
         trial_started_at=row.trial_started_at,

@@ -27,7 +27,7 @@ from shared.db.schema import (
     work_items,
     write_back_items,
 )
-from shared.tenancy.store import not_stopped
+from shared.tenancy.store import not_restricted
 from timers.work_items import HIDDEN_FROM_OTHERS, of_viewer, read_since, shown
 
 
@@ -40,10 +40,10 @@ _USER: Final = bindparam("user", type_=sa.BigInteger)
 _ACCOUNTS: Final = bindparam("accounts", type_=sa.BigInteger, expanding=True)
 _restricted = users.alias("restricted")
 _RESTRICTED_IDS: Final = sa.select(_restricted.c.id).where(
-    _restricted.c.tenant_id == _TENANT, ~not_stopped(_restricted)
+    _restricted.c.tenant_id == _TENANT, ~not_restricted(_restricted)
 )
 _PEOPLE: Final = sa.select(users.c.id, users.c.public_id).where(
-    users.c.tenant_id == _TENANT, sa.or_(users.c.id == _USER, sa.and_(_USER.is_(None), not_stopped(users)))
+    users.c.tenant_id == _TENANT, sa.or_(users.c.id == _USER, sa.and_(_USER.is_(None), not_restricted(users)))
 )
 
 

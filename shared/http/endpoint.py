@@ -41,7 +41,7 @@ def route(blueprint: func.Blueprint, declared: Operation) -> Callable[[Handler],
 
     def decorate(handler: Handler) -> Handler:
         _require_parameters(declared, handler)
-        operation = replace(declared, text=inspect.cleandoc(handler.__doc__ or ""))
+        operation = replace(declared, docstring=inspect.cleandoc(handler.__doc__ or ""))
         register(operation)
 
         def endpoint(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:

@@ -26,7 +26,7 @@ from shared.db.statements import InsertIfAbsent
 from shared.errors import IdempotencyKeyReused
 from shared.http.reply import Reply
 from shared.tenancy.model import Caller
-from shared.tenancy.store import not_stopped
+from shared.tenancy.store import not_restricted
 
 
 KEY_LIFETIME: Final = dt.timedelta(hours=48)
@@ -70,7 +70,7 @@ _REDACT: Final = (
 # With people erased in the last 48 hours: a request may have read them before and stored its reply after.
 _HIDDEN: Final = sa.union_all(
     sa.select(users.c.public_id).where(
-        users.c.tenant_id == bindparam("tenant"), users.c.id != bindparam("user"), ~not_stopped(users)
+        users.c.tenant_id == bindparam("tenant"), users.c.id != bindparam("user"), ~not_restricted(users)
     ),
     sa.select(erasures.c.subject_id).where(
         erasures.c.tenant_id == bindparam("tenant"),

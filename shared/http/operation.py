@@ -108,7 +108,7 @@ class Operation:
     final_errors: tuple[str, ...] | None = None  # the only codes that may be 4xx; other errors become 503
     deprecated: Deprecated | None = None  # works as before, with headers that name the successor
     error_page: ErrorPage | None = None  # of an operation for browsers, which takes forms and returns pages
-    text: str = ""  # the docstring of its handler, set by `route`: the summary is its first line
+    docstring: str = ""  # of its handler, set by `route`: the first line is the summary
     permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,12 +121,12 @@ class Operation:
 
     @property
     def summary(self) -> str:
-        return self.text.partition("\n")[0].removesuffix(".")
+        return self.docstring.partition("\n")[0].removesuffix(".")
 
     @property
     def description(self) -> str:
         """The text after the summary, in Markdown; may be empty."""
-        return self.text.partition("\n\n")[2]
+        return self.docstring.partition("\n\n")[2]
 
     @property
     def writes(self) -> bool:

@@ -208,7 +208,7 @@ def require_page(rows: Sequence[object], after: str | None) -> None:
 
 
 def not_a_page_end() -> InvalidRequest:
-    wrong = FieldError("after", "is not where a page ended")
+    wrong = FieldError("after", "is not a valid page cursor")
     return InvalidRequest(
         "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
     )

@@ -12,7 +12,7 @@ from shared.db.schema import users
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import processing_restricted
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ _BY_PUBLIC_ID: Final = sa.select(
     users.c.id,
     users.c.public_id,
     users.c.display_name,
-    stopped_since(users).label("restricted_since"),
+    restricted_since(users).label("restricted_since"),
     users.c.erased_at.is_not(None).label("is_erased"),
 ).where(_OF_TENANT, users.c.public_id == bindparam("public"), users.c.merged_into.is_(None))
-_RESTRICTED_SINCE: Final = sa.select(stopped_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
+_RESTRICTED_SINCE: Final = sa.select(restricted_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
 _PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))
 
 

@@ -32,24 +32,24 @@ TENANT_COLUMNS: Final = (
 )
 
 
-def stopped_since(people: sa.FromClause) -> sa.ColumnElement[dt.datetime | None]:
+def restricted_since(people: sa.FromClause) -> sa.ColumnElement[dt.datetime | None]:
     """The time since when processing of a person's data is stopped, by any right; NULL if it is not."""
     return sa.func.coalesce(people.c.restricted_at, people.c.objected_at, people.c.consent_withdrawn_at)
 
 
-def not_stopped(people: sa.FromClause) -> sa.ColumnElement[bool]:
+def not_restricted(people: sa.FromClause) -> sa.ColumnElement[bool]:
     """The condition that a person's data may be processed."""
     return sa.and_(
         people.c.restricted_at.is_(None), people.c.objected_at.is_(None), people.c.consent_withdrawn_at.is_(None)
     )
 
 
-def shown_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+def visible_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """The condition that the viewer may see a person's data: processing is not stopped, or it is the viewer's own.
 
     An invitation that was merged into the viewer is their own.
     """
-    return sa.or_(not_stopped(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
+    return sa.or_(not_restricted(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
 
 
 USER_COLUMNS: Final = (
@@ -63,7 +63,7 @@ USER_COLUMNS: Final = (
     users.c.is_active,
     users.c.first_sign_in_at,
     users.c.last_sign_in_at,
-    stopped_since(users).label("restricted_since"),
+    restricted_since(users).label("restricted_since"),
 )
 _CALLER: Final[sa.Select[Any]] = (
     sa.select(*TENANT_COLUMNS, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
@@ -93,7 +93,7 @@ _SIGNED_IN = InsertIfAbsent(
 )
 
 
-def tenant_of(row: sa.Row[Any]) -> Tenant:
+def to_tenant(row: sa.Row[Any]) -> Tenant:
     return Tenant(
         id=row.id,
         public_id=row.public_id,
@@ -112,7 +112,7 @@ def tenant_of(row: sa.Row[Any]) -> Tenant:
     )
 
 
-def user_of(row: sa.Row[Any], prefix: str = "") -> User:
+def to_user(row: sa.Row[Any], prefix: str = "") -> User:
     """The user of a row, whose columns may have a prefix."""
 
     def value(name: str) -> Any:  # noqa: ANN401 - of any column
@@ -139,7 +139,7 @@ def find_caller(tx: sa.Connection, *, tid: str, oid: str, lock: bool) -> Caller 
     if row is None:
         return None
     set_tenant(tx, row.id)
-    return Caller(tenant_of(row), user_of(row, "user_"))
+    return Caller(to_tenant(row), to_user(row, "user_"))
 
 
 def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | None:
@@ -148,18 +148,18 @@ def find_tenant(tx: sa.Connection, *, tid: str, lock: bool = False) -> Tenant | 
     if row is None:
         return None
     set_tenant(tx, row.id)
-    return tenant_of(row)
+    return to_tenant(row)
 
 
 def read_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     set_tenant(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
+    return to_tenant(tx.execute(_TENANT_BY_ID, {"tenant": tenant_id}).one())
 
 
 def lock_tenant(tx: sa.Connection, tenant_id: int) -> Tenant:
     """The tenant, locked until the transaction ends, so that changes of its people run in order."""
     set_tenant(tx, tenant_id)
-    return tenant_of(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
+    return to_tenant(tx.execute(_TENANT_FOR_UPDATE, {"tenant": tenant_id}).one())
 
 
 def record_sign_in(tx: sa.Connection, tenant: Tenant, user_id: int, *, month: Month, at: dt.datetime) -> None:

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import users
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
 _OF_TENANT: Final = users.c.tenant_id == bindparam("tenant")
 _USER_ID: Final = sa.select(users.c.id).where(_OF_TENANT, users.c.public_id == bindparam("public"))
-_AUTHORS: Final = sa.select(users.c.id, users.c.public_id, stopped_since(users).label("restricted_since")).where(
+_AUTHORS: Final = sa.select(users.c.id, users.c.public_id, restricted_since(users).label("restricted_since")).where(
     _OF_TENANT, users.c.id.in_(bindparam("ids", expanding=True))
 )
 

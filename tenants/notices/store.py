@@ -12,7 +12,7 @@ from shared.db.schema import notice_views, notices, users
 from shared.db.statements import InsertIfAbsent
 from shared.notices import Audience, NoticeKind
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _named(person: sa.FromClause, label: str) -> tuple[sa.Label[Any], ...]:
     return (
         person.c.public_id.label(f"{label}_id"),
         person.c.display_name.label(f"{label}_name"),
-        stopped_since(person).label(f"{label}_stopped"),
+        restricted_since(person).label(f"{label}_stopped"),
     )
 
 

@@ -12,7 +12,7 @@ from shared.db.schema import users
 from shared.db.statements import InsertIfAbsent, for_update
 from shared.http.paging import TimeCursor
 from shared.tenancy.model import AuthProvider, Role, User
-from shared.tenancy.store import USER_COLUMNS, user_of
+from shared.tenancy.store import USER_COLUMNS, to_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +206,5 @@ def find_alike(tx: sa.Connection, tenant_id: int) -> frozenset[uuid.UUID]:
 
 def _account(row: sa.Row[Any]) -> Account:
     return Account(
-        user_of(row), row.entra_object_id, row.invitation_ends_at, row.invited_by, row.created_at, row.version
+        to_user(row), row.entra_object_id, row.invitation_ends_at, row.invited_by, row.created_at, row.version
     )

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import tenant_zones, tenants
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Tenant
-from shared.tenancy.store import TENANT_COLUMNS, tenant_of
+from shared.tenancy.store import TENANT_COLUMNS, to_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ _ADD_ZONE: Final = InsertIfAbsent(
 def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
     row = tx.execute(_READ, {"tenant": tenant_id}).one()
     return TenantSettings(
-        tenant=tenant_of(row),
+        tenant=to_tenant(row),
         admin_email=row.admin_email,
         forgotten_timer_limit_ms=row.forgotten_timer_limit_ms,
         write_back=row.write_back,

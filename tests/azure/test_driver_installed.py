@@ -38,7 +38,7 @@ def bare(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("scripted")
-def test_what_is_there_is_not_installed(monkeypatch):
+def test_an_installed_package_is_not_installed_again(monkeypatch):
     monkeypatch.setattr(odbc, "_run", lambda _: pytest.fail("it was asked to install"))
 
     odbc._install()
@@ -58,7 +58,7 @@ def test_an_installation_that_does_not_help_says_so(bare):
         odbc._install()
 
 
-def test_who_may_not_install_is_told_what_to_do(bare, monkeypatch):
+def test_without_the_right_to_install_the_error_has_the_command(bare, monkeypatch):
     bare()
     monkeypatch.setattr(os, "getuid", lambda: 1000)
 

@@ -147,7 +147,7 @@ def test_a_connection_lost_in_its_first_statements_is_replaced(azure, azure_engi
     assert sum(at in text for text in azure.texts) == 2
 
 
-def test_a_new_process_asks_only_what_we_want_to_know(azure, azure_engine):
+def test_a_new_process_sends_only_our_queries(azure, azure_engine):
     azure.script = failing(0, None)
     ask(azure_engine)
 

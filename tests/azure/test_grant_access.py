@@ -45,7 +45,7 @@ def test_a_name_with_other_letters_is_rejected(grant_access_to, name):
     assert (done.code, "letters, digits and hyphens" in done.err) == (2, True)
 
 
-def test_facts_on_record_are_denied_to_it_whatever_its_roles_say():
+def test_changes_of_facts_are_denied_to_it_despite_its_roles():
     """A DENY of a column wins over db_datawriter; the rest is left to the triggers."""
     said = list(grant_access.denials("id-a"))
     columns = {name: set(table.columns.keys()) for name, table in metadata.tables.items()}

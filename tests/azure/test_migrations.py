@@ -89,7 +89,7 @@ def test_sql_server_takes_the_migrations_up_and_down(schema, upgrade):
     assert schema.tables.keys() == {"alembic_version"}
 
 
-def test_the_migrations_make_on_sql_server_what_the_tables_say(upgrade):
+def test_the_migrations_create_the_declared_tables_on_sql_server(upgrade):
     schema = Schema()
     for batch in upgrade:
         schema.run(batch)

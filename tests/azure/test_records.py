@@ -96,7 +96,7 @@ def test_the_guard_is_closed_in_the_transaction_that_opened_it(azure, azure_engi
     assert said == [OPEN, CLOSE, COMMIT]
 
 
-def test_a_connection_whose_guard_cannot_be_closed_is_not_reused(azure, azure_engine):
+def test_a_connection_with_an_open_guard_is_not_reused(azure, azure_engine):
     azure.script = lambda statement: (
         Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else usual(statement)
     )

@@ -119,14 +119,14 @@ def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):
     assert 2 <= len(azure.logins) - 1 <= 4
 
 
-def test_work_whose_commit_response_is_lost_is_not_repeated(azure):
+def test_work_with_a_lost_commit_response_is_not_repeated(azure):
     azure.script = failing(1, Lost, COMMIT)
 
     assert answer().status_code == 503
     assert times(azure, "UPDATE somewhere") == 1
 
 
-def test_a_read_whose_commit_response_is_lost_is_repeated(azure):
+def test_a_read_with_a_lost_commit_response_is_repeated(azure):
     azure.script = failing(1, Lost, COMMIT)
 
     assert answer(HEALTH).status_code == 200

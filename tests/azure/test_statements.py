@@ -361,5 +361,5 @@ def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_e
     assert "'pending'" not in sent(azure, azure_engine, by_parameter).sql
 
 
-def test_what_is_no_t_sql_is_found_out():
+def test_invalid_t_sql_is_detected():
     assert unreadable("SELECT id FROM tenants WHERE plan = 1") != []

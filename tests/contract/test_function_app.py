@@ -177,7 +177,7 @@ print([name for name in inside if name.rpartition(".")[2] not in {words!r}])
     assert run.stdout.strip() == "[]"
 
 
-def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():
+def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
     start = cold_start.measure(runs=1)
     told = cold_start.report(start, max_modules=5).splitlines()
 
@@ -193,7 +193,7 @@ def test_a_cold_start_stays_within_its_budget_and_tells_what_takes_how_long():
     assert (len(told), told[-1].endswith("a cold start may take")) == (8, True)
 
 
-def test_what_only_developers_and_operators_need_is_not_deployed():
+def test_requirements_of_developers_and_operators_are_not_deployed():
     deployed = {line.partition("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines()}
 
     assert deployed & {"alembic", "typer", "rich", "hypothesis", "croniter", "uvicorn", "psycopg", "pandas"} == set()

@@ -61,7 +61,7 @@ def test_the_app_is_given_every_setting_and_no_other():
     assert set(variable("resources", "appSettings")) == {str(field.alias) for field in Settings.model_fields.values()}
 
 
-def test_what_the_bicep_writes_out_is_what_the_settings_default_to():
+def test_bicep_values_equal_the_defaults_of_the_settings():
     written = {
         name: value
         for name, value in variable("resources", "appSettings").items()
@@ -128,7 +128,7 @@ def test_only_encrypted_lines_and_no_keys_or_passwords():
     assert "Encrypt=yes" in str(variable("resources", "databaseUrl"))
 
 
-def test_the_host_is_what_the_routes_the_jobs_and_the_manual_rely_on():
+def test_host_settings_match_routes_jobs_and_the_manual():
     host = json.loads((ROOT / "host.json").read_text())
 
     assert host["extensions"]["http"]["routePrefix"] == "api"
@@ -150,7 +150,7 @@ def test_the_identity_has_the_roles_that_the_app_uses_and_no_other():
     assert {role: scope for scope, role in given} == ROLES
 
 
-def test_telemetry_forgets_where_people_are_and_what_they_use():
+def test_telemetry_keeps_no_location_and_no_user_agent():
     dropped = variable("watch", "forgetPeople")
 
     assert set(re.findall(r"Client\w+", dropped)) >= NOT_KEPT
@@ -174,14 +174,14 @@ def test_the_platform_logs_no_requests_of_its_own():
     assert levels[chosen] == "Warning"
 
 
-def test_sampling_never_drops_what_an_alert_looks_for():
+def test_sampling_keeps_all_events_of_alerts():
     host = json.loads((ROOT / "host.json").read_text())
     kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
 
     assert {"Request", "Trace", "Exception"} <= set(kept)
 
 
-def test_there_is_an_alarm_for_what_is_told_for_what_fails_and_for_nothing_being_told():
+def test_alarms_cover_log_events_failures_and_silence():
     alarms = {alarm["name"]: alarm for alarm in variable("watch", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
     told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
@@ -208,7 +208,7 @@ def test_every_event_that_may_raise_an_alarm_is_explained_to_operators():
 
 
 @pytest.mark.parametrize("name", NOT_DEPLOYED)
-def test_what_is_not_the_app_stays_here(name):
+def test_only_the_app_is_deployed(name):
     assert not is_ours(name)
 
 
@@ -217,7 +217,7 @@ def test_the_app_is_sent(name):
     assert is_ours(name)
 
 
-def test_the_templates_of_the_pages_are_sent_and_what_renders_them_is_installed():
+def test_page_templates_and_their_engine_are_deployed():
     folder = ROOT / "webhooks/landing/templates"
     names = {path.name for path in folder.iterdir() if is_ours(str(path.relative_to(ROOT)))}
 
@@ -248,7 +248,7 @@ def test_a_parameter_that_is_a_secret_is_marked_as_one(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_nothing_stands_on_a_preview_but_what_has_nothing_else(name):
+def test_preview_versions_are_used_only_without_a_stable_one(name):
     previews = set(re.findall(r"'([\w./]+)@[\d-]+-preview'", text(name)))
 
     assert previews <= {"Microsoft.Insights/diagnosticSettings"}
@@ -262,7 +262,7 @@ def test_nothing_stands_on_a_preview_but_what_has_nothing_else(name):
         ("vaultLogs", "vault", {"AuditEvent"}),
     ],
 )
-def test_who_enters_and_what_goes_wrong_is_on_record(symbol, scope, kept):
+def test_logins_and_failures_are_audited(symbol, scope, kept):
     config = parsed("resources")["resources"][symbol]["config"]
 
     assert str(config["scope"]) == scope
@@ -270,7 +270,7 @@ def test_who_enters_and_what_goes_wrong_is_on_record(symbol, scope, kept):
     assert resource("resources", "auditing")["isAzureMonitorTargetEnabled"] is True
 
 
-def test_the_audit_keeps_who_came_in_and_what_they_changed_and_no_values():
+def test_the_database_audit_has_logins_and_statements_without_values():
     kept = set(resource("resources", "auditing")["auditActionsAndGroups"])
 
     assert {"SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP", "FAILED_DATABASE_AUTHENTICATION_GROUP"} <= kept

@@ -117,7 +117,7 @@ def is_offered(module: str, name: str) -> bool:
     return (folder / name).is_dir() or name in importlib.import_module(module).__all__
 
 
-def test_a_slice_takes_from_another_one_what_its_packages_offer():
+def test_a_slice_imports_only_names_offered_by_packages_of_another():
     def holds(_: str, module: str, name: str) -> None:
         assert is_offered(module, name)
 
@@ -147,7 +147,7 @@ def users_of_shared() -> dict[str, set[str]]:
     return {module: of_module(module, {module}) for module, _ in of("shared")}
 
 
-def test_shared_is_what_two_slices_use_or_the_edge():
+def test_each_module_of_shared_has_two_slices_or_the_edge_as_users():
     def holds(_: str, users: set[str]) -> None:
         assert "edge" in users or len(users) >= 2
 
@@ -179,7 +179,7 @@ def test_a_module_has_at_most_400_lines():
     hold(holds, modules(), at_least=550)
 
 
-def test_a_module_opens_with_a_sentence_that_says_what_it_owns():
+def test_a_module_opens_with_one_sentence():
     def holds(_: str, path: Path) -> None:
         assert read(path).docstring.partition("\n")[0][-1:] in {".", ":"}
 
@@ -237,7 +237,7 @@ def test_the_last_word_of_a_files_name_is_its_layer(name, layer):
         ("timers.azure_devops", "App", False),
     ],
 )
-def test_a_package_offers_what_it_lists_and_no_module(module, name, is_open):
+def test_a_package_offers_its_listed_names_and_no_module(module, name, is_open):
     assert is_offered(module, name) is is_open
 
 

@@ -73,7 +73,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation():
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_each_role_may_do_what_the_table_allows(world, http, engine, role):
+def test_permissions_of_each_role_match_the_table(world, http, engine, role):
     def holds(name: str) -> None:
         person = with_role(world, engine, role)
         answer = call(http, name, person.token, target=person.get("me").body["id"])
@@ -87,7 +87,7 @@ def test_each_role_may_do_what_the_table_allows(world, http, engine, role):
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_each_role_may_do_to_colleagues_what_the_table_allows_and_nothing_to_other_tenants(world, http, engine, role):
+def test_permissions_over_colleagues_match_the_table_and_never_reach_other_tenants(world, http, engine, role):
     def holds(name: str) -> None:
         person = with_role(world, engine, role)
         colleague, stranger = world.member(person), world.tenant()

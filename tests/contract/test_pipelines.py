@@ -63,7 +63,7 @@ def test_secrets_are_for_the_deployment_of_main_alone():
 
 
 @pytest.mark.parametrize("used", re.findall(r"uses: (.+)", WORKFLOW + OF_TOOLS))
-def test_an_action_is_pinned_to_a_commit_whose_version_is_told(used):
+def test_an_action_is_pinned_to_a_commit_with_its_version(used):
     assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
 
 
@@ -95,7 +95,7 @@ def test_tools_are_tested_every_night_and_where_they_or_the_local_cloud_changed(
     assert "id-token" not in text
 
 
-def test_the_image_of_sql_server_is_pinned_to_what_it_holds():
+def test_the_image_of_sql_server_is_pinned_by_digest():
     image = re.findall(r"^image=(.*)$", (ROOT / "scripts/sql-server").read_text(), flags=re.MULTILINE)
 
     assert len(image) == 1

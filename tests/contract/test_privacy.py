@@ -11,7 +11,7 @@ from tests.support.offenders import hold
 TABLES = sorted(metadata.tables)
 
 
-def test_the_catalogue_says_of_every_column_what_it_may_hold_of_a_person():
+def test_the_catalogue_classifies_the_personal_data_of_every_column():
     """A new column needs a line in privacy/catalogue/columns.py: may it hold personal data, and what becomes of it?"""
 
     def holds(name: str) -> None:
@@ -74,7 +74,7 @@ def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people():
     hold(holds, TABLES, at_least=30)
 
 
-def test_what_goes_is_not_pointed_at_by_what_stays():
+def test_remaining_rows_have_no_reference_to_removed_tables():
     def holds(name: str) -> None:
         if CATALOGUE[name].tenant_erased is RowAction.KEEP:
             pointed_at = {key.referred_table.name for key in metadata.tables[name].foreign_key_constraints}

@@ -55,7 +55,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
 
 
 @pytest.mark.parametrize("table", sorted(RULES))
-def test_what_may_be_erased_of_a_record_is_what_may_name_a_person(table):
+def test_the_erasable_columns_of_records_are_those_with_names(table):
     facts, rule = CATALOGUE[table], RULES[table]
     text = {name for name, kind in facts.columns.items() if kind.is_text or kind is DataKind.IDENTITY}
 

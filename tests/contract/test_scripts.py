@@ -1,4 +1,4 @@
-"""The scripts: help changes nothing and needs nothing, and wrong arguments are refused before anything starts."""
+"""The scripts: help changes nothing and needs nothing, and wrong arguments are rejected before anything starts."""
 
 import os
 import re
@@ -54,10 +54,11 @@ def files(folder: Path) -> dict[str, float]:
     return {str(path): path.stat().st_mtime for path in folder.rglob("*")}
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("tests", "--help")], ids=" ".join)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_help_prints_usage_and_changes_nothing(name, start, tmp_path):
+def test_help_prints_usage_and_changes_nothing(name, arguments, start, tmp_path):
     before = files(tmp_path)
-    done = start(name, "--help")
+    done = start(name, *arguments)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: scripts/{name}")
@@ -65,7 +66,7 @@ def test_help_prints_usage_and_changes_nothing(name, start, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted({*SCRIPTS} - TO_PYTEST - {"ops"}))
-def test_an_unknown_option_is_refused_with_the_usage_before_anything_starts(name, start, tmp_path):
+def test_an_unknown_option_is_rejected_with_the_usage_before_anything_starts(name, start, tmp_path):
     before = files(tmp_path)
     done = start(name, "--nonsense")
 
@@ -76,7 +77,7 @@ def test_an_unknown_option_is_refused_with_the_usage_before_anything_starts(name
 
 
 @pytest.mark.parametrize("name", ["docs", "lint", "migrate", "pin", "sql-server"])
-def test_an_unknown_word_is_refused(name, start):
+def test_an_unknown_word_is_rejected(name, start):
     done = start(name, "nonsense")
 
     assert (done.returncode, done.stdout, "usage: scripts/" in done.stderr) == (2, "", True)
@@ -103,6 +104,12 @@ def helps(command, path=()):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_flags_are_shown_as_flags(name):
     assert [text for text in helps(typer.main.get_command(PROGRAMS[name])) if "bool" in text.lower()] == []
+
+
+def test_an_unknown_version_of_python_is_rejected(start):
+    done = start("test", "--pass", "2.7")
+
+    assert (done.returncode, done.stdout, "--pass takes one of: 3.11 3.13" in done.stderr) == (2, "", True)
 
 
 def test_every_script_can_be_started():

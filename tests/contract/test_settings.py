@@ -119,7 +119,7 @@ def test_the_sample_holds_no_secret():
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_was_expected(name, value, told):
+def test_a_wrong_setting_is_named_with_the_expected_value(name, value, told):
     with pytest.raises(SettingsError, match=told) as caught:
         Settings.from_env({**SAMPLE, name: value})
 
@@ -211,7 +211,7 @@ def test_the_landing_page_needs_the_marketplace_and_a_client_and_never_shows_its
 
 
 @pytest.mark.parametrize("name", ["VENDOR_NAME", "VENDOR_ADDRESS", "VENDOR_CONTACT"])
-def test_who_sells_in_the_marketplace_says_who_they_are(name):
+def test_marketplace_settings_need_the_vendor_settings(name):
     selling = {**SAMPLE, "MARKETPLACE_API_URL": "https://marketplaceapi.microsoft.com/api"}
 
     assert Settings.from_env(selling).vendor_name == SAMPLE["VENDOR_NAME"]

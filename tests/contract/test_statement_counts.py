@@ -64,7 +64,7 @@ def test_a_switch_sends_twelve(ada, counted, clock):
     assert len(sent) == 12, sent  # a start that finds a timer, a stop, a project that is there, a start
 
 
-def test_a_start_of_what_runs_sends_four(ada, counted):
+def test_a_start_of_a_running_timer_sends_four(ada, counted):
     ada.start(2, key=new_id())
     with counted() as sent:
         again = ada.start(2, key=new_id())

@@ -49,7 +49,7 @@ ACROSS_TENANTS = {
     ("ops.billing.store", "_PAGE"),
     ("privacy.retention.store", "_TENANT_SLUGS"),
     ("privacy.erasure.damage_store", "_DAMAGED"),
-    ("billing.closing.store", "_STANDINGS"),
+    ("billing.closing.store", "_ALL_BILLED_THROUGH"),
     ("billing.closing.store", "_ZONES"),
     ("billing.closing.record_store", "_ALL_WITHOUT_PRICE"),
     ("billing.closing.record_store", "_PRICEABLE"),
@@ -69,7 +69,7 @@ ACROSS_TENANTS = {
     ("shared.tenancy.store", "_CALLER_LOCKED"),
     ("billing.metering.store", "_DUE"),
     ("billing.metering.store", "_LATE"),
-    ("billing.metering.store", "_UNASKED"),
+    ("billing.metering.store", "_WAITING_FOR_LIST"),
     ("timers.forgotten.store", "_TENANTS"),
     ("billing.subscriptions.store", "_ALL_BOUGHT"),
     ("billing.subscriptions.ledger_store", "_WITHOUT_PRICE"),
@@ -216,7 +216,7 @@ def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
 
 
 @pytest.mark.parametrize("table", ["audit_log", "timer_log", "action_log", "subscription_events", "subscription_rates"])
-def test_what_is_on_record_is_never_changed_or_removed(table):
+def test_records_are_never_changed_or_removed(table):
     changing = [
         where
         for where, statement in statements()

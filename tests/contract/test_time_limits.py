@@ -9,7 +9,7 @@ from webhooks.events import flow as events
 from webhooks.landing import purchase_flow
 
 
-def test_whoever_waits_is_answered_in_these_seconds():
+def test_requests_are_answered_within_these_seconds():
     limits = {
         "a start or stop, for Azure DevOps": azure_devops._CHANGE_SECONDS,
         "a report or a look-up, for Azure DevOps": azure_devops.LOOKUP_SECONDS,

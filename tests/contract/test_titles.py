@@ -67,14 +67,14 @@ def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a modu
     return any(bare(column) for column in (*columns, *returned))
 
 
-def test_a_statement_shows_titles_only_to_who_has_read_them():
+def test_a_statement_shows_titles_only_to_their_readers():
     def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
         assert shows_without_reading(statement) is (where in SHOWS_ALL)
 
     hold(holds, statements(), at_least=750)
 
 
-def test_every_report_and_export_shows_titles_only_to_who_has_read_them():
+def test_every_report_and_export_shows_titles_only_to_their_readers():
     made = list(built())
 
     assert len(made) > 150

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import requests
+import urllib3
 
 from tests.faults.children import Child, child
 from tests.support.world import Answer, Http, Person
@@ -25,10 +25,10 @@ class Crashing:
 
     def send(self, point: int, person: Person, request: Callable[[Person], Answer]) -> Answer | None:
         """The answer of a host that dies at this point; None when it died first."""
-        with self.host(point) as base, requests.Session() as session:
+        with self.host(point) as base, urllib3.PoolManager() as pool:
             try:
-                return request(replace(person, http=Http(base, session)))
-            except requests.ConnectionError:
+                return request(replace(person, http=Http(base, pool)))
+            except urllib3.exceptions.ProtocolError:
                 return None
 
     @contextmanager

@@ -119,7 +119,7 @@ NOT_JSON = {
 
 
 @EVERY_POST
-def test_what_is_not_json_is_refused(ada, path):
+def test_a_body_that_is_not_json_is_refused(ada, path):
     for what, body in NOT_JSON.items():
         answer = send(ada, path, body)
 

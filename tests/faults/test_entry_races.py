@@ -33,7 +33,7 @@ def test_of_many_corrections_of_one_version_one_is_made(two_hosts, entra, crowd,
     assert broken(engine) == []
 
 
-def test_two_people_who_change_one_version_at_once_through_two_processes_get_one_yes(two_hosts, entra, crowd, engine):
+def test_of_two_changes_of_one_version_in_two_processes_one_succeeds(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     ben = product.person(entra, two_hosts[0], ada.tid)
     assert via(ben, two_hosts[0]).post("sign-in").status == 200

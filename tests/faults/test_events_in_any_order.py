@@ -161,7 +161,7 @@ def size_of(database_url: str, postgres: int, sqlite: int) -> int:
     return sqlite if database_url.startswith("sqlite") else postgres
 
 
-def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, shop, way, engine, database_url):
+def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, way, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
     shop.order("pace", ack_seconds=0)
@@ -179,7 +179,7 @@ def test_what_has_happened_is_told_in_any_order_and_number_by_four_at_once(buy, 
     assert broken(engine) == []
 
 
-def test_what_is_told_while_more_happens_ends_alike(buy, shop, way, engine, database_url):
+def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):

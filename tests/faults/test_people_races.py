@@ -63,7 +63,7 @@ def test_the_same_address_invited_twenty_times_at_once_is_one_account(two_hosts,
     assert seats(engine, ada.tid) == (2, 2)
 
 
-def test_super_admins_who_demote_each_other_at_once_leave_one(two_hosts, entra, internal_tids, crowd):
+def test_when_super_admins_demote_each_other_at_once_one_stays(two_hosts, entra, internal_tids, crowd):
     for round_number in range(4):
         people = super_admins(entra, two_hosts[0], 2, internal_tids[8 + round_number])
         targets = [me(person, two_hosts[0]) for person in reversed(people)]
@@ -79,7 +79,7 @@ def test_super_admins_who_demote_each_other_at_once_leave_one(two_hosts, entra, 
         assert roles(winner, two_hosts[0]) == {"super_admin": 1, "user": 1}
 
 
-def test_super_admins_who_all_leave_at_once_leave_one(two_hosts, entra, internal_tids, crowd, engine):
+def test_when_all_super_admins_leave_at_once_one_stays(two_hosts, entra, internal_tids, crowd, engine):
     people = super_admins(entra, two_hosts[0], 4, internal_tids[12])
     ids = [me(person, two_hosts[0]) for person in people]
     answers = crowd.at_once(

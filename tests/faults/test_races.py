@@ -127,7 +127,7 @@ def test_one_key_sent_twelve_times_at_once_makes_one_tenant_and_one_account(two_
     assert seats(engine, ada.tid) == (2, 2)
 
 
-def test_of_twenty_who_want_the_last_seat_of_a_trial_one_gets_it(two_hosts, entra, crowd, engine):
+def test_one_of_twenty_people_gets_the_last_seat_of_a_trial(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     for _ in range(3):
         assert sign_in(product.person(entra, two_hosts[0], ada.tid), two_hosts[0]).status == 200
@@ -139,7 +139,7 @@ def test_of_twenty_who_want_the_last_seat_of_a_trial_one_gets_it(two_hosts, entr
     assert seats(engine, ada.tid) == (5, 5)
 
 
-def test_a_person_who_signs_in_ten_times_at_once_has_one_account_and_one_seat(two_hosts, entra, crowd, engine):
+def test_ten_sign_ins_of_a_person_at_once_give_one_account_and_one_seat(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     people = [product.person(entra, two_hosts[0], ada.tid) for _ in range(3)]
     answers = [crowd.at_once([partial(sign_in, who, two_hosts[n % 2], new_id()) for n in range(10)]) for who in people]
@@ -151,7 +151,7 @@ def test_a_person_who_signs_in_ten_times_at_once_has_one_account_and_one_seat(tw
     assert addresses(engine, ada.tid) == sorted(who.email for who in [ada, *people])
 
 
-def test_people_who_share_an_address_and_sign_in_at_once_all_get_in(two_hosts, entra, internal_tids, crowd, engine):
+def test_people_with_one_address_can_all_sign_in_at_once(two_hosts, entra, internal_tids, crowd, engine):
     tid = internal_tids[-1]
     product.admin(entra, two_hosts[0], tid)
     sharing = [product.person(entra, two_hosts[0], tid, email="desk@contoso.example") for _ in range(20)]
@@ -164,7 +164,7 @@ def test_people_who_share_an_address_and_sign_in_at_once_all_get_in(two_hosts, e
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_ten_who_register_one_directory_at_once_make_one_tenant(two_hosts, entra, crowd, engine, attempt):
+def test_ten_registrations_of_one_directory_at_once_make_one_tenant(two_hosts, entra, crowd, engine, attempt):
     tid = new_id()
     people = [product.person(entra, two_hosts[0], tid) for _ in range(10)]
     answers = crowd.at_once([partial(register, one, two_hosts[n % 2], new_id()) for n, one in enumerate(people)])

@@ -14,7 +14,7 @@ from tests.faults import product
 from tests.faults.ledger import broken
 from tests.faults.product import via
 from tests.support.world import new_id
-from tests.timers.write_back.write_backs import BUG, HEADER, again, change
+from tests.timers.write_back.write_backs import BUG, HEADER, change, retry
 
 
 TEAM, ROUNDS = 6, 2
@@ -75,7 +75,7 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
         assert via(ada, team_hosts[0]).post(f"users/{ids[0]}/reactivate").status == 200
     entries = via(ada, team_hosts[1]).entries(workItemId=str(BUG))
     told = [
-        again(via(ada, base), each["id"], token)
+        retry(via(ada, base), each["id"], token)
         for each, base in zip(entries, itertools.cycle(team_hosts), strict=False)
     ]
     hours = (Decimal(sum(each["elapsedMs"] for each in entries)) / 3_600_000).quantize(Decimal("0.0001"))

@@ -10,10 +10,11 @@ from shared.http.etag import PATTERN
 
 
 MEANING: Final = (
-    "is not where a page ended",
+    "is not a valid page cursor",
     "must change something",
+    "must change displayName or role",
     "must be given together with",
-    "must be given where from is not",
+    "must be given if from is not",
     "must be given for CSV only",
     "must be given for workbooks only",
     "must be given without separator and decimal",
@@ -22,23 +23,25 @@ MEANING: Final = (
     "must be either one action",
     "must not be before from",
     "must be at most 366 days",
-    "must be a week of a year that has it",  # not every year has a 53rd
+    "must be from 0 to 365 days after from",
+    "must be an existing week",  # not every year has a 53rd
     "must be one or more of project, user, workItem, day, each once",
     "must be an IANA time zone",
     "must be an active Azure DevOps organization of",
-    "must have something to see",
+    "must have visible characters",
     "must be the e-mail address",
     "must be the slug",
     "must not be blank",
     "must be one line",
     "must be a whole number",  # 2.0 is an integer to JSON Schema
-    "must not lie in the future",
     "must not be in the future",
+    "must be after the start",
+    "must be before the end",
     "must make the entry",
     "must be within the last 24 hours",
-    "must not lie more than 24 hours back",
+    "must not be more than 24 hours ago",
     "must be a path",
-    "is required: 1 to 400 characters that say why",
+    "is required: 1 to 400 characters",
 )
 
 
@@ -81,7 +84,7 @@ def _is_no_tag(value: str, _said: re.Match[str]) -> bool:
 
 # Argued by the value as well, which must be one of those that the schema cannot tell.
 OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]] = {
-    re.compile(r"must not have characters that change the direction of its letters\Z"): _changes_direction,
+    re.compile(r"must not have characters that change the direction of text\Z"): _changes_direction,
     re.compile(r"must have at most (?P<limit>\d+) characters\Z"): _is_longer_in_units,
     re.compile(r"must be a time from the year 2000 on, with its offset from UTC, "): _is_no_instant,
     re.compile(r"must be a date from the year 2000 on, "): _is_no_day,

@@ -36,7 +36,7 @@ def test_a_refusal_of_a_value_is_argued_only_for_values_that_no_schema_can_tell(
     assert argued(defect) == argued(7) == [False, False]
 
 
-def test_a_refusal_of_what_was_not_sent_is_not_argued():
+def test_a_refusal_of_a_value_that_was_not_sent_is_not_explained():
     assert not is_argued("/name", TIME, body=[], parameters={})
     assert not is_argued("name", TIME, body={"name": "1999-11-23T09:30:00Z"}, parameters={})
 

@@ -56,7 +56,7 @@ def books(engine) -> Books:
 
 @pytest.fixture
 def admin(world) -> Person:
-    """The super admin of a new trial that began at this very moment, by the clock that the command line reads."""
+    """The super admin of a trial that began now, by the clock of the command line."""
     world.clock.at = clock.now()
     person: Person = world.tenant()
     return person

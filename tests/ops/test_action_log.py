@@ -31,7 +31,7 @@ def rekey(ops, azurite):
 
 @pytest.fixture
 def tenant(world, engine, service):
-    """A tenant with two hundred rows under its number; no other has any."""
+    """A tenant with two hundred rows under its row number; other tenants have none."""
     tid = uuid.UUID(world.tenant().tid)
     with engine.begin() as tx:
         tx.execute(tenants.update().values(has_numbered_log=tenants.c.entra_tenant_id == tid))
@@ -47,7 +47,7 @@ def is_numbered(engine, tenant):
         return connection.scalar(sa.select(tenants.c.has_numbered_log).where(tenants.c.id == tenant.id))
 
 
-def test_rows_are_moved_and_never_looked_for_again(rekey, tenant, service, engine):
+def test_rows_are_moved_once(rekey, tenant, service, engine):
     shown, done, again = rekey("--dry-run"), rekey("--yes"), rekey("--yes", "--json")
 
     assert (shown.code, shown.out.splitlines()[-1].split()) == (0, [tenant.slug, "200"])
@@ -58,7 +58,7 @@ def test_rows_are_moved_and_never_looked_for_again(rekey, tenant, service, engin
     assert is_numbered(engine, tenant) is False
 
 
-def test_nothing_is_moved_without_a_yes(rekey, tenant, service, engine):
+def test_nothing_is_moved_without_confirmation(rekey, tenant, service, engine):
     done = rekey()
 
     assert (done.code, "--yes skips the question" in done.told) == (2, True)
@@ -77,7 +77,7 @@ def held(engine):
 
 @pytest.mark.usefixtures("held")
 def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, engine):
-    """The rows are production's, whose log a copy shares."""
+    """The rows belong to production: a copy shares its log."""
     done = rekey("--yes")
 
     assert (done.code, "the database is held" in done.told) == (1, True)
@@ -85,13 +85,13 @@ def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, eng
     assert is_numbered(engine, tenant) is True
 
 
-def test_a_log_in_the_database_has_no_such_rows(ops):
+def test_a_log_in_the_database_needs_no_move(ops):
     done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT="")
 
     assert (done.code, "the action log is in the database" in done.told) == (2, True)
 
 
-def test_a_storage_that_is_away_is_told_in_a_line(ops, tenant, engine):
+def test_an_unavailable_storage_is_a_one_line_error(ops, tenant, engine):
     away = azurite_support.connection_string(azurite_support.free_port())
     done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT=away)
 

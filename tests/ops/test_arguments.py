@@ -1,4 +1,4 @@
-"""Addresses on standard input: an argument stays in a shell's history and shows in the list of processes."""
+"""Addresses on standard input: arguments stay in the shell's history and the list of processes."""
 
 import io
 
@@ -22,14 +22,14 @@ def test_an_address_is_one_line_of_standard_input(typed, line):
     assert read_person("-") == "ben@contoso.example"
 
 
-def test_an_argument_is_taken_as_it_is(typed):
+def test_an_argument_is_used_unchanged(typed):
     typed("somebody.else@contoso.example\n")
 
     assert read_person("ben@contoso.example") == "ben@contoso.example"
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n"])
-def test_nothing_on_standard_input_names_nobody(typed, text):
+def test_empty_standard_input_is_rejected(typed, text):
     typed(text)
     with pytest.raises(WrongUsage, match="standard input"):
         read_person("-")
@@ -44,7 +44,7 @@ def test_nothing_on_standard_input_names_nobody(typed, text):
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_every_command_that_takes_an_address_reads_it(ops, world, admin, arguments, tmp_path):
+def test_every_command_with_a_person_reads_standard_input(ops, world, admin, arguments, tmp_path):
     ben = world.member(admin)
     command = ["privacy", *(each.format(tid=ben.tid, folder=tmp_path) for each in arguments)]
     found, refused = (
@@ -55,7 +55,7 @@ def test_every_command_that_takes_an_address_reads_it(ops, world, admin, argumen
     assert ben.email not in found.err + found.out
 
 
-def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
+def test_on_a_terminal_the_address_is_asked_for(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", Terminal("ben@contoso.example"))
 
     assert read_person("-") == "ben@contoso.example"
@@ -63,7 +63,7 @@ def test_on_a_terminal_it_is_asked_for(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("command", ["hand-over", "confirm-role"])
-def test_the_help_says_that_a_person_may_be_named_on_standard_input(command):
+def test_the_help_mentions_standard_input_for_a_person(command):
     text = Ops(NOWHERE)("users", command, "--help").out
 
     assert "standard input" in " ".join(text.split())

@@ -4,7 +4,7 @@ import os
 ME = f"os:{os.getuid()}"
 
 
-def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(ops, books, admin, slug):
+def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, books, admin, slug):
     ops("tenants", "extend-trial", slug, "--days", "14", "--yes")
     (row,) = books.audit(slug, "trial.extended")
     shown = ops("audit", slug, "--json").json
@@ -21,7 +21,7 @@ def test_the_audit_log_keeps_the_operator_and_shows_them_to_operators_alone(ops,
     assert ME.encode() not in told
 
 
-def test_a_job_that_an_operator_runs_is_on_record_as_theirs(ops, books, admin, slug):
+def test_a_job_run_by_an_operator_is_audited_as_theirs(ops, books, admin, slug):
     asked = ops("privacy", "erase", admin.tid, "--verified", "--yes")
     run = ops("privacy", "run")
     done = books.audit(slug, "erasure.done")
@@ -30,7 +30,7 @@ def test_a_job_that_an_operator_runs_is_on_record_as_theirs(ops, books, admin, s
     assert [(row["actor_kind"], row["operator_id"]) for row in done] == [("service", ME)]
 
 
-def test_the_newest_is_shown_first_and_a_long_log_whole(slug, monkeypatch, ops):
+def test_the_audit_log_is_shown_completely_newest_first(slug, monkeypatch, ops):
     monkeypatch.setattr("ops.audit.commands._PAGE", 2)
     for days in ("1", "2", "3", "4"):
         ops("tenants", "extend-trial", slug, "--days", days, "--yes")

@@ -37,7 +37,7 @@ def name(payer):
         return payer.tenant(connection).slug
 
 
-def test_a_close_shows_its_bills_and_is_on_record(ops, payer):
+def test_a_close_shows_its_bills_and_is_audited(ops, payer):
     done = ops("billing", "close", "--tenant", name(payer), "--yes", "--json", MARKETPLACE_METERING_DIMENSION="users")
     [bill] = done.json["closed"]
     [row] = payer.audit("bill.closed")
@@ -56,14 +56,14 @@ def test_a_close_again_finds_nothing(ops, payer):
     assert (again.code, again.told) == (0, "Nothing to close.")
 
 
-def test_a_dry_run_tells_the_bills_and_closes_nothing(ops, payer):
+def test_a_dry_run_shows_the_bills_and_closes_nothing(ops, payer):
     dry = ops("billing", "close", "--tenant", name(payer), "--dry-run", "--json")
 
     assert (dry.code, [bill["total"] for bill in dry.json["closed"]]) == (0, ["4.50"])
     assert payer.records() == payer.audit("bill.closed") == payer.closed_months() == []
 
 
-def test_as_of_closes_no_more_than_what_had_ended_by_then(ops, payer):
+def test_as_of_closes_only_months_that_had_ended(ops, payer):
     before = THIS_MONTH - dt.timedelta(milliseconds=1)
     done = ops("billing", "close", "--tenant", name(payer), "--as-of", before.isoformat(), "--yes", "--json")
 
@@ -71,11 +71,11 @@ def test_as_of_closes_no_more_than_what_had_ended_by_then(ops, payer):
 
 
 @pytest.mark.parametrize("instant", ["2026-12-01", "soon", "2999-01-01T00:00:00Z"])
-def test_an_instant_that_is_none_or_still_to_come_is_refused(wrong_usage, instant):
+def test_an_invalid_or_future_instant_is_rejected(wrong_usage, instant):
     assert "--as-of" in wrong_usage("billing", "close", "--as-of", instant, "--yes")
 
 
-def test_a_bill_without_a_price_is_given_one_once(ops, engine):
+def test_the_price_of_a_bill_without_one_is_set_once(ops, engine):
     unknown = Payer.make(engine)
     unknown.pays(LAST_MONTH, None)
     unknown.signs_in(unknown.people[0], LAST_MONTH)
@@ -92,7 +92,7 @@ def test_a_bill_without_a_price_is_given_one_once(ops, engine):
 
 @pytest.fixture
 def seated(engine):
-    """Pays for seats by the year in the Marketplace; their price could not be read."""
+    """A yearly subscription per seat in the Marketplace, without a known price."""
     payer = Payer.make(engine)
     payer.pays(LAST_MONTH, None, quantity=20)
     payer.signs_in(payer.people[0], LAST_MONTH)
@@ -117,7 +117,7 @@ def test_a_bill_by_seats_has_no_total_anywhere(ops, engine):
     assert void["before"]["total"] == "Microsoft charges for the seats"
 
 
-def test_a_price_given_to_a_bill_is_that_of_the_term_that_was_bought(ops, seated):
+def test_the_price_set_for_a_bill_is_that_of_the_bought_term(ops, seated):
     [closed] = ops("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
     done = ops("billing", "set-price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
 
@@ -151,7 +151,7 @@ def test_an_agreement_after_a_purchase_does_not_have_its_id(ops, books, engine, 
     assert [books.tenant(slug)[column] for column in ("subscription_id", "rate_unit")] == [None, "P1M"]
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):
+def test_nothing_is_closed_without_a_terminal_or_yes(ops, payer):
     refused = ops("billing", "close", "--tenant", name(payer))
 
     assert (refused.code, payer.records()) == (2, [])
@@ -159,7 +159,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_closed(ops, payer):
 
 @contextmanager
 def interrupted_at(bill: int, payers: list[Payer]) -> Iterator[None]:
-    """Ctrl-C just before that bill of theirs is written; other tests' tenants may have bills that fail each time."""
+    """Ctrl-C just before that bill is written; tenants of other tests may have bills that always fail."""
     left, theirs = itertools.count(bill - 1, -1), {payer.tenant_id for payer in payers}
 
     def interrupt(_connection, _cursor, statement, _parameters, context, _many):
@@ -176,7 +176,7 @@ def interrupted_at(bill: int, payers: list[Payer]) -> Iterator[None]:
 
 
 @on_postgresql
-def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(ops, engine, app):  # noqa: ARG001
+def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa: ARG001
     ops("billing", "close", "--yes")  # what other tests owe
     payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
     for payer in payers:
@@ -197,7 +197,7 @@ def test_a_tenant_that_somebody_else_holds_fails_alone_and_is_told(ops, engine, 
 
 
 @on_postgresql
-def test_a_line_that_is_cut_in_a_close_is_made_again(ops, engine, payer):
+def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
     with cutting(sa.Engine, engine, "INSERT INTO billing_records") as met:
         closed = ops("billing", "close", "--yes", "--tenant", name(payer), "--json")
 
@@ -205,7 +205,7 @@ def test_a_line_that_is_cut_in_a_close_is_made_again(ops, engine, payer):
     assert len(payer.records()) == 1
 
 
-def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(ops, engine, app):  # noqa: ARG001
+def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine, app):  # noqa: ARG001
     ops("billing", "close", "--yes")  # what other tests owe
     payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
@@ -226,7 +226,7 @@ def test_a_close_that_is_interrupted_keeps_what_is_done_and_is_gone_on_with(ops,
     assert resumed.json["left"] == 0
 
 
-def test_the_preview_shows_who_is_active_so_far(ops, payer):
+def test_the_preview_shows_the_active_users_so_far(ops, payer):
     ops("billing", "close", "--tenant", name(payer), "--yes")
     payer.signs_in(payer.people[1], THIS_MONTH)
     shown = ops("billing", "preview", "--tenant", name(payer))
@@ -237,7 +237,7 @@ def test_the_preview_shows_who_is_active_so_far(ops, payer):
     assert "p1@contoso.example" in shown.out
 
 
-def test_there_is_no_preview_for_who_does_not_pay(ops, engine, app):  # noqa: ARG001
+def test_there_is_no_preview_without_a_paid_subscription(ops, engine, app):  # noqa: ARG001
     idle = Payer.make(engine)
     refused = ops("billing", "preview", "--tenant", name(idle))
 
@@ -256,7 +256,7 @@ def test_bills_are_listed_by_tenant_and_month(ops, payer):
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026", "11-2026"])
-def test_a_month_that_is_none_is_refused(wrong_usage, month):
+def test_an_invalid_month_is_rejected(wrong_usage, month):
     assert "--month" in wrong_usage("billing", "records", "--month", month)
 
 
@@ -277,7 +277,7 @@ def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
     assert len(payer.audit("bill.voided")) == 1
 
 
-def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(ops, payer):
+def test_a_void_bill_can_be_replaced_later_but_not_voided_again(ops, payer):
     [closed] = payer.close(THIS_MONTH)
     first = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
     second = ops("billing", "void", str(closed.public_id), "--reason", "wrong", "--yes")
@@ -288,7 +288,7 @@ def test_a_bill_that_is_void_can_be_replaced_later_and_not_voided_again(ops, pay
 
 
 @pytest.mark.parametrize("command", ["void", "set-price"])
-def test_no_bill_is_closed_anew_while_the_database_is_held(ops, engine, command):
+def test_no_bill_is_replaced_while_the_database_is_held(ops, engine, command):
     unknown = Payer.make(engine)
     unknown.pays(LAST_MONTH, None)
     unknown.signs_in(unknown.people[0], LAST_MONTH)
@@ -306,7 +306,7 @@ def test_no_bill_is_closed_anew_while_the_database_is_held(ops, engine, command)
     assert [[row.state for row in rows] for rows in (before, unknown.records())] == [["closed"], ["void", "closed"]]
 
 
-def test_a_bill_that_is_not_there_and_no_reason_are_refused(ops, wrong_usage):
+def test_an_unknown_bill_and_an_empty_reason_are_rejected(ops, wrong_usage):
     assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").told
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "", "--yes")
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")

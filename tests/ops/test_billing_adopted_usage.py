@@ -1,4 +1,4 @@
-"""The command that shows adopted usage, and gives it a month."""
+"""The command that lists adopted usage and assigns it to a month."""
 
 import functools
 
@@ -11,7 +11,7 @@ from tests.support.payers import at
 
 @pytest.fixture
 def tenant(engine, marketplace):
-    """One with usage of two days, one of which counts for no month."""
+    """A tenant with usage of two days, one of them without a month."""
     tenant = billed(engine, marketplace.buy(active=True))
     row = {"tenant_id": tenant.tenant_id, "marketplace_id": tenant.marketplace_id, "dimension": "active_user"}
     row |= {"plan_id": "paid", "adopted_at": at("2026-11-04T10:00")}
@@ -35,14 +35,14 @@ def months(done):
     return [(row["day"], row["users"], row["month"]) for row in done.json]
 
 
-def test_adopted_usage_is_listed_with_the_month_that_it_counts_for(adopted):
+def test_adopted_usage_is_listed_with_its_month(adopted):
     table = adopted()
 
     assert months(adopted("--json")) == [("2026-10-31", 3, "2026-10"), ("2026-11-03", 2, None)]
     assert table.out.splitlines()[-1].split()[:3] == ["2026-11-03", "2", "-"]
 
 
-def test_usage_that_counts_for_no_month_is_given_one_on_record(adopted, tenant, engine):
+def test_usage_without_a_month_is_assigned_to_one_and_audited(adopted, tenant, engine):
     shown, done = (
         adopted("--assign", "2026-11-03=2026-10", "--dry-run", "--json"),
         adopted("--assign", "2026-11-03=2026-10", "--yes", "--json"),
@@ -62,14 +62,14 @@ def test_usage_that_counts_for_no_month_is_given_one_on_record(adopted, tenant, 
     ("text", "code"),
     [("2026-11-03", 2), ("2026-13-03=2026-10", 2), ("2026-11-03=2026-13", 2), ("2026-11-03=2025-12", 1)],
 )
-def test_what_is_no_day_and_month_or_not_paid_for_changes_nothing(adopted, text, code):
+def test_an_invalid_or_unpaid_assignment_changes_nothing(adopted, text, code):
     done = adopted("--assign", text, "--yes")
 
     assert done.code == code, done.err
     assert months(adopted("--json"))[1] == ("2026-11-03", 2, None)
 
 
-def test_a_bill_that_the_meter_had_already_shows_it(ops, tenant, engine):
+def test_a_bill_with_adopted_usage_shows_it(ops, tenant, engine):
     tenant.owe(3, month=202610)
     with engine.begin() as tx:
         tx.execute(usage_events.delete().where(usage_events.c.tenant_id == tenant.tenant_id))

@@ -11,7 +11,7 @@ from tests.support.billed import billed, forget
 
 @pytest.fixture
 def now(clock):
-    """The emulator lives by the clock that the command line reads."""
+    """The emulator uses the clock of the command line."""
     clock.at = real.now()
     return clock.at
 
@@ -50,7 +50,7 @@ def audited(engine, tenant):
         return connection.execute(query).all()
 
 
-def test_what_is_owed_is_sent(billing, tenant, hour):
+def test_pending_usage_is_sent(billing, tenant, hour):
     tenant.owe(3, slot=hour)
 
     done = billing("send-usage")
@@ -73,7 +73,7 @@ def test_a_dry_run_lists_and_sends_nothing(billing, tenant, hour, marketplace):
     assert marketplace.stats()["usage"] == []
 
 
-def test_one_tenant_is_sent_alone_and_shown_alone(billing, tenant, hour, engine, marketplace):
+def test_usage_of_one_tenant_is_sent_and_shown_alone(billing, tenant, hour, engine, marketplace):
     other = billed(engine, marketplace.buy(active=True))
     tenant.owe(3, slot=hour)
     other.owe(2, slot=hour)
@@ -84,7 +84,7 @@ def test_one_tenant_is_sent_alone_and_shown_alone(billing, tenant, hour, engine,
     assert (tenant.event()["state"], other.event()["state"]) == ("accepted", "pending")
 
 
-def test_what_needs_a_look_is_listed_with_exit_code_1(billing, tenant, hour):
+def test_usage_in_alarm_is_listed_with_exit_code_1(billing, tenant, hour):
     tenant.owe(3, slot=hour - dt.timedelta(hours=30))
 
     done = billing("send-usage", "--json")
@@ -94,7 +94,7 @@ def test_what_needs_a_look_is_listed_with_exit_code_1(billing, tenant, hour):
     assert [(each["state"], each["result"]) for each in done.json["notAccepted"]] == [("alarm", "Expired")]
 
 
-def test_what_came_too_late_gets_a_new_hour_on_record(billing, tenant, hour, engine, marketplace):
+def test_expired_usage_is_rescheduled_and_audited(billing, tenant, hour, engine, marketplace):
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
     billing("send-usage")
 
@@ -109,7 +109,7 @@ def test_what_came_too_late_gets_a_new_hour_on_record(billing, tenant, hour, eng
     assert row.after_change["slot"][:13] == f"{hour:%Y-%m-%dT%H}"
 
 
-def test_an_hour_that_is_taken_is_passed_over(billing, tenant, hour):
+def test_a_used_hour_is_skipped(billing, tenant, hour):
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
     tenant.owe(2, slot=hour, month=202609)
     billing("send-usage")
@@ -120,7 +120,7 @@ def test_an_hour_that_is_taken_is_passed_over(billing, tenant, hour):
     assert tenant.events()[0]["slot"] == hour - dt.timedelta(hours=1)
 
 
-def test_a_new_hour_only_shown_changes_nothing(billing, tenant, hour, engine):
+def test_a_dry_run_of_a_reschedule_changes_nothing(billing, tenant, hour, engine):
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
     billing("send-usage")
     before = tenant.event()
@@ -132,7 +132,7 @@ def test_a_new_hour_only_shown_changes_nothing(billing, tenant, hour, engine):
     assert audited(engine, tenant) == []
 
 
-def test_what_waits_or_has_arrived_keeps_its_hour(billing, tenant, hour, engine):
+def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine):
     event = tenant.owe(3, slot=hour)
     waiting = billing("send-usage", "--reschedule", str(event), "--yes")
     billing("send-usage")
@@ -146,8 +146,8 @@ def test_what_waits_or_has_arrived_keeps_its_hour(billing, tenant, hour, engine)
     assert audited(engine, tenant) == []
 
 
-def test_what_the_meter_has_already_is_not_told_again(billing, tenant, hour, marketplace, engine):
-    """An alarm that is wrong about it must not become a second charge."""
+def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, marketplace, engine):
+    """A wrong alarm must not cause a second charge."""
     event = tenant.owe(3, slot=hour)
     billing("send-usage")
     tenant.change(usage_events, state="alarm", last_result="Expired")
@@ -160,13 +160,13 @@ def test_what_the_meter_has_already_is_not_told_again(billing, tenant, hour, mar
     assert audited(engine, tenant) == []
 
 
-def test_another_quantity_in_the_hour_is_not_charged_on_top_of(billing, tenant, hour):
+def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hour):
     event = tenant.owe(3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour)
 
     assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").told
 
 
-def test_what_a_replacement_was_charged_for_is_owed_no_more(billing, tenant, hour):
+def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
     slot = hour - dt.timedelta(hours=30)
     event = tenant.owe(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
     tenant.change(billing_records, state="void", voided_at=hour)
@@ -182,7 +182,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
     assert audited(engine, tenant) == []
 
 
-def test_a_meter_that_is_out_of_order_is_told_with_exit_code_1(billing, tenant, hour, marketplace):
+def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplace):
     tenant.owe(3, slot=hour)
     marketplace.order("faults", usage_batch={"status": 403})
 
@@ -193,7 +193,7 @@ def test_a_meter_that_is_out_of_order_is_told_with_exit_code_1(billing, tenant, 
     assert tenant.event()["state"] == "pending"
 
 
-def test_reconcile_names_what_differs(billing, tenant, hour):
+def test_reconcile_lists_differences(billing, tenant, hour):
     agreed = billing("reconcile")
     tenant.owe(5, slot=hour - dt.timedelta(days=3), state="accepted")
 
@@ -206,7 +206,7 @@ def test_reconcile_names_what_differs(billing, tenant, hour):
     assert "missing" in table.out.splitlines()[-1]
 
 
-def test_reconcile_of_a_tenant_names_no_others_difference(billing, tenant, engine, marketplace, hour):
+def test_reconcile_of_a_tenant_lists_no_other_tenants_differences(billing, tenant, engine, marketplace, hour):
     tenant.owe(3, slot=hour - dt.timedelta(days=5), state="accepted")
     fine = billed(engine, marketplace.buy(active=True))
     its, anothers = (billing("reconcile", "--tenant", each.slug, "--json") for each in (tenant, fine))
@@ -215,7 +215,7 @@ def test_reconcile_of_a_tenant_names_no_others_difference(billing, tenant, engin
     assert (anothers.code, anothers.json) == (0, [])
 
 
-def test_reconcile_without_a_meter_to_ask_is_unavailable(billing, marketplace):
+def test_reconcile_without_the_marketplace_has_exit_code_4(billing, marketplace):
     marketplace.order("faults", usage_list={"status": 403})
 
     done = billing("reconcile")

@@ -61,7 +61,7 @@ def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
     assert line.split(maxsplit=1)[1] == said
 
 
-def test_what_breaks_an_invariant_is_named_with_its_rows(ops, books, slug):
+def test_a_violated_invariant_is_listed_with_its_rows(ops, books, slug):
     books.set(slug, seats_used=4)
     found, table = ops("check", "--json"), ops("check")
     tenant = books.tenant(slug)

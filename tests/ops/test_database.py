@@ -5,7 +5,7 @@ import pytest
 from tests.support.commands import Ops
 
 
-def test_a_missing_database_file_is_told_and_not_made(tmp_path):
+def test_a_missing_database_file_is_reported_and_not_created(tmp_path):
     gone = Ops(f"sqlite:///{tmp_path}/gone/timetracker.db")("tenants", "list")
 
     assert gone.code == 4
@@ -13,7 +13,7 @@ def test_a_missing_database_file_is_told_and_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_not_migrated_is_told(tmp_path):
+def test_a_database_that_is_not_migrated_is_reported(tmp_path):
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").touch()
     empty = Ops(f"sqlite:///{tmp_path}/empty.db")("check")
@@ -33,7 +33,7 @@ def test_a_database_that_is_not_migrated_is_told(tmp_path):
         ("sqlite://", 4, "there is no database file"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url, code, reason):
+def test_an_unusable_database_is_a_one_line_error_without_its_password(url, code, reason):
     failed = Ops(url)("tenants", "list")
 
     assert (failed.code, failed.out) == (code, "")
@@ -41,7 +41,7 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url, co
     assert "hunter2" not in failed.err
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path):
+def test_a_file_that_is_not_a_database_is_reported(tmp_path):
     (tmp_path / "notes.db").write_text("Buy milk. " * 500)
     failed = Ops(f"sqlite:///{tmp_path}/notes.db")("check")
 

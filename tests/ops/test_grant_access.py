@@ -1,4 +1,4 @@
-"""How the app is let into PostgreSQL: as a role that cannot touch facts on record, whatever its transaction says."""
+"""The grants of the app on PostgreSQL: its role cannot change facts on record."""
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ REFUSED = "42501"  # PostgreSQL's insufficient_privilege
 
 @pytest.fixture(scope="module")
 def own_database(make_database):
-    """With rows on record, and without triggers: what is refused here is refused by grants alone."""
+    """With records and without triggers: only grants can refuse a statement."""
     url = make_database("postgresql", "admission")
     engine = make_engine(url)
     payer = Payer.make(engine)
@@ -51,7 +51,7 @@ def state(engine, statement):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_app_writes_no_column_of_a_record_but_those_that_erasure_and_voiding_change(app, name):
+def test_the_app_updates_only_the_columns_that_erasure_and_voiding_change(app, name):
     table = metadata.tables[name]
     same = {column.name: table.update().where(sa.false()).values({column.name: column}) for column in table.columns}
 
@@ -59,7 +59,7 @@ def test_the_app_writes_no_column_of_a_record_but_those_that_erasure_and_voiding
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_app_removes_no_record_but_of_the_timer_log(app, name):
+def test_the_app_deletes_no_records_except_of_the_timer_log(app, name):
     assert state(app, metadata.tables[name].delete()) == ("" if RULES[name].deletable else REFUSED)
 
 
@@ -71,11 +71,11 @@ def test_the_app_adds_records_and_writes_every_other_table(app):
         assert name in RULES or state(app, table.delete().where(sa.false())) == ""
 
 
-def test_the_app_says_of_no_database_that_it_is_migrated(app):
+def test_the_app_cannot_change_the_migration_table(app):
     assert state(app, sa.text("UPDATE alembic_version SET version_num = 'x'")) == REFUSED
 
 
-def test_a_table_that_comes_later_is_the_apps_to_write(app, own_database):
+def test_the_app_can_write_tables_created_later(app, own_database):
     owner = make_engine(own_database)
     with owner.begin() as tx:
         tx.exec_driver_sql("CREATE TABLE came_later (id INT)")
@@ -87,7 +87,7 @@ def test_a_table_that_comes_later_is_the_apps_to_write(app, own_database):
     assert left == ""
 
 
-def test_a_role_that_wrote_everything_is_taken_that_right(own_database):
+def test_the_right_to_write_everything_is_revoked(own_database):
     entered = make_engine(postgres.make_role(own_database, "wrote_everything"))
     owner = make_engine(own_database)
     with owner.begin() as tx:
@@ -120,14 +120,14 @@ def test_a_name_with_other_letters_is_rejected(own_database, name):
     assert "expected a name of 3 to 63 letters, digits, hyphens and underscores" in done.err
 
 
-def test_a_client_id_is_refused_on_postgresql(own_database):
+def test_a_client_id_is_rejected_on_postgresql(own_database):
     done = Ops(own_database)("grant-access", "timetracker_app", "6e74172b-be56-4843-9ff4-e66a39bb12e3")
 
     assert (done.code, "on PostgreSQL, give the role's name alone" in done.err) == (2, True)
 
 
 @on_postgresql
-def test_in_the_tests_the_app_is_let_in_so(app_engine):
+def test_the_tests_use_the_same_grants(app_engine):
     assert state(app_engine, metadata.tables["audit_log"].delete()) == REFUSED
 
 

@@ -11,7 +11,7 @@ from tests.support.commands import Terminal, ended
 PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
 
 
-def test_an_extended_trial_ends_later_by_the_days_and_is_on_record(ops, books, slug):
+def test_an_extended_trial_ends_later_by_the_days_and_is_audited(ops, books, slug):
     before = books.tenant(slug)
     done = ops("tenants", "extend-trial", slug, "--days", "14", "--yes", "--json")
     after = books.tenant(slug)
@@ -113,7 +113,7 @@ def test_a_tenant_that_never_had_a_trial_gets_one_that_ends(ops, books, slug):
     assert tenant["trial_ends_at"] - tenant["trial_started_at"] == dt.timedelta(days=10)
 
 
-def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(ops, books, world, admin, slug):
+def test_fewer_seats_than_enabled_accounts_are_rejected_with_both_numbers(ops, books, world, admin, slug):
     world.member(admin)
     before = books.tenant(slug)
     refused = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", "--yes")
@@ -124,7 +124,7 @@ def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(ops, bo
     assert books.audit(slug, "plan.changed") == []
 
 
-def test_a_trial_too_small_for_the_enabled_accounts_is_refused(ops, world, admin, slug):
+def test_a_trial_too_small_for_the_enabled_accounts_is_rejected(ops, world, admin, slug):
     ops("tenants", "set-plan", slug, "internal", "--yes")
     world.member(admin)
     refused = ops("tenants", "set-plan", slug, "trial", "--yes", TRIAL_USER_LIMIT="1")
@@ -151,7 +151,7 @@ def test_a_trial_too_small_for_the_enabled_accounts_is_refused(ops, world, admin
         (("gold",), "'gold' is not one of"),
     ],
 )
-def test_wrong_terms_are_one_line_that_says_what_was_expected(wrong_usage, arguments, expected):
+def test_a_wrong_term_is_a_one_line_error_with_the_expected_form(wrong_usage, arguments, expected):
     assert expected in wrong_usage("tenants", "set-plan", "whoever", *arguments, "--yes")
 
 
@@ -174,7 +174,7 @@ def test_a_dry_run_shows_and_changes_nothing(ops, books, slug):
     assert books.audit(slug, "plan.changed") == []
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_changed(ops, books, slug):
+def test_nothing_is_changed_without_a_terminal_or_yes(ops, books, slug):
     before = books.tenant(slug)
     refused = ops("tenants", "set-plan", slug, *PAID)
 
@@ -184,7 +184,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(ops, books, slug)
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("y", (0, "paid")), ("n", (1, "trial")), ("", (1, "trial"))])
-def test_the_operator_sees_before_and_after_and_decides(ops, books, slug, answer, outcome):
+def test_the_operator_sees_before_and_after_and_confirms(ops, books, slug, answer, outcome):
     done = ops("tenants", "set-plan", slug, *PAID, stdin=Terminal(answer))
     question, asked, _ = done.err.partition("[y/N] ")
 
@@ -202,7 +202,7 @@ def terminal():
         os.close(end)
 
 
-def test_a_real_terminal_is_asked_on(ops, books, slug, terminal):
+def test_the_question_is_asked_on_a_real_terminal(ops, books, slug, terminal):
     keyboard, theirs = terminal
     with ops.start("tenants", "set-plan", slug, *PAID, stdin=theirs) as process:
         try:
@@ -219,7 +219,7 @@ def test_a_real_terminal_is_asked_on(ops, books, slug, terminal):
     assert (done.code, books.tenant(slug)["plan_kind"]) == (0, "paid")
 
 
-def test_what_somebody_else_changed_meanwhile_is_not_overwritten(ops, books, slug):
+def test_a_concurrent_change_is_not_overwritten(ops, books, slug):
     between = []
 
     def extend():
@@ -234,7 +234,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(ops, books, slu
     assert books.audit(slug, "plan.changed") == []
 
 
-def test_a_seat_taken_meanwhile_counts_against_the_new_limit(ops, books, world, admin, slug):
+def test_a_seat_added_concurrently_counts_against_the_new_limit(ops, books, world, admin, slug):
     somebody_comes = Terminal("y", meanwhile=lambda: world.member(admin))
     done = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", stdin=somebody_comes)
 
@@ -243,7 +243,7 @@ def test_a_seat_taken_meanwhile_counts_against_the_new_limit(ops, books, world, 
     assert books.tenant(slug)["plan_kind"] == "trial"
 
 
-def test_of_many_operators_at_once_each_who_succeeds_is_on_record(ops, books, slug):
+def test_each_success_of_concurrent_operators_is_audited(ops, books, slug):
     version = books.tenant(slug)["version"]
     racing = [
         ops.start("tenants", "set-plan", slug, "paid", "--rate", str(rate), "--currency", "EUR", "--yes")
@@ -261,9 +261,7 @@ def test_of_many_operators_at_once_each_who_succeeds_is_on_record(ops, books, sl
     ]
 
 
-def test_a_trial_over_since_yesterday_is_shown_and_left_as_expired_whether_or_not_that_is_written_down(
-    ops, books, slug
-):
+def test_a_trial_that_ended_yesterday_is_expired_before_and_after_the_job(ops, books, slug):
     books.set(slug, trial_ends_at=clock.now() - dt.timedelta(days=1))
     shown = ops("tenants", "show", slug, "--json").json["status"]
     again = ops("tenants", "set-plan", slug, "trial", "--yes")

@@ -1,4 +1,4 @@
-"""Operators carry rights out for people who cannot: with the database's clock, and on record."""
+"""Operators exercise privacy rights for people who cannot: by the database's clock, and audited."""
 
 import datetime as dt
 import json
@@ -41,7 +41,7 @@ def actions(engine, slug):
     return [row.action for row in rows if row.actor_kind == "operator"]
 
 
-def test_a_request_is_put_down_verified_and_carried_out(ops, ben, slug, engine):
+def test_a_request_is_registered_verified_and_carried_out(ops, ben, slug, engine):
     asked = ask(ops, ben)
     waiting = ops("privacy", "run", "--json")
     verified = ops("privacy", "verify", asked["id"], "--yes", "--json")
@@ -59,7 +59,7 @@ def test_a_request_is_put_down_verified_and_carried_out(ops, ben, slug, engine):
     assert actions(engine, slug) == ["erasure.requested", "erasure.verified"]
 
 
-def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(ops, ben):
+def test_a_legal_hold_delays_a_request_with_its_reason_until_its_release(ops, ben):
     asked = ask(ops, ben, "--verified")
     held = ops("privacy", "hold", asked["id"], "--reason", "legalClaim", "--yes", "--json")
     waiting = ops("privacy", "run", "--json")
@@ -74,7 +74,7 @@ def test_a_hold_has_it_wait_with_its_reason_and_a_release_goes_on(ops, ben):
     assert done.json == {"done": 1}
 
 
-def test_a_tenant_under_a_legal_hold_loses_nothing(ops, ben, slug, engine):
+def test_nothing_of_a_tenant_under_a_legal_hold_is_erased(ops, ben, slug, engine):
     before = ask(ops, ben, "--verified")
     ops("privacy", "hold", slug, "--reason", "authorityOrder", "--yes")
     waiting = ops("privacy", "run", "--json")
@@ -91,14 +91,14 @@ def test_a_tenant_under_a_legal_hold_loses_nothing(ops, ben, slug, engine):
     assert {"legal_hold.set", "legal_hold.lifted"} <= set(actions(engine, slug))
 
 
-def test_a_hold_that_is_not_an_operators_to_set_is_refused(ops, slug):
+def test_an_operator_can_only_place_legal_holds(ops, slug):
     refused = ops("privacy", "hold", slug, "--reason", "unbilledTime", "--yes")
 
     assert refused.code == 2
     assert "legalClaim" in refused.told
 
 
-def test_without_a_yes_and_a_terminal_nothing_is_done(ops, ben, slug, engine):
+def test_nothing_is_erased_without_a_terminal_or_yes(ops, ben, slug, engine):
     refused = ops("privacy", "erase", ben.tid, "--user", ben.email)
 
     assert refused.code == 2
@@ -110,8 +110,8 @@ def test_without_a_yes_and_a_terminal_nothing_is_done(ops, ben, slug, engine):
     "command",
     [("erase",), ("erase", "--user", "{}"), ("export", "--out", "all.zip"), ("nominee", "{}")],
 )
-def test_what_cannot_be_undone_wants_the_tenants_id(ops, ben, slug, engine, command):
-    """An old ticket names a tenant by the slug that it had then."""
+def test_irreversible_commands_need_the_tenants_id(ops, ben, slug, engine, command):
+    """An old ticket may name a tenant by a former slug."""
     name, *more = (part.format(ben.email) for part in command)
     refused = ops("privacy", name, slug, *more, *(() if name == "export" else ("--yes",)))
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_undone_wants_the_tenants_id(ops, ben, slug, engine, comm
     assert actions(engine, slug) == []
 
 
-def test_a_slug_that_reads_as_the_id_of_another_tenant_does_not_take_its_place(ops, world, engine):
+def test_a_slug_that_looks_like_another_tenants_id_does_not_replace_it(ops, world, engine):
     ada, mallory = world.tenant(), world.tenant()
     with engine.begin() as tx:
         wanted = tenants.c.entra_tenant_id == uuid.UUID(mallory.tid)
@@ -130,7 +130,7 @@ def test_a_slug_that_reads_as_the_id_of_another_tenant_does_not_take_its_place(o
     assert shown["directoryId"] == ada.tid
 
 
-def test_a_nominee_is_read_on_record(ops, ben, slug, engine):
+def test_reading_a_nominee_is_audited(ops, ben, slug, engine):
     nobody = ops("privacy", "nominee", ben.tid, ben.email, "--yes")
     ben.http.send("PUT", "privacy/nominee", {"name": "Cy", "contact": "cy@example.com"}, token=ben.token)
     named = ops("privacy", "nominee", ben.tid, ben.email, "--yes", "--json")
@@ -140,7 +140,7 @@ def test_a_nominee_is_read_on_record(ops, ben, slug, engine):
     assert actions(engine, slug) == ["nominee.read", "nominee.read"]
 
 
-def test_what_an_erasure_of_an_earlier_version_damaged_is_listed(ops, ben, slug, engine):
+def test_rows_damaged_by_an_earlier_version_are_listed(ops, ben, slug, engine):
     entry = ben.enter().body["id"]
     with engine.begin() as tx:
         logged = sa.select(timer_log.c.id, timer_log.c.tenant_id).where(timer_log.c.timer_id == uuid.UUID(entry))
@@ -156,15 +156,13 @@ def test_what_an_erasure_of_an_earlier_version_damaged_is_listed(ops, ben, slug,
 
 @pytest.fixture
 def known(ben, admin, engine):
-    """A work item that a colleague has time on, and whose title was read a month ago."""
+    """A work item with a colleague's time and a title that was read a month ago."""
     ben.enter(workItemId=7)
     know(engine, admin, 7, title="Ask nobody")
     return engine
 
 
-def test_an_operators_export_of_a_tenant_has_titles_that_nobody_can_read_any_more_and_says_so_on_record(
-    ops, ben, slug, known, tmp_path
-):
+def test_an_operators_export_of_a_tenant_has_all_titles_and_is_audited(ops, ben, slug, known, tmp_path):
     ops("privacy", "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
     ops("privacy", "export", ben.tid, "--user", ben.email, "--format", "json", "--out", str(tmp_path / "ben.json"))
     found = {
@@ -183,7 +181,7 @@ def test_an_operators_export_of_a_tenant_has_titles_that_nobody_can_read_any_mor
     ]
 
 
-def test_an_export_goes_to_a_file_and_on_record(ops, ben, slug, engine, tmp_path):
+def test_an_export_is_written_to_a_file_and_audited(ops, ben, slug, engine, tmp_path):
     done = ops("privacy", "export", ben.tid, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
     twice = ops("privacy", "export", ben.tid, "--user", ben.email, "--out", str(tmp_path / "ben.zip"))
     whole = ops("privacy", "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
@@ -194,7 +192,7 @@ def test_an_export_goes_to_a_file_and_on_record(ops, ben, slug, engine, tmp_path
     assert actions(engine, slug) == ["data.exported", "data.exported"]
 
 
-def test_retention_is_shown_with_what_is_over_and_a_dry_run_removes_nothing(ops, admin, engine):
+def test_retention_is_shown_with_counts_and_a_dry_run_deletes_nothing(ops, admin, engine):
     admin.start(7, key="young")
     dry = ops("privacy", "retention", "--dry-run", "--json")
     shown = ops("privacy", "retention", "--dry-run")
@@ -206,9 +204,7 @@ def test_retention_is_shown_with_what_is_over_and_a_dry_run_removes_nothing(ops,
     assert "idempotency_keys.idempotency_key" in places(engine, "young")
 
 
-def test_a_class_that_fails_keeps_nothing_else_from_its_turn_and_the_command_says_why(
-    ops, admin, world, engine, azure_devops
-):
+def test_a_failed_class_does_not_stop_the_others_and_is_reported(ops, admin, world, engine, azure_devops):
     world.clock.at = clock.now() - dt.timedelta(days=60)
     first, second = world.again(admin), world.tenant()
     refresh(first, [42], azure_devops.token())
@@ -226,7 +222,7 @@ def test_a_class_that_fails_keeps_nothing_else_from_its_turn_and_the_command_say
     assert isinstance(shown.json, list)
 
 
-def test_whoever_is_erased_is_erased_again_after_a_restore(ops, ben, engine, tmp_path):
+def test_an_erased_person_is_erased_again_after_a_restore(ops, ben, engine, tmp_path):
     ben_id = ben.get("me").body["id"]
     ask(ops, ben, "--verified")
     ops("privacy", "run")
@@ -247,7 +243,7 @@ def test_whoever_is_erased_is_erased_again_after_a_restore(ops, ben, engine, tmp
 
 
 @pytest.mark.parametrize("arguments", [("verify", "x"), ("withdraw", "x"), ("hold", "x", "--reason", "legalClaim")])
-def test_what_is_not_there_is_told(ops, arguments):
+def test_an_unknown_request_has_exit_code_3(ops, arguments):
     done = ops("privacy", *arguments, "--yes")
 
     assert done.code == 3
@@ -256,7 +252,7 @@ def test_what_is_not_there_is_told(ops, arguments):
 
 @pytest.fixture(scope="module")
 def two_people(another_database):
-    """A database of its own, with somebody who has two thousand entries and somebody who has twenty thousand."""
+    """A database of its own with two people, of two thousand and twenty thousand entries."""
     url = another_database("many")
     engine = make_engine(url)
     people = []
@@ -273,7 +269,7 @@ def two_people(another_database):
     return (url, *people)
 
 
-# Told by the process itself: what the kernel tells its parent counts the memory that it was forked from.
+# The process reports its own peak: the parent's figure includes the memory before the fork.
 AND_THE_PEAK = """
 import sys
 from ops.__main__ import main
@@ -283,7 +279,7 @@ sys.exit(code)
 """
 
 
-def test_an_export_is_written_as_it_comes_and_never_held_whole(two_people, tmp_path):
+def test_an_export_is_written_in_parts_and_never_in_memory_as_a_whole(two_people, tmp_path):
     """SQLite keeps pages of its file, up to 16 MB. Rows take 30 MB; what PostgreSQL's driver makes them of, 9 MB."""
     url, *people = two_people
     file_format = "json" if url.startswith("sqlite") else "zip"

@@ -1,4 +1,4 @@
-"""The command line as a process of its own: every other test runs its commands in the process of the tests."""
+"""The command line as a process of its own; all other tests run commands in their own process."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_a_process_ends_with_the_exit_code_of_its_command(empty, name):
     assert "Traceback" not in done.err
 
 
-def test_no_command_waits_for_what_few_of_them_need():
+def test_no_command_imports_slow_modules_at_its_start():
     code = f"import ops.__main__, sys; print([name for name in {SLOW!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 

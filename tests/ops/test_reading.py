@@ -20,7 +20,7 @@ def test_a_listed_tenant_has_its_plan_its_trial_and_its_seats(ops, slug):
     assert (tenant["seatsUsed"], tenant["seatCap"]) == (1, 5)
 
 
-def test_the_table_says_the_same_as_the_json(ops, slug):
+def test_the_table_shows_the_same_values_as_the_json(ops, slug):
     table = ops("tenants", "list")
 
     line = next(line for line in table.out.splitlines() if line.startswith(slug))
@@ -57,7 +57,7 @@ def test_filters_narrow_the_list(ops, books, slug):
     assert list(found.values()) == [True, False, True, False, True, False]
 
 
-def test_a_trial_that_is_over_is_not_about_to_expire(ops, books, slug):
+def test_an_ended_trial_is_not_listed_as_expiring(ops, books, slug):
     books.set(slug, trial_ends_at=clock.now() - dt.timedelta(hours=1))
 
     assert slug not in {each["slug"] for each in ops("tenants", "list", "--json", "--expiring-within", "30").json}
@@ -92,7 +92,7 @@ def test_a_tenant_is_found_by_slug_id_and_directory(ops, admin, slug):
     assert ops("tenants", "show", by_slug["id"], "--json").json["slug"] == slug
 
 
-def test_a_shown_tenant_counts_its_people_and_what_they_did(ops, world, admin, slug):
+def test_a_tenant_is_shown_with_counts_of_people_and_activity(ops, world, admin, slug):
     member = world.member(admin)
     member.start()
     world.clock.tick(minutes=5)
@@ -108,7 +108,7 @@ def test_a_shown_tenant_counts_its_people_and_what_they_did(ops, world, admin, s
     assert "users: user" in ops("tenants", "show", slug).out
 
 
-def test_a_tenant_that_is_not_there_is_one_clear_line(ops):
+def test_an_unknown_tenant_is_a_one_line_error(ops):
     for name in (new_id(), "Ünknown\x1b[2J"):
         unknown = ops("tenants", "show", name)
 
@@ -129,7 +129,7 @@ def test_people_are_listed_with_role_and_sign_ins(ops, world, admin, slug):
     assert member.email in ops("users", "list", slug).out
 
 
-def test_a_name_cannot_move_the_operators_cursor(ops, books, slug):
+def test_a_name_cannot_move_the_terminals_cursor(ops, books, slug):
     books.set(slug, name="Eve [red]\x1b[2J\u202etxt")
     table = ops("tenants", "show", slug)
 
@@ -148,7 +148,7 @@ def test_a_name_cannot_move_the_operators_cursor(ops, books, slug):
         ("check", "--fast"),
     ],
 )
-def test_wrong_usage_is_one_line_and_code_2(wrong_usage, arguments):
+def test_wrong_usage_is_a_one_line_error_with_exit_code_2(wrong_usage, arguments):
     assert wrong_usage(*arguments).startswith("ops: ")
 
 

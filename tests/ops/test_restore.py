@@ -27,7 +27,7 @@ from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
 from tests.support.copies import copying
 from tests.support.payers import Payer
-from tests.timers.write_back.write_backs import BUG, again, change, send
+from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
 
@@ -50,7 +50,7 @@ class Database:
         return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 
     def jobs(self) -> None:
-        """All that act outward or remove, as the clock would run them."""
+        """The scheduled jobs that act outside or delete data."""
         with use(self.app):
             stop_all_forgotten(self.app)
             close_all_ended(self.app)
@@ -70,7 +70,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Story:
-    """What is there on the day of the restore: production as it went on, and the copy of its backup."""
+    """The databases on the day of the restore: production, and the copy of its backup."""
 
     production: Database
     copy: Database
@@ -156,7 +156,7 @@ def story(request, copies, on, clock) -> Story:
 
 @pytest.fixture
 def restore(story, entra, marketplace, azurite):
-    """The commands, on the copy."""
+    """The commands on the copy."""
     return functools.partial(
         Ops(story.copy.url),
         "restore",
@@ -198,7 +198,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
         [(3, "accepted")],
     )
     with use(copy.app):
-        written = again(story.ada, stopped.body["id"], azure_devops.token())
+        written = retry(story.ada, stopped.body["id"], azure_devops.token())
         assert written.body["writeBack"] == "done"
         assert azure_devops.completed(BUG) == pytest.approx(3.5 + hours, abs=0.0002)
         assert story.grace.get("me").status == 403
@@ -213,7 +213,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     assert checked.code == 0, checked.out
 
 
-def test_the_database_that_was_left_behind_is_held_once_the_copy_is_accepted(story, restore, marketplace):
+def test_the_former_database_is_held_once_the_copy_is_accepted(story, restore, marketplace):
     restore("begin", "--yes")
     assert restore("accept", "--yes", "--other-is-off").code == 0
     story.production.jobs()
@@ -222,8 +222,8 @@ def test_the_database_that_was_left_behind_is_held_once_the_copy_is_accepted(sto
     assert on_meter(marketplace) == [3.0]
 
 
-def test_a_customer_who_comes_after_the_restore_sees_nothing_of_one_who_was_lost(story, restore, world):
-    """Both have the same row number: the one of the time that was lost, and the one who signs up after it."""
+def test_a_customer_after_the_restore_sees_no_data_of_a_lost_one(story, restore, world):
+    """Both have the same row number: the customer of the lost period and the one who signs up later."""
     restore("begin", "--yes")
     assert restore("accept", "--yes", "--other-is-off").code == 0
     with use(story.copy.app):
@@ -238,7 +238,7 @@ def test_a_customer_who_comes_after_the_restore_sees_nothing_of_one_who_was_lost
     assert (seen.status, seen.body["items"], len(own.body["items"])) == (200, [], 1)
 
 
-def test_a_drill_stops_nobody(story, restore):
+def test_a_drill_does_not_stop_production(story, restore):
     story.copy.jobs()
     story.production.jobs()
     begun, refused = restore("begin", "--yes"), restore("accept", "--yes")
@@ -249,7 +249,7 @@ def test_a_drill_stops_nobody(story, restore):
     assert (story.production.is_held, story.copy.is_held) == (False, True)
 
 
-def test_accept_without_begin_says_so_and_does_nothing(story, restore):
+def test_accept_without_begin_is_rejected_and_changes_nothing(story, restore):
     nothing_held = restore("accept", "--yes", "--other-is-off")
     story.copy.jobs()
     before = flow.read_installation(story.copy.app)
@@ -261,7 +261,7 @@ def test_accept_without_begin_says_so_and_does_nothing(story, restore):
     assert flow.read_installation(story.copy.app) == before
 
 
-def test_accept_twice_says_so_and_does_nothing(story, restore):
+def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
     restore("begin", "--yes")
     first = restore("accept", "--yes", "--other-is-off")
     after = flow.read_installation(story.copy.app)
@@ -274,7 +274,7 @@ def test_accept_twice_says_so_and_does_nothing(story, restore):
 
 
 @pytest.mark.parametrize("endpoint", ["usage_list", "list"])
-def test_accept_with_the_marketplace_away_says_so_and_leaves_it_held(story, restore, marketplace, endpoint):
+def test_accept_without_the_marketplace_fails_and_keeps_the_hold(story, restore, marketplace, endpoint):
     restore("begin", "--yes")
     before = [story.copy.rows(table) for table in (audit_log, notices, users)]
     marketplace.order("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
@@ -289,7 +289,7 @@ def test_accept_with_the_marketplace_away_says_so_and_leaves_it_held(story, rest
     assert restore("accept", "--yes", "--other-is-off").code == 0
 
 
-def test_accept_without_the_store_outside_needs_a_word_for_it(story, restore):
+def test_accept_without_the_outside_store_needs_an_option(story, restore):
     restore("begin", "--yes")
     unset = restore("accept", "--yes", ACTION_LOG_TABLE_ENDPOINT="")
     away = restore("accept", "--yes", ACTION_LOG_TABLE_ENDPOINT=connection_string(free_port()))
@@ -302,7 +302,7 @@ def test_accept_without_the_store_outside_needs_a_word_for_it(story, restore):
     assert not story.copy.is_held  # the store is told of the new epoch by the first job
 
 
-def test_status_shows_both_marks_and_what_waits(story, restore):
+def test_status_shows_both_marks_and_pending_work(story, restore):
     story.copy.jobs()
     held, document = restore("status"), restore("status", "--json").json
     waiting = {row["what"]: row["count"] for row in document["waiting"]}
@@ -324,7 +324,7 @@ def test_a_dry_run_shows_each_step_and_changes_nothing(story, restore):
     assert story.copy.is_held
 
 
-def test_while_it_is_held_commands_that_act_outward_are_refused(story, restore):
+def test_commands_that_act_outside_are_rejected_while_the_database_is_held(story, restore):
     restore("begin", "--yes")
     ops = Ops(story.copy.url)
     refused = [ops("billing", "close", "--yes"), ops("privacy", "run"), ops("privacy", "retention")]

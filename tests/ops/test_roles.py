@@ -1,4 +1,4 @@
-"""Operators give roles where no super admin can, by proof and on record, and never to one of two of one address."""
+"""Operators set roles where no super admin can: with proof, audited, and never for an ambiguous address."""
 
 import datetime as dt
 
@@ -13,7 +13,7 @@ from tests.tenants.people.test_people import add, me
 
 @pytest.fixture
 def ben(world, admin):
-    """Somebody who came by invitation, and whose role waits."""
+    """An invited person whose role waits for confirmation."""
     add(admin, {"email": "ben@contoso.example", "role": "admin"})
     return world.member(admin, email="ben@contoso.example")
 
@@ -79,7 +79,7 @@ def test_a_dry_run_shows_and_changes_nothing(ops, admin, ben, slug):
     assert (role_of(ben), role_of(admin)) == ("user", "super_admin")
 
 
-def test_a_tenant_is_handed_to_nobody_who_has_not_come(ops, admin, slug):
+def test_a_tenant_is_not_handed_over_to_a_person_who_never_signed_in(ops, admin, slug):
     [invited] = add(admin, "chloe@contoso.example").body["results"]
     answers = [
         ops("users", "hand-over", slug, invited["user"]["id"], "--proof", "x1", "--yes"),
@@ -124,14 +124,14 @@ def test_no_command_chooses_between_two_accounts_of_one_address(ops, world, admi
         ("stra\N{LATIN SMALL LETTER SHARP S}e@contoso.example", "strasse@contoso.example"),
     ],
 )
-def test_an_address_that_only_looks_alike_is_nobodys(ops, world, admin, shown, named):
+def test_an_address_that_only_looks_alike_names_no_account(ops, world, admin, shown, named):
     world.member(admin, email=shown)
     refused = ops("privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], named, "--yes")
 
     assert (refused.code, "nobody in this tenant" in refused.told) == (3, True)
 
 
-def test_an_invitation_that_was_merged_is_its_person(ops, world, admin, slug):
+def test_a_merged_invitation_names_its_person(ops, world, admin, slug):
     [invited] = add(admin, "ben@contoso.example").body["results"]
     ben = world.member(admin, email="ben.okafor@contoso.example")
     admin.post(f"users/{invited['user']['id']}/merge", {"into": me(ben)})

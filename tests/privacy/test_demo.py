@@ -60,7 +60,7 @@ def use(http, authority):
     assert http.send("GET", "me", token="eyJ.not.one").status == 401
     landing = http.send("GET", "marketplace/landing?token=of-a-purchase")
     assert landing.status < 500
-    http.session.close()
+    http.pool.clear()
 
 
 def token(name, authority):

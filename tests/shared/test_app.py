@@ -25,7 +25,7 @@ def test_two_that_ask_first_get_the_same_client_which_is_made_once(app):
     assert second is first
 
 
-def test_what_is_made_may_ask_for_what_it_needs(app):
+def test_a_client_may_use_other_clients_when_it_is_made(app):
     def inner(_app):
         return "inner"
 
@@ -42,7 +42,7 @@ def test_none_is_made_once_as_well(app):
     assert made == [app]
 
 
-def test_what_fails_to_be_made_is_made_when_asked_for_again(app):
+def test_a_client_that_failed_to_start_is_made_at_the_next_use(app):
     tries = iter([False, True])
 
     def make(_app):
@@ -56,7 +56,7 @@ def test_what_fails_to_be_made_is_made_when_asked_for_again(app):
     assert app.once(make) == "made"
 
 
-def test_an_app_closes_what_it_made_and_no_other_does(app):
+def test_an_app_closes_its_own_clients_only(app):
     class Client:
         is_open = True
 

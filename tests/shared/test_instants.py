@@ -62,7 +62,7 @@ def test_written_instants_sort_as_time(moments):
         None,
     ],
 )
-def test_what_is_spelled_otherwise_is_not_guessed_at(text):
+def test_other_spellings_are_refused(text):
     with pytest.raises(ValueError, match="with its offset from UTC"):
         parse_rfc3339(text)
 

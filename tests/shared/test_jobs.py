@@ -188,7 +188,7 @@ def test_stored_responses_are_removed_after_48_hours_and_not_before(app, world, 
 
 @on_postgresql
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_transaction_whose_connection_is_lost_is_repeated_as_a_whole(app, world, engine, app_engine, times):
+def test_a_transaction_with_a_lost_connection_is_repeated_as_a_whole(app, world, engine, app_engine, times):
     world.tenant()
     mine = tenant_ids(engine)[-1]
     change = sa.update(tenants).where(tenants.c.id == mine).values(version=tenants.c.version + 1)

@@ -50,7 +50,7 @@ def test_a_text_is_one_cell_and_nothing_but_marks_is_added(row, dialect):
 @example("a;=1+1;b", EXCEL_EN, ";", True)  # noqa: FBT003 - an example has values alone
 @example('a;"=1+1&""', EXCEL_EN, ";", True)  # noqa: FBT003 - as above
 @example('a,"=1"', EXCEL_EU, ",", True)  # noqa: FBT003 - as above
-def test_no_formula_begins_whatever_separator_the_reader_takes(text, dialect, separators, quotes):
+def test_no_cell_begins_a_formula_with_any_separator(text, dialect, separators, quotes):
     line = to_csv(["head"], [["x", text, "y"]], dialect).decode("utf-8-sig").split("\r\n", 1)[1]
     cells = excel_cells(line, separators) if quotes else re.split(f"[{re.escape(separators)}\r\n]", line)
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from billing.marketplace import of as marketplace_of
-from billing.marketplace.client import Marketplace as Client
+from billing.marketplace.client import MarketplaceClient
 from billing.subscriptions import rules, service
 from billing.subscriptions.model import Event, EventSource
 from devcloud.emulators.entra.clients import LANDING
@@ -117,7 +117,7 @@ class Purchase:
             return list(tx.execute(query))
 
 
-def client_of(app: App) -> Client:
+def client_of(app: App) -> MarketplaceClient:
     found = marketplace_of(app)
     assert found is not None
     return found

@@ -10,14 +10,14 @@ from timers.azure_devops.errors import AzureDevOpsError
 
 
 if TYPE_CHECKING:
-    from timers.azure_devops.client import AzureDevOps, AzureDevOpsSession  # noqa: TC004 - offered for annotations alone
+    from timers.azure_devops.client import AzureDevOpsClient, AzureDevOpsSession  # noqa: TC004 - offered for annotations alone
 
 
 LOOKUP_SECONDS: Final = 5.0  # for a report or a look-up
 _CHANGE_SECONDS: Final = 4.0  # of the five that a start or stop may take; the rest is for the product itself
 
 
-def of(app: App) -> "AzureDevOps":
+def of(app: App) -> "AzureDevOpsClient":
     return app.once(_build_client)
 
 
@@ -48,10 +48,10 @@ def open_change_session(call: Call, organization: str | None = None) -> "AzureDe
     return session if organization is None else session.for_organization(organization)
 
 
-def _build_client(app: App) -> "AzureDevOps":
-    from timers.azure_devops.client import AzureDevOps  # noqa: PLC0415 - an interface imports no client
+def _build_client(app: App) -> "AzureDevOpsClient":
+    from timers.azure_devops.client import AzureDevOpsClient  # noqa: PLC0415 - an interface imports no client
 
-    return AzureDevOps(app.settings.azure_devops_url)
+    return AzureDevOpsClient(app.settings.azure_devops_url)
 
 
 def _open_change_session(call: Call) -> "AzureDevOpsSession":

@@ -59,7 +59,7 @@ _VERSION: Final = "api-version=7.1"
 UserKey = tuple[int, int]  # the ids of tenant and user
 
 
-class AzureDevOps:
+class AzureDevOpsClient:
     """One per process. Tokens are sent to `url` and to no other address."""
 
     def __init__(

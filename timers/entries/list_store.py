@@ -14,7 +14,7 @@ from shared.calendar import Month
 from shared.db.schema import organizations, projects, time_entries, time_entry_days, users
 from shared.http.paging import TimeCursor
 from shared.tenancy.organization_store import organization_key
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 from timers.entries import unwritten_store
 from timers.entries.rules import Span
 from timers.entries.store import ENTRIES, with_days
@@ -101,7 +101,7 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
 _PAGE: Final = (
     ENTRIES.add_columns(users.c.public_id.label("owner"))
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
-    .where(shown_to(users, bindparam("viewer")))
+    .where(visible_to(users, bindparam("viewer")))
     .order_by(_entries.started_at.desc(), _entries.public_id.desc())
     .limit(bindparam("most"))
 )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, timer_log, users
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ _PAGE: Final[sa.Select[Any]] = (
     .join(projects, sa.and_(projects.c.tenant_id == _log.tenant_id, projects.c.id == _log.project_id))
     .outerjoin(_persons, sa.and_(_persons.c.tenant_id == users.c.tenant_id, _persons.c.id == users.c.merged_into))
     .outerjoin(_actors, sa.and_(_actors.c.tenant_id == _log.tenant_id, _actors.c.id == _log.actor_id))
-    .where(_log.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
+    .where(_log.tenant_id == bindparam("tenant"), visible_to(users, bindparam("viewer")))
     .limit(bindparam("most"))
 )
 _end = timer_log.alias("page_end")

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import running_timers, users
 from shared.http.paging import TimeCursor
-from shared.tenancy.store import shown_to
+from shared.tenancy.store import visible_to
 from timers.model import RunningTimer
 from timers.store import RUNNING_COLUMNS, to_running_timer
 
@@ -28,7 +28,7 @@ _running = running_timers.c
 _PAGE: Final[sa.Select[Any]] = (
     sa.select(*RUNNING_COLUMNS, users.c.public_id.label("user_public_id"), users.c.display_name, users.c.email)
     .join(users, sa.and_(users.c.tenant_id == _running.tenant_id, users.c.id == _running.user_id))
-    .where(_running.tenant_id == bindparam("tenant"), shown_to(users, bindparam("viewer")))
+    .where(_running.tenant_id == bindparam("tenant"), visible_to(users, bindparam("viewer")))
     .order_by(_running.started_at, _running.public_id)
     .limit(bindparam("most"))
 )

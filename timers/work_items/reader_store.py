@@ -13,7 +13,7 @@ from sqlalchemy import bindparam
 from shared.db.schema import users, work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.db.types import Day
-from shared.tenancy.store import not_stopped
+from shared.tenancy.store import not_restricted
 
 
 SHOWN_FOR: Final = dt.timedelta(days=30)
@@ -40,7 +40,7 @@ _MAY_BE_STORED: Final = (
     users.c.tenant_id == _TENANT,
     users.c.id == _USER,
     users.c.is_active == sa.true(),
-    not_stopped(users),
+    not_restricted(users),
 )
 _ADD: Final = InsertIfAbsent(
     work_item_readers,

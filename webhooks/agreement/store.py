@@ -12,7 +12,7 @@ from billing.subscriptions import Terms
 from shared.db.schema import purchase_requests, users
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Role
-from shared.tenancy.store import stopped_since
+from shared.tenancy.store import restricted_since
 from webhooks.agreement.rules import Admin, PurchaseRequest, RequestState
 
 
@@ -23,9 +23,9 @@ _FIND: Final = _BY_ID.where(_OF_TENANT)
 _NEWEST: Final[sa.Select[Any]] = (
     sa.select(purchase_requests).where(_OF_TENANT).order_by(_r.id.desc()).limit(bindparam("most"))
 )
-_PEOPLE: Final = sa.select(_u.id, _u.public_id, _u.display_name, stopped_since(users).label("stopped_since")).where(
-    _u.tenant_id == bindparam("tenant"), _u.id.in_(bindparam("ids", expanding=True))
-)
+_PEOPLE: Final = sa.select(
+    _u.id, _u.public_id, _u.display_name, restricted_since(users).label("restricted_since")
+).where(_u.tenant_id == bindparam("tenant"), _u.id.in_(bindparam("ids", expanding=True)))
 _CHANGE_TERMS: Final = (
     purchase_requests.update()
     .where(_OF_TENANT, _r.marketplace_id == bindparam("marketplace"), _r.state != RequestState.AGREED.value)
@@ -130,7 +130,7 @@ def people(tx: sa.Connection, tenant_id: int, row_numbers: Iterable[int | None])
     """Ids and names by row number; an empty name for a person with restricted processing."""
     wanted = sorted({each for each in row_numbers if each is not None})
     rows = tx.execute(_PEOPLE, {"tenant": tenant_id, "ids": wanted}) if wanted else ()
-    return {row.id: (row.public_id, "" if row.stopped_since else row.display_name) for row in rows}
+    return {row.id: (row.public_id, "" if row.restricted_since else row.display_name) for row in rows}
 
 
 def admins(tx: sa.Connection, tenant_id: int) -> tuple[Admin, ...]:

@@ -32,7 +32,7 @@ from webhooks.events.service import EventResult, IncomingEvent, Overtaken
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 # Microsoft waits 10 seconds: half of them for our calls to Microsoft, half for waiting on a locked row.
@@ -42,7 +42,7 @@ _ATTEMPTS: Final = 8
 _WORD: Final = re.compile(r"\A[A-Za-z]{1,64}\Z")
 
 
-def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
+def receive(app: App, client: "MarketplaceClient", event: WebhookEvent) -> None:
     """Applies an event from the webhook. A return accepts the event.
 
     Raises:
@@ -68,7 +68,7 @@ def receive(app: App, client: "Marketplace", event: WebhookEvent) -> None:
         raise _conflict(result.refused)
 
 
-def apply_event(app: App, client: "Marketplace", ref: EventRef, deadline: Deadline) -> EventResult | None:
+def apply_event(app: App, client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> EventResult | None:
     """Brings a subscription to Microsoft's present state; returns None for one that was never set up here.
 
     Raises:
@@ -126,7 +126,7 @@ def _record_ignored(app: App, known: KnownState, ref: EventRef) -> EventResult:
         return service.record_ignored(tx, known, event, now=app.now())
 
 
-def _acknowledge(client: "Marketplace", ref: EventRef, microsoft: MarketplaceState | None) -> None:
+def _acknowledge(client: "MarketplaceClient", ref: EventRef, microsoft: MarketplaceState | None) -> None:
     """Acknowledges a Reinstate, as one page of Microsoft's documentation wants. Other changes need no answer."""
     operation = None if microsoft is None else microsoft.operation
     waits = ref.action == Action.REINSTATE if operation is None else rules.is_under_way(operation)

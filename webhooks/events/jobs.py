@@ -12,7 +12,7 @@ from webhooks.events.reconcile_flow import ReconcileReport, log_report, reconcil
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 blueprint = func.Blueprint()
@@ -39,7 +39,7 @@ def reconcile_all(app: App) -> ReconcileReport:
     return run_unless_held(app, _NAME, lambda: _reconcile(app, client), held=ReconcileReport())
 
 
-def _reconcile(app: App, client: "Marketplace") -> ReconcileReport:
+def _reconcile(app: App, client: "MarketplaceClient") -> ReconcileReport:
     report = reconcile(app, client)
     log_report(report)
     if not report.is_whole:

@@ -18,7 +18,7 @@ from webhooks.events.rules import Action, KnownState, MarketplaceState
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 RECONCILE: Final = "Reconcile"
@@ -52,7 +52,7 @@ class EventRef:
         return self.action in {RECONCILE, REPLAY}
 
 
-def find_pending_operation(client: "Marketplace", ref: EventRef, deadline: Deadline) -> uuid.UUID | None:
+def find_pending_operation(client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> uuid.UUID | None:
     """The operation of an event without an operation id, such as the short form of Reinstate."""
     if ref.operation_id is not None or ref.action not in rules.DELAYED:
         return None
@@ -60,7 +60,7 @@ def find_pending_operation(client: "Marketplace", ref: EventRef, deadline: Deadl
     return next((uuid.UUID(each.id) for each in pending if each.action == ref.action), None)
 
 
-def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, deadline: Deadline) -> MarketplaceState:
+def fetch_state(client: "MarketplaceClient", known: KnownState, ref: EventRef, deadline: Deadline) -> MarketplaceState:
     """Microsoft's state of the subscription.
 
     Raises:
@@ -90,7 +90,7 @@ def fetch_state(client: "Marketplace", known: KnownState, ref: EventRef, deadlin
     return MarketplaceState(current, terms, operation, quote)
 
 
-def _fetch_operation(client: "Marketplace", ref: EventRef, deadline: Deadline) -> Operation | None:
+def _fetch_operation(client: "MarketplaceClient", ref: EventRef, deadline: Deadline) -> Operation | None:
     """Microsoft's copy of the event; None for a notice that Get Operation does not have."""
     if ref.operation_id is None:
         return None

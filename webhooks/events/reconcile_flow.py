@@ -31,7 +31,7 @@ from webhooks.events.lookups import RECONCILE, EventRef, StateNotAvailable
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 _LIST_SECONDS: Final = 180.0
@@ -86,7 +86,7 @@ class _Pair:
 _SCHEDULED: Final = ReconcileOptions()
 
 
-def reconcile(app: App, client: "Marketplace", options: ReconcileOptions = _SCHEDULED) -> ReconcileReport:
+def reconcile(app: App, client: "MarketplaceClient", options: ReconcileOptions = _SCHEDULED) -> ReconcileReport:
     """Compares the whole list; an unreadable or failing row does not stop it.
 
     Raises:
@@ -122,7 +122,7 @@ def reconcile(app: App, client: "Marketplace", options: ReconcileOptions = _SCHE
     return report
 
 
-def reconcile_now(app: App, client: "Marketplace", *, seconds: float = SECONDS) -> None:
+def reconcile_now(app: App, client: "MarketplaceClient", *, seconds: float = SECONDS) -> None:
     """Compares everything for an event whose body was lost, which happens to chunked bodies.
 
     A return accepts the change, as Microsoft does without an answer; a 4xx would reject a change that was paid for.
@@ -164,7 +164,7 @@ def log_report(report: ReconcileReport) -> None:
 
 def _compare(  # noqa: PLR0917 - the run and the row
     app: App,
-    client: "Marketplace",
+    client: "MarketplaceClient",
     options: ReconcileOptions,
     pair: _Pair,
     report: ReconcileReport,

@@ -13,13 +13,13 @@ from webhooks.landing import refusals, sign_in
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 SECONDS: Final = 15.0
 
 
-def require_client(app: App) -> "Marketplace":
+def require_client(app: App) -> "MarketplaceClient":
     """Raises NotFound where the settings turn the landing page off."""
     client = marketplace.of(app)
     if client is None or sign_in.of(app) is None:

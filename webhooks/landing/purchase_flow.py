@@ -35,7 +35,7 @@ from webhooks.landing.visit_store import Visit
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 _CONFIRMATION_SECONDS: Final = 25.0
@@ -132,7 +132,7 @@ def confirm(app: App, visit: Visit, form: Form) -> FormErrors:
 
 
 def activate(
-    client: "Marketplace",
+    client: "MarketplaceClient",
     bought: marketplace.Subscription,
     deadline: Deadline,
     on_success: Callable[[], None] = lambda: None,
@@ -248,7 +248,9 @@ def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Te
             return
 
 
-def _wait_until_active(client: "Marketplace", marketplace_id: str, deadline: Deadline) -> marketplace.Subscription:
+def _wait_until_active(
+    client: "MarketplaceClient", marketplace_id: str, deadline: Deadline
+) -> marketplace.Subscription:
     """Reads Microsoft's copy until it is active or a moment has passed, since an activation may take minutes."""
     until = time.monotonic() + _ACTIVATION_SECONDS
     while True:

@@ -21,7 +21,7 @@ from webhooks.landing.purchase_flow import activate, record_activation
 
 
 if TYPE_CHECKING:
-    from billing.marketplace import Marketplace
+    from billing.marketplace import MarketplaceClient
 
 
 _SECONDS: Final = 25.0
@@ -40,7 +40,7 @@ class Agreement:
     check: Callable[[sa.Connection, Approvers], None]
 
 
-def agree(app: App, client: "Marketplace", agreement: Agreement) -> None:
+def agree(app: App, client: "MarketplaceClient", agreement: Agreement) -> None:
     """Starts the purchase, activates it at Microsoft, and records the activation. A repeat changes nothing more.
 
     Raises:

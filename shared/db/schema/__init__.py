@@ -68,5 +68,5 @@ __all__ = [
 
 @event.listens_for(metadata, "after_create")
 def _protect(_metadata: sa.MetaData, connection: sa.Connection, **_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
-    """A database that is made without migrations has the triggers, too."""
+    """Creates the triggers in a database without migrations as well."""
     protect(connection)

@@ -1,4 +1,4 @@
-"""What every table shares: the metadata with its naming rules, and the keys that keep tenants apart."""
+"""Shared parts of the tables: the metadata with its naming rules, and the keys that separate tenants."""
 
 import sqlalchemy as sa
 
@@ -19,15 +19,15 @@ def tenant_id() -> sa.Column[int]:
 
 
 def of_user() -> sa.ForeignKeyConstraint:
-    """The row's user is one of the row's tenant."""
+    """The row's user belongs to the row's tenant."""
     return sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"])
 
 
 def of_organization() -> sa.ForeignKeyConstraint:
-    """The row's Azure DevOps organization is one of the row's tenant."""
+    """The row's Azure DevOps organization belongs to the row's tenant."""
     return sa.ForeignKeyConstraint(["tenant_id", "organization_id"], ["organizations.tenant_id", "organizations.id"])
 
 
 def of_project() -> sa.ForeignKeyConstraint:
-    """The row's project is one of the row's tenant."""
+    """The row's project belongs to the row's tenant."""
     return sa.ForeignKeyConstraint(["tenant_id", "project_id"], ["projects.tenant_id", "projects.id"])

@@ -1,4 +1,4 @@
-"""The bills: one record per subscription and month, a line for each active user, and what the Marketplace is told."""
+"""Bills: a record per subscription and month, a line per active user, and the usage events for the Marketplace."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -11,7 +11,7 @@ from shared.db.schema.subscriptions import of_subscription
 from shared.db.types import Day, Money, UtcDateTime, choice, identity, only_where
 
 
-# A closed record never changes; a mistake is voided, and may be replaced by another record. Both are kept.
+# A closed record never changes. A wrong one is voided, may be replaced, and is stored forever.
 billing_records = sa.Table(
     "billing_records",
     metadata,
@@ -20,21 +20,21 @@ billing_records = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("subscription_id", BigInteger, nullable=False),
     Column("month_key", Integer, nullable=False),  # yyyymm, in the zone of the record
-    *choice("kind", "month", "final"),  # final: the subscription ended in it
+    *choice("kind", "month", "final"),  # final: the subscription ended in this month
     *choice("state", "closed", "void"),
-    Column("period_from", UtcDateTime, nullable=False),  # half-open: activity since this instant
-    Column("period_to", UtcDateTime, nullable=False),  # and before this one
-    Column("time_zone", String(64), nullable=False),  # the tenant's when the period began
+    Column("period_from", UtcDateTime, nullable=False),  # the period is half-open: from this instant
+    Column("period_to", UtcDateTime, nullable=False),  # to before this one
+    Column("time_zone", String(64), nullable=False),  # the tenant's at the start of the period
     Column("marketplace_id", Uuid),
     Column("plan_id", Unicode(100), nullable=False),
     Column("quantity", Integer),
     Column("active_users", Integer, nullable=False),
-    Column("included_users", Integer, nullable=False, server_default="0"),  # of them, those that cost nothing
-    Column("rate_per_user", Money),  # NULL, with the currency: the price could not be read
-    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # how long a user is paid for by it
+    Column("included_users", Integer, nullable=False, server_default="0"),  # users covered by the fee
+    Column("rate_per_user", Money),  # NULL, like the currency, if the price could not be read
+    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # the term that the rate pays for
     Column("currency", String(3)),
-    Column("minor_unit", Money),  # the currency's: what the total is rounded to
-    Column("total", Money),  # NULL where the rate is unknown, or is not by the month
+    Column("minor_unit", Money),  # of the currency; the total is rounded to it
+    Column("total", Money),  # NULL if the rate is unknown, or not per month
     Column("last_event_type", Unicode(64)),
     Column("last_operation_id", Uuid),
     Column("replaces_id", BigInteger),
@@ -74,14 +74,14 @@ Index(
     unique=True,
     **only_where(billing_records.c.state == "closed"),
 )
-# The bills that wait for a price; nearly always none.
+# Bills without a price; nearly always none.
 Index(
     "ix_billing_records_unpriced",
     billing_records.c.tenant_id,
     billing_records.c.id,
     **only_where(sa.and_(billing_records.c.rate_per_user.is_(None), billing_records.c.state == "closed")),
 )
-# Up to where each subscription is billed, also by a record that is void: the months owed follow from its end.
+# The end of the last billed period of each subscription, including void records: the next month starts there.
 Index(
     "ix_billing_records_billed_to",
     *(billing_records.c[name] for name in ("tenant_id", "subscription_id", "month_key", "period_to")),
@@ -94,7 +94,7 @@ Index(
     **only_where(billing_records.c.replaces_id.is_not(None)),
 )
 
-# `activity_month` is the record's own month, or an earlier one in which time was entered after that was closed.
+# `activity_month` is the record's month, or an earlier one whose time was entered after it was closed.
 billing_lines = sa.Table(
     "billing_lines",
     metadata,
@@ -112,7 +112,7 @@ billing_lines = sa.Table(
     ForeignKey(["tenant_id", "record_id"], ["billing_records.tenant_id", "billing_records.id"]),
     of_user(),
 )
-# Nobody is billed twice for one month of a tenant, whatever subscriptions it had.
+# No user is billed twice for a month of a tenant, with any number of subscriptions.
 Index(
     "ux_billing_lines_once",
     billing_lines.c.tenant_id,
@@ -122,7 +122,7 @@ Index(
     **only_where(billing_lines.c.is_void == sa.false()),
 )
 
-# The outbox: what is owed to the Marketplace's meter. The slot is chosen once, so a repeat is a duplicate there.
+# The outbox of usage events for the Marketplace's meter. A slot never changes, so a repeat is a duplicate there.
 usage_events = sa.Table(
     "usage_events",
     metadata,
@@ -133,9 +133,9 @@ usage_events = sa.Table(
     Column("dimension", String(64), nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("plan_id", Unicode(100), nullable=False),
-    Column("slot", UtcDateTime, nullable=False),  # the hour it is told for
+    Column("slot", UtcDateTime, nullable=False),  # the reported hour
     *choice("state", "pending", "accepted", "held", "alarm"),
-    Column("last_result", String(40)),  # the Marketplace's word, or ours where there was none
+    Column("last_result", String(40)),  # the Marketplace's status, or ours without one
     Column("attempts", Integer, nullable=False),
     Column("usage_event_id", Uuid),  # the Marketplace's
     Column("claimed_until", UtcDateTime),  # one sender at a time
@@ -154,10 +154,10 @@ Index(
     usage_events.c.id,
     **only_where(usage_events.c.state.in_(("pending", "held"))),
 )
-# What is late is looked for every hour, and nearly all of the outbox was accepted long ago.
+# Late events are looked up every hour, and nearly all events were accepted long ago.
 Index("ix_usage_events_not_accepted", usage_events.c.slot, **only_where(usage_events.c.state != "accepted"))
 
-# Usage that the meter has and no event here knows of, adopted after a backup was restored: it counts as sent.
+# Usage of the meter without an event here, adopted after a restore; it counts as sent.
 adopted_usage = sa.Table(
     "adopted_usage",
     metadata,
@@ -168,7 +168,7 @@ adopted_usage = sa.Table(
     Column("day", Day, nullable=False),  # of UTC, as the meter lists it
     Column("quantity", Integer, nullable=False),
     Column("plan_id", Unicode(100), nullable=False),
-    Column("month_key", Integer),  # yyyymm, the month whose bill it counts for; NULL: it fits none yet
+    Column("month_key", Integer),  # yyyymm, the month of its bill; NULL if not assigned
     Column("adopted_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),

@@ -1,4 +1,4 @@
-"""The months that are closed: what changes in them afterwards is an adjustment."""
+"""Closed months: later changes in them are adjustments."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Integer

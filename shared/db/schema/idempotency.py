@@ -1,4 +1,4 @@
-"""Answers kept for their Idempotency-Key."""
+"""Responses stored by their Idempotency-Key."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Index, Integer, String
@@ -17,7 +17,7 @@ idempotency_keys = sa.Table(
     Column("user_id", BigInteger, nullable=False),
     Column("operation", String(64), nullable=False),
     Column("idempotency_key", String(255), nullable=False),
-    Column("fingerprint", String(64), nullable=False),  # SHA-256 of what was asked
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of the request
     Column("status", Integer, nullable=False),
     Column("headers", sa.JSON, nullable=False),
     Column("body", sa.UnicodeText, nullable=False),

@@ -1,4 +1,4 @@
-"""This installation: how far it has acted outward, and what a store outside the database has not been told yet."""
+"""The installation's mark of outward actions, and the outbox of privacy changes for the mark table."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Integer, String, Uuid
@@ -10,18 +10,18 @@ from shared.db.schema.base import metadata, tenant_id
 from shared.db.types import UtcDateTime, choice, identity
 
 
-# One row, made by its migration: a copy of the database has the same id, and a mark that is left behind.
+# One row, created by a migration. A copy of the database has the same id, and an older mark.
 installation = sa.Table(
     "installation",
     metadata,
     Column("id", Integer, nullable=False, autoincrement=False),
     Column("public_id", Uuid, nullable=False),
-    Column("mark", BigInteger, nullable=False),  # rises before and after each job that acts outward or removes
-    Column("epoch", Integer, nullable=False),  # how many restores were accepted
-    Column("moved_at", UtcDateTime),  # when the mark rose last
+    Column("mark", BigInteger, nullable=False),  # raised before and after each job that acts outward or removes data
+    Column("epoch", Integer, nullable=False),  # the number of accepted restores
+    Column("moved_at", UtcDateTime),  # the last rise of the mark
     Column("held_since", UtcDateTime),
     Column("held_reason", String(16)),
-    Column("restored_to", UtcDateTime),  # of the restore that was accepted last: what it lost is from then on
+    Column("restored_to", UtcDateTime),  # of the last accepted restore, which lost later changes
     Column("accepted_at", UtcDateTime),
     PrimaryKey("id"),
     CheckConstraint("id = 1", name="one_row"),
@@ -32,7 +32,7 @@ installation = sa.Table(
     ),
 )
 
-# The outbox of the store outside: erasures, and rights that people brought into force or lifted. Rows go once told.
+# The outbox of erasures and changed rights for the mark table. Rows are removed when they are copied.
 restore_changes = sa.Table(
     "restore_changes",
     metadata,

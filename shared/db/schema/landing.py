@@ -9,26 +9,26 @@ from shared.db.schema.base import metadata
 from shared.db.types import UtcDateTime, identity
 
 
-# No tenant's table: who comes is known only after the sign-in, and may have no tenant. A row lives for minutes.
+# Not a tenant's table: the visitor is known only after the sign-in, and may have no tenant. Rows live for minutes.
 landing_visits = sa.Table(
     "landing_visits",
     metadata,
     identity(),
     Column("public_id", Uuid, nullable=False),
-    Column("browser_hash", String(64), nullable=False),  # SHA-256 of the cookie of the browser that came
-    Column("state_hash", String(64), nullable=False),  # SHA-256 of what goes to Entra and comes back
-    Column("purchase_token", String(5400)),  # sealed with the browser's secret; these three: until the sign-in
+    Column("browser_hash", String(64), nullable=False),  # SHA-256 of the browser's cookie
+    Column("state_hash", String(64), nullable=False),  # SHA-256 of the state of the sign-in
+    Column("purchase_token", String(5400)),  # encrypted with the browser's secret; these three until the sign-in
     Column("verifier", String(128)),
     Column("nonce", String(64)),
-    Column("taken_at", UtcDateTime),  # when the browser came back; it may once
-    Column("marketplace_id", Uuid),  # Microsoft's subscription; from here on: who signed in, and only if it is theirs
+    Column("taken_at", UtcDateTime),  # the return of the browser, possible once
+    Column("marketplace_id", Uuid),  # Microsoft's subscription; this and the next columns only for its owner
     Column("entra_tenant_id", Uuid),
     Column("entra_object_id", Uuid),
     Column("name", Unicode(256)),
     Column("username", Unicode(256)),
     Column("email", Unicode(256)),
     Column("is_guest", Boolean),
-    Column("activated_at", UtcDateTime),  # when Microsoft was told
+    Column("activated_at", UtcDateTime),  # the activation at Microsoft
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),

@@ -1,4 +1,4 @@
-"""What is on record: who changed what, and what people did in the product. Both are only ever added to."""
+"""The audit log and the action log, both append-only."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Index, String, Uuid
@@ -18,12 +18,12 @@ audit_log = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     *choice("actor_kind", "user", "operator", "service", "stranger"),
-    Column("actor_id", BigInteger),  # the user who did it; NULL where nobody with an account did
+    Column("actor_id", BigInteger),  # the acting user; NULL without an account
     Column("action", String(48), nullable=False),
-    Column("subject_user_id", BigInteger),  # the user it was done to
+    Column("subject_user_id", BigInteger),  # the affected user
     Column("before_change", sa.JSON),  # non-personal fields only
     Column("after_change", sa.JSON),
-    Column("operator_id", String(64)),  # the operator who did it; shown to operators alone
+    Column("operator_id", String(64)),  # the acting operator; visible to operators only
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     ForeignKey(["tenant_id", "actor_id"], ["users.tenant_id", "users.id"]),
@@ -37,7 +37,7 @@ action_log = sa.Table(
     metadata,
     identity(),
     tenant_id(),
-    Column("row_key", String(64), nullable=False),  # inverted time first: in its order, the newest comes first
+    Column("row_key", String(64), nullable=False),  # starts with the inverted time, so the newest comes first
     Column("user_id", BigInteger, nullable=False),
     Column("action_type", String(64), nullable=False),
     Column("page", String(200), nullable=False),

@@ -1,4 +1,4 @@
-"""What a tenant's people are notified of on their pages, and who has seen it; there is no mail."""
+"""Notices for the people of a tenant, and their readers; there is no mail."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, String, Uuid
@@ -19,8 +19,8 @@ notices = sa.Table(
     Column("at", UtcDateTime, nullable=False),
     Column("kind", String(48), nullable=False),
     *choice("audience", "super_admins", "everyone"),
-    Column("subject_user_id", BigInteger),  # the person it is about
-    Column("actor_id", BigInteger),  # the person who did it; NULL: Microsoft, a job or the vendor
+    Column("subject_user_id", BigInteger),  # the affected person
+    Column("actor_id", BigInteger),  # the acting person; NULL: Microsoft, a job or the vendor
     Column("details", sa.JSON),  # non-personal fields only
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),

@@ -1,4 +1,4 @@
-"""Tenants, their users, and who signed in in which month."""
+"""Tenants, their users, and the months of sign-ins."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -26,22 +26,20 @@ tenants = sa.Table(
     Column("trial_started_at", UtcDateTime),
     Column("trial_ends_at", UtcDateTime),
     Column("seats_used", Integer, nullable=False),
-    Column("seat_limit", Integer),  # NULL is no cap, 0 is none at all
+    Column("seat_limit", Integer),  # NULL: no limit; 0: no seats
     Column("rate_per_user", Money),
     Column("currency", String(3)),
-    Column("rate_unit", String(16)),  # how long a user is paid for by the rate; NULL is a month
+    Column("rate_unit", String(16)),  # the term that the rate pays for; NULL: a month
     Column("subscription_id", Uuid),  # the Marketplace's
     Column("users_at_purchase", Integer),
     Column("forgotten_timer_limit_ms", BigInteger, nullable=False, server_default=sa.text("43200000")),  # 12 hours
     Column("write_back", Boolean, nullable=False, server_default=sa.false()),  # hours to Completed Work
-    Column("lower_remaining_work", Boolean, nullable=False, server_default=sa.false()),  # by what is written back
-    Column("legal_hold_reason", String(32)),  # while it is set nothing of the tenant is erased or expires
+    Column("lower_remaining_work", Boolean, nullable=False, server_default=sa.false()),  # by the hours written back
+    Column("legal_hold_reason", String(32)),  # while set, no data of the tenant is erased or expires
     Column("legal_hold_at", UtcDateTime),
-    Column("erased_at", UtcDateTime),  # deleted on request; what the bills need stays
-    Column(
-        "log_key", Uuid, nullable=False, server_default=RandomId()
-    ),  # its partition in Table Storage, and nowhere else
-    # Rows of its action log in Table Storage may still be under its row number: not of a tenant that was begun since.
+    Column("erased_at", UtcDateTime),  # erased on request, except data for bills
+    Column("log_key", Uuid, nullable=False, server_default=RandomId()),  # its partition in Table Storage only
+    # For tenants created before log_key: their action log in Table Storage may have rows under the row number.
     Column("has_numbered_log", Boolean, nullable=False, server_default=sa.true()),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -61,8 +59,8 @@ tenants = sa.Table(
     ),
 )
 
-# The zones that a tenant had before the present one, each up to the instant of its change: bills keep the zone that
-# was set when their period began.
+# The former time zones of a tenant, each until its change: a bill has the zone of the start of its
+# period.
 tenant_zones = sa.Table(
     "tenant_zones",
     metadata,
@@ -83,24 +81,24 @@ users = sa.Table(
     Column("email", Unicode(320), nullable=False),
     Column("email_key", Unicode(400)),  # the address that claims an open invitation, in lower case; NULL without one
     Column("display_name", Unicode(200), nullable=False),
-    Column("directory_name", Unicode(200)),  # at the last sign-in; NULL for guests, and where it is not known yet
+    Column("directory_name", Unicode(200)),  # from the last sign-in; NULL for guests, and before the first
     *choice("role", "user", "admin", "super_admin"),
-    Column("pending_role", String(24)),  # takes force when a super admin confirms the person
+    Column("pending_role", String(24)),  # becomes effective when a super admin confirms the person
     *choice("auth_provider", "microsoft", "manual"),
     Column("is_active", Boolean, nullable=False),
     Column("invited_by", BigInteger),
     Column("invitation_ends_at", UtcDateTime),  # of an open invitation
-    Column("invited_object_id", Uuid),  # whom an open invitation is for, where it names the directory's object id
-    Column("merged_into", BigInteger),  # the person whose invitation this was, claimed by nobody
+    Column("invited_object_id", Uuid),  # the invited directory object, if the invitation names one
+    Column("merged_into", BigInteger),  # the person into whom this unclaimed invitation was merged
     Column("first_sign_in_at", UtcDateTime),
     Column("last_sign_in_at", UtcDateTime),
-    # Since when the person has restricted, objected to, or withdrawn consent to the processing of their data: any of
-    # the three stops it, and the data stays.
+    # The start of a restriction, an objection or a withdrawn consent. Each stops the processing of the person's data,
+    # and deletes none.
     Column("restricted_at", UtcDateTime),
     Column("objected_at", UtcDateTime),
     Column("consent_withdrawn_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
-    Column("log_key", Uuid, nullable=False, server_default=RandomId()),  # as the tenant's; it stays at an erasure
+    Column("log_key", Uuid, nullable=False, server_default=RandomId()),  # as the tenant's; not changed by an erasure
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -119,7 +117,7 @@ users = sa.Table(
         name="merged_into",
     ),
 )
-# SQL Server takes two NULLs for duplicates, so a nullable key is unique over its values only.
+# For SQL Server two NULLs are duplicates, so a nullable key is unique over its values only.
 Index(
     "ux_users_entra_object_id",
     users.c.tenant_id,
@@ -143,7 +141,7 @@ Index(
 )
 Index("ix_users_merged_into", users.c.tenant_id, users.c.merged_into, **only_where(users.c.merged_into.is_not(None)))
 
-# Every slug that a tenant has or had: none of them is ever another one's, so an old name leads to nobody else.
+# The present and former slugs of all tenants. None is reused, so an old slug never leads to another tenant.
 slugs = sa.Table(
     "slugs",
     metadata,
@@ -155,7 +153,7 @@ slugs = sa.Table(
     ForeignKey(["tenant_id"], ["tenants.id"]),
 )
 
-# Who signed in in which month, as it happens. Who worked in it is in time_entry_days, which follows corrections.
+# Sign-ins by user and month. Work by month is in time_entry_days, which follows corrections.
 user_months = sa.Table(
     "user_months",
     metadata,
@@ -164,7 +162,7 @@ user_months = sa.Table(
     Column("user_id", BigInteger, nullable=False, autoincrement=False),
     Column("first_sign_in_at", UtcDateTime, nullable=False),
     Column("last_sign_in_at", UtcDateTime, nullable=False),
-    Column("first_paid_sign_in_at", UtcDateTime),  # on a paid plan, which may be but a part
+    Column("first_paid_sign_in_at", UtcDateTime),  # the first on a paid plan, which may cover a part of the month
     Column("last_paid_sign_in_at", UtcDateTime),
     PrimaryKey("month_key", "tenant_id", "user_id"),
     of_user(),

@@ -1,4 +1,4 @@
-"""What people asked for by the rights they have: erasures and their state, who is erased, and nominees."""
+"""Privacy rights: erasure requests and their states, erased people, and nominees."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -10,7 +10,7 @@ from shared.db.schema.base import metadata, of_user, tenant_id
 from shared.db.types import UtcDateTime, choice, identity, only_where
 
 
-# A reason is one of a list (privacy/rules.py), never text: text might name the person.
+# A reason is a code of a list (privacy/rules.py), since free text could name the person.
 privacy_requests = sa.Table(
     "privacy_requests",
     metadata,
@@ -18,16 +18,16 @@ privacy_requests = sa.Table(
     tenant_id(),
     Column("public_id", Uuid, nullable=False),
     *choice("kind", "person", "tenant"),
-    Column("subject_user_id", BigInteger),  # NULL is the whole tenant
+    Column("subject_user_id", BigInteger),  # NULL: the whole tenant
     *choice("channel", "self", "superAdmin", "operator"),
-    Column("requested_by", BigInteger),  # NULL is an operator
+    Column("requested_by", BigInteger),  # NULL: an operator
     *choice("state", "requested", "verified", "scheduled", "onHold", "done", "withdrawn"),
     Column("hold_reason", String(32)),
     Column("requested_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("verified_at", UtcDateTime),
     Column("scheduled_for", UtcDateTime),
-    Column("ended_at", UtcDateTime),  # done or withdrawn
+    Column("ended_at", UtcDateTime),  # completed or withdrawn
     Column("version", Integer, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
@@ -60,8 +60,8 @@ Index(
     **only_where(sa.and_(privacy_requests.c.state.in_(_OPEN), privacy_requests.c.kind == "tenant")),
 )
 
-# Who is erased, by the id that the account had until then: nothing else here knows it. Kept apart as well, since a
-# database that is restored from a backup has forgotten that they are erased.
+# Erased people by the former id of their account, which no other table has. Also copied to the mark table, since a
+# restored database lacks recent erasures.
 erasures = sa.Table(
     "erasures",
     metadata,
@@ -74,7 +74,7 @@ erasures = sa.Table(
     Unique("tenant_id", "subject_id"),
 )
 
-# Whom a person named to exercise their rights after them. Read by an operator who has checked who asks, on record.
+# The person who may exercise somebody's rights after them. Read only by an operator after an identity check, recorded.
 nominees = sa.Table(
     "nominees",
     metadata,
@@ -87,7 +87,7 @@ nominees = sa.Table(
     of_user(),
 )
 
-# Mentions of a person in the text of others that a super admin wants to stay at the person's erasure.
+# Mentions of a person in others' text that a super admin excluded from the person's erasure.
 kept_mentions = sa.Table(
     "kept_mentions",
     metadata,
@@ -104,7 +104,7 @@ kept_mentions = sa.Table(
     Unique("tenant_id", "subject_user_id", "table_name", "row_id", name="uq_kept_mentions_place"),
 )
 
-# Rows of both logs whose documents an erasure of earlier versions damaged: listed once, by the migration.
+# Log rows whose documents were damaged by erasures of earlier versions; listed once, by the migration.
 damaged_documents = sa.Table(
     "damaged_documents",
     metadata,

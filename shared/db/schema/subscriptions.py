@@ -1,4 +1,4 @@
-"""What a tenant pays for: its subscriptions, the ledger of what happened to each, and what a user costs from when."""
+"""Subscriptions of a tenant, their events, and the prices over time."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Unicode, Uuid
@@ -11,7 +11,7 @@ from shared.db.types import Money, UtcDateTime, choice, identity, only_where
 
 
 def of_subscription() -> ForeignKey:
-    """The row's subscription is one of the row's tenant."""
+    """The row's subscription belongs to the row's tenant."""
     return ForeignKey(["tenant_id", "subscription_id"], ["subscriptions.tenant_id", "subscriptions.id"])
 
 
@@ -21,23 +21,23 @@ subscriptions = sa.Table(
     metadata,
     identity(),
     tenant_id(),
-    Column("marketplace_id", Uuid),  # Microsoft's; NULL was agreed with the vendor
+    Column("marketplace_id", Uuid),  # Microsoft's; NULL: a direct agreement
     *choice("status", "pending", "subscribed", "suspended", "unsubscribed"),
     Column("offer_id", Unicode(100), nullable=False),
     Column("plan_id", Unicode(100), nullable=False),
-    Column("quantity", Integer),  # of seats; NULL is a plan without seats
+    Column("quantity", Integer),  # of seats; NULL: a plan without seats
     Column("term_unit", String(16), nullable=False),
     Column("term_starts_at", UtcDateTime),
     Column("term_ends_at", UtcDateTime),
     Column("is_free_trial", Boolean, nullable=False, server_default=sa.false()),  # the Marketplace's, not ours
-    Column("free_trial_ends_at", UtcDateTime),  # its last day, kept after it
+    Column("free_trial_ends_at", UtcDateTime),  # its last day, stored permanently
     Column("auto_renew", Boolean, nullable=False),
     Column("paid_from", UtcDateTime),  # the activation; NULL while it is pending
     Column("ended_at", UtcDateTime),
-    Column("last_event_at", UtcDateTime),  # when the newest applied event happened, by Microsoft's clock
-    Column("billing_contact_id", BigInteger),  # the buyer's account; NULL where the buyer has none
-    Column("replaces_agreement", Boolean, nullable=False, server_default=sa.false()),  # a super admin said so
-    Column("replaced_trial", Boolean, nullable=False, server_default=sa.false()),  # which comes back at its end
+    Column("last_event_at", UtcDateTime),  # the newest applied event, by Microsoft's clock
+    Column("billing_contact_id", BigInteger),  # the buyer's account, if any
+    Column("replaces_agreement", Boolean, nullable=False, server_default=sa.false()),  # confirmed by a super admin
+    Column("replaced_trial", Boolean, nullable=False, server_default=sa.false()),  # which continues after its end
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -58,7 +58,7 @@ Index(
     unique=True,
     **only_where(subscriptions.c.marketplace_id.is_not(None)),
 )
-# A tenant pays once: a second subscription waits until the first has ended.
+# A tenant pays once: a second subscription stays pending until the first has ended.
 Index(
     "ux_subscriptions_live",
     subscriptions.c.tenant_id,
@@ -66,7 +66,7 @@ Index(
     **only_where(subscriptions.c.status.in_(("subscribed", "suspended"))),
 )
 
-# Purchases for a tenant that exists, made by somebody who may not agree to them: each waits for an answer.
+# Purchases for an existing tenant by a buyer without the authority to approve them; each needs a decision.
 purchase_requests = sa.Table(
     "purchase_requests",
     metadata,
@@ -74,13 +74,13 @@ purchase_requests = sa.Table(
     tenant_id(),
     Column("marketplace_id", Uuid, nullable=False),  # Microsoft's
     *choice("state", "waiting", "agreed", "declined", "cancelled"),
-    Column("offer_id", Unicode(100), nullable=False),  # these four: as they were when it was asked for
+    Column("offer_id", Unicode(100), nullable=False),  # these four: the values of the request
     Column("plan_id", Unicode(100), nullable=False),
     Column("quantity", Integer),
     Column("term_unit", String(16), nullable=False),
-    Column("buyer_id", BigInteger),  # the buyer; NULL where no seat was free for an account
+    Column("buyer_id", BigInteger),  # NULL if no seat was free for the buyer's account
     Column("requested_at", UtcDateTime, nullable=False),
-    Column("decider_id", BigInteger),  # NULL: an operator of the vendor, or Microsoft, which ended it
+    Column("decider_id", BigInteger),  # NULL: an operator, or Microsoft by a cancellation
     Column("decided_at", UtcDateTime),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
@@ -94,18 +94,18 @@ purchase_requests = sa.Table(
 )
 Index("ix_purchase_requests_tenant", purchase_requests.c.tenant_id, purchase_requests.c.id)
 
-# The ledger: every event of a subscription, once. It is only ever added to.
+# The ledger: every event of a subscription, once. Append-only.
 subscription_events = sa.Table(
     "subscription_events",
     metadata,
     identity(),
     tenant_id(),
     Column("subscription_id", BigInteger, nullable=False),
-    Column("operation_id", Uuid),  # Microsoft's; NULL where no operation told us
-    Column("event_type", Unicode(64), nullable=False),  # Microsoft's word for it, or Activate
+    Column("operation_id", Uuid),  # Microsoft's; NULL without an operation
+    Column("event_type", Unicode(64), nullable=False),  # Microsoft's name, or Activate
     *choice("source", "landing", "webhook", "reconcile", "operator"),
     *choice("outcome", "applied", "refused", "superseded", "ignored"),
-    Column("plan_id", Unicode(100), nullable=False),  # these three: as they are afterwards
+    Column("plan_id", Unicode(100), nullable=False),  # these three: the values after the event
     Column("quantity", Integer),
     *choice("status", "pending", "subscribed", "suspended", "unsubscribed"),
     Column("effective_at", UtcDateTime, nullable=False),  # by Microsoft's clock
@@ -127,8 +127,8 @@ Index(
     subscription_events.c.id,
 )
 
-# What a user costs from an instant on; the bill of a month finds the one in force. Only ever added to. A row without
-# a rate says that the price of the plan could not be read.
+# The price per user from an instant on; a bill uses the one in force. Append-only. In a row without
+# a rate the price of the plan could not be read.
 subscription_rates = sa.Table(
     "subscription_rates",
     metadata,
@@ -138,9 +138,9 @@ subscription_rates = sa.Table(
     Column("plan_id", Unicode(100), nullable=False),
     Column("rate_per_user", Money),
     Column("currency", String(3)),
-    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # how long a user is paid for by it
-    Column("included_users", Integer, nullable=False, server_default="0"),  # those that the fee of a term covers
-    Column("included_unit", String(16), nullable=False, server_default="P1M"),  # that term
+    Column("rate_unit", String(16), nullable=False, server_default="P1M"),  # the term that the rate pays for
+    Column("included_users", Integer, nullable=False, server_default="0"),  # users covered by the fee
+    Column("included_unit", String(16), nullable=False, server_default="P1M"),  # the term of the fee
     PrimaryKey("subscription_id", "from_at"),
     of_subscription(),
     CheckConstraint("rate_per_user >= 0", name="rate_per_user"),

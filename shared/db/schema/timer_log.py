@@ -1,4 +1,4 @@
-"""The timer log: every start, stop, entry by hand, correction and removal. It is only ever added to."""
+"""The timer log: starts, stops, manual entries, corrections and deletions. Append-only."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Unicode, Uuid
@@ -15,24 +15,24 @@ timer_log = sa.Table(
     identity(),
     tenant_id(),
     Column("user_id", BigInteger, nullable=False),
-    Column("actor_id", BigInteger),  # who did it; NULL is the service itself
-    Column("timer_id", Uuid, nullable=False),  # an entry keeps its timer's id, so this names the entry too
+    Column("actor_id", BigInteger),  # the acting user; NULL: the service itself
+    Column("timer_id", Uuid, nullable=False),  # also the id of the timer's entry
     *choice("event", "started", "stopped", "discarded", "entered", "corrected", "confirmed", "deleted"),
-    Column("entry_version", Integer, nullable=False, server_default=sa.text("0")),  # that the event made; 0 is none
-    Column("happened_at", UtcDateTime, nullable=False),  # the start or stop itself
-    Column("received_at", UtcDateTime, nullable=False),  # when we were told
-    Column("reported_late", Boolean, nullable=False, server_default=sa.false()),  # the client said when it was
+    Column("entry_version", Integer, nullable=False, server_default=sa.text("0")),  # created by the event; 0: none
+    Column("happened_at", UtcDateTime, nullable=False),  # the time of the start or stop
+    Column("received_at", UtcDateTime, nullable=False),  # the time of the request
+    Column("reported_late", Boolean, nullable=False, server_default=sa.false()),  # a late event, with the client's time
     Column("project_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
     Column("elapsed_ms", BigInteger),
     Column("reason", Unicode(400)),
-    Column("is_adjustment", Boolean, nullable=False, server_default=sa.false()),  # of a month that was closed
-    Column("before_change", sa.JSON(none_as_null=True)),  # the whole version of the entry that this one replaced
+    Column("is_adjustment", Boolean, nullable=False, server_default=sa.false()),  # a change of a closed month
+    Column("before_change", sa.JSON(none_as_null=True)),  # the complete previous version of the entry
     Column("after_change", sa.JSON(none_as_null=True)),
     PrimaryKey("id"),
     of_user(),
     of_project(),
-    Unique("tenant_id", "timer_id", "event", "entry_version"),  # one start, one end, one of each version
+    Unique("tenant_id", "timer_id", "event", "entry_version"),  # one start, one end, one event per version
 )
 Index("ix_timer_log_tenant", timer_log.c.tenant_id, timer_log.c.id)
 Index("ix_timer_log_user", timer_log.c.tenant_id, timer_log.c.user_id, timer_log.c.id)

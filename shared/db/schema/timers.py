@@ -10,7 +10,7 @@ from shared.db.schema.base import metadata, of_organization, of_project, of_user
 from shared.db.types import Day, Hours, UtcDateTime, choice, identity, only_where
 
 
-# An Azure DevOps organization of the tenant. A work item is (organization, number), a project (organization, name).
+# The tenant's Azure DevOps organizations. Work items have a number, and projects a name, within an organization.
 organizations = sa.Table(
     "organizations",
     metadata,
@@ -19,7 +19,7 @@ organizations = sa.Table(
     Column("public_id", Uuid, nullable=False),
     Column("name", String(50), nullable=False),
     Column("name_key", String(50), nullable=False),  # in lower case
-    Column("is_active", Boolean, nullable=False),  # starts and write-backs go to active ones
+    Column("is_active", Boolean, nullable=False),  # starts and write-backs need an active one
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
@@ -38,8 +38,8 @@ projects = sa.Table(
     Column("organization", String(50), nullable=False),
     Column("name", Unicode(64), nullable=False),
     Column("name_key", Unicode(256), nullable=False),  # timers.projects.store.project_key
-    Column("alias_of", BigInteger),  # the project as which it counts, which is never an alias itself
-    Column("joined_to", BigInteger),  # the project that somebody joined it with; `alias_of` is where that leads
+    Column("alias_of", BigInteger),  # the project that it counts as, never an alias itself
+    Column("joined_to", BigInteger),  # the project that it was joined with; `alias_of` is the final one
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
     of_organization(),
@@ -69,7 +69,7 @@ running_timers = sa.Table(
     tenant_id(),
     Column("user_id", BigInteger, nullable=False),
     Column("public_id", Uuid, nullable=False),
-    Column("organization_id", BigInteger, nullable=False),  # as in projects: a stop answers without a join
+    Column("organization_id", BigInteger, nullable=False),  # as in projects, so that a stop needs no join
     Column("project_id", BigInteger, nullable=False),
     Column("organization", String(50), nullable=False),  # likewise
     Column("project", Unicode(64), nullable=False),
@@ -96,12 +96,12 @@ time_entries = sa.Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("stopped_at", UtcDateTime, nullable=False),
     Column("elapsed_ms", BigInteger, nullable=False),
-    Column("time_zone", String(64), nullable=False),  # the one in force at the stop: it made the days
+    Column("time_zone", String(64), nullable=False),  # at the stop; it determines the days
     Column("existing_hours", Hours),
     Column("note", Unicode(400)),
     *choice("source", "timer", "manual", "autoStopped"),
     Column("needs_review", Boolean, nullable=False),
-    Column("end_inferred", Boolean, nullable=False, server_default=sa.false()),  # nobody said when it ended, yet
+    Column("end_inferred", Boolean, nullable=False, server_default=sa.false()),  # the end is inferred, not confirmed
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -109,10 +109,10 @@ time_entries = sa.Table(
     of_user(),
     of_project(),
     Unique("tenant_id", "id"),
-    Unique("tenant_id", "public_id"),  # an entry keeps its timer's id: a timer ends at most once
+    Unique("tenant_id", "public_id"),  # the timer's id: a timer ends at most once
     CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
 )
-# Lists are in the order of start and id, and each page begins at such a pair: no row is needed, and nothing is sorted.
+# Lists are ordered by start and id, and a page starts at such a pair, so that no query reads or sorts other rows.
 _LISTED = (time_entries.c.started_at, time_entries.c.public_id)
 Index("ix_time_entries_tenant", time_entries.c.tenant_id, *_LISTED)
 Index("ix_time_entries_user", time_entries.c.tenant_id, time_entries.c.user_id, *_LISTED)
@@ -136,12 +136,12 @@ time_entry_days = sa.Table(
     Column("project_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
     Column("elapsed_ms", BigInteger, nullable=False),
-    Column("starts_entry", Integer, nullable=False),  # 1 on the entry's first day: entries are counted without DISTINCT
+    Column("starts_entry", Integer, nullable=False),  # 1 on the entry's first day, to count entries without DISTINCT
     PrimaryKey("entry_id", "work_date"),
     ForeignKey(["tenant_id", "entry_id"], ["time_entries.tenant_id", "time_entries.id"]),
     CheckConstraint("elapsed_ms >= 0", name="elapsed_ms"),
 )
-# A report is one range of this index, which holds all that it adds up, with the days and their projects in order.
+# A report reads one range of this index, which has all summed columns in the order of days and projects.
 Index(
     "ix_time_entry_days_report",
     *(

@@ -1,4 +1,4 @@
-"""The work items as they were last read from Azure DevOps, and who has read which of them."""
+"""Work items as last read from Azure DevOps, and the readings of each person."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, String, Unicode
@@ -16,10 +16,10 @@ work_items = sa.Table(
     identity(),
     tenant_id(),
     Column("organization_id", BigInteger, nullable=False),
-    Column("organization_key", String(50), nullable=False),  # the organization's, by which the last version looked
+    Column("organization_key", String(50), nullable=False),  # of the organization, for the previous version
     Column("work_item_id", BigInteger, nullable=False),
     Column("type", Unicode(128), nullable=False),
-    Column("title", Unicode(400), nullable=False),  # empty once it is blanked; so is the state, and the name is NULL
+    Column("title", Unicode(400), nullable=False),  # empty when blanked, like the state; the name is then NULL
     Column("assignee_name", Unicode(256)),
     Column("state", Unicode(128), nullable=False),
     Column("fetched_at", UtcDateTime, nullable=False),
@@ -37,7 +37,7 @@ work_item_readers = sa.Table(
     Column("user_id", BigInteger, nullable=False),
     Column("organization_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
-    Column("read_on", Day, nullable=False),  # in UTC; a day, since nobody is to know when somebody looked at what
+    Column("read_on", Day, nullable=False),  # a day in UTC, since the time of a look-up is private
     PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
     of_user(),
     of_organization(),

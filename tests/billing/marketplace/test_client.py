@@ -15,7 +15,7 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from billing.marketplace import of
-from billing.marketplace.client import Marketplace
+from billing.marketplace.client import MarketplaceClient
 from billing.marketplace.errors import (
     MarketplaceConflict,
     MarketplaceNotFound,
@@ -55,7 +55,7 @@ def settings_of(authority: str, api_url: str, **changed: str) -> Settings:
 
 @pytest.fixture
 def client(marketplace, entra):
-    client = Marketplace.of(settings_of(entra.authority, marketplace.api_url))
+    client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url))
     yield client
     client.close()
     entra.emulator.faults.clear()
@@ -215,7 +215,7 @@ def test_one_unreadable_row_does_not_hide_the_others(entra, deadline):
     bad = {**good, "id": UNKNOWN.replace("4", "5"), "quantity": "many"}
 
     with answering({"subscriptions": [bad, None, good]}) as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         rows = list(client.subscriptions(deadline))
         client.close()
 
@@ -402,7 +402,7 @@ def test_a_call_without_a_response_ends_at_its_deadline(marketplace, client):
 
 def test_a_response_that_trickles_without_an_end_ends_at_the_deadline(entra):
     with trickling() as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         with pytest.raises(MarketplaceUnavailable):
             client.get(UNKNOWN, Deadline.after(0.5))
         client.close()
@@ -416,7 +416,7 @@ def test_nothing_is_sent_after_the_deadline(marketplace, client):
 
 
 def test_a_marketplace_that_is_down_is_unavailable(entra):
-    client = Marketplace.of(settings_of(entra.authority, "http://127.0.0.1:1/api"))
+    client = MarketplaceClient.of(settings_of(entra.authority, "http://127.0.0.1:1/api"))
 
     with pytest.raises(MarketplaceUnavailable, match="ConnectionError"):
         client.get(UNKNOWN, Deadline.after(2))
@@ -453,7 +453,7 @@ def test_each_request_has_an_id_of_its_own_and_the_correlation_id_of_its_deadlin
     deadline = replace(Deadline.after(5), correlation_id=uuid.UUID(UNKNOWN))
 
     with answering({}, status=503, seen=seen) as url:
-        client = Marketplace.of(settings_of(entra.authority, url))
+        client = MarketplaceClient.of(settings_of(entra.authority, url))
         with pytest.raises(MarketplaceUnavailable):
             client.get(UNKNOWN, deadline)
         client.close()
@@ -484,7 +484,7 @@ def test_one_token_is_used_until_shortly_before_its_end(entra, marketplace):
 
 
 def test_a_wrong_secret_is_reported_at_once(marketplace, entra, deadline):
-    client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
+    client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET="wrong"))
     before = entra.emulator.faults.hits().get("token", 0)
 
     with pytest.raises(MarketplaceUnauthorized) as caught:
@@ -497,7 +497,7 @@ def test_a_wrong_secret_is_reported_at_once(marketplace, entra, deadline):
 
 
 def test_an_app_that_the_offer_does_not_name_is_not_authorized(marketplace, entra, deadline):
-    client = Marketplace.of(
+    client = MarketplaceClient.of(
         settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_ID="da3e0000-1b2c-4d3e-8f4a-5b6c7d8e9f00")
     )
 
@@ -537,7 +537,7 @@ def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, dead
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "the host's own")
-        client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
+        client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
         first, second = (client.get(marketplace.buy(active=True), deadline) for _ in range(2))
         client.close()
 
@@ -558,7 +558,7 @@ def test_a_managed_identity_without_a_response_ends_at_the_deadline(marketplace,
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", url)
         monkeypatch.setenv("IDENTITY_HEADER", "x")
-        client = Marketplace.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
+        client = MarketplaceClient.of(settings_of(entra.authority, marketplace.api_url, MARKETPLACE_CLIENT_SECRET=""))
         with pytest.raises(MarketplaceUnavailable, match="token_too_slow"):
             client.get(UNKNOWN, Deadline.after(0.5))
         monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")

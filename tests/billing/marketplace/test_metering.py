@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from billing.marketplace.client import Marketplace
+from billing.marketplace.client import MarketplaceClient
 from billing.marketplace.errors import (
     MarketplaceRefused,
     MarketplaceUnauthorized,
@@ -26,7 +26,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def meter(marketplace, entra):
-    client = Marketplace.of(
+    client = MarketplaceClient.of(
         Settings.from_env(
             {
                 "ENTRA_AUTHORITY": entra.authority,

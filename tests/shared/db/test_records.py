@@ -143,7 +143,7 @@ def test_no_statement_reaches_many_rows_at_once(tx, table):
     assert MESSAGE in refusal(tx, table.update().values({name: table.c[name] + 1}))
 
 
-def test_a_change_to_what_is_there_already_is_let_through(tx, made):
+def test_a_change_to_the_present_value_is_allowed(tx, made):
     for table in RECORDS:
         where, row = made.one(tx, table)
 

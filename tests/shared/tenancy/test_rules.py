@@ -45,7 +45,7 @@ ADA = User(
 
 
 @pytest.mark.parametrize("written", [TenantStatus.ACTIVE, TenantStatus.EXPIRED])
-def test_a_trial_is_over_at_its_end_whatever_the_job_has_written_down(written):
+def test_a_trial_ends_at_its_end_before_the_job_has_stored_that(written):
     trial = replace(TRIAL, status=written)
 
     assert [rules.status_at(trial, END + after) for after in (-MS, 0 * MS, MS)] == ["active", "expired", "expired"]
@@ -74,7 +74,7 @@ def test_only_the_end_of_a_trial_is_the_clocks_to_say(tenant):
         (TenantStatus.CANCELLED, "subscription_cancelled"),
     ],
 )
-def test_who_may_not_track_is_told_why_and_that_a_running_timer_can_be_stopped(status, code):
+def test_a_refusal_to_track_has_the_reason_and_the_way_to_stop_a_timer(status, code):
     with pytest.raises(PaymentRequired) as refused:
         rules.require_tracking(replace(PAID, status=status), END)
 
@@ -83,7 +83,7 @@ def test_who_may_not_track_is_told_why_and_that_a_running_timer_can_be_stopped(s
     assert "Azure Marketplace" in refused.value.detail
 
 
-def test_who_is_active_may_track():
+def test_an_active_tenant_may_track():
     for tenant in (PAID, INTERNAL):
         rules.require_tracking(tenant, END)
     rules.require_tracking(TRIAL, END - MS)
@@ -99,7 +99,7 @@ def test_the_days_left_of_a_trial_count_the_running_one(left, days):
     assert rules.trial_days_left(TRIAL, END - left) == days
 
 
-def test_who_has_no_trial_has_no_days_of_it():
+def test_without_a_trial_there_are_no_trial_days():
     assert rules.trial_days_left(PAID, END - DAY) is None  # its trial had an end, and is none any more
     assert rules.trial_days_left(replace(TRIAL, trial_ends_at=None), END) is None
 

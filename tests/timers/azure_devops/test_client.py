@@ -23,7 +23,7 @@ from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
 from tests.support.marketplace import until
-from timers.azure_devops.client import AzureDevOps, _Pauses
+from timers.azure_devops.client import AzureDevOpsClient, _Pauses
 from timers.azure_devops.errors import (
     AzureDevOpsError,
     AzureDevOpsForbidden,
@@ -67,7 +67,7 @@ def slow():
 
 @pytest.fixture
 def patient(slow):
-    client = AzureDevOps(slow.url)
+    client = AzureDevOpsClient(slow.url)
     yield client
     slow.settle()
     client.close()
@@ -75,7 +75,7 @@ def patient(slow):
 
 @pytest.fixture
 def client(azure_devops):
-    client = AzureDevOps(azure_devops.url)
+    client = AzureDevOpsClient(azure_devops.url)
     yield client
     client.close()
 
@@ -340,7 +340,7 @@ def test_a_read_is_retried_until_it_succeeds(session, azure_devops):
 def test_without_a_connection_a_write_was_certainly_not_made(azure_devops):
     with listen(0) as listening:
         port = listening.getsockname()[1]
-    client = AzureDevOps(f"http://127.0.0.1:{port}")
+    client = AzureDevOpsClient(f"http://127.0.0.1:{port}")
 
     with pytest.raises(AzureDevOpsUnavailable) as caught:
         write(client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5)))
@@ -416,7 +416,7 @@ def test_hanging_calls_delay_no_other_call_beyond_its_deadline(patient, slow):
 
 
 def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, clock):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     ada, ben = (
         client.open_session("contoso", azure_devops.token(), user=who, deadline=Deadline.after(99))
         for who in (ADA, BEN)
@@ -444,7 +444,7 @@ def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, cl
     [("7", 7), ("0.25", 1), ("999999", 3600), ("Wed, 21 Oct 2026 07:28:00 GMT", 10), ("-1", 10), ("9" * 99, 10)],
 )
 def test_a_success_with_retry_after_is_a_success_and_starts_the_pause(azure_devops, clock, header, pause):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     azure_devops.trouble("work_item", headers={"Retry-After": header}, times=1)
 
@@ -582,7 +582,7 @@ def test_requests_have_the_required_headers_and_neither_cookie_nor_netrc_passwor
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     server = Recorder()
     with serving(lambda _url: server, port=0) as url:
-        client = AzureDevOps(url)
+        client = AzureDevOpsClient(url)
         for token in ("first", "second"):
             client.open_session("contoso", token, user=ADA, deadline=Deadline.after(5)).work_item(1)
         client.close()
@@ -644,7 +644,7 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
     server = Recorder()
     sent = []
     with serving(lambda _url: server, port=0) as url:
-        client, host = AzureDevOps(url), url.removeprefix("http://")
+        client, host = AzureDevOpsClient(url), url.removeprefix("http://")
         _watching.set()
         for number, name in enumerate(names(MANY)):
             try:
@@ -681,7 +681,7 @@ def item(number, kind="Task", project="Website", state="Active"):
 
 
 def test_a_type_without_the_field_is_cached_for_a_day(azure_devops, clock):
-    client = AzureDevOps(azure_devops.url, monotonic=clock)
+    client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
     story, before = item(STORY, "User Story"), azure_devops.hits("type_fields")
     first = session.is_known_to_lack_completed_work(story)

@@ -15,12 +15,12 @@ def ids(entries):
 
 def pages(person, link):
     """The items of each page."""
-    found = []
+    read = []
     while link:
         page = person.get(link).body
-        found.append(page["items"])
+        read.append(page["items"])
         link = page.get("nextLink")
-    return found
+    return read
 
 
 def test_an_entry_is_added_by_hand(world):
@@ -210,14 +210,14 @@ def test_an_admin_adds_time_for_another_person_and_it_is_audited(world, engine):
     ada.enter()
     rows = [row for row in ada.get("audit").body["items"] if row["action"].startswith("entry.")]
     with engine.connect() as tx:
-        kept = [str(tuple(row)) for row in tx.execute(sa.select(audit_log))]
+        texts = [str(tuple(row)) for row in tx.execute(sa.select(audit_log))]
 
     assert entered.body["userId"] == ben_id
     assert [(row["action"], row["subjectUserId"], row["after"]) for row in rows] == [
         (action, ben_id, {"entryId": entered.body["id"], "version": version, "isAdjustment": False})
         for action, version in (("entry.deleted", 2), ("entry.corrected", 2), ("entry.added", 1))
     ]
-    assert not [row for row in kept if "secret" in row or "private" in row]
+    assert not [text for text in texts if "secret" in text or "private" in text]
 
 
 def test_an_admins_change_in_a_closed_month_is_audited_as_an_adjustment(world, engine):
@@ -331,10 +331,10 @@ def test_pages_have_no_gap_and_no_repeat_while_entries_are_added_and_deleted(wor
 def test_pages_of_entries_with_equal_starts_have_no_gap_and_no_repeat(world):
     ada = world.tenant()
     there = [ada.enter(workItemId=number).body["id"] for number in range(1, 8)]
-    found = pages(ada, "entries?pageSize=2")
+    read = pages(ada, "entries?pageSize=2")
 
-    assert [len(items) for items in found] == [2, 2, 2, 1]
-    assert [each for items in found for each in ids(items)] == sorted(there, reverse=True)
+    assert [len(items) for items in read] == [2, 2, 2, 1]
+    assert [each for items in read for each in ids(items)] == sorted(there, reverse=True)
 
 
 def test_the_next_page_follows_a_deleted_entry_among_equal_starts(world):
@@ -365,28 +365,28 @@ def test_a_page_of_deleted_entries_is_empty(world):
 def test_the_next_page_keeps_every_filter(world):
     ada = world.tenant()
     ben = world.member(ada)
-    wanted = [ben.enter(workItemId=7).body for _ in range(3)]
+    matching = [ben.enter(workItemId=7).body for _ in range(3)]
     for other in (ada.enter(workItemId=7), ben.enter(workItemId=8), ben.enter(workItemId=7, project="Billing")):
         assert other.status == 201
     ben.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", workItemId=7)
-    asked = f"user={wanted[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
-    found = pages(ada, f"entries?pageSize=1&{asked}")
+    query = f"user={matching[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
+    read = pages(ada, f"entries?pageSize=1&{query}")
 
-    assert [each for items in found for each in ids(items)] == sorted([entry["id"] for entry in wanted], reverse=True)
+    assert [each for items in read for each in ids(items)] == sorted([entry["id"] for entry in matching], reverse=True)
 
 
-@pytest.mark.parametrize("wanted", ["true", "false"])
-def test_the_next_page_keeps_the_review_filter(world, clock, wanted):
+@pytest.mark.parametrize("needs_review", ["true", "false"])
+def test_the_next_page_keeps_the_review_filter(world, clock, needs_review):
     ada = world.tenant()
-    made: dict[str, list[str]] = {"true": [], "false": []}
+    entries: dict[str, list[str]] = {"true": [], "false": []}
     for number in range(6):
         ada.start(7)
         clock.tick(seconds=(-30, 30)[number % 2])
-        made[("true", "false")[number % 2]].append(ada.stop().body["id"])
+        entries[("true", "false")[number % 2]].append(ada.stop().body["id"])
         clock.tick(minutes=1)
-    found = pages(ada, f"entries?pageSize=1&needsReview={wanted}")
+    read = pages(ada, f"entries?pageSize=1&needsReview={needs_review}")
 
-    assert [ids(items) for items in found] == [[each] for each in made[wanted][::-1]]
+    assert [ids(items) for items in read] == [[each] for each in entries[needs_review][::-1]]
 
 
 def test_an_invalid_cursor_is_refused(world):

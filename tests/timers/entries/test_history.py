@@ -34,8 +34,8 @@ def do(person, clock, known, step):
     """One step on a person's entries; a step on a missing entry does nothing."""
     kind, *given = step
     if kind == "enter":
-        made = person.enter(*between(*given))
-        known.append(made)
+        added = person.enter(*between(*given))
+        known.append(added)
     elif kind == "timer":
         person.start(7)
         clock.tick(minutes=given[0])
@@ -55,21 +55,21 @@ def do(person, clock, known, step):
             assert person.remove(old).status == 204
 
 
-def played_again(rows):
+def replay(rows):
     """The entries of the log, replayed from its oldest row; each version follows the previous one."""
-    made: dict[str, Any] = {}
+    replayed: dict[str, Any] = {}
     for row in reversed(rows):
         if row["event"] == "started":
             continue
         before, after = row.get("before"), row.get("after")
-        assert made.pop(row["timerId"], None) == before
+        assert replayed.pop(row["timerId"], None) == before
         assert row["entryVersion"] == (0 if before is None else before["version"]) + 1
         if after is None:
             assert row["event"] == "deleted"
         else:
             assert (after["version"], after["elapsedMs"]) == (row["entryVersion"], row["elapsedMs"])
-            made[row["timerId"]] = after
-    return made
+            replayed[row["timerId"]] = after
+    return replayed
 
 
 @settings(max_examples=tries(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,13 +82,13 @@ def test_a_replay_of_the_log_yields_the_entries(world, clock, plan):
         do(ada, clock, known, step)
         assert all(answer.status in {200, 201} for answer in known)
     entries = {entry["id"]: entry for entry in ada.entries()}
-    made = played_again(ada.log())
+    replayed = replay(ada.log())
 
     assert {answer.body["id"]: answer.body["version"] for answer in known} == {
         each: entry["version"] for each, entry in entries.items()
     }
-    assert made.keys() == entries.keys()
+    assert replayed.keys() == entries.keys()
     for each, entry in entries.items():
-        kept = {name: value for name, value in made[each].items() if name != "timeZone"}
-        assert kept == {name: entry[name] for name in kept}
+        shown = {name: value for name, value in replayed[each].items() if name != "timeZone"}
+        assert shown == {name: entry[name] for name in shown}
         assert sum(day["elapsedMs"] for day in entry["days"]) == entry["elapsedMs"]

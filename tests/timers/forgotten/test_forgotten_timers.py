@@ -20,13 +20,13 @@ def test_a_timer_over_the_limit_ends_at_the_limit_and_needs_a_review(world, app,
     at_the_limit = ada.running().status
     clock.tick(minutes=3)
     stop_all_forgotten(app)
-    [asked] = ada.post("sign-in").body["needsReview"]
+    [review] = ada.post("sign-in").body["needsReview"]
     [entry] = rows(engine, time_entries, ada)
     stop = rows(engine, timer_log, ada)[-1]
 
     assert (at_the_limit, ada.running().status) == (200, 204)
-    assert (asked["id"], asked["source"], asked["needsReview"]) == (started["id"], "autoStopped", True)
-    assert (asked["stoppedAt"], asked["elapsedMs"]) == ("2026-11-23T21:00:00.000Z", 12 * 3_600_000)
+    assert (review["id"], review["source"], review["needsReview"]) == (started["id"], "autoStopped", True)
+    assert (review["stoppedAt"], review["elapsedMs"]) == ("2026-11-23T21:00:00.000Z", 12 * 3_600_000)
     assert entry.end_inferred
     assert (stop.event, stop.actor_id, stop.reported_late) == ("stopped", None, False)
     assert (stop.happened_at, stop.received_at) == (entry.stopped_at, clock())

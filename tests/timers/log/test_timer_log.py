@@ -36,13 +36,13 @@ def test_the_log_shows_every_start_and_stop_newest_first(world, clock):
     assert rows[0]["timerId"] == rows[1]["timerId"]
 
 
-def spellings(found, told=()):
+def instants_in(value):
     """All instants in a document, under any name."""
-    if isinstance(found, dict):
-        return [each for name, value in found.items() for each in spellings(value, name)]
-    if isinstance(found, list):
-        return [each for value in found for each in spellings(value, told)]
-    return [found] if isinstance(found, str) and re.match(r"\d{4}-\d\d-\d\dT", found) else []
+    if isinstance(value, dict):
+        return [each for field in value.values() for each in instants_in(field)]
+    if isinstance(value, list):
+        return [each for item in value for each in instants_in(item)]
+    return [value] if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else []
 
 
 def test_versions_of_entries_have_one_spelling_and_the_former_one_is_readable(world, engine):
@@ -50,14 +50,14 @@ def test_versions_of_entries_have_one_spelling_and_the_former_one_is_readable(wo
     entry = ada.enter()
     of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
     with tampering(engine) as tx:
-        kept = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
-        former = kept | {name: kept[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
+        stored = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
+        former = stored | {name: stored[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
         tx.execute(timer_log.update().where(of_entry).values(after_change=former))
     read = ada.log()[0]["after"]
 
-    assert (kept["startedAt"], kept["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
+    assert (stored["startedAt"], stored["stoppedAt"]) == ("2026-11-20T09:00:00.000Z", "2026-11-20T10:00:00.000Z")
     assert former["startedAt"] == "2026-11-20T09:00:00.000+00:00"
-    assert (read["startedAt"], read["stoppedAt"]) == (kept["startedAt"], kept["stoppedAt"])
+    assert (read["startedAt"], read["stoppedAt"]) == (stored["startedAt"], stored["stoppedAt"])
 
 
 def test_every_response_and_export_spells_instants_alike(world, clock):
@@ -69,11 +69,11 @@ def test_every_response_and_export_spells_instants_alike(world, clock):
     ada.post("actions", {"type": "page.open", "page": "/reports", "at": "2026-11-23T10:20:00+01:00"})
     ada.http.send("PATCH", "tenant", {"timeZone": "Asia/Tokyo"}, token=ada.token, headers={"If-Match": "*"})
     paths = ["me", "tenant", "entries", "timer-log", "audit", "actions", "users", "privacy/export?scope=tenant"]
-    found = {path: spellings(ada.get(path).body) for path in paths}
+    instants = {path: instants_in(ada.get(path).body) for path in paths}
 
-    assert all(found.values()), found
-    for path, told in found.items():
-        assert {each for each in told if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
+    assert all(instants.values()), instants
+    for path, texts in instants.items():
+        assert {each for each in texts if not re.fullmatch(r"[0-9T:-]{19}\.\d{3}Z", each)} == set(), path
 
 
 def test_the_log_is_read_page_by_page_without_gap_or_repeat(world, clock):

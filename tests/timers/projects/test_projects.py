@@ -247,11 +247,11 @@ def test_a_late_start_from_before_a_rename_is_accepted(world, clock, azure_devop
     body = start_of(57, "OldSite", startedAt=rfc3339(START), timerId=timer)
     started = send(ada, "POST", "timers/start", body, token)
     stopped = send(ada, "POST", "timers/stop", {"timerId": timer, "stoppedAt": rfc3339(START + HOUR)}, token)
-    unsaid = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
+    now = send(ada, "POST", "timers/start", start_of(57, "OldSite", timerId=new_id()), token)
 
     assert (started.status, stopped.status, stopped.body["elapsedMs"]) == (201, 200, 3_600_000)
     assert stopped.body["project"] == "OldSite"
-    assert unsaid.code == "wrong_project"  # the project is of now, and the person can choose another one
+    assert now.code == "wrong_project"  # the project is of now, and the person can choose another one
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])

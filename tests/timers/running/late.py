@@ -74,14 +74,14 @@ def events_of(timers: list[Timer]) -> Iterator[LateEvent]:
 
 def assert_entries(engine: sa.Engine, person: Person, timers: list[Timer], events: list[LateEvent]) -> None:
     """The entries equal the real times to the millisecond, and the log has every event."""
-    kept = {(str(row.public_id), row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)}
+    stored = {(str(row.public_id), row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)}
     running = {(str(row.public_id), row.started_at) for row in rows(engine, running_timers, person)}
     inferred = {str(row.public_id) for row in rows(engine, time_entries, person) if row.end_inferred}
     logged = rows(engine, timer_log, person)
     starts = [(str(row.timer_id), row.happened_at) for row in logged if row.event == "started"]
     ends = {(str(row.timer_id), row.happened_at) for row in logged if row.event in {"stopped", "corrected"}}
 
-    assert kept == {(each.id, each.started_at, each.stopped_at) for each in timers if each.stopped_at is not None}
+    assert stored == {(each.id, each.started_at, each.stopped_at) for each in timers if each.stopped_at is not None}
     assert running == {(each.id, each.started_at) for each in timers if each.way == RUNS}
     assert inferred == {each.id for each in timers if each.way == SWITCHED}
     assert not any(row.needs_review for row in rows(engine, time_entries, person))

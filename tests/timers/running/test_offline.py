@@ -21,7 +21,7 @@ def ada(world, clock):
     return ada
 
 
-def kept(engine, person):
+def spans(engine, person):
     return [(row.started_at, row.stopped_at) for row in rows(engine, time_entries, person)]
 
 
@@ -49,7 +49,7 @@ def test_a_late_stop_counts_also_after_a_switch_on_another_device(ada, clock, en
     stopped = stop(ada, START + HOUR, **({"timerId": timer} if named else {}))
 
     assert (stopped.status, stopped.body["id"], stopped.body["elapsedMs"]) == (200, timer, 3_600_000)
-    assert kept(engine, ada) == [(START, START + HOUR)]
+    assert spans(engine, ada) == [(START, START + HOUR)]
     assert ada.running().body["workItemId"] == 8
     assert [row["event"] for row in ada.log()] == ["corrected", "started", "stopped", "started"]
 
@@ -63,7 +63,7 @@ def test_a_stop_before_its_start_is_accepted_when_the_start_has_arrived(ada, clo
 
     assert (early.status, early.code) == (409, "timer_not_started")
     assert (started.status, stopped.status) == (201, 200)
-    assert kept(engine, ada) == [(START - 2 * HOUR, START - HOUR)]
+    assert spans(engine, ada) == [(START - 2 * HOUR, START - HOUR)]
     assert ada.running().status == 204
 
 
@@ -77,7 +77,7 @@ def test_a_start_that_arrives_after_a_later_one_ends_at_it(ada, engine):
     assert started.body["ended"]["note"] == "on paper"
     assert (again.status, again.body["elapsedMs"], again.body["existingHours"]) == (200, 1_800_000, 1.5)
     assert ada.running().body["id"] == later
-    assert len(kept(engine, ada)) == 1
+    assert len(spans(engine, ada)) == 1
 
 
 def test_the_first_acknowledged_stop_is_final(ada, clock, engine):
@@ -87,7 +87,7 @@ def test_the_first_acknowledged_stop_is_final(ada, clock, engine):
     late = stop(ada, START + HOUR, timerId=timer)
 
     assert (late.status, late.body) == (200, first.body)
-    assert kept(engine, ada) == [(START, START + 2 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 2 * HOUR)]
 
 
 def test_a_late_stop_after_the_job_sets_the_real_end(ada, app, clock, engine):
@@ -110,7 +110,7 @@ def test_a_late_stop_may_end_a_timer_after_the_jobs_end(ada, app, clock, engine)
 
     assert (stopped.status, stopped.body["elapsedMs"]) == (200, 14 * 3_600_000)
     assert stopped.body["needsReview"] is True
-    assert kept(engine, ada) == [(START, START + 14 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 14 * HOUR)]
 
 
 def test_a_late_stop_may_not_end_a_timer_within_the_next_one(ada, app, clock, engine):
@@ -123,7 +123,7 @@ def test_a_late_stop_may_not_end_a_timer_within_the_next_one(ada, app, clock, en
 
     assert (refused.status, refused.code) == (409, "inside_another_entry")
     assert refused.body["runningTimer"]["id"] == following
-    assert kept(engine, ada) == [(START, START + 12 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 12 * HOUR)]
 
 
 def test_a_named_stop_without_an_instant_is_now_also_after_the_job(ada, app, clock):
@@ -156,7 +156,7 @@ def test_a_late_start_ends_an_entry_with_an_inferred_end(ada, app, clock, engine
     started = start(ada, START + 2 * HOUR, workItemId=8)
 
     assert (started.status, "ended" in started.body) == (201, False)
-    assert kept(engine, ada) == [(START, START + 2 * HOUR)]
+    assert spans(engine, ada) == [(START, START + 2 * HOUR)]
     assert rows(engine, time_entries, ada)[0].end_inferred
     assert ada.running().body["startedAt"] == "2026-11-23T11:00:00.000Z"
 
@@ -171,7 +171,7 @@ def test_a_late_start_inside_an_entry_with_an_explicit_end_is_refused_and_names_
     assert {(answer.status, answer.code) for answer in inside} == {(409, "inside_another_entry")}
     assert [answer.body["entry"] for answer in inside] == [entry] * 3
     assert after.status == 201
-    assert len(kept(engine, ada)) == 1
+    assert len(spans(engine, ada)) == 1
 
 
 def test_a_late_switch_ends_the_running_timer_at_its_instant(ada, clock, engine):
@@ -180,7 +180,7 @@ def test_a_late_switch_ends_the_running_timer_at_its_instant(ada, clock, engine)
     switched = start(ada, START + HOUR, workItemId=8, switch=True)
 
     assert (switched.status, switched.body["stopped"]["id"]) == (201, first)
-    assert kept(engine, ada) == [(START, START + HOUR)]
+    assert spans(engine, ada) == [(START, START + HOUR)]
     assert ada.running().body["elapsedMs"] == 3_600_000
 
 
@@ -238,7 +238,7 @@ def test_a_start_at_the_instant_of_another_start_is_refused_or_leaves_that_one_n
 
     assert (refused.status, refused.code) == (409, "timer_already_running")
     assert (switched.status, switched.body["stopped"]["id"]) == (201, first)
-    assert kept(engine, ada) == [(START, START)]
+    assert spans(engine, ada) == [(START, START)]
     assert (ada.running().body["workItemId"], ada.running().body["elapsedMs"]) == (8, 3_600_000)
 
 
@@ -259,7 +259,7 @@ def test_a_stop_at_the_instant_of_the_start_ends_the_timer(ada, clock, engine):
     stopped = stop(ada, START)
 
     assert (stopped.status, stopped.body["id"]) == (200, running)
-    assert kept(engine, ada) == [(START, START)]
+    assert spans(engine, ada) == [(START, START)]
 
 
 def test_another_timer_on_the_same_work_item_is_another_timer(ada):
@@ -358,7 +358,7 @@ def test_manual_entries_do_not_conflict_with_late_events(ada, engine):
     stopped = stop(ada, START - HOUR / 2, timerId=timer)
 
     assert (entered.status, started.status, stopped.status) == (201, 201, 200)
-    assert kept(engine, ada) == [(START - 3 * HOUR, START - HOUR), (START - 2 * HOUR, START - HOUR / 2)]
+    assert spans(engine, ada) == [(START - 3 * HOUR, START - HOUR), (START - 2 * HOUR, START - HOUR / 2)]
 
 
 def test_a_confirmed_end_is_not_changed_by_a_late_stop(ada, app, clock):

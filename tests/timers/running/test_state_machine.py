@@ -149,24 +149,24 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def running_timers_agree(self):
-        seen = {timer["user"]["id"]: timer for timer in self.people[0].get("timers").body["items"]}
+        listed = {timer["user"]["id"]: timer for timer in self.people[0].get("timers").body["items"]}
 
         assert {
-            user: (timer["id"], timer["workItemId"], instant(timer["startedAt"])) for user, timer in seen.items()
+            user: (timer["id"], timer["workItemId"], instant(timer["startedAt"])) for user, timer in listed.items()
         } == {user: (timer.id, timer.item, timer.started_at) for user, timer in self.reference.running.items()}
 
     @invariant()
     def entries_and_days_agree(self):
-        seen = {each["id"]: each for each in every(self.people[0], "entries")}
+        listed = {each["id"]: each for each in every(self.people[0], "entries")}
 
-        assert seen.keys() == self.reference.entries.keys()
+        assert listed.keys() == self.reference.entries.keys()
         for entry in self.reference.entries.values():
-            told = seen[entry.id]
-            assert (told["userId"], told["workItemId"], told["source"]) == (entry.user, entry.item, entry.source)
-            assert (instant(told["startedAt"]), instant(told["stoppedAt"])) == (entry.started_at, entry.stopped_at)
-            assert (told["elapsedMs"], told["version"]) == (entry.elapsed_ms, entry.version)
-            assert told["needsReview"] == entry.needs_review
-            assert {dt.date.fromisoformat(day["date"]): day["elapsedMs"] for day in told["days"]} == entry.days
+            shown = listed[entry.id]
+            assert (shown["userId"], shown["workItemId"], shown["source"]) == (entry.user, entry.item, entry.source)
+            assert (instant(shown["startedAt"]), instant(shown["stoppedAt"])) == (entry.started_at, entry.stopped_at)
+            assert (shown["elapsedMs"], shown["version"]) == (entry.elapsed_ms, entry.version)
+            assert shown["needsReview"] == entry.needs_review
+            assert {dt.date.fromisoformat(day["date"]): day["elapsedMs"] for day in shown["days"]} == entry.days
             overlaps = {
                 other.id
                 for other in self.reference.entries.values()
@@ -175,7 +175,7 @@ class Machine(RuleBasedStateMachine):
                 and other.started_at < entry.stopped_at
                 and other.stopped_at > entry.started_at
             }
-            assert set(told.get("overlapsWith", [])) == overlaps
+            assert set(shown.get("overlapsWith", [])) == overlaps
 
     @invariant()
     def the_log_agrees(self):

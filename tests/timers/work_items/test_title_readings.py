@@ -19,13 +19,13 @@ hidden_projects = st.sampled_from([(), ("Billing",), ("Website",), ("Billing", "
 
 
 class Readings(RuleBasedStateMachine):
-    """`model` has the day of each valid reading, by person and item; `looked` the last read of an item."""
+    """`model` has the day of each valid reading, by person and item; `last_read` the last read of an item."""
 
     def __init__(self, world, azure_devops) -> None:
         super().__init__()
         self.world, self.azure_devops = world, azure_devops
         self.model: dict[tuple[str, int], dt.date] = {}
-        self.looked: dict[int, dt.datetime] = {}
+        self.last_read: dict[int, dt.datetime] = {}
         self.stopped: set[str] = set()
 
     @initialize()
@@ -43,13 +43,13 @@ class Readings(RuleBasedStateMachine):
     def who(self, name):
         return self.world.again(self.people[name])
 
-    def told(self, name, asked, hidden):
+    def reads(self, name, read, hidden):
         """A read of these from Azure DevOps, which shows those outside hidden projects."""
-        for number in asked:
+        for number in read:
             if ITEMS[number] in hidden:
                 self.model.pop((name, number), None)
             else:
-                self.looked[number] = self.world.clock()
+                self.last_read[number] = self.world.clock()
                 if name not in self.stopped:
                     self.model[name, number] = self.today
 
@@ -57,25 +57,25 @@ class Readings(RuleBasedStateMachine):
         since = self.today - dt.timedelta(days=30)
         return {number for (who, number), day in self.model.items() if who == name and day >= since}
 
-    @rule(name=person, asked=numbers, hidden=hidden_projects)
-    def refreshes(self, name, asked, hidden):
-        answer = refresh(self.who(name), asked, self.azure_devops.token(hidden=list(hidden)))
-        self.told(name, asked, hidden)
+    @rule(name=person, read=numbers, hidden=hidden_projects)
+    def refreshes(self, name, read, hidden):
+        answer = refresh(self.who(name), read, self.azure_devops.token(hidden=list(hidden)))
+        self.reads(name, read, hidden)
 
-        assert {item["id"] for item in answer.body["items"]} == {n for n in asked if ITEMS[n] not in hidden}
+        assert {item["id"] for item in answer.body["items"]} == {n for n in read if ITEMS[n] not in hidden}
 
     @rule(name=person, hidden=hidden_projects)
     def takes_a_report(self, name, hidden):
         """Reads the items that are not shown yet, and those that nobody, or not the reader, has read for a day."""
         since = self.world.clock() - dt.timedelta(days=1)
-        fresh = {n for n in self.shown_to(name) if self.looked[n] > since and self.model[name, n] >= since.date()}
-        made = report(self.who(name), self.azure_devops.token(hidden=list(hidden)))
-        status = {row["workItem"]["id"]: row["workItem"]["titleStatus"] for row in made.body["rows"]}
-        asked = status.keys() - fresh
-        self.told(name, asked, hidden)
+        fresh = {n for n in self.shown_to(name) if self.last_read[n] > since and self.model[name, n] >= since.date()}
+        answer = report(self.who(name), self.azure_devops.token(hidden=list(hidden)))
+        status = {row["workItem"]["id"]: row["workItem"]["titleStatus"] for row in answer.body["rows"]}
+        read = status.keys() - fresh
+        self.reads(name, read, hidden)
 
         assert {number for number, each in status.items() if each == "hidden"} == {
-            number for number in asked if ITEMS[number] in hidden
+            number for number in read if ITEMS[number] in hidden
         }
         assert {number for number, each in status.items() if each == "shown"} == self.shown_to(name) & status.keys()
 

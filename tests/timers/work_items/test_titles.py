@@ -27,8 +27,8 @@ def report(person, token=None, **params):
 
 
 def item(answer, number=SECRET):
-    [found] = [row["workItem"] for row in answer.body["rows"] if row["workItem"]["id"] == number]
-    return found
+    [item] = [row["workItem"] for row in answer.body["rows"] if row["workItem"]["id"] == number]
+    return item
 
 
 def shown_in(answer):
@@ -79,10 +79,10 @@ def test_a_timer_on_a_work_item_does_not_show_its_title(gus, of_gus):
 @pytest.mark.parametrize("form", ["json", "csv", "xlsx"])
 @pytest.mark.parametrize("asks", [False, True])
 def test_no_report_format_shows_a_title_that_azure_devops_hides(gus, of_gus, form, asks):
-    made = report(gus, of_gus if asks else None, format=form)
+    answer = report(gus, of_gus if asks else None, format=form)
 
-    assert made.status == 200
-    assert shown_in(made) == set()
+    assert answer.status == 200
+    assert shown_in(answer) == set()
 
 
 @pytest.mark.usefixtures("gus")
@@ -211,11 +211,11 @@ def test_two_concurrent_first_readings_are_one(engine, ada, world, azure_devops)
 
 
 def test_type_and_time_are_shown_to_all_who_may_see_the_time(gus):
-    made = report(gus)
+    answer = report(gus)
     of_type = report(gus, type="Epic")
 
-    assert item(made) == {"organization": "contoso", "id": SECRET, "type": "Epic", "titleStatus": "notAsked"}
-    assert made.body["totalMs"] == of_type.body["totalMs"] == 3_600_000
+    assert item(answer) == {"organization": "contoso", "id": SECRET, "type": "Epic", "titleStatus": "notAsked"}
+    assert answer.body["totalMs"] == of_type.body["totalMs"] == 3_600_000
     assert of_type.body["unknownMs"] == 0
 
 

@@ -34,12 +34,12 @@ def worked(person, clock, number):
 def test_a_work_item_is_read_with_the_callers_token_and_then_cached(world, azure_devops):
     ada = world.tenant()
     unknown = look(ada, BUG)
-    found = look(ada, BUG, azure_devops.token())
+    first = look(ada, BUG, azure_devops.token())
     known = look(ada, BUG)
 
     assert (unknown.status, unknown.code) == (404, "not_found")
     assert "Open it in Azure DevOps" in unknown.body["detail"]
-    assert found.body == {
+    assert first.body == {
         "organization": "contoso",
         "id": BUG,
         "type": "Bug",
@@ -48,7 +48,7 @@ def test_a_work_item_is_read_with_the_callers_token_and_then_cached(world, azure
         "state": "Active",
         "fetchedAt": "2026-11-23T09:00:00.000Z",
     }
-    assert known.body == found.body
+    assert known.body == first.body
 
 
 def test_it_is_read_again_after_a_day_and_not_before(world, clock, azure_devops):
@@ -208,6 +208,6 @@ def test_rows_stored_meanwhile_by_another_request_stay(world, engine, azure_devo
         seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "fetched_at": START}
         work_items_store._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
         titles = sa.select(work_items.c.work_item_id, work_items.c.title)
-        kept = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
+        stored = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
 
-    assert sorted(kept) == [(BUG, "Checkout fails for guests"), (STORY, "From before")]
+    assert sorted(stored) == [(BUG, "Checkout fails for guests"), (STORY, "From before")]

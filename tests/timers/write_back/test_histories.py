@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY, REMAINING
 from tests.support.budget import tries
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
 
 
 MISSING = 4711
@@ -81,8 +81,8 @@ class Past:
         entry = self._one(which)
         if entry is None:
             return
-        asked = again(self.ada, entry["id"], self._token(token))
-        assert asked.status == (200 if self.is_on else 409), asked.raw
+        retried = retry(self.ada, entry["id"], self._token(token))
+        assert retried.status == (200 if self.is_on else 409), retried.raw
         if self.is_on:
             self.counted.add(entry["id"])
 
@@ -105,12 +105,12 @@ class Past:
         self.switch(on=True)
         for item in (BUG, TASK, STORY):
             for _ in range(2):
-                asked = send(self.ada, "POST", f"work-items/contoso/{item}/write-back", self.tokens[1])
-                assert asked.status == 200, asked.raw
+                retried = send(self.ada, "POST", f"work-items/contoso/{item}/write-back", self.tokens[1])
+                assert retried.status == 200, retried.raw
         for entry in self.counted & self.entries.keys():
-            assert again(self.ada, entry, self.tokens[1]).status == 200
+            assert retry(self.ada, entry, self.tokens[1]).status == 200
         for entry in self.deleted:
-            assert again(self.ada, entry, self.tokens[1]).status == (204 if entry in self.counted else 404)
+            assert retry(self.ada, entry, self.tokens[1]).status == (204 if entry in self.counted else 404)
 
     def hours(self, item):
         """The sum of the entries that count, rounded once."""
@@ -173,7 +173,7 @@ def test_at_rest_completed_work_is_the_sum_of_entries_or_the_short_hours_are_sho
         assert (azure_devops.completed(item) or 0) == pytest.approx(float(ours + theirs), abs=1e-9)
     for entry in past.ada.entries():
         where = entry["workItemId"]
-        told = {STORY: {"noField"}, MISSING: {"failed", "pending"}}.get(where, {"done", "short"})
-        assert entry.get("writeBack") in (told if entry["id"] in past.counted else {None}), entry
+        expected = {STORY: {"noField"}, MISSING: {"failed", "pending"}}.get(where, {"done", "short"})
+        assert entry.get("writeBack") in (expected if entry["id"] in past.counted else {None}), entry
     assert azure_devops.completed(STORY) is None
     assert (azure_devops.field(BUG, REMAINING) or 0) >= 0

@@ -10,7 +10,7 @@ from devcloud.emulators.azure_devops.fields import COMPLETED, REMAINING
 from shared import clock as real
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from tests.support.world import WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, corrected, entered, removed, send
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def test_changes_while_the_write_back_is_off_are_written_when_it_is_on_again(ada
     shortened = corrected(ada, kept.body, token, stoppedAt="2026-11-20T12:30:00Z")
     change(ada, writeBack=True)
     stale = ada.get(f"entries/{kept.body['id']}").body
-    asked = [again(ada, gone.body["id"], token), again(ada, kept.body["id"], token)]
+    retried = [retry(ada, gone.body["id"], token), retry(ada, kept.body["id"], token)]
 
     assert written == 4.0
     assert (shortened.body["writeBack"], shortened.body["writeBackReason"]) == ("pending", "write_back_off")
     assert shortened.body["writeBackHelp"] == "superAdmin"
     assert (stale["writeBack"], stale["writeBackReason"]) == ("pending", "not_sent")
-    assert [each.status for each in asked] == [204, 200]
-    assert asked[1].body["writeBack"] == "done"
+    assert [each.status for each in retried] == [204, 200]
+    assert retried[1].body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 0.5
 
 
@@ -53,12 +53,12 @@ def test_a_late_stop_while_the_write_back_is_off_is_written_too(ada, clock, azur
     switched = send(ada, "POST", "timers/start", token, {**WORK_ITEM, "workItemId": TASK, "switch": True}).body
     written = azure_devops.completed(BUG)
     change(ada, writeBack=False)
-    told = ada.post("timers/stop", {"timerId": timer["id"], "stoppedAt": "2026-11-23T10:00:00Z"})
+    late = ada.post("timers/stop", {"timerId": timer["id"], "stoppedAt": "2026-11-23T10:00:00Z"})
     change(ada, writeBack=True)
-    asked = again(ada, switched["stopped"]["id"], token)
+    retried = retry(ada, switched["stopped"]["id"], token)
 
-    assert (written, told.status, told.body["elapsedMs"]) == (6.5, 200, 3_600_000)
-    assert asked.body["writeBack"] == "done"
+    assert (written, late.status, late.body["elapsedMs"]) == (6.5, 200, 3_600_000)
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
 
 
@@ -68,7 +68,7 @@ def test_time_moved_from_an_item_that_refused_it_is_done_on_the_new_one(ada, azu
     moved = corrected(ada, refused.body, token, workItemId=TASK)
 
     assert refused.body["writeBack"] == "noField"
-    assert moved.body["writeBack"] == again(ada, refused.body["id"], token).body["writeBack"] == "done"
+    assert moved.body["writeBack"] == retry(ada, refused.body["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(TASK) == 7.25
     assert azure_devops.completed(STORY) is None
 
@@ -77,11 +77,11 @@ def test_time_on_a_missing_item_leaves_nothing_to_subtract(ada, token):
     """It was 409 `write_back_not_done`, though nothing was ever written."""
     lost = entered(ada, token, "13:00", "14:00", item=4711)
     removed(ada, lost.body, token)
-    asked = again(ada, lost.body["id"], token)
+    retried = retry(ada, lost.body["id"], token)
 
     assert (lost.body["writeBack"], lost.body["writeBackReason"]) == ("failed", "work_item_not_found")
     assert lost.body["writeBackHelp"] == "somebodyElse"
-    assert asked.status == 204
+    assert retried.status == 204
 
 
 def test_hours_that_were_never_written_are_done_though_others_on_the_item_are_not(ada, token):
@@ -90,7 +90,7 @@ def test_hours_that_were_never_written_are_done_though_others_on_the_item_are_no
     removed(ada, lost, token)
     elsewhere = corrected(ada, moved, token, workItemId=TASK).body
 
-    assert again(ada, lost["id"], token).status == 204
+    assert retry(ada, lost["id"], token).status == 204
     assert elsewhere["writeBack"] == "done"
     assert [each["id"] for each in ada.entries(writeBack="failed")] == [stuck["id"]]
     assert ada.entries(writeBack="pending") == []
@@ -101,9 +101,9 @@ def test_changes_that_cancel_out_are_never_sent(ada, azure_devops, token):
     before = azure_devops.revision(BUG), azure_devops.hits("update")
     entry = ada.enter()
     ada.remove(entry)
-    asked = again(ada, entry.body["id"], token)
+    retried = retry(ada, entry.body["id"], token)
 
-    assert asked.status == 204
+    assert retried.status == 204
     assert (azure_devops.revision(BUG), azure_devops.hits("update")) == before
 
 
@@ -128,15 +128,16 @@ def test_hours_that_others_add_later_are_subtracted_only_on_request(ada, azure_d
     azure_devops.edit(BUG, hours=0.5)
     removed(ada, entry.body, token)
     azure_devops.edit(BUG, hours=3.0)
-    again(ada, entry.body["id"], token)
+    retry(ada, entry.body["id"], token)
     other = entered(ada, token, "08:00", "08:30")
     kept = azure_devops.completed(BUG), other.body["writeBack"]
-    told = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
-    asked = send(ada, "POST", f"work-items/contoso/{BUG}/write-back", token, {"takeMissing": True})
+    summary = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
+    requested = send(ada, "POST", f"work-items/contoso/{BUG}/write-back", token, {"takeMissing": True})
 
     assert kept == (3.0, "done")
-    assert (told["state"], told["missingHours"], told["targetHours"], told["writtenHours"]) == ("short", 1.0, 0.5, 1.5)
-    assert (asked.status, asked.body["state"], "missingHours" in asked.body) == (200, "done", False)
+    assert (summary["state"], summary["missingHours"]) == ("short", 1.0)
+    assert (summary["targetHours"], summary["writtenHours"]) == (0.5, 1.5)
+    assert (requested.status, requested.body["state"], "missingHours" in requested.body) == (200, "done", False)
     assert azure_devops.completed(BUG) == 2.0
 
 
@@ -198,12 +199,12 @@ def test_the_history_names_hours_and_nobody(ada, azure_devops, token):
 
 def test_a_type_without_the_field_needs_nobody_and_is_read_once(ada, azure_devops, token):
     first = entered(ada, token, "08:00", "09:00", item=STORY).body
-    asked = azure_devops.hits("update"), azure_devops.hits("type_fields")
+    retried = azure_devops.hits("update"), azure_devops.hits("type_fields")
     second = entered(ada, token, "10:00", "11:00", item=STORY).body
 
     assert [each["writeBack"] for each in (first, second)] == ["noField"] * 2
     assert (first["writeBackReason"], first["writeBackHelp"]) == ("no_field", "nobody")
-    assert (azure_devops.hits("update"), azure_devops.hits("type_fields")) == asked
+    assert (azure_devops.hits("update"), azure_devops.hits("type_fields")) == retried
 
 
 def test_an_inactive_organization_gets_nothing(ada, azure_devops, engine, token):
@@ -212,13 +213,13 @@ def test_an_inactive_organization_gets_nothing(ada, azure_devops, engine, token)
     with engine.begin() as tx:
         tx.execute(organizations.update().where(organizations.c.name_key == "contoso").values(is_active=False))
     before = azure_devops.hits("work_item")
-    asked = again(ada, waiting["id"], token).body
+    retried = retry(ada, waiting["id"], token).body
     with engine.begin() as tx:
         tx.execute(organizations.update().values(is_active=True))
 
-    assert (asked["writeBack"], asked["writeBackReason"]) == ("failed", "organization_inactive")
+    assert (retried["writeBack"], retried["writeBackReason"]) == ("failed", "organization_inactive")
     assert azure_devops.hits("work_item") == before
-    assert again(ada, waiting["id"], token).body["writeBack"] == "done"
+    assert retry(ada, waiting["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
 
 
@@ -266,7 +267,7 @@ def test_a_lost_response_lowers_remaining_work_once(lowering, azure_devops, toke
     azure_devops.settle()
 
     assert entry["writeBack"] == "pending"
-    assert again(lowering, entry["id"], token).body["writeBack"] == "done"
+    assert retry(lowering, entry["id"], token).body["writeBack"] == "done"
     assert (azure_devops.completed(BUG), remaining(azure_devops)) == (4.5, 4)
 
 
@@ -327,7 +328,7 @@ def test_hours_of_a_claimed_item_are_left_to_the_holder_of_the_claim(ada, azure_
     clock.tick(seconds=61)
 
     assert (second["writeBack"], second["writeBackReason"], before) == ("pending", "not_sent", 4.5)
-    assert again(ada, second["id"], token).body["writeBack"] == "done"
+    assert retry(ada, second["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 5.5
 
 
@@ -348,7 +349,7 @@ def test_an_attempt_is_recorded_before_it_is_sent_and_at_most_one_is_open(ada, a
     azure_devops.settle()
 
     assert states == ["open"]
-    assert again(ada, entry["id"], token).body["writeBack"] == "done"
+    assert retry(ada, entry["id"], token).body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 5.5
 
 
@@ -379,12 +380,12 @@ def test_writes_from_before_the_ledger_are_looked_up_before_the_first_send(ada, 
             hours = {"hours_before": Decimal("3.5"), "hours_after": Decimal("4.5"), "short_after": Decimal(0)}
             rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
             tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
-    asked = again(ada, entry["id"], token).body
+    retried = retry(ada, entry["id"], token).body
     with engine.connect() as tx:
         of_item = sa.select(write_back_attempts.c.state).where(write_back_attempts.c.item_id == item_id)
         states = sorted(tx.scalars(of_item))
 
-    assert asked["writeBack"] == "done"
+    assert retried["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
     assert states == ["landed", "lost"]
 
@@ -416,13 +417,13 @@ def test_a_write_from_before_the_ledger_that_was_cut_at_zero_subtracts_no_later_
         hours = {"hours_before": Decimal("0.5"), "hours_after": Decimal(0), "short_after": Decimal("1.5")}
         rest = {"batch": 0, "legacy_mark": mark, "state": "open", "created_at": real.now()}
         tx.execute(write_back_attempts.insert(), {**attempt, **hours, **rest})
-    asked = again(ada, entry["id"], token)
+    retried = retry(ada, entry["id"], token)
     if not landed:
         azure_devops.edit(BUG, hours=3.0)
-        asked = again(ada, entry["id"], token)
+        retried = retry(ada, entry["id"], token)
     page = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
 
-    assert asked.status == 204
+    assert retried.status == 204
     assert azure_devops.completed(BUG) == 3.0
     assert (page["state"], page["missingHours"], page["targetHours"], page["writtenHours"]) == ("short", 1.5, 0.0, 1.5)
 
@@ -434,7 +435,7 @@ def test_a_moved_entry_names_the_work_item_with_the_problem(ada, azure_devops, t
     moved = corrected(ada, entry, token, workItemId=TASK).body
     change(ada, writeBack=True)
     azure_devops.trouble("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
-    refused = again(ada, moved["id"], token).body
+    refused = retry(ada, moved["id"], token).body
     azure_devops.settle()
 
     assert (refused["workItemId"], refused["writeBack"]) == (TASK, "failed")

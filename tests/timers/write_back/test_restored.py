@@ -11,7 +11,7 @@ from shared.db.schema import write_back_attempts, write_back_changes, write_back
 from tests.support.installations import change as change_installation
 from tests.support.installations import own
 from tests.support.world import START, WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, again, change, entered, removed, send, worked
+from tests.timers.write_back.write_backs import BUG, change, entered, removed, retry, send, worked
 
 
 BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # before everything in the emulator, which has the real clock
@@ -76,9 +76,9 @@ def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, boo
     azure_devops.edit(BUG, Title="Another title")
     books.forget_writes(items=items)
     books.accept()
-    asked = again(ada, entry, azure_devops.token())
+    retried = retry(ada, entry, azure_devops.token())
 
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
     assert books.attempts() == [(1, "landed", 0.5)]
     assert books.item()["checked_epoch"] == 4
@@ -88,7 +88,7 @@ def test_without_an_accepted_restore_hours_are_written_twice(ada, books, clock, 
     """The fault itself: nothing else in the database shows that they were written."""
     entry = worked(ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
-    again(ada, entry, azure_devops.token())
+    retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
 
@@ -101,7 +101,7 @@ def test_hours_of_lost_entries_are_subtracted(ada, books, clock, azure_devops):
     with_both = azure_devops.completed(BUG)
     books.forget_writes()
     books.accept()
-    again(ada, first.body["id"], azure_devops.token())
+    retry(ada, first.body["id"], azure_devops.token())
     taken_back = azure_devops.completed(BUG)
     entered(ada, azure_devops.token(), "09:00", "10:00")
 
@@ -112,7 +112,7 @@ def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, books
     entry = worked(ada, clock, azure_devops.token()).body["id"]
     books.accept()
     worked(ada, clock, azure_devops.token())
-    again(ada, entry, azure_devops.token())
+    retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
     assert books.attempts() == [(1, "landed", 0.5), (2, "landed", 0.5)]
@@ -135,10 +135,10 @@ def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_dev
     stopped = worked(ada, clock, azure_devops.token())
     unread = azure_devops.completed(BUG)
     azure_devops.settle()
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.body["writeBack"], unread) == ("pending", 4.0)
-    assert (asked.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.5)
+    assert (retried.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.5)
 
 
 @pytest.fixture
@@ -153,17 +153,17 @@ def busy(ada, books, clock, azure_devops):
 
 def test_with_a_history_too_long_to_tell_nothing_is_sent(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE)
-    asked = again(ada, busy, azure_devops.token())
+    retried = retry(ada, busy, azure_devops.token())
 
-    assert (asked.body["writeBack"], asked.body["writeBackReason"]) == ("failed", "not_verified")
-    assert "Nothing was written" in asked.body["writeBackDetail"]
+    assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("failed", "not_verified")
+    assert "Nothing was written" in retried.body["writeBackDetail"]
     assert azure_devops.completed(BUG) == 4.0
     assert books.attempts() == []
 
 
 def test_the_write_back_continues_after_a_person_has_compared(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE)
-    again(ada, busy, azure_devops.token())
+    retry(ada, busy, azure_devops.token())
     azure_devops.edit(BUG, hours=3.5)
     path = f"work-items/contoso/{BUG}/write-back"
     page = send(ada, "POST", path, azure_devops.token(), {"trustWritten": True})
@@ -179,14 +179,14 @@ def test_a_long_history_is_read_from_its_end_back_to_the_lost_time(books, clock,
     entry = worked(books.ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
     books.accept(restored_to=restored_to)
-    asked = again(books.ada, entry, azure_devops.token())
+    retried = retry(books.ada, entry, azure_devops.token())
 
-    assert asked.body["writeBack"] == state
+    assert retried.body["writeBack"] == state
     assert azure_devops.completed(BUG) == 4.0
 
 
 def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, books, engine, azure_devops):
-    again(ada, busy, azure_devops.token())
+    retry(ada, busy, azure_devops.token())
     with engine.begin() as tx:
         tx.execute(write_back_items.update().values(checked_epoch=3, last_revision=None))
     books.accept(epoch=5, restored_to=AFTER)
@@ -197,9 +197,9 @@ def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, book
 
 def test_an_item_that_is_new_long_after_a_restore_is_not_checked(ada, busy, books, azure_devops):
     books.accept(restored_to=BEFORE, accepted_at=START - dt.timedelta(days=31))
-    asked = again(ada, busy, azure_devops.token())
+    retried = retry(ada, busy, azure_devops.token())
 
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert books.item()["checked_epoch"] == 4
 
 
@@ -208,8 +208,8 @@ def test_while_the_database_is_held_only_the_write_back_waits(ada, engine, clock
     stopped = worked(ada, clock, azure_devops.token())
     held = azure_devops.completed(BUG)
     change_installation(engine, held_since=None, held_reason=None)
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], held) == (200, "pending", 3.5)
     assert ada.start(BUG, **WORK_ITEM).status == 201
-    assert (asked.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.0)
+    assert (retried.body["writeBack"], azure_devops.completed(BUG)) == ("done", 4.0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, again, change, removed, send, worked
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, removed, retry, send, worked
 from timers.azure_devops import of as azure_devops_of
 
 
@@ -64,10 +64,10 @@ def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
 def test_while_the_write_back_is_off_nothing_is_written(world, clock, azure_devops):
     bob = world.tenant()
     stopped = worked(bob, clock, azure_devops.token())
-    asked = again(bob, stopped.body["id"], azure_devops.token())
+    retried = retry(bob, stopped.body["id"], azure_devops.token())
 
     assert "writeBack" not in stopped.body
-    assert (asked.status, asked.code) == (409, "write_back_off")
+    assert (retried.status, retried.code) == (409, "write_back_off")
     assert azure_devops.completed(BUG) == 3.5
 
 
@@ -76,13 +76,13 @@ def test_without_a_token_the_hours_stay_pending_until_a_request_has_one(ada, clo
     clock.tick(minutes=30)
     stopped = ada.stop()
     no_token = ada.post(f"entries/{stopped.body['id']}/write-back")
-    owed = again(ada, stopped.body["id"], azure_devops.token())
-    twice = again(ada, stopped.body["id"], azure_devops.token())
+    first = retry(ada, stopped.body["id"], azure_devops.token())
+    second = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.body["writeBack"], stopped.body["writeBackReason"]) == ("pending", "not_sent")
     assert "written with the next change" in stopped.body["writeBackDetail"]
     assert (no_token.status, no_token.code) == (403, "azure_devops_sign_in_required")
-    assert owed.body["writeBack"] == twice.body["writeBack"] == "done"
+    assert first.body["writeBack"] == second.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
 
 
@@ -92,10 +92,10 @@ def test_an_entry_from_before_the_write_back_is_written_on_request(world, clock,
     change(ada, writeBack=True)
     ada.correct(stopped, stoppedAt=clock().isoformat(), note="longer")
     before = azure_devops.completed(BUG)
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert before == 3.5
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
 
 
@@ -169,9 +169,9 @@ def test_a_deletion_waits_for_the_hours_that_it_subtracts(ada, clock, azure_devo
     azure_devops.settle()
     azure_devops.trouble("update", status=401, times=1)
     corrected = ada.correct(stopped, startedAt="2026-11-23T09:30:00Z")
-    stuck = again(ada, stopped.body["id"], token)
+    stuck = retry(ada, stopped.body["id"], token)
     unharmed = azure_devops.completed(BUG)
-    done = again(ada, stopped.body["id"], token)
+    done = retry(ada, stopped.body["id"], token)
 
     assert corrected.body["writeBack"] == "pending"
     assert stuck.body["writeBack"] == "failed"
@@ -185,10 +185,10 @@ def test_hours_of_a_deleted_entry_are_subtracted_on_request(ada, clock, azure_de
     entry = worked(ada, clock, token).body
     azure_devops.trouble("update", status=401)
     gone = removed(ada, entry, token)
-    stuck = again(ada, entry["id"], token)
+    stuck = retry(ada, entry["id"], token)
     azure_devops.settle()
     still = azure_devops.completed(BUG)
-    done, repeated = again(ada, entry["id"], token), again(ada, entry["id"], token)
+    done, repeated = retry(ada, entry["id"], token), retry(ada, entry["id"], token)
 
     assert (gone.status, still) == (204, 4.0)
     assert (stuck.status, stuck.code) == (409, "write_back_not_done")
@@ -216,12 +216,12 @@ def test_only_people_who_could_see_a_deleted_entry_may_request_its_write_back(ad
     change(stranger, writeBack=True)
     entry = worked(bob, clock, token).body
     bob.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
-    refused = {(each.status, each.code) for each in (again(who, entry["id"], token) for who in (eve, stranger))}
+    refused = {(each.status, each.code) for each in (retry(who, entry["id"], token) for who in (eve, stranger))}
     before = azure_devops.completed(BUG)
 
     assert refused == {(404, "not_found")}
     assert before == 4.0
-    assert (again(ada, entry["id"], token).status, azure_devops.completed(BUG)) == (204, 3.5)
+    assert (retry(ada, entry["id"], token).status, azure_devops.completed(BUG)) == (204, 3.5)
 
 
 def test_a_deleted_entry_that_never_counted_is_not_found(ada, clock, azure_devops):
@@ -230,9 +230,9 @@ def test_a_deleted_entry_that_never_counted_is_not_found(ada, clock, azure_devop
     removed(ada, entry, azure_devops.token())
     change(ada, writeBack=True)
 
-    assert again(ada, entry["id"], azure_devops.token()).code == "not_found"
-    assert again(ada, new_id(), azure_devops.token()).code == "not_found"
-    assert again(ada, "no-id", azure_devops.token()).code == "not_found"
+    assert retry(ada, entry["id"], azure_devops.token()).code == "not_found"
+    assert retry(ada, new_id(), azure_devops.token()).code == "not_found"
+    assert retry(ada, "no-id", azure_devops.token()).code == "not_found"
 
 
 def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
@@ -257,7 +257,7 @@ def test_a_write_with_a_lost_response_counts_once(ada, clock, azure_devops, faul
     azure_devops.trouble("update", times=times, **fault)
     stopped = worked(ada, clock, azure_devops.token())
     azure_devops.settle()
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert stopped.status == 200
     assert settled.body["writeBack"] == "done", settled.body
@@ -271,7 +271,7 @@ def test_an_open_attempt_is_settled_from_the_history_and_never_added_again(ada, 
     stopped = worked(ada, clock, azure_devops.token())
     azure_devops.settle()
     azure_devops.edit(BUG, Title="Somebody was quicker")
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert stopped.body["writeBack"] == "pending"
     assert settled.body["writeBack"] == "done"
@@ -284,7 +284,7 @@ def test_equal_hours_of_a_colleague_are_not_mistaken_for_ours(ada, clock, azure_
     stopped = worked(ada, clock, azure_devops.token())
     azure_devops.settle()
     azure_devops.edit(BUG, hours=4.0)  # the very value that was lost, at the very revision
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert settled.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.5
@@ -296,7 +296,7 @@ def test_a_refusal_is_shown_and_can_be_retried(ada, clock, azure_devops, endpoin
     azure_devops.trouble(endpoint, **fault)
     stopped = worked(ada, clock, azure_devops.token())
     azure_devops.settle()
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "failed")
     assert stopped.body["writeBackReason"].startswith("azure_devops_")
@@ -320,9 +320,9 @@ def test_an_item_without_completed_work_is_shown_as_such_also_after_a_lost_respo
     azure_devops.trouble("update", cut=True)
     stopped = worked(ada, clock, azure_devops.token(), item=STORY)
     azure_devops.settle()
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
-    assert (asked.body["writeBack"], asked.body["writeBackReason"]) == ("noField", "no_field")
+    assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("noField", "no_field")
 
 
 def test_an_invalid_token_is_shown_and_the_stop_is_done(ada, clock, azure_devops):
@@ -342,7 +342,7 @@ def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
     azure_devops.trouble(endpoint, **fault)
     stopped = worked(ada, clock, azure_devops.token())
     azure_devops.settle()
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
     assert settled.body["writeBack"] == "done"
@@ -366,7 +366,7 @@ def test_after_two_writes_that_met_a_colleagues_change_the_hours_stay_pending(ad
         stopped = worked(ada, clock, azure_devops.token())
         quicker.result()
     between = azure_devops.completed(BUG), azure_devops.hits("update") - written
-    settled = again(ada, stopped.body["id"], azure_devops.token())
+    settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
     assert stopped.body["writeBackReason"] == "work_item_changed"
@@ -391,9 +391,9 @@ def test_time_on_a_former_organization_is_written_while_it_is_active(ada, clock,
     clock.tick(minutes=30)
     stopped = ada.stop()
     change(ada, azureDevOpsOrganization="fabrikam")
-    asked = again(ada, stopped.body["id"], azure_devops.token())
+    retried = retry(ada, stopped.body["id"], azure_devops.token())
 
-    assert asked.body["writeBack"] == "done"
+    assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
 
 
@@ -420,8 +420,8 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
             azure_devops.edit(BUG, Title=f"After {minutes} minutes")
     for entry in entries:
         for _ in range(3):
-            told = again(ada, entry, azure_devops.token()).body
-        assert told["writeBack"] == "done", told
+            progress = retry(ada, entry, azure_devops.token()).body
+        assert progress["writeBack"] == "done", progress
 
     expected = Decimal("3.5") + (Decimal(worked_minutes) / 60).quantize(Decimal("0.0001"))
     assert azure_devops.completed(BUG) == pytest.approx(float(expected), abs=1e-9)
@@ -445,7 +445,7 @@ def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, 
         stopped = worked(ada, clock, azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
-    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
+    assert retry(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
 
 
 @on_postgresql
@@ -459,4 +459,4 @@ def test_a_stop_is_done_and_logged_when_the_write_back_fails(ada, clock, azure_d
     assert [(line["event"], line["operation"]) for line in lines] == [("write_back_failed", "stop_timer")]
     assert lines[0]["requestId"] == stopped.headers["X-Request-Id"]
     assert azure_devops.hits("update") == before
-    assert again(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
+    assert retry(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"

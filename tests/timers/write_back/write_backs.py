@@ -39,5 +39,5 @@ def removed(person, entry, token):
     return send(person, "DELETE", path, token, **{"If-Match": f'"{entry["version"]}"'})
 
 
-def again(person, entry_id, token):
+def retry(person, entry_id, token):
     return send(person, "POST", f"entries/{entry_id}/write-back", token)

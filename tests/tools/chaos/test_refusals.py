@@ -188,7 +188,7 @@ def test_a_conflict_needs_a_concurrent_request():
     assert day.details() == ["409 conflict, which was never true"] * 2
 
 
-def test_people_who_pay_may_be_refused_for_lack_of_a_plan():
+def test_paying_people_may_be_refused_for_lack_of_a_plan():
     day = Day()
     day.request("start", 402, answer={"code": "subscription_suspended"})
 

@@ -186,9 +186,9 @@ def test_a_super_admin_who_signed_in_within_30_days_must_agree(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("role", ["user", "admin"])
-def test_a_buyer_without_an_active_approver_asks_the_vendor(
+def test_a_buyer_without_an_active_approver_asks_the_vendor(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, owner, tenant, role_of, role
-):  # noqa: PLR0917 - fixtures
+):
     member(firm.buyer).post("sign-in")
     role_of(firm.buyer, role)
     role_of(firm.colleague, "super_admin", seen=THIRTY_DAYS)

@@ -1,4 +1,4 @@
-"""Faults of Entra's signing keys: unavailable, or replaced.
+"""Faults of Entra's signing keys: unavailable, or changed.
 
 A worker fetches keys once an hour, and for an unknown key: three times at once, then every ten seconds. So these faults
 make cached keys older (by the clock file), send requests of their own and check the responses.
