@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing import rules
-from billing.closing.model import Activity, BilledThrough, Candidate, LastEvent, Period, Reason, State, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, LastEvent, Period, Reason, State, Zones
 from billing.subscriptions.ledger_store import rate_of
 from billing.subscriptions.model import Outcome, Rate, Subscription
 from billing.subscriptions.store import subscription_of
@@ -84,6 +84,20 @@ _BILLED_THROUGH_OF: Final[sa.Select[Any]] = (
     sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
     .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
     .order_by(_s.id)
+)
+_UNBILLED: Final = (
+    sa.select(_s.id)
+    .where(
+        _s.tenant_id == _TENANT,
+        _s.paid_from.is_not(None),
+        ~sa.exists().where(
+            _r.tenant_id == _TENANT,
+            _r.subscription_id == _s.id,
+            _r.kind == Kind.FINAL.value,
+            _r.state == State.CLOSED.value,
+        ),
+    )
+    .limit(1)
 )
 _z: Final = tenant_zones.c
 _ZONES: Final[sa.Select[Any]] = sa.select(_z.tenant_id, _z.until_at, _z.time_zone).order_by(_z.tenant_id, _z.until_at)
@@ -284,6 +298,11 @@ def billed_through(tx: sa.Connection, tenant_id: int) -> list[BilledThrough]:
         )
         for row in tx.execute(_BILLED_THROUGH_OF, {"tenant": tenant_id})
     ]
+
+
+def has_unbilled(tx: sa.Connection, tenant_id: int) -> bool:
+    """Whether a tenant has paid for a subscription that has no final bill."""
+    return tx.execute(_UNBILLED, {"tenant": tenant_id}).first() is not None
 
 
 def rates(tx: sa.Connection, subscription: Subscription) -> list[Rate]:

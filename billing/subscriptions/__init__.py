@@ -14,7 +14,7 @@ from billing.subscriptions.model import (
 )
 from billing.subscriptions.rules import alarms_of, completed, lacks_seats, moved, quote_of, term_text, terms_of
 from billing.subscriptions.service import another_is_live, begin, in_the_way, move
-from billing.subscriptions.store import all_bought, find_bought, find_live, read
+from billing.subscriptions.store import all_bought, find_bought, find_live, has_open, read
 
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "completed",
     "find_bought",
     "find_live",
+    "has_open",
     "in_the_way",
     "lacks_seats",
     "last_price",

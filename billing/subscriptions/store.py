@@ -21,6 +21,11 @@ _BY_ID: Final = sa.select(subscriptions).where(_OF_TENANT, _s.id == bindparam("s
 _LIVE: Final = sa.select(subscriptions).where(
     _OF_TENANT, _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value))
 )
+_OPEN: Final = (
+    sa.select(_s.id)
+    .where(_OF_TENANT, _s.status.in_([each.value for each in SubscriptionStatus if not each.is_final]))
+    .limit(1)
+)
 _NEWEST: Final = sa.select(subscriptions).where(_OF_TENANT).order_by(_s.id.desc()).limit(1)
 _PAGE: Final = 500
 _ALL_BOUGHT: Final = (
@@ -101,6 +106,11 @@ def read(tx: sa.Connection, tenant_id: int, subscription_id: int) -> Subscriptio
 def find_live(tx: sa.Connection, tenant_id: int) -> Subscription | None:
     """The one that is paid for now, suspended or not."""
     return _first(tx, _LIVE, {"tenant": tenant_id})
+
+
+def has_open(tx: sa.Connection, tenant_id: int) -> bool:
+    """Whether a tenant has a subscription that has not ended, activated or not."""
+    return tx.execute(_OPEN, {"tenant": tenant_id}).first() is not None
 
 
 def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
