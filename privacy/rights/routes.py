@@ -1,4 +1,4 @@
-"""The HTTP functions with which people stop the processing of their data, and name who may act for them."""
+"""The HTTP functions of privacy preferences and nominees."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final

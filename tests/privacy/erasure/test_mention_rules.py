@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from privacy.erasure.mention_rules import Mentions, Naming
+from privacy.erasure.mention_rules import Identifiers, Redaction
 from shared.http.idempotency import texts_in
 from tests.support.hostile import NAMES
 
@@ -24,22 +24,22 @@ quoted = st.lists(words | words.map('"{}"'.format), min_size=2, max_size=4).map(
 
 
 def mentions(name=None, *, ids=(), addresses=(), colleagues=()):
-    return Mentions.of(Naming(tuple(ids), tuple(addresses), name), colleagues, GONE)
+    return Redaction.of(Identifiers(tuple(ids), tuple(addresses), name), colleagues, GONE)
 
 
 def named(name):
-    return Naming((), (), name)
+    return Identifiers((), (), name)
 
 
 def called(name):
-    return Naming((), (), None, name)
+    return Identifiers((), (), None, name)
 
 
 @given(texts, texts)
 def test_without_an_id_an_address_or_a_name_nothing_is_changed(text, word):
     assume(len(word.split()) < 2)
-    assert mentions(word).without(text, 400) == text
-    assert mentions(None, addresses=[word]).without(text, 400) == text or re.search(r"\S@\S", word)
+    assert mentions(word).redact(text, 400) == text
+    assert mentions(None, addresses=[word]).redact(text, 400) == text or re.search(r"\S@\S", word)
 
 
 @given(words, st.from_regex(r"\A[\W\d_]+\Z"), st.booleans())
@@ -55,8 +55,8 @@ def test_a_name_between_blanks_is_found_and_nothing_else_is_changed(name, before
     assume(not any(word.casefold() in around for word in name.split()))
     text = f"{before} {name} {after}"
 
-    assert found.name_in(text)
-    assert found.without(text, 1000) == f"{before} {GONE} {after}"
+    assert found.matches(text)
+    assert found.redact(text, 1000) == f"{before} {GONE} {after}"
 
 
 @given(names, texts, texts)
@@ -81,10 +81,10 @@ def test_what_is_found_in_a_text_is_found_by_a_pattern_in_its_lower_case(name, b
 def test_letters_that_are_plain_ones_under_some_rule_of_unicode_are_others(written):
     """No pattern finds them on every engine; nor is an address with them the same to an invitation."""
     found = mentions("Kis Iks", addresses=["kis@a.example"])
-    colleague = Naming((), (f"{written}@a.example",), None)
+    colleague = Identifiers((), (f"{written}@a.example",), None)
 
-    assert not found.name_in(f"with {written} Iks or {written}@a.example")
-    assert all(map(found.name_in, ("with KIS IKS", "KIS@A.example")))
+    assert not found.matches(f"with {written} Iks or {written}@a.example")
+    assert all(map(found.matches, ("with KIS IKS", "KIS@A.example")))
     assert mentions(addresses=["kis@a.example"], colleagues=[colleague]).addresses == found.addresses
 
 
@@ -93,7 +93,7 @@ def test_what_takes_a_mentions_place_fits_where_the_text_did(name, text):
     whole = f"{text} {name} {text} {name}"
     units = len(whole.encode("utf-16-le")) // 2
 
-    assert len(mentions(name).without(whole, units).encode("utf-16-le")) // 2 <= units
+    assert len(mentions(name).redact(whole, units).encode("utf-16-le")) // 2 <= units
 
 
 @given(quoted, st.lists(blanks, min_size=4, max_size=4), marks, marks, st.booleans())
@@ -106,18 +106,18 @@ def test_what_is_found_in_a_text_is_found_in_a_document_that_has_it(name, betwee
     lower = "".join(letter.lower() if letter.isascii() else letter for letter in document)
     patterns = [re.escape(each).replace("%", ".*") for each in found.patterns]
 
-    assert found.name_in(text)
-    assert found.without(text, 1000) == f"{before}{GONE}{after}"
+    assert found.matches(text)
+    assert found.redact(text, 1000) == f"{before}{GONE}{after}"
     assert any(re.fullmatch(each, lower, re.DOTALL) for each in patterns)
-    assert any(map(found.name_in, texts_in(document)))
+    assert any(map(found.matches, texts_in(document)))
 
 
 @given(names, texts)
 def test_a_document_without_the_name_in_any_text_does_not_show_it(name, text):
     found = mentions(name)
-    assume(not found.name_in(text))
+    assume(not found.matches(text))
 
-    assert not any(map(found.name_in, texts_in(json.dumps({"note": text, "at": 7, "of": [None, True, text]}))))
+    assert not any(map(found.matches, texts_in(json.dumps({"note": text, "at": 7, "of": [None, True, text]}))))
 
 
 @given(names)
@@ -140,11 +140,11 @@ def test_an_address_is_a_whole_one():
     found = mentions(addresses=["grace@contoso.example", "no-address"])
 
     assert found.addresses == ("grace@contoso.example",)
-    assert not any(map(found.name_in, ("x.grace@contoso.example", "grace@contoso.example.org", "no-address")))
-    assert all(map(found.name_in, ("<GRACE@contoso.example>", "grace@contoso.example.", "to:grace@contoso.example,")))
+    assert not any(map(found.matches, ("x.grace@contoso.example", "grace@contoso.example.org", "no-address")))
+    assert all(map(found.matches, ("<GRACE@contoso.example>", "grace@contoso.example.", "to:grace@contoso.example,")))
 
 
 def test_an_address_that_a_colleague_has_is_nobodys():
-    colleague = Naming((), ("Grace@Contoso.example",), None)
+    colleague = Identifiers((), ("Grace@Contoso.example",), None)
 
     assert mentions(addresses=["grace@contoso.example"], colleagues=[colleague]).addresses == ()

@@ -6,14 +6,16 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import Rows
+from privacy.catalogue.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.a_bill import close_a_month, subscribe
 from tests.support.scan import places
 
 
-GOING = sorted(name for name, facts in CATALOGUE.items() if facts.tenant_erased is Rows.GO and name != "landing_visits")
+GOING = sorted(
+    name for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
+)
 
 
 @pytest.fixture

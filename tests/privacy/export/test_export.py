@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.export.writer import writing
+from privacy.export.writer import open_export
 from tests.support.exports import checked, export
 from tests.support.scan import places
 from tests.timers.write_back.write_backs import change
@@ -132,7 +132,7 @@ def test_a_client_that_takes_gzip_gets_it(ben):
 def test_json_comes_back_as_it_went_in():
     rows = [{"note": text, "none": None} for text in ('"', "\\", "\u2028", "Änne 李明", "=1", "\N{GRINNING FACE}")]
     out = io.BytesIO()
-    with writing(out, {"scope": "person"}, as_zip=False) as written:
+    with open_export(out, {"scope": "person"}, as_zip=False) as written:
         written.add("notes", "notes", ["note"], rows)
         written.add("empty", "nothing", [], [])
     found = json.loads(out.getvalue())["sections"]

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.retention import service
-from privacy.retention.rules import Kept, period
+from privacy.retention.rules import RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.db.schema import tenants, users, work_item_readers, work_items
 from tests.privacy.erasure.test_person import ask, carry_out
@@ -98,12 +98,12 @@ def tenant_id(engine, ada):
 
 def clean(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
+        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
         removed = 0
-        for kept in Kept:
-            while some := service.remove_some(tx, tenant_id, kept, now=now):
+        for kept in RetentionClass:
+            while some := service.remove_batch(tx, tenant_id, kept, now=now):
                 removed += some
-    return counted[Kept.TITLES], counted[Kept.READERS], removed
+    return counted[RetentionClass.TITLES], counted[RetentionClass.READERS], removed
 
 
 def test_after_thirty_days_readings_go_and_titles_are_blanked_but_not_types(
@@ -113,9 +113,9 @@ def test_after_thirty_days_readings_go_and_titles_are_blanked_but_not_types(
     world.clock.tick(days=10)
     ada = world.again(ada)
     refresh(ada, [BUG], azure_devops.token())
-    at_thirty = clean(engine, tenant_id, read_at + period(Kept.TITLES))
-    beyond = clean(engine, tenant_id, read_at + period(Kept.TITLES) + dt.timedelta(days=1))
-    again = clean(engine, tenant_id, read_at + period(Kept.TITLES) + dt.timedelta(days=2))
+    at_thirty = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES))
+    beyond = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=1))
+    again = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=2))
     with engine.connect() as tx:
         item = work_items.c
         kept = sa.select(item.work_item_id, item.type, item.title, item.assignee_name, item.state)

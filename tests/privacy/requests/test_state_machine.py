@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
         if subject in self.erased or self.find_open(subject) is not None:
             return
         with self.app.transaction(tenant=self.tenant_id) as tx:
-            person = person_store.by_row(tx, self.tenant_id, self.rows[subject])
+            person = person_store.read(tx, self.tenant_id, self.rows[subject])
         done = self.do(requests_service.request_person_erasure, person, Channel.OPERATOR)
         assert done is not self.is_last(subject)
         if done:
@@ -261,7 +261,8 @@ class Machine(RuleBasedStateMachine):
     def requests_are_where_the_model_has_them(self):
         with self.app.transaction(tenant=self.tenant_id) as tx:
             found = {
-                str(each.public_id): each for each in requests_store.newest(tx, self.tenant_id, user_id=None, limit=99)
+                str(each.public_id): each
+                for each in requests_store.list_newest(tx, self.tenant_id, user_id=None, limit=99)
             }
         assert {name: (each.state, each.hold) for name, each in found.items()} == {
             each.id: (each.state, each.hold) for each in self.requests

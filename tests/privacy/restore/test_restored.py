@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from privacy.requests import service as requests_service
-from privacy.restore.flow import Again, apply_rights, erase_again
+from privacy.restore.flow import RepeatResult, apply_rights, repeat_erasures
 from privacy.rules import Hold
 from shared.clock import new_id
 from shared.db.schema import audit_log, users
@@ -108,10 +108,10 @@ def test_the_last_word_of_each_right_counts(app, member, said, later):
 
 def test_whoever_is_back_is_erased_and_a_second_time_changes_nothing(app, member):
     listed = [(member.tenant, member.subject), (new_id(), new_id()), (member.tenant, new_id())]
-    first, second = erase_again(app, listed), erase_again(app, listed)
+    first, second = repeat_erasures(app, listed), repeat_erasures(app, listed)
 
-    assert first == {Again.DONE: 1, Again.UNKNOWN: 1, Again.ERASED: 1}
-    assert second == {Again.UNKNOWN: 1, Again.ERASED: 2}
+    assert first == {RepeatResult.DONE: 1, RepeatResult.UNKNOWN: 1, RepeatResult.ALREADY_ERASED: 1}
+    assert second == {RepeatResult.UNKNOWN: 1, RepeatResult.ALREADY_ERASED: 2}
     assert member.row() is None
     assert apply_rights(app, [member.said(1)]) == 0
 
@@ -124,9 +124,9 @@ def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, 
             Work(tx, read_tenant(tx, held.tenant_id), OPERATOR, START, new_id), Hold.LEGAL_CLAIM
         )
     last = known(engine, admin)
-    again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
+    again = repeat_erasures(app, [(each.tenant, each.subject) for each in (last, held, member)])
 
-    assert again == {Again.REFUSED: 1, Again.WAITS: 1, Again.DONE: 1}
+    assert again == {RepeatResult.REFUSED: 1, RepeatResult.ON_HOLD: 1, RepeatResult.DONE: 1}
     assert (member.row(), held.row().erased_at, last.row().erased_at) == (None, None, None)
 
 
@@ -135,6 +135,6 @@ def test_what_is_due_otherwise_waits_for_the_job(app, world, admin, member):
     another = world.member(admin)
     another.post("privacy/erasure", {"confirm": another.email})
     app.now.tick(days=4)
-    erase_again(app, [(member.tenant, member.subject)])
+    repeat_erasures(app, [(member.tenant, member.subject)])
 
     assert world.again(another).get("me").status == 200

@@ -11,7 +11,7 @@ from function_app import INVARIANTS
 from privacy.catalogue.columns import CATALOGUE
 from privacy.jobs import remove_expired
 from privacy.retention import service
-from privacy.retention.rules import RETENTION, Kept, period
+from privacy.retention.rules import RETENTION, RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.app import use
 from shared.db.schema import (
@@ -57,11 +57,11 @@ def lines(engine, tenant_id):
 
 def remove(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
-    removed, classes = 0, list(Kept)
+        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
+    removed, classes = 0, list(RetentionClass)
     while classes:
         with engine.begin() as tx:
-            some = service.remove_some(tx, tenant_id, classes[0], now=now)
+            some = service.remove_batch(tx, tenant_id, classes[0], now=now)
         removed += some
         if not some:
             classes.pop(0)
@@ -75,8 +75,8 @@ def test_every_table_has_a_class_and_only_one():
 
 
 def test_every_class_that_goes_by_itself_has_a_period():
-    assert {each.kept for each in RETENTION if each.kept is not None} == set(Kept)
-    assert all((each.kept is None) == (each.after is None) for each in RETENTION)
+    assert {each.data_class for each in RETENTION if each.data_class is not None} == set(RetentionClass)
+    assert all((each.data_class is None) == (each.lifetime is None) for each in RETENTION)
 
 
 def keep_answers(engine, tenant_id, keys, at):
@@ -105,7 +105,7 @@ def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
     clock.tick(hours=1)
     ada.start(7, key="young")
     with counted() as sent:
-        _, removed = remove(engine, billed, clock() + period(Kept.ANSWERS) - dt.timedelta(minutes=1))
+        _, removed = remove(engine, billed, clock() + lifetime_of(RetentionClass.ANSWERS) - dt.timedelta(minutes=1))
 
     assert kept_answers(engine, billed) == {"young"}
     assert removed == 2 * BATCH
@@ -141,9 +141,13 @@ def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
-    with use(app), undeletable(engine, landing_visits, "id > 0"), pytest.raises(JobFailed, match="forget_visits"):
+    with (
+        use(app),
+        undeletable(engine, landing_visits, "id > 0"),
+        pytest.raises(JobFailed, match="remove_expired_visits"),
+    ):
         remove_expired(None)
-    [told] = [line for line in seen(caplog, "forget_visits") if line["event"] == "job_failed_for_tenant"]
+    [told] = [line for line in seen(caplog, "remove_expired_visits") if line["event"] == "job_failed_for_tenant"]
 
     assert kept_answers(engine, billed) == set()
     assert told["errorType"]
@@ -200,7 +204,7 @@ def test_a_class_that_fails_keeps_no_other_class_and_no_other_tenant_from_its_tu
 
 def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
     """Undone at the end, since such a bill is none that could be."""
-    now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
+    now = AT + dt.timedelta(days=32) + lifetime_of(RetentionClass.BILLS)
     done: list[int] = []
     with engine.connect() as tx:
         person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
@@ -211,7 +215,7 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
         more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
         tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
         while not done or done[-1]:
-            done.append(service.remove_some(tx, billed, Kept.BILLS, now=now))
+            done.append(service.remove_batch(tx, billed, RetentionClass.BILLS, now=now))
         left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
         tx.rollback()
 
@@ -221,21 +225,21 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
 
 def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):
     closed = AT + dt.timedelta(days=31)
-    before = remove(engine, billed, closed + period(Kept.BILLS))
+    before = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS))
     kept = lines(engine, billed)
-    after = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(milliseconds=1))
-    again = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(days=1))
+    after = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(milliseconds=1))
+    again = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(days=1))
     with engine.connect() as tx:
         total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == billed))
         broken = list(find_violations(tx, INVARIANTS))
 
-    assert period(Kept.BILLS) > dt.timedelta(days=7 * 365)
-    assert (before[0][Kept.BILLS], [line.email for line in kept]) == (0, [ada.email])
-    assert after[0][Kept.BILLS] == 1
+    assert lifetime_of(RetentionClass.BILLS) > dt.timedelta(days=7 * 365)
+    assert (before[0][RetentionClass.BILLS], [line.email for line in kept]) == (0, [ada.email])
+    assert after[0][RetentionClass.BILLS] == 1
     assert [(line.email, line.display_name) for line in lines(engine, billed)] == [
         ("removed@erased.invalid", "removed")
     ]
-    assert again == (dict.fromkeys(Kept, 0), 0)
+    assert again == (dict.fromkeys(RetentionClass, 0), 0)
     assert str(total) == "4.5000"
     assert broken == []
 
@@ -247,7 +251,7 @@ def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, a
         tx.execute(tenants.update().where(tenants.c.id == billed).values(**hold))
     counted, removed = remove(engine, billed, clock() + dt.timedelta(days=365 * 20))
 
-    assert (counted, removed) == (dict.fromkeys(Kept, 0) | {Kept.ANSWERS: 1}, 1)
+    assert (counted, removed) == (dict.fromkeys(RetentionClass, 0) | {RetentionClass.ANSWERS: 1}, 1)
     assert [line.email for line in lines(engine, billed)] == [ada.email]
 
 
@@ -260,4 +264,4 @@ def test_a_request_is_proof_for_three_years(ada, world, engine, clock):
     young = remove(engine, tenant_id, clock() + dt.timedelta(days=1094))
     old = remove(engine, tenant_id, clock() + dt.timedelta(days=1097))
 
-    assert (young[0][Kept.REQUESTS], old[0][Kept.REQUESTS]) == (0, 1)
+    assert (young[0][RetentionClass.REQUESTS], old[0][RetentionClass.REQUESTS]) == (0, 1)

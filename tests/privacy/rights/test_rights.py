@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.export import flow as export_flow
-from privacy.export.service import Subject
+from privacy.export.service import ExportSubject
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import users
 from tests.support.exports import export
@@ -151,7 +151,7 @@ def by_operator(app, person):
     out, row = io.BytesIO(), sa.select(users.c.tenant_id, users.c.id)
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         found = tx.execute(row.where(users.c.public_id == uuid.UUID(person.get("me").body["id"]))).one()
-    export_flow.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
+    export_flow.write(app, ExportSubject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
     return out.getvalue()
 
 
