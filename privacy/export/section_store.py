@@ -116,7 +116,7 @@ def _has_tracked_time() -> sa.ColumnElement[bool]:
 
 
 def _is_of_entry_of(table: sa.Table, is_owner: sa.ColumnElement[bool]) -> sa.Exists:
-    """A condition for rows of entries, also deleted ones, whose person in the timer log fulfills a condition."""
+    """A condition for rows of entries, also deleted ones, by a condition on their person in the timer log."""
     return sa.exists().where(timer_log.c.tenant_id == _TENANT, timer_log.c.timer_id == table.c.entry_id, is_owner)
 
 
