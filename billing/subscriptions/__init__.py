@@ -12,8 +12,16 @@ from billing.subscriptions.model import (
     SubscriptionStatus,
     Terms,
 )
-from billing.subscriptions.rules import alarms_of, completed, lacks_seats, moved, quote_of, term_text, terms_of
-from billing.subscriptions.service import another_is_live, begin, in_the_way, move
+from billing.subscriptions.rules import (
+    apply_terms,
+    fill_missing_terms,
+    lacks_seats,
+    quote_alarms,
+    quote_of,
+    term_text,
+    terms_of,
+)
+from billing.subscriptions.service import another_is_live, begin, find_other_live, move
 from billing.subscriptions.store import all_bought, find_bought, find_live, has_open, read
 
 
@@ -28,19 +36,19 @@ __all__ = [
     "SubscriptionStatus",
     "Terms",
     "add_event",
-    "alarms_of",
     "all_bought",
     "another_is_live",
+    "apply_terms",
     "begin",
-    "completed",
+    "fill_missing_terms",
     "find_bought",
     "find_live",
+    "find_other_live",
     "has_open",
-    "in_the_way",
     "lacks_seats",
     "last_price",
     "move",
-    "moved",
+    "quote_alarms",
     "quote_of",
     "read",
     "term_text",
