@@ -50,7 +50,7 @@ class Action(StrEnum):
     USAGE_RESLOTTED = "usage.reslotted"
     USAGE_ADOPTED = "usage.adopted"  # the meter had it when a backup was restored
     STATEMENT_EXPORTED = "statement.exported"
-    ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
+    ENTRY_ADDED = "entry.added"  # these four: to another person's time; details are in the timer log
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"
     ENTRY_DELETED = "entry.deleted"
@@ -68,7 +68,7 @@ class Action(StrEnum):
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
-    DATABASE_RESTORED = "database.restored"  # from a backup: what happened between two instants may be lost
+    DATABASE_RESTORED = "database.restored"  # from a backup; changes between two instants may be lost
 
 
 FIELDS: Final = frozenset(

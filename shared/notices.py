@@ -16,7 +16,7 @@ from shared.work import Work
 class NoticeKind(StrEnum):
     SUPER_ADMIN_ADDED = "super_admin_added"
     SUPER_ADMIN_REMOVED = "super_admin_removed"
-    ROLE_WAITING = "role_waiting"  # somebody claimed an invitation with a role above user; a super admin confirms it
+    ROLE_WAITING = "role_waiting"  # a claimed invitation with a role above user, for a super admin to confirm
     TENANT_EXPORTED = "tenant_exported"
     ERASURE_SCHEDULED = "erasure_scheduled"
     PURCHASE_WAITING = "purchase_waiting"

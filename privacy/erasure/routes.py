@@ -109,8 +109,8 @@ def list_mentions(call: Call) -> Reply:
     """Mentions of a person in the text of others.
 
     An erasure replaces mentions in others' notes and reasons by a pseudonym: an id, an address, or a name of at least
-    two words from the directory. This lists their rows, without text; date and person are left out for people who have
-    stopped the processing of their data.
+    two words from the directory. This lists their rows, without text; date and person are omitted for people with
+    stopped processing.
     """
     with call.transaction() as tx:
         return _mentions(call, tx)

@@ -38,7 +38,7 @@ def begin(work: Work, public_id: uuid.UUID) -> Request | None:
 
 
 def close_account_of(work: Work, request: Request) -> bool:
-    """Closes the account of a request's person; False for the last super admin, whose request is put on hold."""
+    """Closes the account of a request's person; False for the last super admin, with the request put on hold."""
     assert request.subject_user_id is not None  # noqa: S101 - only for requests about a person
     person = person_store.read(work.tx, request.tenant_id, request.subject_user_id, lock=True)
     if requests_service.is_last_super_admin(work.tx, person):

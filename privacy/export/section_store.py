@@ -61,7 +61,7 @@ class Section:
 def _build_section(table: sa.Table) -> Section:
     entry = CATALOGUE[table.name]
     exported = [name for name, kind in entry.columns.items() if kind.is_exported]
-    own = [_exported(table.c[name]).label(_field_name(name)) for name in exported]
+    own = [_select_column(table.c[name]).label(_field_name(name)) for name in exported]
     source, more = _join_names(table)
     if table.name == "work_items":
         source = source.outerjoin(work_item_readers, of_viewer(table.c.organization_id, table.c.work_item_id))
@@ -70,15 +70,15 @@ def _build_section(table: sa.Table) -> Section:
     of_person = None
     if entry.of:
         owner = table.c[entry.of[0]]
-        is_visible = sa.or_(owner.is_(None), owner.not_in(_RESTRICTED_IDS))  # or of nobody
+        is_visible = sa.or_(owner.is_(None), owner.not_in(_RESTRICTED_IDS))  # nobody's rows too
         by_person = [sa.and_(table.c[name].in_(_ACCOUNTS), is_visible) for name in entry.by]
         of_person = everything.where(sa.or_(owner.in_(_ACCOUNTS), *by_person))
         everything = everything.where(is_visible)
     elif table.name == "work_items":
         of_person = everything.where(_has_tracked_time())
     elif table.name == "write_back_changes":  # a change belongs to the person of its entry
-        everything = everything.where(~_is_of_entry_of(table, timer_log.c.user_id.in_(_RESTRICTED_IDS)))
-        of_person = everything.where(_is_of_entry_of(table, timer_log.c.user_id.in_(_ACCOUNTS)))
+        everything = everything.where(~_entry_belongs_to(table, timer_log.c.user_id.in_(_RESTRICTED_IDS)))
+        of_person = everything.where(_entry_belongs_to(table, timer_log.c.user_id.in_(_ACCOUNTS)))
     elif table.name == "tenants":
         identity = [table.c[name].label(_field_name(name)) for name in ("public_id", "name", "slug", "organization")]
         of_person = sa.select(*identity).where(in_tenant)
@@ -86,8 +86,8 @@ def _build_section(table: sa.Table) -> Section:
     return Section(entry.about, fields, everything, of_person, entry.own_only)
 
 
-def _exported(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column; of data with restricted access in Azure DevOps only the rows that the requester has read there."""
+def _select_column(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """A column. Data with restricted access in Azure DevOps only from items that the requester has read there."""
     return shown(column) if any(column is each for each in HIDDEN_FROM_OTHERS) else column
 
 
@@ -115,8 +115,8 @@ def _has_tracked_time() -> sa.ColumnElement[bool]:
     return sa.or_(entries.exists(), runs)
 
 
-def _is_of_entry_of(table: sa.Table, is_owner: sa.ColumnElement[bool]) -> sa.Exists:
-    """A condition for rows of entries, also deleted ones, whose person in the timer log fulfills a condition."""
+def _entry_belongs_to(table: sa.Table, is_owner: sa.ColumnElement[bool]) -> sa.Exists:
+    """A condition for rows of entries, also deleted ones, by a condition on their person in the timer log."""
     return sa.exists().where(timer_log.c.tenant_id == _TENANT, timer_log.c.timer_id == table.c.entry_id, is_owner)
 
 

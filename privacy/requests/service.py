@@ -170,7 +170,7 @@ def _add(work: Work, user_id: int | None, channel: Channel) -> Request:
 
 
 def _schedule(work: Work, request: Request) -> Request:
-    """At once for an operator, who has checked the requester; else after a pause for withdrawing it.
+    """Schedules at once for an operator, after the identity check; else after the time for a withdrawal.
 
     Under a legal hold of the organization the request is on hold.
     """
@@ -179,7 +179,7 @@ def _schedule(work: Work, request: Request) -> Request:
     pause = dt.timedelta(0) if request.channel is Channel.OPERATOR else WITHDRAWAL_PERIOD
     due = max(work.now, (request.verified_at or work.now) + pause)
     _move(work.tx, request, State.SCHEDULED, due=due)
-    if request.scheduled_for is None:  # not after a hold, when it was noticed before
+    if request.scheduled_for is None:  # not again after a hold
         about, by = request.subject_user_id, request.requested_by
         details = {"scope": request.scope.value, "dueAt": due}
         notices.record(work, NoticeKind.ERASURE_SCHEDULED, about=about, by=by, details=details)

@@ -74,7 +74,7 @@ def change_rights(call: Call, body: ChangeRights) -> Reply:
 def name_nominee(call: Call, body: NameNominee) -> Reply:
     """Set your nominee.
 
-    The person who may exercise your rights after you; replaces a former nominee. Neither you nor your organization can
+    The nominee may exercise your rights after you. Replaces a former nominee. Neither you nor your organization can
     read it. An operator can, after checking the requester, and that is audited.
     """
     with call.transaction() as tx:

@@ -39,7 +39,7 @@ def change(work: Work, user: User, wanted: Mapping[Right, bool]) -> Rights:
 
 
 def set_nominee(work: Work, user: User, name: str, contact: str) -> None:
-    """Sets the person who may exercise a user's rights after them, in place of a former one."""
+    """Sets a user's nominee, in place of a former one."""
     rights_store.set_nominee(work.tx, work.tenant.id, user.id, Nominee(name, contact, work.now))
     audit.record(work, Action.NOMINEE_NAMED, subject=user.id)
 
@@ -51,6 +51,6 @@ def remove_nominee(work: Work, user: User) -> None:
 
 
 def read_nominee(work: Work, user_id: int) -> Nominee | None:
-    """A user's nominee, for an operator who has checked the requester. Reading it is audited."""
+    """A user's nominee, for an operator after an identity check. Reading it is audited."""
     audit.record(work, Action.NOMINEE_READ, subject=user_id)
     return rights_store.find_nominee(work.tx, work.tenant.id, user_id)

@@ -83,7 +83,7 @@ WITHOUT_TENANT = {"installation", "landing_visits"}
 ERASURE = {
     ("tenants.actions.log.sql", "_REWRITE"),
     ("tenants.actions.log.sql", "_DELETE"),
-    ("privacy.erasure.tenant_store", "GOING"),
+    ("privacy.erasure.tenant_store", "REMOVALS"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(

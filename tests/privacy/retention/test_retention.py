@@ -1,4 +1,4 @@
-"""The table of what is kept how long, and the job that follows it."""
+"""The retention table and its job."""
 
 import datetime as dt
 import json
@@ -42,7 +42,7 @@ def ada(world):
 
 @pytest.fixture
 def billed(ada, engine):
-    """A tenant whose October 2026 was billed on the first of November: its row, and its person's."""
+    """The row number of a tenant with a bill for October 2026."""
     with engine.begin() as tx:
         tenant_id = tx.scalar(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
         person = tx.execute(sa.select(users).where(users.c.tenant_id == tenant_id)).one()
@@ -68,18 +68,18 @@ def remove(engine, tenant_id, now):
     return counted, removed
 
 
-def test_every_table_has_a_class_and_only_one():
+def test_every_table_is_in_the_retention_table_once():
     listed = [name for each in RETENTION for name in each.tables]
 
     assert sorted(listed) == sorted(CATALOGUE)
 
 
-def test_every_class_that_goes_by_itself_has_a_period():
+def test_every_class_that_the_job_removes_has_a_lifetime():
     assert {each.data_class for each in RETENTION if each.data_class is not None} == set(RetentionClass)
     assert all((each.data_class is None) == (each.lifetime is None) for each in RETENTION)
 
 
-def keep_answers(engine, tenant_id, keys, at):
+def add_responses(engine, tenant_id, keys, at):
     row = {
         "tenant_id": tenant_id,
         "operation": "start_timer",
@@ -94,20 +94,20 @@ def keep_answers(engine, tenant_id, keys, at):
         tx.execute(idempotency_keys.insert(), [{**row, "user_id": user_id, "idempotency_key": key} for key in keys])
 
 
-def kept_answers(engine, tenant_id):
+def response_keys(engine, tenant_id):
     with engine.connect() as tx:
         of_tenant = idempotency_keys.c.tenant_id == tenant_id
         return set(tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(of_tenant)))
 
 
-def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
-    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+def test_many_stored_responses_are_removed_in_batches(billed, engine, ada, clock, counted):
+    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
     clock.tick(hours=1)
     ada.start(7, key="young")
     with counted() as sent:
         _, removed = remove(engine, billed, clock() + lifetime_of(RetentionClass.ANSWERS) - dt.timedelta(minutes=1))
 
-    assert kept_answers(engine, billed) == {"young"}
+    assert response_keys(engine, billed) == {"young"}
     assert removed == 2 * BATCH
     assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
 
@@ -117,27 +117,27 @@ def add_visit(tx, *, until):
     tx.execute(landing_visits.insert(), {**visit, "state_hash": new_id()})
 
 
-def seen(caplog, function):
-    """What the log says of a run: its failures, and what is said at its end."""
+def failures(caplog, function):
+    """The log lines of failed tenants in a run."""
     lines = [json.loads(line) for line in caplog.messages if '"function"' in line]
-    return [line for line in lines if line["function"] == function]
+    return [line for line in lines if (line["function"], line["event"]) == (function, "job_failed_for_tenant")]
 
 
-def test_a_batch_that_was_removed_stays_removed_when_the_next_fails(billed, engine, app, clock):
-    """All in one transaction it would begin anew each hour, and end nowhere."""
-    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
-    keep_answers(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
+def test_a_removed_batch_stays_removed_if_the_next_one_fails(billed, engine, app, clock):
+    """In a single transaction it would start again each hour and never end."""
+    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    add_responses(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
     clock.tick(days=3)
     with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
         remove_expired(None)
-    left = kept_answers(engine, billed)
+    left = response_keys(engine, billed)
 
     assert "stuck" in left
     assert len(left) <= BATCH + 1
 
 
-def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why(billed, engine, app, clock, caplog):
-    keep_answers(engine, billed, ["old"], clock())
+def test_a_failure_to_remove_visits_is_logged_and_does_not_affect_tenants(billed, engine, app, clock, caplog):
+    add_responses(engine, billed, ["old"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
@@ -147,15 +147,15 @@ def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why
         pytest.raises(JobFailed, match="remove_expired_visits"),
     ):
         remove_expired(None)
-    [told] = [line for line in seen(caplog, "remove_expired_visits") if line["event"] == "job_failed_for_tenant"]
+    [failure] = failures(caplog, "remove_expired_visits")
 
-    assert kept_answers(engine, billed) == set()
-    assert told["errorType"]
-    assert told["stack"]
+    assert response_keys(engine, billed) == set()
+    assert failure["errorType"]
+    assert failure["stack"]
 
 
-def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, app, clock):
-    keep_answers(engine, billed, ["stuck"], clock())
+def test_a_failure_of_a_tenant_does_not_affect_visits(billed, engine, app, clock):
+    add_responses(engine, billed, ["stuck"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
@@ -173,37 +173,37 @@ def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, 
 
 @pytest.fixture
 def stuck(billed, engine, world, azure_devops, clock):
-    """Two tenants with answers that are over, and the first with a title that is and cannot be blanked."""
+    """Two tenants with expired responses; the first also has an expired title that cannot be blanked."""
     ada = world.tenant()
     refresh(ada, [42], azure_devops.token())
     with engine.connect() as tx:
         of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
         first = tx.execute(of_ada).scalar_one()
     for tenant_id in (first, billed):
-        keep_answers(engine, tenant_id, ["old"], clock())
+        add_responses(engine, tenant_id, ["old"], clock())
     clock.tick(days=60)
     with unchangeable(engine, work_items, f"tenant_id = {first}"):
         yield first, billed
 
 
-def answers_left(engine, tenant_ids):
-    return [kept_answers(engine, tenant_id) for tenant_id in tenant_ids]
+def responses_left(engine, tenant_ids):
+    return [response_keys(engine, tenant_id) for tenant_id in tenant_ids]
 
 
-def test_a_class_that_fails_keeps_no_other_class_and_no_other_tenant_from_its_turn(stuck, engine, app, caplog):
+def test_a_failed_class_does_not_affect_other_classes_and_tenants(stuck, engine, app, caplog):
     with use(app), pytest.raises(JobFailed, match="remove_expired_titles: 1 of"):
         remove_expired(None)
-    [told] = [line for line in seen(caplog, "remove_expired_titles") if line["event"] == "job_failed_for_tenant"]
+    [failure] = failures(caplog, "remove_expired_titles")
     with engine.connect() as tx:
         of_first = work_item_readers.c.tenant_id == stuck[0]
         readings = tx.scalar(sa.select(sa.func.count()).where(of_first))
 
-    assert answers_left(engine, stuck) == [set(), set()]
-    assert (told["ids"], readings) == ([stuck[0]], 0)
+    assert responses_left(engine, stuck) == [set(), set()]
+    assert (failure["ids"], readings) == ([stuck[0]], 0)
 
 
-def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
-    """Undone at the end, since such a bill is none that could be."""
+def test_the_names_on_a_large_bill_are_removed_in_batches(billed, engine):
+    """Rolled back at the end, because no real bill is like this."""
     now = AT + dt.timedelta(days=32) + lifetime_of(RetentionClass.BILLS)
     done: list[int] = []
     with engine.connect() as tx:
@@ -223,7 +223,7 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
     assert left == {"removed@erased.invalid"}
 
 
-def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):
+def test_after_seven_years_the_names_on_a_bill_are_removed_and_its_sums_stay(billed, engine, ada):
     closed = AT + dt.timedelta(days=31)
     before = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS))
     kept = lines(engine, billed)
@@ -244,7 +244,7 @@ def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engi
     assert broken == []
 
 
-def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, ada, clock):
+def test_under_a_legal_hold_only_stored_responses_expire(billed, engine, ada, clock):
     ada.start(7, key="kept")
     with engine.begin() as tx:
         hold = {"legal_hold_reason": "authorityOrder", "legal_hold_at": clock()}
@@ -255,7 +255,7 @@ def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, a
     assert [line.email for line in lines(engine, billed)] == [ada.email]
 
 
-def test_a_request_is_proof_for_three_years(ada, world, engine, clock):
+def test_a_closed_request_is_kept_for_three_years(ada, world, engine, clock):
     ben = world.member(ada)
     asked = ben.post("privacy/erasure", {"confirm": ben.email})
     ben.delete(f"privacy/erasure/{asked.body['id']}")
