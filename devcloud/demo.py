@@ -149,13 +149,9 @@ def _pay(tx: sa.Connection, history: TenantHistory) -> None:
     subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
     paid = TenantChange(TenantStatus.ACTIVE, Plan.PAID, None, None, Quote(PRICE), None)
     change_tenant(tx, tenant.id, paid, now=since)
-    audit.record_row(
-        tx,
-        tenant.id,
+    audit.record(
+        Work(tx, tenant, OPERATOR, since, clock.new_id),
         audit.Action.PLAN_CHANGED,
-        actor=OPERATOR,
-        at=since,
-        row_id=clock.new_id(),
         before={"plan": tenant.plan},
         after={"plan": Plan.PAID, "ratePerUser": PRICE.rate_per_user, "currency": PRICE.currency},
     )

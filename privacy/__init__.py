@@ -1,1 +1,1 @@
-"""The rights over data: requests, erasures, exports, restrictions, and what is kept how long."""
+"""Rights over personal data: erasure, export, restriction and objection, nominees; and retention."""

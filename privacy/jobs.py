@@ -1,4 +1,4 @@
-"""The timer-triggered functions of retention and of erasure."""
+"""The timer-triggered functions of retention and erasure."""
 
 from functools import partial
 from typing import Final
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from privacy.erasure import flow as erasure_flow
 from privacy.retention import service, store
-from privacy.retention.rules import Kept
+from privacy.retention.rules import RetentionClass
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import JobFailed, Outcome, TenantWork, for_each_tenant, transact
@@ -27,36 +27,35 @@ def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending 
 
 
 def _remove(app: App) -> None:
-    """Each class of each tenant has its own turn, and what fails keeps nothing else from it.
+    """Removes each class of each tenant on its own, so one failure does not affect the others.
 
     Raises:
-        JobFailed: in the end, when any failed; it says of which classes.
+        JobFailed: at the end, with the failed classes.
     """
-    now, failed = app.now(), list[str]()
+    now, failures = app.now(), list[str]()
 
-    def visits(tx: sa.Connection, tenant_id: int) -> int:  # noqa: ARG001 - visits belong to no tenant
-        return service.forget_visits(tx, now=now)
+    def remove_visits(tx: sa.Connection, tenant_id: int) -> int:  # noqa: ARG001 - visits belong to no tenant
+        return service.remove_visits(tx, now=now)
 
-    def of_class(tx: sa.Connection, tenant_id: int, *, kept: Kept) -> int:
-        return service.remove_some(tx, tenant_id, kept, now=now)
+    def remove_class(tx: sa.Connection, tenant_id: int, *, data_class: RetentionClass) -> int:
+        return service.remove_batch(tx, tenant_id, data_class, now=now)
 
-    def turns(name: str, tenant_ids: list[int], work: TenantWork) -> None:
+    def run(name: str, tenant_ids: list[int], work: TenantWork) -> None:
         try:
             for_each_tenant(app, name, tenant_ids, work, batches=True)
         except JobFailed as error:
-            failed.append(str(error))
+            failures.append(str(error))
 
-    turns("forget_visits", [ALL_TENANTS], visits)
+    run(f"{_RETENTION}_visits", [ALL_TENANTS], remove_visits)
     tenant_ids = list(transact(app, ALL_TENANTS, store.tenant_slugs, reads_only=True))
-    for kept in Kept:
-        turns(f"{_RETENTION}_{kept}", tenant_ids, partial(of_class, kept=kept))
-    if failed:
-        raise JobFailed("; ".join(failed))
+    for data_class in RetentionClass:
+        run(f"{_RETENTION}_{data_class}", tenant_ids, partial(remove_class, data_class=data_class))
+    if failures:
+        raise JobFailed("; ".join(failures))
 
 
 @blueprint.function_name(erasure_flow.NAME)
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
 def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
-    nothing = Outcome()
-    run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=nothing)
+    run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=Outcome())

@@ -1,4 +1,4 @@
-"""Who a person is, in every row that says so; and the statements that put a pseudonym in its place."""
+"""Reads a person's identity, and replaces it by a pseudonym in every row."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from privacy.rules import address
+from privacy.rules import pseudonym_address
 from shared.db.schema import (
     billing_lines,
     idempotency_keys,
@@ -28,7 +28,7 @@ from tenants import is_same_address
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account, as its row has them."""
+    """An account. Unlike `people.Person` it has the e-mail address and the directory id, which an erasure removes."""
 
     id: int
     tenant_id: int
@@ -36,7 +36,7 @@ class Person:
     object_id: uuid.UUID | None
     email: str
     display_name: str
-    directory_name: str | None  # NULL for guests, and where it is not known yet
+    directory_name: str | None  # NULL for guests, and until the first sign-in with one
     role: Role
     is_active: bool
     is_restricted: bool
@@ -45,7 +45,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """How somebody else in the tenant is called."""
+    """The names of another person in the tenant."""
 
     email: str
     display_name: str
@@ -67,10 +67,10 @@ _PERSON: Final[sa.Select[Any]] = sa.select(
     restricted_since(users).label("restricted_since"),
     _users.erased_at,
 ).where(_OF_TENANT)
-_BY_ROW: Final = _PERSON.where(_users.id == bindparam("user"))
-_BY_ROW_FOR_UPDATE: Final = for_update(_BY_ROW, users)
-_BY_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
-# An invitation that was merged is its person's: its address names that person.
+_BY_ID: Final = _PERSON.where(_users.id == bindparam("user"))
+_BY_ID_FOR_UPDATE: Final = for_update(_BY_ID, users)
+_BY_PUBLIC_ID: Final = _PERSON.where(_users.public_id == bindparam("public"))
+# Without merged invitations: their addresses name the person that they were merged into.
 _NOT_MERGED: Final = _PERSON.where(_users.merged_into.is_(None)).order_by(_users.id)
 _NEXT: Final = (
     sa.select(_users.id)
@@ -80,7 +80,7 @@ _NEXT: Final = (
 _COLLEAGUES: Final = sa.select(_users.email, _users.display_name, _users.directory_name).where(
     _OF_TENANT, _users.id != bindparam("user"), _users.erased_at.is_(None), _users.entra_object_id.is_not(None)
 )
-_SHOWN: Final = sa.select(_users.id, _users.public_id).where(
+_VISIBLE: Final = sa.select(_users.id, _users.public_id).where(
     _OF_TENANT, _users.id.in_(bindparam("ids", expanding=True)), visible_to(users, bindparam("viewer"))
 )
 _ERASE_ACCOUNT: Final = (
@@ -113,58 +113,62 @@ _ERASE_ADMIN: Final = (
     .where(tenants.c.id == bindparam("tenant"), tenants.c.admin_email == bindparam("address"))
     .values(admin_email=None)
 )
-_FORGET_ANSWERS: Final = idempotency_keys.delete().where(
+_DELETE_RESPONSES: Final = idempotency_keys.delete().where(
     idempotency_keys.c.tenant_id == bindparam("tenant"), idempotency_keys.c.user_id == bindparam("user")
 )
 _directory = sa.select(tenants.c.entra_tenant_id).where(tenants.c.id == bindparam("tenant"))
-_FORGET_VISITS: Final = landing_visits.delete().where(
+_DELETE_VISITS: Final = landing_visits.delete().where(
     landing_visits.c.entra_object_id == bindparam("oid"), landing_visits.c.entra_tenant_id.in_(_directory)
 )
-_FORGET_NOMINEE: Final = nominees.delete().where(
+_DELETE_NOMINEE: Final = nominees.delete().where(
     nominees.c.tenant_id == bindparam("tenant"), nominees.c.user_id == bindparam("user")
 )
-_FORGET_KEPT_MENTIONS: Final = kept_mentions.delete().where(
+_DELETE_KEPT_MENTIONS: Final = kept_mentions.delete().where(
     kept_mentions.c.tenant_id == bindparam("tenant"), kept_mentions.c.subject_user_id == bindparam("user")
 )
-_FORGET_READINGS: Final = work_item_readers.delete().where(
+_DELETE_READINGS: Final = work_item_readers.delete().where(
     work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
 )
 
 
-def by_row(tx: sa.Connection, tenant_id: int, user_id: int, *, hold: bool = False) -> Person:
-    return _person(tx.execute(_BY_ROW_FOR_UPDATE if hold else _BY_ROW, {"tenant": tenant_id, "user": user_id}).one())
+def read(tx: sa.Connection, tenant_id: int, user_id: int, *, lock: bool = False) -> Person:
+    return _build_person(
+        tx.execute(_BY_ID_FOR_UPDATE if lock else _BY_ID, {"tenant": tenant_id, "user": user_id}).one()
+    )
 
 
 def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Person | None:
-    row = tx.execute(_BY_ID, {"tenant": tenant_id, "public": public_id}).first()
-    return None if row is None else _person(row)
+    row = tx.execute(_BY_PUBLIC_ID, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else _build_person(row)
 
 
 def find_by_address(tx: sa.Connection, tenant_id: int, address: str) -> list[Person]:
-    """Everybody who is shown by the address, in whichever case of ASCII; none of them need hold it any more."""
+    """All accounts with the address, in any case of ASCII letters. Their people may have another address by now."""
     rows = tx.execute(_NOT_MERGED, {"tenant": tenant_id})
-    return [_person(row) for row in rows if is_same_address(row.email, address)]
+    return [_build_person(row) for row in rows if is_same_address(row.email, address)]
 
 
-def next_person(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
-    """The row number of the next person who is not erased."""
+def find_next_id(tx: sa.Connection, tenant_id: int, *, after: int) -> int | None:
+    """The next person who is not erased, by row number."""
     return tx.execute(_NEXT, {"tenant": tenant_id, "after": after}).scalars().first()
 
 
-def colleagues(tx: sa.Connection, person: Person) -> list[Colleague]:
-    """Everybody else in the tenant with an account, erased ones left out."""
+def list_colleagues(tx: sa.Connection, person: Person) -> list[Colleague]:
+    """All other people of the tenant with a sign-in, without erased ones."""
     rows = tx.execute(_COLLEAGUES, {"tenant": person.tenant_id, "user": person.id})
     return [Colleague(*row) for row in rows]
 
 
-def shown(tx: sa.Connection, tenant_id: int, viewer: int, row_numbers: Iterable[int | None]) -> dict[int, uuid.UUID]:
-    """The ids of those people whose data a user may be shown, by their row numbers."""
+def list_visible_ids(
+    tx: sa.Connection, tenant_id: int, viewer: int, row_numbers: Iterable[int | None]
+) -> dict[int, uuid.UUID]:
+    """The public ids of the people whose data a user may see, by row number."""
     ids = sorted({number for number in row_numbers if number is not None})
-    rows = tx.execute(_SHOWN, {"tenant": tenant_id, "ids": ids, "viewer": viewer})
+    rows = tx.execute(_VISIBLE, {"tenant": tenant_id, "ids": ids, "viewer": viewer})
     return {row.id: row.public_id for row in rows}
 
 
-def erase(
+def replace_identity(
     tx: sa.Connection,
     person: Person,
     pseudonym: str,
@@ -173,27 +177,27 @@ def erase(
     public_id: uuid.UUID,
     now: dt.datetime,
 ) -> None:
-    """Puts the pseudonym in the place of the person wherever a row says who they are.
+    """Replaces the person's identity by the pseudonym in all rows.
 
-    `addresses` are those that the directory gave the person and nobody else: where the organization is reached at one
-    of them, it is no more.
+    `addresses` are those that the directory gave to the person alone. The organization loses its admin's address if it
+    is one of them.
     """
-    this = {"tenant": person.tenant_id, "user": person.id}
-    called = {"new_email": address(pseudonym), "new_name": pseudonym}
-    tx.execute(_FORGET_ANSWERS, this)
-    tx.execute(_FORGET_NOMINEE, this)
-    tx.execute(_FORGET_KEPT_MENTIONS, this)
-    tx.execute(_FORGET_READINGS, this)
+    key = {"tenant": person.tenant_id, "user": person.id}
+    identity = {"new_email": pseudonym_address(pseudonym), "new_name": pseudonym}
+    tx.execute(_DELETE_RESPONSES, key)
+    tx.execute(_DELETE_NOMINEE, key)
+    tx.execute(_DELETE_KEPT_MENTIONS, key)
+    tx.execute(_DELETE_READINGS, key)
     if person.object_id is not None:
-        tx.execute(_FORGET_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
-    tx.execute(_ERASE_LINES, {**this, **called})
+        tx.execute(_DELETE_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
+    tx.execute(_ERASE_LINES, {**key, **identity})
     admin = tx.execute(_ADMIN, {"tenant": person.tenant_id}).scalar_one()
     if admin is not None and any(is_same_address(admin, each) for each in addresses):
         tx.execute(_ERASE_ADMIN, {"tenant": person.tenant_id, "address": admin})
-    tx.execute(_ERASE_ACCOUNT, {**this, **called, "new_public": public_id, "now": now})
+    tx.execute(_ERASE_ACCOUNT, {**key, **identity, "new_public": public_id, "now": now})
 
 
-def _person(row: sa.Row[Any]) -> Person:
+def _build_person(row: sa.Row[Any]) -> Person:
     return Person(
         id=row.id,
         tenant_id=row.tenant_id,

@@ -1,4 +1,4 @@
-"""The life of a request for erasure: its states, what may hold it up, and by when it is done; pure."""
+"""Erasure requests: states, holds and due dates. Pure."""
 
 import datetime as dt
 import uuid
@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 
-DUE: Final = dt.timedelta(days=30)  # the policy's word
-PAUSE: Final = dt.timedelta(days=3)  # in which whoever asked may take it back
+DUE_AFTER: Final = dt.timedelta(days=30)  # as the privacy policy promises
+WITHDRAWAL_PERIOD: Final = dt.timedelta(days=3)  # before the erasure of a request through the API
 
 
 class Scope(StrEnum):
@@ -39,12 +39,12 @@ class Right(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why an erasure waits. The first three are an operator's to set and release; the others end by themselves."""
+    """The reason for a delay. Operators set and release the first three; the others end by themselves."""
 
     LEGAL_CLAIM = "legalClaim"
     LEGAL_OBLIGATION = "legalObligation"
     AUTHORITY_ORDER = "authorityOrder"
-    ORGANISATION_HELD = "organisationHeld"
+    ORGANIZATION_HELD = "organisationHeld"
     LAST_SUPER_ADMIN = "lastSuperAdmin"
     LIVE_SUBSCRIPTION = "liveSubscription"
     UNBILLED_TIME = "unbilledTime"
@@ -54,32 +54,32 @@ class Hold(StrEnum):
         return self in {Hold.LEGAL_CLAIM, Hold.LEGAL_OBLIGATION, Hold.AUTHORITY_ORDER}
 
 
-WHY: Final = {
+HOLD_TEXTS: Final = {
     Hold.LEGAL_CLAIM: "The data is needed to establish, exercise or defend a legal claim.",
     Hold.LEGAL_OBLIGATION: "The law requires the data to be kept for now.",
     Hold.AUTHORITY_ORDER: "An authority has ordered the data to be kept.",
-    Hold.ORGANISATION_HELD: "The law requires the data of the whole organisation to be kept for now.",
-    Hold.LAST_SUPER_ADMIN: "This is the last super admin. It goes on once somebody else is a super admin.",
-    Hold.LIVE_SUBSCRIPTION: "The subscription is live. It goes on once it is cancelled in the Azure Marketplace.",
-    Hold.UNBILLED_TIME: "The last month is not billed yet. It goes on once it is.",
+    Hold.ORGANIZATION_HELD: "The law requires the data of the whole organization to be kept for now.",
+    Hold.LAST_SUPER_ADMIN: "This is the last super admin. Once there is another one, the erasure continues.",
+    Hold.LIVE_SUBSCRIPTION: "The subscription is active. Cancel it in the Marketplace, and the erasure continues.",
+    Hold.UNBILLED_TIME: "The last month is not billed yet. Once it is, the erasure continues.",
 }
 OPEN: Final = (State.REQUESTED, State.VERIFIED, State.SCHEDULED, State.ON_HOLD)
-# From which states which may be reached; what is done or withdrawn stays so.
+# The states before each state. Done and withdrawn requests have no next state.
 MOVES: Final = {
     State.VERIFIED: {State.REQUESTED},
     State.SCHEDULED: {State.VERIFIED, State.ON_HOLD},
-    State.ON_HOLD: set(OPEN),  # a legal hold may take the place of another
-    State.REQUESTED: {State.ON_HOLD},  # released before anybody has checked who asked
-    State.DONE: {State.SCHEDULED, State.ON_HOLD},  # a hold that came after the account was closed came too late
+    State.ON_HOLD: set(OPEN),  # a legal hold may replace another hold
+    State.REQUESTED: {State.ON_HOLD},  # released before the identity check
+    State.DONE: {State.SCHEDULED, State.ON_HOLD},  # a hold after the account was closed is too late
     State.WITHDRAWN: set(OPEN),
 }
 
 
 def pseudonym(unique: uuid.UUID) -> str:
-    """What stands for an erased person from now on: random, so nothing leads back."""
+    """The name of an erased person from now on. It is random, so it leads to nobody."""
     return f"erased-{unique.hex[:12]}"
 
 
-def address(name: str) -> str:
-    """In the place of an e-mail address; the domain belongs to nobody, ever (RFC 2606)."""
+def pseudonym_address(name: str) -> str:
+    """The e-mail address for a pseudonym, in a domain that belongs to nobody (RFC 2606)."""
     return f"{name}@erased.invalid"

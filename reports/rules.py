@@ -49,10 +49,10 @@ class Span:
         Raises:
             ValueError: the text is no week, or the year has no such week.
         """
-        found = _WEEK.match(text)
-        if found is None:
+        match = _WEEK.match(text)
+        if match is None:
             raise ValueError("not a week")
-        first = dt.date.fromisocalendar(int(found[1]), int(found[2]), 1)
+        first = dt.date.fromisocalendar(int(match[1]), int(match[2]), 1)
         return cls(parse_day(first.isoformat()), first + (DAYS_OF_A_WEEK - 1) * _DAY, text)
 
     @classmethod

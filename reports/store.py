@@ -179,13 +179,13 @@ def find_alike(tx: sa.Connection, tenant_id: int, *, by_name_alone: bool) -> fro
 
 
 def filters_of(query: ReportQuery) -> frozenset[Filter]:
-    given = {
+    values = {
         Filter.USER: query.person,
         Filter.ORGANIZATION: query.organization,
         Filter.PROJECT: query.project,
         Filter.TYPE: query.type,
     }
-    return frozenset(name for name, value in given.items() if value is not None)
+    return frozenset(name for name, value in values.items() if value is not None)
 
 
 def filters_with_unknown(query: ReportQuery) -> frozenset[Filter]:

@@ -209,12 +209,12 @@ def read(
     select = statement(groups, filters_of(query), one_month=query.span.is_in_one_month, unknown=query.unknown)
     values = {**parameters(tenant_id, query), "most": MOST_DAYS + 1 + limit}
     options = {"yield_per": _BATCH} if limit == EVERY_ROW else {}
-    found = iter(tx.execute(select, values, execution_options=options))
+    rows = iter(tx.execute(select, values, execution_options=options))
     days: list[tuple[dt.date, int]] = []
     unknown_ms = 0
-    for row in found:
+    for row in rows:
         if row.part in {_ROWS, _UNKNOWN_ROWS}:
-            return Sums(days, _rows(groups, itertools.chain([row], found)), unknown_ms)
+            return Sums(days, _rows(groups, itertools.chain([row], rows)), unknown_ms)
         if row.part == _DAYS:
             days.append((row.work_date, int(row.elapsed_ms)))
         else:
@@ -222,9 +222,9 @@ def read(
     return Sums(days, iter(()), unknown_ms)
 
 
-def _rows(groups: tuple[Group, ...], found: Iterable[sa.Row[Any]]) -> Iterator[SumRow]:
+def _rows(groups: tuple[Group, ...], rows: Iterable[sa.Row[Any]]) -> Iterator[SumRow]:
     project, user, item = (group in groups for group in (Group.PROJECT, Group.USER, Group.WORK_ITEM))
-    for row in found:
+    for row in rows:
         yield SumRow(
             organization=row.organization if project else None,
             project=row.project if project else None,

@@ -43,8 +43,8 @@ NO_TITLES: Final = TitleCounts(0, 0, 0)
 
 def count(items: Iterable[WorkItemView], refused: RefusedItems) -> TitleCounts:
     """`items` has no duplicates."""
-    found = Counter(status_of(item, refused) for item in items)
-    return TitleCounts(found[TitleStatus.SHOWN], found[TitleStatus.HIDDEN], found[TitleStatus.NOT_ASKED])
+    counts = Counter(status_of(item, refused) for item in items)
+    return TitleCounts(counts[TitleStatus.SHOWN], counts[TitleStatus.HIDDEN], counts[TitleStatus.NOT_ASKED])
 
 
 def distinct_items(rows: Iterable[SumRow]) -> Iterable[WorkItemView]:

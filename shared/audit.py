@@ -1,20 +1,17 @@
-"""Puts a change on record in the transaction that makes it: who, what, when, and the fields before and after.
+"""The audit log: records a change in its own transaction, with its actor, time, and fields before and after.
 
-Personal data never enters: people are named by their row, and only the fields listed here are kept.
+It has no personal data: people are rows of users, and only the fields listed here are stored.
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from shared.db import operator
 from shared.db.schema import audit_log
 from shared.instants import rfc3339
-from shared.work import Actor, Work
+from shared.work import Work
 
 
 class Action(StrEnum):
@@ -53,7 +50,7 @@ class Action(StrEnum):
     USAGE_RESLOTTED = "usage.reslotted"
     USAGE_ADOPTED = "usage.adopted"  # the meter had it when a backup was restored
     STATEMENT_EXPORTED = "statement.exported"
-    ENTRY_ADDED = "entry.added"  # these four: to somebody else's time; what was done is in the timer log
+    ENTRY_ADDED = "entry.added"  # these four: to another person's time; details are in the timer log
     ENTRY_CORRECTED = "entry.corrected"
     ENTRY_CONFIRMED = "entry.confirmed"
     ENTRY_DELETED = "entry.deleted"
@@ -71,7 +68,7 @@ class Action(StrEnum):
     ERASURE_DONE = "erasure.done"
     LEGAL_HOLD_SET = "legal_hold.set"
     LEGAL_HOLD_LIFTED = "legal_hold.lifted"
-    DATABASE_RESTORED = "database.restored"  # from a backup: what happened between two instants may be lost
+    DATABASE_RESTORED = "database.restored"  # from a backup; changes between two instants may be lost
 
 
 FIELDS: Final = frozenset(
@@ -137,67 +134,37 @@ def record(
 ) -> None:
     """Appends a row about `subject`, a row of users, or about the tenant.
 
-    A value that JSON does not know is kept as text, an instant as RFC 3339.
+    Values without a JSON type are stored as text, instants as RFC 3339.
 
     Raises:
-        ValueError: a field that is not listed, and so might be personal.
+        ValueError: a field that is not listed, so it might be personal.
     """
-    record_row(
-        work.tx,
-        work.tenant.id,
-        action,
-        actor=work.actor,
-        at=work.now,
-        row_id=work.new_id(),
-        subject_user_id=subject,
-        before=before,
-        after=after,
-    )
-
-
-def record_row(
-    tx: sa.Connection,
-    tenant_id: int,
-    action: Action,
-    *,
-    actor: Actor,
-    at: dt.datetime,
-    row_id: uuid.UUID,
-    subject_user_id: int | None = None,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    """Appends a row; a value that JSON does not know is kept as text, an instant as RFC 3339.
-
-    Raises:
-        ValueError: a field that is not listed, and so might be personal.
-    """
-    tx.execute(
+    work.tx.execute(
         _ADD,
         {
-            "tenant_id": tenant_id,
-            "public_id": row_id,
-            "at": at,
-            "actor_kind": actor.kind.value,
-            "actor_id": actor.user_id,
+            "tenant_id": work.tenant.id,
+            "public_id": work.new_id(),
+            "at": work.now,
+            "actor_kind": work.actor.kind.value,
+            "actor_id": work.actor.user_id,
             "action": action.value,
-            "subject_user_id": subject_user_id,
-            "before_change": _kept(before),
-            "after_change": _kept(after),
-            "operator_id": operator.of(tx),
+            "subject_user_id": subject,
+            "before_change": _to_json(before),
+            "after_change": _to_json(after),
+            "operator_id": operator.of(work.tx),
         },
     )
 
 
-def _kept(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _to_json(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not fields:
         return None
     if unknown := sorted(fields.keys() - FIELDS):
-        raise ValueError(f"the audit log does not keep {', '.join(unknown)}")
+        raise ValueError(f"the audit log has no fields {', '.join(unknown)}")
     return {name: _plain(value) for name, value in fields.items()}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field
     if isinstance(value, dt.datetime):
         return rfc3339(value)
     return value if value is None or isinstance(value, bool | int | str | list) else str(value)

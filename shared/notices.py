@@ -1,15 +1,12 @@
-"""Notifies a tenant's people of what was done, in the transaction that does it; they read it on their pages.
+"""Notices for a tenant's people on the product's pages, added in the transaction of the change.
 
-Personal data never enters: people are named by their row, and only the fields listed here are kept.
+They have no personal data: people are rows of users, and only the fields listed here are stored.
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
-
-import sqlalchemy as sa
 
 from shared.db.schema import notices
 from shared.instants import rfc3339
@@ -19,7 +16,7 @@ from shared.work import Work
 class NoticeKind(StrEnum):
     SUPER_ADMIN_ADDED = "super_admin_added"
     SUPER_ADMIN_REMOVED = "super_admin_removed"
-    ROLE_WAITING = "role_waiting"  # somebody claimed an invitation with a role above user; a super admin confirms it
+    ROLE_WAITING = "role_waiting"  # a claimed invitation with a role above user, for a super admin to confirm
     TENANT_EXPORTED = "tenant_exported"
     ERASURE_SCHEDULED = "erasure_scheduled"
     PURCHASE_WAITING = "purchase_waiting"
@@ -51,56 +48,26 @@ def record(
     """Adds a notice for the audience: `about` and `by` are rows of users, None for nobody with an account.
 
     Raises:
-        ValueError: a detail that is not listed, and so might be personal.
+        ValueError: a detail that is not listed, so it might be personal.
     """
-    record_row(
-        work.tx,
-        work.tenant.id,
-        kind,
-        work.now,
-        row_id=work.new_id(),
-        about=about,
-        by=by,
-        details=details,
-        audience=audience,
-    )
-
-
-def record_row(
-    tx: sa.Connection,
-    tenant_id: int,
-    kind: NoticeKind,
-    now: dt.datetime,
-    *,
-    row_id: uuid.UUID,
-    about: int | None = None,
-    by: int | None = None,
-    details: Mapping[str, dt.datetime | str | int | bool | None] | None = None,
-    audience: Audience = Audience.SUPER_ADMINS,
-) -> None:
-    """Adds a notice for the audience: `about` and `by` are the rows of users, None for nobody with an account.
-
-    Raises:
-        ValueError: a detail that is not listed, and so might be personal.
-    """
-    tx.execute(
+    work.tx.execute(
         _ADD,
         {
-            "tenant_id": tenant_id,
-            "public_id": row_id,
-            "at": now,
+            "tenant_id": work.tenant.id,
+            "public_id": work.new_id(),
+            "at": work.now,
             "kind": kind.value,
             "audience": audience.value,
             "subject_user_id": about,
             "actor_id": by,
-            "details": _kept(details),
+            "details": _to_json(details),
         },
     )
 
 
-def _kept(details: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _to_json(details: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not details:
         return None
     if unknown := sorted(details.keys() - FIELDS):
-        raise ValueError(f"a notice does not keep {', '.join(unknown)}")
+        raise ValueError(f"a notice has no fields {', '.join(unknown)}")
     return {name: rfc3339(value) if isinstance(value, dt.datetime) else value for name, value in details.items()}

@@ -83,8 +83,8 @@ def build_user(principal: Principal, role: Role, *, now: dt.datetime, new_id: Ne
 
 def address(principal: Principal) -> str | None:
     """The person's current address in the directory: the name they sign in with, else a verified e-mail."""
-    given = principal.username or principal.email
-    return None if given is None else shortened(given, EMAIL)
+    name = principal.username or principal.email
+    return None if name is None else shortened(name, EMAIL)
 
 
 def email(principal: Principal) -> str:

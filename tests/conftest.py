@@ -1,3 +1,4 @@
+import functools
 import itertools
 import logging
 import os
@@ -130,10 +131,16 @@ def app_database_url(request, database_url) -> str:
     return row_level_security.app_role(database_url) if kind == "postgresql" else str(database_url)
 
 
+@pytest.fixture(scope="session")
+def engine_of() -> Callable[[str, str], sa.Engine]:
+    """The engine of a URL for one use: the same each time, so that modules share the statements that it compiled."""
+    return functools.cache(lambda _use, url: make_engine(url))
+
+
 @pytest.fixture(scope="module")
-def engine(database_url) -> Iterator[sa.Engine]:
+def engine(database_url, engine_of) -> Iterator[sa.Engine]:
     """The database of the module; in the end nothing in it is ruled out, or of somebody without an account."""
-    engine = make_engine(database_url)
+    engine = engine_of("scan", database_url)
     yield engine
     stored = never_stored(scan.everything(engine))
     left = scan.of_people_without_account(engine)
@@ -143,8 +150,8 @@ def engine(database_url) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="module")
-def app_engine(app_database_url) -> Iterator[sa.Engine]:
-    engine = make_engine(app_database_url)
+def app_engine(app_database_url, engine_of) -> Iterator[sa.Engine]:
+    engine = engine_of("app", app_database_url)
     yield engine
     engine.dispose()
 

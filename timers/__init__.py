@@ -1,4 +1,4 @@
-"""Time on work items: running timers, entries, the log of both, and their hours in Completed Work."""
+"""Time on work items: running timers, entries, their log, and the write-back to Completed Work."""
 
 from timers.schemas import Organization, RunningTimer, TimeEntry
 from timers.store import find_running

@@ -1,4 +1,4 @@
-"""How the time between two instants falls on the calendar days of a time zone; pure."""
+"""Splits the time between two instants into the calendar days of a time zone; pure."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ _DAY = dt.timedelta(days=1)
 
 
 def elapsed_ms(started_at: dt.datetime, stopped_at: dt.datetime) -> int:
-    """Whole milliseconds; negative when the clock was set back in between."""
+    """Whole milliseconds; negative if the clock was set back in between."""
     return (stopped_at - started_at) // _MS
 
 

@@ -69,7 +69,7 @@ def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
             odd.append(key)
         settled += _settle(tx, found, metered, now)
         if found.surplus:
-            month = rules.month_sent_on(key[1], ended) or _assigned_month(work, key[1], subscription, listing)
+            month = rules.month_reported_on(key[1], ended) or _assigned_month(work, key[1], subscription, listing)
             new = AdoptedRow(_NEW_ROW, metered.marketplace_id, *key, found.surplus, day.plan_id, month, now)
             adopted.append(_store(work, _with_plan(new, subscription), row))
     return TenantAdoption(

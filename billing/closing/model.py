@@ -1,4 +1,4 @@
-"""The words of a bill: the period, who was active in it and why, what it comes to, and the record it is kept as."""
+"""Types of bills: period, activity, bill and record."""
 
 import datetime as dt
 import uuid
@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 class Reason(StrEnum):
     SIGN_IN = "signIn"
-    TIME = "time"  # also of who did both
+    TIME = "time"  # also with sign-ins
 
 
 class State(StrEnum):
@@ -37,20 +37,20 @@ class BilledThrough:
     subscription: Subscription
     last_month: Month | None
     billed_to: dt.datetime | None
-    has_earlier_zones: bool = False  # its tenant's zone was changed once
-    lacks_price: bool = False  # of a bill that was made
-    has_adopted: bool = False  # the meter had usage of it when a backup was restored
+    has_earlier_zones: bool = False  # its tenant has had another time zone
+    lacks_price: bool = False  # a bill has no price
+    has_adopted: bool = False  # usage was adopted after a restore
 
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """A tenant's time zone now, and those before it, each up to the instant of its change, in their order."""
+    """A tenant's present time zone, and earlier ones with the instant of each change, in order."""
 
     now: ZoneInfo
     earlier: tuple[tuple[dt.datetime, ZoneInfo], ...] = ()
 
     def at(self, instant: dt.datetime) -> ZoneInfo:
-        """The one that was set then."""
+        """The time zone at an instant."""
         return next((zone for until, zone in self.earlier if instant < until), self.now)
 
 
@@ -59,7 +59,7 @@ class Candidate:
     """A subscription that may have a month to close; `marked` is the tenant's newest closed month."""
 
     billed: BilledThrough
-    zones: Zones | None  # None where a name is none that is known
+    zones: Zones | None  # None if a name is unknown
     is_billed: bool  # not on the internal plan
     marked: Month | None
 
@@ -72,7 +72,7 @@ class Candidate:
 class Period:
     """A month and the part of it that is billed, half-open: `ends_at` is not in it.
 
-    `time_zone` is the tenant's when the period began.
+    `time_zone` is the tenant's at the start of the period.
     """
 
     month: Month
@@ -84,7 +84,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One person's sign-ins of a month, or their time dated in it: the first and the last."""
+    """A person's first and last activity in a month: sign-ins or time."""
 
     user_id: int
     month: Month
@@ -97,7 +97,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class LastEvent:
-    """The newest event of the subscription that was applied."""
+    """The subscription's last applied event."""
 
     event_type: str
     operation_id: uuid.UUID | None
@@ -105,10 +105,10 @@ class LastEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a period comes to; a line for each active user, as `month` says also of an earlier month.
+    """The bill of a period, with a line for each active user, also of earlier months.
 
-    `included_users` of them cost nothing beside the fee, or nothing yet in a free trial. `price` is None where it could
-    not be read; `total` also where the price is not by the month.
+    `included_users` are covered by the fee or a free trial. `price` is None if it could not be read; `total` also
+    if the price is not monthly.
     """
 
     subscription: Subscription
@@ -126,7 +126,7 @@ class Bill:
 
     @property
     def amount(self) -> Decimal | None:
-        """The total for people to see; None for seats, whose amount only Microsoft knows."""
+        """The total for display; None for seats, since Microsoft alone knows their amount."""
         return None if self.subscription.is_by_seats else self.total
 
 
@@ -176,7 +176,7 @@ class Record:
 
     @property
     def amount(self) -> Decimal | None:
-        """The total for people to see; None for seats, whose amount only Microsoft knows."""
+        """The total for display; None for seats, since Microsoft alone knows their amount."""
         return None if self.is_by_seats else self.total
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing.model import Activity, Bill, Kind, Period, Reason, Record, State
-from billing.closing.rules import first_day_sent
+from billing.closing.rules import first_reporting_day
 from billing.subscriptions.model import Price, Subscription
 from shared.calendar import Month
 from shared.db.schema import (
@@ -70,8 +70,8 @@ _LINES: Final[sa.Select[Any]] = (
 )
 _REPLACED: Final[sa.Select[Any]] = sa.select(_r.id).where(_r.tenant_id == _TENANT, _r.replaces_id == _RECORD)
 _ENQUEUE: Final = usage_events.insert().inline()
-# Whoever sends it has claimed it first, in a transaction of its own: what was never claimed was never sent.
-_WITHDRAW: Final = usage_events.delete().where(
+# An event is claimed before it is sent, in an earlier transaction: an unclaimed event was never sent.
+_REMOVE_UNSENT: Final = usage_events.delete().where(
     _e.tenant_id == _TENANT,
     _e.record_id == _RECORD,
     _e.state.in_(("pending", "held")),
@@ -86,7 +86,7 @@ _SENT: Final = (
         _e.tenant_id == _TENANT,
         _r.subscription_id == bindparam("subscription", type_=sa.BigInteger),
         _r.month_key == _MONTH,
-        _e.state != "alarm",  # the meter took or may take all others
+        _e.state != "alarm",  # the meter has accepted or may accept all others
     )
     .scalar_subquery()
 )
@@ -106,9 +106,9 @@ _TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.tenant_id == _TENANT,
     _e.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
     _e.dimension == bindparam("dimension", type_=_e.dimension.type),
-    _e.slot <= bindparam("wanted", type_=_e.slot.type),
+    _e.slot <= bindparam("preferred", type_=_e.slot.type),
 )
-# What ended, has a record and is not closed for corrections yet; whoever marks holds the tenant.
+# Ended months with a record that are not closed for corrections yet; the tenant is locked.
 _MARK: Final = closed_months.insert().from_select(
     ["tenant_id", "month_key", "closed_at"],
     sa.select(_r.tenant_id, _r.month_key, bindparam("now", type_=closed_months.c.closed_at.type))
@@ -130,7 +130,7 @@ def add(
     replaces_id: int | None,
     now: dt.datetime,
 ) -> Record:
-    """The bill as a closed record with its lines; the unique keys refuse a second of the same month."""
+    """Stores a bill as a closed record with its lines; unique keys prevent a second one of the month."""
     values = _values(tenant_id, bill)
     record_id: int = tx.execute(
         _ADD, {**values, "public_id": public_id, "replaces_id": replaces_id, "closed_at": now}
@@ -163,17 +163,17 @@ def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> Record | No
 
 
 def tenants_with_priceable_bills(tx: sa.Connection) -> list[int]:
-    """The tenants that have a bill without a price, of a plan whose price was read some time."""
+    """The tenants with a bill without a price, of a plan with a known price."""
     return sorted(tx.scalars(_PRICEABLE))
 
 
 def tenants_without_price(tx: sa.Connection) -> list[tuple[uuid.UUID, int]]:
-    """The public ids of the tenants that have bills without a price, and how many."""
+    """The public ids of tenants with bills without a price, and the number of those bills."""
     return [(row.public_id, row.bills) for row in tx.execute(_ALL_WITHOUT_PRICE)]
 
 
 def without_price(tx: sa.Connection, tenant_id: int) -> list[Record]:
-    """A tenant's bills whose price is not known, in the order in which they were closed."""
+    """A tenant's bills without a price, in closing order."""
     return [record_of(row) for row in tx.execute(_UNPRICED, {"tenant": tenant_id})]
 
 
@@ -198,39 +198,39 @@ def is_replaced(tx: sa.Connection, record: Record) -> bool:
 
 
 def void(tx: sa.Connection, record: Record, *, reason: str, now: dt.datetime) -> bool:
-    """Voids a record and its lines, and withdraws its usage event unless that was tried; False when it was void."""
+    """Voids a record and its lines, and removes its usage event unless that was ever sent; False if it was void."""
     key = {"tenant": record.tenant_id, "record": record.id}
     if tx.execute(_VOID, {**key, "now": now, "why": reason}).rowcount == 0:
         return False
     tx.execute(_VOID_LINES, key)
-    tx.execute(_WITHDRAW, key)
+    tx.execute(_REMOVE_UNSENT, key)
     return True
 
 
 def assign_adopted(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> None:
-    """Gives adopted usage that has no month yet the period's, where it is of the period's last day or later."""
+    """Assigns adopted usage without a month, of the period's last day or later, to the period's month."""
     key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
-    tx.execute(_ASSIGN_ADOPTED, {**key, "month": period.month.key, "first_day": first_day_sent(period)})
+    tx.execute(_ASSIGN_ADOPTED, {**key, "month": period.month.key, "first_day": first_reporting_day(period)})
 
 
 def sum_sent(tx: sa.Connection, subscription: Subscription, period: Period, *, dimension: str) -> int:
-    """Users that the meter was told of, or may yet be told of, for a period's month; adopted usage among them."""
+    """Users reported or pending for a period's month, including adopted usage."""
     key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
     row = tx.execute(_SUM_SENT, {**key, "month": period.month.key, "subscription": subscription.id}).one()
     return int(row.sent + row.adopted)
 
 
 def has_adopted_on(tx: sa.Connection, subscription: Subscription, day: dt.date, *, dimension: str) -> bool:
-    """Whether usage of a day of UTC was adopted: its hours nobody knows."""
+    """Whether usage of a day of UTC was adopted; its hours are unknown."""
     key = {"tenant": subscription.tenant_id, "marketplace": subscription.marketplace_id, "of_dimension": dimension}
     return tx.execute(_ADOPTED_ON, {**key, "on": day}).first() is not None
 
 
-def taken_slots(
-    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, dimension: str, *, wanted: dt.datetime
+def used_slots(
+    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, dimension: str, *, preferred: dt.datetime
 ) -> set[dt.datetime]:
-    """The hours up to the wanted one that the subscription's usage has."""
-    key = {"tenant": tenant_id, "marketplace": marketplace_id, "dimension": dimension, "wanted": wanted}
+    """The hours of the subscription's usage events up to the preferred one."""
+    key = {"tenant": tenant_id, "marketplace": marketplace_id, "dimension": dimension, "preferred": preferred}
     return set(tx.scalars(_TAKEN, key))
 
 
@@ -244,7 +244,7 @@ def enqueue_usage(
     slot: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """Puts into the outbox what the meter is to be told, in the transaction of the record."""
+    """Adds the record's usage to the outbox, in the transaction of the record."""
     values = {
         "tenant_id": record.tenant_id,
         "record_id": record.id,
@@ -261,7 +261,7 @@ def enqueue_usage(
 
 
 def mark_closed(tx: sa.Connection, tenant_id: int, *, last: Month, now: dt.datetime) -> None:
-    """Closes for corrections the months of the tenant's records up to the last one that has ended."""
+    """Closes the months of the tenant's records, up to `last`, for corrections."""
     tx.execute(_MARK, {"tenant": tenant_id, "last": last.key, "now": now})
 
 

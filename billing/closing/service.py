@@ -92,7 +92,7 @@ def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> Bill | No
         return None
     for each in store.billed_through(tx, tenant.id):
         zones = store.zones(tx, tenant, has_earlier=each.has_earlier_zones)
-        period = rules.running(each, zones, now)
+        period = rules.open_period(each, zones, now)
         if period is not None:
             return _build_bill(tx, tenant, each.subscription, period, zones, now)
     return None
@@ -124,7 +124,7 @@ def replace(work: Work, record: Record, closing: Closing) -> Record:
     if current is None or current.state is not State.VOID or record_store.is_replaced(tx, record):
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
-    period = rules.billed_again(record.period, subscription)
+    period = rules.replacement_period(record.period, subscription)
     bill = _build_bill(tx, tenant, subscription, period, store.zones(tx, tenant), work.now)
     return _store(work, bill, closing, replaces=record)
 
@@ -139,12 +139,12 @@ def due_tenants(tx: sa.Connection, now: dt.datetime) -> list[int]:
 
 
 def set_price(tx: sa.Connection, subscription: Subscription, record: Record, price: Price) -> None:
-    """What a user costs of the plan of a bill whose price could not be read, as an operator knows it.
+    """Sets the price per user for the plan of a bill without a price, given by an operator.
 
-    For the term that was bought, and from just after the row that says so: what came later of other plans stays in
-    force. The unit of `price` is of no account.
+    It takes effect just after the rate row without a price, so later rates of other plans stay in force. The unit of
+    `price` is ignored.
     """
-    rate = rules.rate_of(store.rates(tx, subscription), record.period.starts_at)
+    rate = rules.rate_in_force(store.rates(tx, subscription), record.period.starts_at)
     plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
     unit = subscription.terms.price_unit if rate is None else rate.unit
     of_plan = dataclasses.replace(subscription, terms=dataclasses.replace(subscription.terms, plan_id=plan_id))
@@ -191,16 +191,16 @@ def _close_ended_periods(work: Work, billed: BilledThrough, closing: Closing) ->
     return closed
 
 
-def _build_bill(  # noqa: PLR0917 - what a bill is of, and when
+def _build_bill(  # noqa: PLR0917 - subscription, period and time zones
     tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, zones: Zones, now: dt.datetime
 ) -> Bill:
-    running = store.running(tx, tenant, period, now)
-    lines = rules.lines(
+    running = store.running_timers_in(tx, tenant, period, now)
+    lines = rules.merge_lines(
         [
             *running,
-            *store.signed_in(tx, tenant.id, period),
-            *store.worked(tx, subscription, period),
-            *store.worked_late(tx, subscription, period, zones),
+            *store.sign_ins(tx, tenant.id, period),
+            *store.work(tx, subscription, period),
+            *store.late_work(tx, subscription, period, zones),
         ]
     )
     return _price(tx, subscription, period, lines)
@@ -208,12 +208,12 @@ def _build_bill(  # noqa: PLR0917 - what a bill is of, and when
 
 def _price(tx: sa.Connection, subscription: Subscription, period: Period, lines: tuple[Activity, ...]) -> Bill:
     rates = store.rates(tx, subscription)
-    rate = rules.rate_of(rates, period.starts_at)
+    rate = rules.rate_in_force(rates, period.starts_at)
     plan_id, quote = (subscription.terms.plan_id, _UNKNOWN) if rate is None else (rate.plan_id, rate.quote)
     earlier = {line.month for line in lines} - {period.month}
-    before = store.billed_before(tx, subscription, earlier, rates) if earlier else {}
-    included = rules.covered(lines, quote, before, period.month)
-    if rules.is_free(subscription, period):
+    before = store.billed_users_before(tx, subscription, earlier, rates) if earlier else {}
+    included = rules.count_included(lines, quote, before, period.month)
+    if rules.is_in_free_trial(subscription, period):
         included = len(lines)
     return Bill(
         subscription=subscription,
@@ -249,15 +249,15 @@ def _enqueue_usage(work: Work, record: Record, subscription: Subscription, closi
     preferred = rules.preferred_slot(record.period, work.now)
     if not is_first and record_store.has_adopted_on(tx, subscription, preferred.date(), dimension=closing.dimension):
         preferred = rules.preferred_slot(record.period, work.now, last_is_free=False)
-    taken = record_store.taken_slots(tx, record.tenant_id, marketplace_id, closing.dimension, wanted=preferred)
-    slot = rules.free_slot(preferred, taken)
+    used = record_store.used_slots(tx, record.tenant_id, marketplace_id, closing.dimension, preferred=preferred)
+    slot = rules.free_slot(preferred, used)
     record_store.enqueue_usage(
         tx, record, subscription, dimension=closing.dimension, quantity=quantity, slot=slot, now=work.now
     )
 
 
 def alarm_more_sent(tenant: uuid.UUID, *, sent: int, billed: int) -> None:
-    """Logs that the meter has more users of a month than its bill; nothing can be taken back there."""
+    """Logs that the meter has more users of a month than its bill; reported usage cannot be taken back."""
     get_logger().error(Alarm.MORE_SENT.value, tenant=str(tenant), sent=sent, billed=billed)
 
 

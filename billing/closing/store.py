@@ -1,4 +1,4 @@
-"""Reads what a bill is made of: subscriptions and up to where they are billed, rates, sign-ins, and dated time."""
+"""Reads the data of bills: subscriptions with their billed periods, rates, sign-ins and time."""
 
 import datetime as dt
 from collections import defaultdict
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing import rules
-from billing.closing.model import Activity, BilledThrough, Candidate, LastEvent, Period, Reason, State, Zones
+from billing.closing.model import Activity, BilledThrough, Candidate, Kind, LastEvent, Period, Reason, State, Zones
 from billing.subscriptions.ledger_store import rate_of
 from billing.subscriptions.model import Outcome, Rate, Subscription
 from billing.subscriptions.store import subscription_of
@@ -73,7 +73,7 @@ _LACKS_PRICE = _exists(*_BILLED, _NEWEST.rate_per_user.is_(None), _NEWEST.state 
     "lacks_price"
 )
 
-# Of every tenant that ever paid, in the order of the tenants; which months that makes is for the zone to say.
+# All subscriptions that were ever paid; the time zone decides which months are due.
 _ALL_BILLED_THROUGH: Final[sa.Select[Any]] = (
     sa.select(subscriptions, tenants.c.time_zone, tenants.c.plan_kind, _LAST_MONTH, _BILLED_TO, _MARKED)
     .join(tenants, tenants.c.id == _s.tenant_id)
@@ -84,6 +84,20 @@ _BILLED_THROUGH_OF: Final[sa.Select[Any]] = (
     sa.select(subscriptions, _LAST_MONTH, _BILLED_TO, _HAS_EARLIER_ZONES, _LACKS_PRICE, _HAS_ADOPTED)
     .where(_s.tenant_id == _TENANT, _s.paid_from.is_not(None))
     .order_by(_s.id)
+)
+_UNBILLED: Final = (
+    sa.select(_s.id)
+    .where(
+        _s.tenant_id == _TENANT,
+        _s.paid_from.is_not(None),
+        ~sa.exists().where(
+            _r.tenant_id == _TENANT,
+            _r.subscription_id == _s.id,
+            _r.kind == Kind.FINAL.value,
+            _r.state == State.CLOSED.value,
+        ),
+    )
+    .limit(1)
 )
 _z: Final = tenant_zones.c
 _ZONES: Final[sa.Select[Any]] = sa.select(_z.tenant_id, _z.until_at, _z.time_zone).order_by(_z.tenant_id, _z.until_at)
@@ -104,17 +118,14 @@ _LAST_EVENT: Final[sa.Select[Any]] = (
 
 
 def _on_a_bill(month: sa.ColumnElement[int], user: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Whoever is billed for a month of the tenant, by whatever subscription, is not billed for it again.
-
-    Nor is the person of an invitation that was billed before it was merged into their account.
-    """
+    """Whether a user is on a bill of a month; also through an invitation that was merged into the account."""
     lines, merged = billing_lines.alias("billed").c, users.alias("merged").c
     of_month = (lines.tenant_id == _TENANT, lines.activity_month == month, lines.is_void == sa.false())
     as_invitation = (merged.tenant_id == _TENANT, merged.merged_into == user, merged.id == lines.user_id)
     return sa.or_(sa.exists().where(*of_month, lines.user_id == user), sa.exists().where(*of_month, *as_invitation))
 
 
-# Rows have the month of the zone that was in force at the sign-in; the period decides, so those beside are looked at.
+# Rows have the month of the time zone at the sign-in, so the neighboring months are read, too.
 _SIGNED_IN: Final[sa.Select[Any]] = (
     sa.select(
         _m.user_id,
@@ -143,8 +154,8 @@ _SIGNED_IN: Final[sa.Select[Any]] = (
         ~_on_a_bill(_MONTH, _m.user_id),
     )
 )
-# Time counts where it was, as sign-ins do: an entry must reach into the period. That is the month it is dated in,
-# but for the first and the last of a subscription, and for a zone that was changed since.
+# An entry counts in the period it overlaps. That is its month, except in a subscription's first and last period and
+# after a change of the time zone.
 _TIME = (_d.tenant_id == _TENANT, _d.elapsed_ms > 0)
 _WHO = (_d.user_id, _u.email, _u.display_name)
 _WHEN = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
@@ -169,7 +180,7 @@ _RUNNING: Final[sa.Select[Any]] = (
     .join(users, sa.and_(_u.tenant_id == _t.tenant_id, _u.id == _t.user_id))
     .where(_t.tenant_id == _TENANT, _t.started_at < _TO, ~_on_a_bill(_MONTH, _t.user_id))
 )
-# How many users a subscription's bills have for a month.
+# Number of users on a subscription's bills for a month.
 _BILLED_USERS: Final[sa.Select[Any]] = (
     sa.select(_l.activity_month, sa.func.count().label("users"))
     .join(billing_records, sa.and_(_r.tenant_id == _l.tenant_id, _r.id == _l.record_id))
@@ -181,7 +192,7 @@ _BILLED_USERS: Final[sa.Select[Any]] = (
     )
     .group_by(_l.activity_month)
 )
-# When the period of a subscription's own bill for a month began.
+# Start of the period of a subscription's own bill for a month.
 _PERIOD_STARTS: Final[sa.Select[Any]] = sa.select(_r.month_key, _r.period_from).where(
     _r.tenant_id == _TENANT,
     _r.month_key.in_(bindparam("months", expanding=True)),
@@ -218,7 +229,7 @@ _LATE: Final[sa.Select[Any]] = (
     )
     .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
 )
-# Where the zone was changed, days may be dated in the month beside the one whose period they lie in.
+# After a change of the time zone, a day's month may differ by one from the month of its period.
 _DATED = _d.month_key
 _BESIDE_DATED = (
     _DATED,
@@ -252,7 +263,7 @@ _LATE_BESIDE: Final[sa.Select[Any]] = (
 
 
 def candidates(tx: sa.Connection) -> list[Candidate]:
-    """Every subscription that was ever paid for."""
+    """All subscriptions that were ever paid."""
     earlier: defaultdict[int, list[tuple[dt.datetime, str]]] = defaultdict(list)
     for tenant_id, until_at, zone in tx.execute(_ZONES):
         earlier[tenant_id].append((until_at, zone))
@@ -268,13 +279,13 @@ def candidates(tx: sa.Connection) -> list[Candidate]:
 
 
 def zones(tx: sa.Connection, tenant: Tenant, *, has_earlier: bool = True) -> Zones:
-    """The tenant's zones, read where there may be earlier ones; each of their names was set once, and so is known."""
+    """The tenant's time zones; earlier ones are read only if there may be any."""
     rows = tx.execute(_ZONES_OF, {"tenant": tenant.id}) if has_earlier else ()
     return Zones(tenant.zone, tuple((row.until_at, ZoneInfo(row.time_zone)) for row in rows))
 
 
 def billed_through(tx: sa.Connection, tenant_id: int) -> list[BilledThrough]:
-    """Those of one tenant, in the order in which they were begun."""
+    """The paid subscriptions of a tenant, oldest first."""
     return [
         replace(
             _billed_through(row),
@@ -284,6 +295,11 @@ def billed_through(tx: sa.Connection, tenant_id: int) -> list[BilledThrough]:
         )
         for row in tx.execute(_BILLED_THROUGH_OF, {"tenant": tenant_id})
     ]
+
+
+def has_unbilled(tx: sa.Connection, tenant_id: int) -> bool:
+    """Whether a tenant has paid for a subscription that has no final bill."""
+    return tx.execute(_UNBILLED, {"tenant": tenant_id}).first() is not None
 
 
 def rates(tx: sa.Connection, subscription: Subscription) -> list[Rate]:
@@ -296,56 +312,56 @@ def last_event(tx: sa.Connection, subscription: Subscription) -> LastEvent | Non
     return None if row is None else LastEvent(row.event_type, row.operation_id)
 
 
-def signed_in(tx: sa.Connection, tenant_id: int, period: Period) -> list[Activity]:
-    """Who signed in in the period and is on no bill of its month yet."""
-    rows = tx.execute(_SIGNED_IN, _within(tenant_id, period))
+def sign_ins(tx: sa.Connection, tenant_id: int, period: Period) -> list[Activity]:
+    """Sign-ins in the period, of users not yet billed for its month."""
+    rows = tx.execute(_SIGNED_IN, _period_parameters(tenant_id, period))
     return [
-        rules.signed_in(
+        rules.sign_in_activity(
             _activity(row, period.month, Reason.SIGN_IN), period, (row.first_paid_sign_in_at, row.last_paid_sign_in_at)
         )
         for row in rows
     ]
 
 
-def worked(tx: sa.Connection, subscription: Subscription, period: Period) -> list[Activity]:
-    """Who has time in the period and is on no bill of its month yet."""
-    rows = tx.execute(_WORKED, _within(subscription.tenant_id, period))
+def work(tx: sa.Connection, subscription: Subscription, period: Period) -> list[Activity]:
+    """Time in the period, of users not yet billed for its month."""
+    rows = tx.execute(_WORKED, _period_parameters(subscription.tenant_id, period))
     found = (_activity(row, period.month, Reason.TIME) for row in rows)
-    return [rules.worked(each, period.starts_at, period.ends_at) for each in found]
+    return [rules.clip_to_period(each, period.starts_at, period.ends_at) for each in found]
 
 
-def running(tx: sa.Connection, tenant: Tenant, period: Period, now: dt.datetime) -> list[Activity]:
-    """Whose timer runs in the period and who is on no bill of its month yet; no longer than such a timer may run.
+def running_timers_in(tx: sa.Connection, tenant: Tenant, period: Period, now: dt.datetime) -> list[Activity]:
+    """Timers running in the period, up to their limit, of users not yet billed for its month.
 
-    To be read before the entries: a timer that is stopped meanwhile is then among them.
+    Read before the entries, so that a timer stopped in between is found among them.
     """
     limit = dt.timedelta(milliseconds=tenant.forgotten_timer_limit_ms)
     key = {"tenant": tenant.id, "month": period.month.key, "ends_at": period.ends_at}
     found = [_activity(row, period.month, Reason.TIME) for row in tx.execute(_RUNNING, key)]
-    ran = (rules.ran(each, period, limit=limit, now=now) for each in found)
+    ran = (rules.timer_activity(each, period, limit=limit, now=now) for each in found)
     return [each for each in ran if each is not None]
 
 
-def billed_before(
+def billed_users_before(
     tx: sa.Connection, subscription: Subscription, months: Collection[Month], rates: Sequence[Rate]
 ) -> dict[Month, tuple[int, int]]:
-    """Of closed months of a subscription: how many users were billed for each, and how many its fee covers."""
+    """The billed users and the included users of a subscription's closed months."""
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "months": [month.key for month in months]}
     billed = {row.activity_month: row.users for row in tx.execute(_BILLED_USERS, key)}
     found: dict[Month, tuple[int, int]] = {}
     for month, starts_at in tx.execute(_PERIOD_STARTS, key):
-        rate = rules.rate_of(rates, starts_at)
+        rate = rules.rate_in_force(rates, starts_at)
         included = 0 if rate is None else rate.quote.included_a_month
         found[Month.from_key(month)] = billed.get(month, 0), included
     return found
 
 
-def worked_late(tx: sa.Connection, subscription: Subscription, period: Period, zones: Zones) -> Sequence[Activity]:
-    """Who has time in an earlier month of this subscription that is closed, and is on no bill of that month.
+def late_work(tx: sa.Connection, subscription: Subscription, period: Period, zones: Zones) -> Sequence[Activity]:
+    """Time in closed earlier months of the subscription, of users not billed for those months.
 
-    Found in the days themselves, so nothing that came late by whatever way is missed.
+    Read from the days themselves, so late time of any origin is found.
     """
-    assert subscription.paid_from is not None, "only what is paid for is billed"  # noqa: S101 - an invariant of ours
+    assert subscription.paid_from is not None, "only paid subscriptions are billed"  # noqa: S101 - an invariant of ours
     first = Month.of(subscription.paid_from, dt.UTC).previous  # in any time zone
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id}
     values = {**key, "month": period.month.key, "first": first.key}
@@ -356,11 +372,11 @@ def worked_late(tx: sa.Connection, subscription: Subscription, period: Period, z
     else:
         return ()
     found = ((row, _activity(row, Month.from_key(row.month_key), Reason.TIME)) for row in rows)
-    return [rules.worked(activity, row.period_from, row.period_to) for row, activity in found]
+    return [rules.clip_to_period(activity, row.period_from, row.period_to) for row, activity in found]
 
 
-def _within(tenant_id: int, period: Period) -> dict[str, Any]:
-    """Of the month and those beside it, whatever reaches into the period."""
+def _period_parameters(tenant_id: int, period: Period) -> dict[str, Any]:
+    """The parameters for a period: its month, the neighboring months and its bounds."""
     months = {"before": period.month.previous.key, "after": period.month.next.key}
     edges = {"starts_at": period.starts_at, "ends_at": period.ends_at}
     return {"tenant": tenant_id, "month": period.month.key, **months, **edges}

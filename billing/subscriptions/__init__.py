@@ -12,9 +12,17 @@ from billing.subscriptions.model import (
     SubscriptionStatus,
     Terms,
 )
-from billing.subscriptions.rules import alarms_of, completed, lacks_seats, moved, quote_of, term_text, terms_of
-from billing.subscriptions.service import another_is_live, begin, in_the_way, move
-from billing.subscriptions.store import all_bought, find_bought, find_live, read
+from billing.subscriptions.rules import (
+    apply_terms,
+    fill_missing_terms,
+    lacks_seats,
+    quote_alarms,
+    quote_of,
+    term_text,
+    terms_of,
+)
+from billing.subscriptions.service import another_is_live, begin, find_other_live, move
+from billing.subscriptions.store import all_bought, find_bought, find_live, has_open, read
 
 
 __all__ = [
@@ -28,18 +36,19 @@ __all__ = [
     "SubscriptionStatus",
     "Terms",
     "add_event",
-    "alarms_of",
     "all_bought",
     "another_is_live",
+    "apply_terms",
     "begin",
-    "completed",
+    "fill_missing_terms",
     "find_bought",
     "find_live",
-    "in_the_way",
+    "find_other_live",
+    "has_open",
     "lacks_seats",
     "last_price",
     "move",
-    "moved",
+    "quote_alarms",
     "quote_of",
     "read",
     "term_text",

@@ -20,6 +20,10 @@ class SubscriptionStatus(StrEnum):
     def is_live(self) -> bool:
         return self in {SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.SUSPENDED}
 
+    @property
+    def is_final(self) -> bool:
+        return self is SubscriptionStatus.UNSUBSCRIBED
+
 
 class EventSource(StrEnum):
     LANDING = "landing"

@@ -1,4 +1,4 @@
-"""Decides where an event takes a subscription, and what its tenant then has."""
+"""Decides the terms of a subscription after an event, and the resulting plan of its tenant; pure."""
 
 import datetime as dt
 import re
@@ -28,7 +28,7 @@ _TENANT_STATUS: Final = {
 
 
 def term_text(unit: str, *, unknown: str = "term") -> str:
-    """How long a term is, in words: P1M is month, P3Y is 3 years; `unknown` where it cannot be read."""
+    """A term in words: P1M is month, P3Y is 3 years; `unknown` if it cannot be read."""
     found = _TERM.match(unit)
     if found is None:
         return unknown
@@ -37,7 +37,7 @@ def term_text(unit: str, *, unknown: str = "term") -> str:
 
 
 def terms_of(subscription: marketplace.Subscription) -> Terms | None:
-    """Microsoft's copy in our words; None for a status that we do not know, which changes nothing."""
+    """The terms of Microsoft's copy; None for an unknown status, which changes nothing."""
     status = _STATUS.get(subscription.status)
     if status is None:
         return None
@@ -55,11 +55,11 @@ def terms_of(subscription: marketplace.Subscription) -> Terms | None:
     )
 
 
-def completed(copy: Terms, known: Terms) -> Terms:
-    """A copy with what it does not say as it is known: what is left out was not withdrawn.
+def fill_missing_terms(copy: Terms, known: Terms) -> Terms:
+    """A copy with its missing values filled in from the known terms.
 
-    A plan with seats stays one: without a number of them (Microsoft writes null and "" at times) nobody lifts the cap.
-    Half a term is not put beside half of another.
+    A plan with seats keeps its number of seats: Microsoft at times sends null or "" for it. Half a term is not combined
+    with half of another.
     """
     starts_at, ends_at = copy.term_starts_at or known.term_starts_at, copy.term_ends_at or known.term_ends_at
     is_whole, was_whole = (None not in {each.term_starts_at, each.term_ends_at} for each in (copy, known))
@@ -79,12 +79,12 @@ def completed(copy: Terms, known: Terms) -> Terms:
 
 
 def lacks_seats(terms: Terms, plans: Iterable[marketplace.Plan]) -> bool:
-    """Whether the plan is sold by seats and their number is not told: that must not be taken for no limit."""
+    """Whether the plan has seats and their number is missing, which does not mean unlimited."""
     return terms.quantity is None and any(plan.is_per_seat for plan in plans if plan.id == terms.plan_id)
 
 
 def quote_of(plans: Iterable[marketplace.Plan], terms: Terms) -> Quote:
-    """What the plan costs on the term that was bought, as the Marketplace sells it."""
+    """The plan's price for the purchased term, from the Marketplace."""
     plan = next((plan for plan in plans if plan.id == terms.plan_id), None)
     if plan is None:
         return Quote(None)
@@ -93,20 +93,22 @@ def quote_of(plans: Iterable[marketplace.Plan], terms: Terms) -> Quote:
     return Quote(price, sold.included, sold.term_unit[:16] if sold.included else MONTH)
 
 
-def alarms_of(quote: Quote) -> Iterator[str]:
-    """The names of the log lines for what of a price the vendor must look at."""
+def quote_alarms(quote: Quote) -> Iterator[str]:
+    """Log events about the price that the vendor must look at."""
     if quote.price is None:
         yield "marketplace_price_unknown"
     if quote.included_users and quote.included_unit != MONTH:
         yield "marketplace_included_by_the_year"
 
 
-def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime) -> Subscription:
-    """The subscription on other terms. What has ended never returns; what was activated is not pending again."""
+def apply_terms(
+    subscription: Subscription, terms: Terms, *, happened_at: dt.datetime, now: dt.datetime
+) -> Subscription:
+    """The subscription with other terms. An ended one never returns; an activated one is never pending again."""
     before = subscription.terms.status
     if before is SubscriptionStatus.UNSUBSCRIBED:
         return subscription
-    terms = completed(terms, subscription.terms)
+    terms = fill_missing_terms(terms, subscription.terms)
     if before.is_live and terms.status is SubscriptionStatus.PENDING:
         terms = replace(terms, status=before)  # Microsoft may show an activation late
     paid_from, ended_at = subscription.paid_from, None
@@ -118,20 +120,20 @@ def moved(subscription: Subscription, terms: Terms, *, happened_at: dt.datetime,
     return replace(subscription, terms=terms, paid_from=paid_from, ended_at=ended_at, last_event_at=newest)
 
 
-def never_paid(subscription: Subscription) -> Subscription:
-    """What ended while its tenant was on the internal plan: it is not billed later either, on whatever plan."""
+def without_payment(subscription: Subscription) -> Subscription:
+    """An ended subscription that is never billed, since its tenant was on the internal plan at the end."""
     return replace(subscription, paid_from=None)
 
 
 def has_trial_left(tenant: Tenant, ended: Subscription, now: dt.datetime) -> bool:
-    """Whether the trial that a purchase replaced comes back at its end: with the end that it had, if that is ahead."""
+    """Whether the trial that the purchase replaced continues: it keeps its end, if that is in the future."""
     return ended.replaced_trial and tenant.trial_ends_at is not None and now < tenant.trial_ends_at
 
 
 def tenant_change(
     tenant: Tenant, before: Subscription, after: Subscription, quote: Quote | None, *, now: dt.datetime
 ) -> TenantChange | None:
-    """What changes of the tenant; nothing for the vendor's own, and nothing by a purchase that never began."""
+    """The change of the tenant; None for the vendor's own tenants, and for a purchase that was never activated."""
     is_live = after.terms.status.is_live
     if tenant.plan is Plan.INTERNAL or not (before.terms.status.is_live or is_live):
         return None

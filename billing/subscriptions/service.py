@@ -1,4 +1,4 @@
-"""Moves a subscription: a purchase begins, follows what Microsoft holds, and its tenant has what is paid for."""
+"""The life of a subscription: it begins as a purchase or agreement, and sets its tenant's plan."""
 
 import datetime as dt
 import uuid
@@ -41,17 +41,17 @@ def begin(
     *,
     now: dt.datetime,
 ) -> Subscription:
-    """The purchase of a tenant, pending until it is activated; the one there is, when it was begun before.
+    """The purchase of a tenant, pending until its activation; the existing one if it was begun before.
 
     Raises:
-        Conflict: it is another tenant's, or the tenant pays for another one, also by an agreement with the vendor
-            that this one does not replace.
+        Conflict: it belongs to another tenant, or the tenant has another live subscription or an agreement that this
+            purchase does not replace.
     """
     pending = replace(terms, status=SubscriptionStatus.PENDING)
     subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, agreed, now=now) or store.find_bought(
         tx, marketplace_id
     )
-    assert subscription is not None, "it is there, or was added"  # noqa: S101 - an invariant of ours
+    assert subscription is not None, "it exists, or was added"  # noqa: S101 - an invariant of ours
     if subscription.tenant_id != tenant.id:
         raise Conflict("This purchase belongs to another organization.", code="purchase_of_another")
     if subscription.terms.status is not SubscriptionStatus.PENDING:
@@ -71,12 +71,12 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
     the present one stays.
 
     Raises:
-        Conflict: the tenant pays for another Marketplace subscription.
+        Conflict: the tenant has another live Marketplace subscription.
     """
     tx, tenant, now = work.tx, work.tenant, work.now
-    after = rules.moved(subscription, terms, happened_at=event.effective_at, now=now)
+    after = rules.apply_terms(subscription, terms, happened_at=event.effective_at, now=now)
     if tenant.plan is Plan.INTERNAL and after.ended_at is not None:
-        after = rules.never_paid(after)
+        after = rules.without_payment(after)
     ended = [after] if after.ended_at is not None and subscription.ended_at is None and after.paid_from else []
     final = subscription.terms.status is SubscriptionStatus.UNSUBSCRIBED
     outcome = Outcome.SUPERSEDED if final and event.event_type != _ENDED else Outcome.APPLIED
@@ -85,10 +85,10 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
     if final:
         return Moved(subscription)
     if after.terms.status.is_live and not subscription.terms.status.is_live:
-        ended += _end_agreed(tx, after, now=now)
+        ended += _end_replaced_agreement(tx, after, now=now)
         after = replace(after, replaced_trial=after.replaced_trial and tenant.plan is Plan.TRIAL)
     if not store.change(tx, after, now=now):
-        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+        raise AssertionError("the tenant is locked, so no other process changed its subscription")
     after = replace(after, version=after.version + 1)
     in_force = _set_price(tx, subscription, after, quote, now=now)
     _change_tenant(work, subscription, after, in_force)
@@ -102,10 +102,10 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
 def agree(
     tx: sa.Connection, tenant: Tenant, plan_id: str, seats: int | None, price: Price, *, now: dt.datetime
 ) -> Subscription:
-    """An agreement with the vendor, in force from now on, without the Marketplace.
+    """Adds an agreement with the vendor, in force from now on.
 
     Raises:
-        Conflict: the tenant pays for something else.
+        Conflict: the tenant has a live subscription.
     """
     if store.find_live(tx, tenant.id) is not None:
         raise another_is_live()
@@ -117,11 +117,13 @@ def agree(
 
 
 def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now: dt.datetime) -> Subscription:
-    """Ends an agreement with the vendor at this instant; its last month is then to be closed."""
-    ended = rules.moved(agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now)
+    """Ends an agreement with the vendor now; the caller closes its last month."""
+    ended = rules.apply_terms(
+        agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now
+    )
     ledger_store.add_event(tx, ended, event, Outcome.APPLIED, now=now)
     if not store.change(tx, ended, now=now):
-        raise AssertionError("the tenant is held, so nobody else moved its subscription")
+        raise AssertionError("the tenant is locked, so no other process changed its subscription")
     return replace(ended, version=ended.version + 1)
 
 
@@ -141,8 +143,8 @@ def agreement_is_live() -> Conflict:
     )
 
 
-def in_the_way(tx: sa.Connection, subscription: Subscription) -> Subscription | None:
-    """What the tenant pays for, so that this purchase has to wait; an agreement that it replaces is none."""
+def find_other_live(tx: sa.Connection, subscription: Subscription) -> Subscription | None:
+    """Another live subscription, for which this purchase has to wait; not an agreement that it replaces."""
     live = store.find_live(tx, subscription.tenant_id)
     if live is None or live.id == subscription.id:
         return None
@@ -150,13 +152,13 @@ def in_the_way(tx: sa.Connection, subscription: Subscription) -> Subscription | 
 
 
 def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
-    other = in_the_way(tx, subscription)
+    other = find_other_live(tx, subscription)
     if other is not None:
         raise agreement_is_live() if other.marketplace_id is None else another_is_live()
 
 
-def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
-    """Ends the agreement with the vendor that the purchase replaces: from now on the tenant pays in the Marketplace."""
+def _end_replaced_agreement(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
+    """Ends the agreement with the vendor that the purchase replaces."""
     _require_no_other(tx, bought)
     live = store.find_live(tx, bought.tenant_id)
     if live is None or live.id == bought.id:
@@ -167,12 +169,10 @@ def _end_agreed(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) ->
 def _set_price(
     tx: sa.Connection, before: Subscription, after: Subscription, quote: Quote | None, *, now: dt.datetime
 ) -> Quote | None:
-    """The quote, where it brings something new.
+    """Stores a changed quote and returns it, else None.
 
-    A change of the price counts from now on, for bills of the months that begin later.
-
-    The price of another plan or term that cannot be read is written down, too: the former one must not stand for it.
-    That of the same plan and term stays in force, as it was read before.
+    A changed price takes effect for periods that begin later. An unreadable price of another plan or term is stored,
+    too, so that the former price does not apply to it; that of the same plan and term keeps its known price.
     """
     if quote is None or not after.terms.status.is_live:
         return None

@@ -1,4 +1,4 @@
-"""The rows of subscriptions, and what a purchase writes on its tenant."""
+"""Reads and writes subscriptions, and a purchase's plan of its tenant."""
 
 import datetime as dt
 import uuid
@@ -20,6 +20,11 @@ _BY_MARKETPLACE_ID: Final = sa.select(subscriptions).where(_s.marketplace_id == 
 _BY_ID: Final = sa.select(subscriptions).where(_OF_TENANT, _s.id == bindparam("subscription"))
 _LIVE: Final = sa.select(subscriptions).where(
     _OF_TENANT, _s.status.in_((SubscriptionStatus.SUBSCRIBED.value, SubscriptionStatus.SUSPENDED.value))
+)
+_OPEN: Final = (
+    sa.select(_s.id)
+    .where(_OF_TENANT, _s.status.in_([each.value for each in SubscriptionStatus if not each.is_final]))
+    .limit(1)
 )
 _NEWEST: Final = sa.select(subscriptions).where(_OF_TENANT).order_by(_s.id.desc()).limit(1)
 _PAGE: Final = 500
@@ -68,29 +73,29 @@ _CHANGE: Final = (
     .values({name: bindparam(name) for name in _CHANGED})
 )
 _t: Final = tenants.c
-_TENANT_STOPS: Final = (
+_CHANGE_STATUS: Final = (
     tenants.update()
     .where(_t.id == bindparam("tenant"))
     .values(status=bindparam("state"), version=_t.version + 1, updated_at=bindparam("now"))
 )
-_TENANT_PAYS: Final = _TENANT_STOPS.values(
+_SET_PAID_PLAN: Final = _CHANGE_STATUS.values(
     plan_kind=Plan.PAID.value,
     seat_limit=bindparam("seats"),
     subscription_id=bindparam("marketplace"),
     users_at_purchase=sa.func.coalesce(bindparam("people", type_=sa.Integer), _t.users_at_purchase),
 )
-_TENANT_PAYS_A_PRICE: Final = _TENANT_PAYS.values(
+_SET_PAID_PLAN_AND_PRICE: Final = _SET_PAID_PLAN.values(
     rate_per_user=bindparam("rate", type_=_t.rate_per_user.type),
     currency=bindparam("money", type_=_t.currency.type),
     rate_unit=bindparam("unit", type_=_t.rate_unit.type),
 )
-_TENANT_TRIES_AGAIN: Final = _TENANT_STOPS.values(
+_RESTORE_TRIAL: Final = _CHANGE_STATUS.values(
     plan_kind=Plan.TRIAL.value, seat_limit=None, subscription_id=None, rate_per_user=None, currency=None, rate_unit=None
 )
 
 
 def find_bought(tx: sa.Connection, marketplace_id: uuid.UUID) -> Subscription | None:
-    """The subscription that Microsoft means; its tenant is known by this only."""
+    """The subscription with a Marketplace id, which leads to its tenant."""
     return _first(tx, _BY_MARKETPLACE_ID, {"marketplace": marketplace_id})
 
 
@@ -99,17 +104,22 @@ def read(tx: sa.Connection, tenant_id: int, subscription_id: int) -> Subscriptio
 
 
 def find_live(tx: sa.Connection, tenant_id: int) -> Subscription | None:
-    """The one that is paid for now, suspended or not."""
+    """The live subscription, suspended or not."""
     return _first(tx, _LIVE, {"tenant": tenant_id})
 
 
+def has_open(tx: sa.Connection, tenant_id: int) -> bool:
+    """Whether a tenant has a subscription that has not ended, activated or not."""
+    return tx.execute(_OPEN, {"tenant": tenant_id}).first() is not None
+
+
 def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
-    """The last one that was begun, in whatever state."""
+    """The newest subscription, in any state."""
     return _first(tx, _NEWEST, {"tenant": tenant_id})
 
 
 def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
-    """Every subscription of the Marketplace that is known here, also those that have ended."""
+    """All Marketplace subscriptions, including ended ones."""
     after = 0
     while rows := tx.execute(_ALL_BOUGHT, {"after": after}).all():
         yield from (subscription_of(row) for row in rows)
@@ -119,19 +129,19 @@ def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
 def add_bought(
     tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed, *, now: dt.datetime
 ) -> Subscription | None:
-    """A purchase that waits for its activation; None when it is known already."""
+    """Adds a purchase that is not activated yet; None if it exists."""
     row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, agreed, paid_from=None, now=now))
     return None if row is None else read(tx, tenant_id, row.id)
 
 
 def add_agreed(tx: sa.Connection, tenant_id: int, terms: Terms, *, now: dt.datetime) -> Subscription:
-    """An agreement with the vendor, in force from now on; the tenant must have nothing else in force."""
+    """Adds an agreement with the vendor, in force from now on; the tenant has no other live subscription."""
     values = _new(tenant_id, None, terms, Agreed(), paid_from=now, now=now)
     return read(tx, tenant_id, tx.execute(_ADD_AGREED, values).scalar_one())
 
 
 def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -> bool:
-    """Writes the next version of a subscription; False when somebody else did."""
+    """Writes the next version of a subscription; False after a concurrent change."""
     values = {
         **_terms(subscription.terms),
         "paid_from": subscription.paid_from,
@@ -148,21 +158,21 @@ def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -
 
 
 def change_tenant(tx: sa.Connection, tenant_id: int, change: TenantChange, *, now: dt.datetime) -> None:
-    """Writes what a purchase gives or takes; the tenant is held by the caller."""
+    """Writes the tenant's plan after a purchase or its end; the tenant is locked."""
     values: dict[str, Any] = {"tenant": tenant_id, "state": change.status.value, "now": now}
     if change.plan is Plan.TRIAL:
-        tx.execute(_TENANT_TRIES_AGAIN, values)
+        tx.execute(_RESTORE_TRIAL, values)
         return
     if change.status is TenantStatus.CANCELLED:
-        tx.execute(_TENANT_STOPS, values)
+        tx.execute(_CHANGE_STATUS, values)
         return
     paid = {"seats": change.seat_limit, "marketplace": change.marketplace_id, "people": change.users_at_purchase}
     if change.quote is None:
-        tx.execute(_TENANT_PAYS, {**values, **paid})
+        tx.execute(_SET_PAID_PLAN, {**values, **paid})
         return
     price = change.quote.price
     costs = {"rate": price and price.rate_per_user, "money": price and price.currency, "unit": price and price.unit}
-    tx.execute(_TENANT_PAYS_A_PRICE, {**values, **paid, **costs})
+    tx.execute(_SET_PAID_PLAN_AND_PRICE, {**values, **paid, **costs})
 
 
 def subscription_of(row: sa.Row[Any]) -> Subscription:

@@ -64,5 +64,5 @@ def _describe(person: Person) -> str:
 def find_request(app: App, name: str) -> tuple[str, Request] | None:
     """The request with this id and the slug of its tenant; None if there is none."""
     with app.transaction(reads_only=True) as tx:
-        requests = requests_store.everywhere(tx, closed_too=True)
+        requests = requests_store.list_all(tx, include_closed=True)
     return next(((slug, request) for slug, request in requests if str(request.public_id) == name.lower()), None)

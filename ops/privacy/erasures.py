@@ -49,7 +49,7 @@ def list_requests(
 ) -> None:
     """List erasure requests, most urgent first."""
     with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
-        found = requests_store.everywhere(tx, closed_too=include_closed)
+        found = requests_store.list_all(tx, include_closed=include_closed)
     documents = [_document(slug, request) for slug, request in found]
     if as_json:
         print_json_rows(documents)
@@ -165,7 +165,7 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     with open_privacy_app() as (product, _):
         if dry_run:
             with product.transaction(reads_only=True) as tx:
-                due = len(requests_store.due(tx, product.now()))
+                due = len(requests_store.list_due(tx, product.now()))
             stderr_console().print(f"Dry run: {due} due, nothing was changed.")
             return
         require_not_held(product)

@@ -23,13 +23,13 @@ from privacy.erasure import damage_store
 from privacy.export import flow as export_flow
 from privacy.export import service as export_service
 from privacy.export.schemas import Format
-from privacy.export.service import Subject
+from privacy.export.service import ExportSubject
 from privacy.requests import store as requests_store
 from privacy.restore import flow as restore_flow
-from privacy.restore.flow import Again
+from privacy.restore.flow import RepeatResult
 from privacy.retention import service
 from privacy.retention import store as retention_store
-from privacy.retention.rules import RETENTION, Kept
+from privacy.retention.rules import RETENTION, RetentionClass
 from privacy.rights.service import read_nominee
 from shared.app import App
 from shared.db.retry import for_jobs
@@ -62,7 +62,7 @@ def export(
     with open_privacy_app() as (product, database):
         tenant = find_tenant_by_id(database, name).tenant
         user_id = None if user is None else find_person(product, tenant.id, user).id
-        subject = Subject(tenant.id, user_id, reader_id=user_id)
+        subject = ExportSubject(tenant.id, user_id, reader_id=user_id)
         try:
             with out.open("xb") as file:
                 export_flow.write(product, subject, file, as_zip=file_format is Format.ZIP)
@@ -125,7 +125,7 @@ def list_erased(*, as_json: AsJson = False) -> None:
     Store the list apart from the backups, for erase-again.
     """
     with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
-        rows = [(row.tenant, row.subject_id, row.erased_at) for row in requests_store.all_erased(tx)]
+        rows = [(row.tenant, row.subject_id, row.erased_at) for row in requests_store.list_erasures(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "subject": subject, "erasedAt": at} for tenant, subject, at in rows)
     else:
@@ -135,7 +135,7 @@ def list_erased(*, as_json: AsJson = False) -> None:
 def list_damaged(*, as_json: AsJson = False) -> None:
     """List log rows damaged by an erasure of an earlier version."""
     with open_privacy_app() as (product, _), product.transaction(reads_only=True) as tx:
-        rows = [(each.tenant, each.log, each.row) for each in damage_store.listed(tx)]
+        rows = [(each.tenant, each.log, each.row) for each in damage_store.list_damaged(tx)]
     if as_json:
         print_json_rows({"tenant": tenant, "log": log, "row": row} for tenant, log, row in rows)
     else:
@@ -154,8 +154,8 @@ def erase_again(
         raise WrongUsage(f"{file} is not the output of: ops privacy list-erased --json") from error
     with open_privacy_app() as (product, _):
         require_yes(f"Erase those of the {len(subjects)} subjects again that are in this database?", yes=yes)
-        results = restore_flow.erase_again(product, subjects)
-    done, waiting, rejected = results[Again.DONE], results[Again.WAITS], results[Again.REFUSED]
+        results = restore_flow.repeat_erasures(product, subjects)
+    done, waiting, rejected = results[RepeatResult.DONE], results[RepeatResult.ON_HOLD], results[RepeatResult.REFUSED]
     stderr_console().print(f"{done} erased again, {waiting} on legal hold, {rejected} rejected.")
     if waiting or rejected:
         raise CommandRejected("some were not erased; see: ops privacy requests")
@@ -165,7 +165,7 @@ def erase_again(
 class _RetentionResult:
     """Expired rows by class, deleted rows, and failures, of all tenants."""
 
-    expired: Counter[Kept] = field(default_factory=Counter)
+    expired: Counter[RetentionClass] = field(default_factory=Counter)
     deleted: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -177,28 +177,34 @@ def _apply_retention(product: App, *, dry_run: bool) -> _RetentionResult:
     console, now, retry, result = stderr_console(), product.now(), for_jobs(), _RetentionResult()
     with product.transaction(reads_only=True) as tx:
         slugs = retention_store.tenant_slugs(tx)
-    steps = [(*tenant, kept) for tenant in slugs.items() for kept in Kept]
+    steps = [(*tenant, data_class) for tenant in slugs.items() for data_class in RetentionClass]
     progress = track(steps, "Checking", console=console, transient=True, disable=not console.is_terminal)
-    for tenant_id, slug, kept in progress:
-        count = partial(service.expired, tenant_id=tenant_id, kept=kept, now=now)
-        delete = partial(service.remove_some, tenant_id=tenant_id, kept=kept, now=now)
+    for tenant_id, slug, data_class in progress:
+        count = partial(service.count_expired, tenant_id=tenant_id, data_class=data_class, now=now)
+        delete = partial(service.remove_batch, tenant_id=tenant_id, data_class=data_class, now=now)
         try:
-            result.expired[kept] += transact(product, tenant_id, count, reads_only=True, retry=retry)
+            result.expired[data_class] += transact(product, tenant_id, count, reads_only=True, retry=retry)
             if not dry_run:
                 result.deleted += in_batches(product, tenant_id, delete, retry=retry)
         except Exception as error:  # noqa: BLE001 - one failure must not affect the others
-            result.failures.append(f"{slug}: {kept}: {describe_error(error)}")
+            result.failures.append(f"{slug}: {data_class}: {describe_error(error)}")
     return result
 
 
 def _documents() -> list[dict[str, Any]]:
     return [
-        {"class": each.what, "period": each.period, "basis": each.basis, "action": each.action, "kept": each.kept}
+        {
+            "class": each.data,
+            "period": each.period,
+            "basis": each.basis,
+            "action": each.action,
+            "data_class": each.data_class,
+        }
         for each in RETENTION
     ]
 
 
-def _with_count(document: dict[str, Any], expired: Counter[Kept]) -> dict[str, Any]:
-    kept = document["kept"]
-    fields = {name: value for name, value in document.items() if name != "kept"}
-    return {**fields, "over": None if kept is None else expired[kept]}
+def _with_count(document: dict[str, Any], expired: Counter[RetentionClass]) -> dict[str, Any]:
+    data_class = document["data_class"]
+    fields = {name: value for name, value in document.items() if name != "data_class"}
+    return {**fields, "over": None if data_class is None else expired[data_class]}

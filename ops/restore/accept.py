@@ -24,7 +24,7 @@ from ops.output import format_value
 from ops.restore import service as restore_service
 from ops.restore import store as restore_store
 from privacy.restore import flow as restore_flow
-from privacy.restore.flow import Again
+from privacy.restore.flow import RepeatResult
 from shared.app import App
 from shared.calendar import Month
 from shared.jobs import JobFailed, for_each_tenant
@@ -39,7 +39,8 @@ from shared.restore.model import (
     PrivacyChangeKind,
     StoredMark,
 )
-from shared.work import OPERATOR
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
@@ -214,9 +215,9 @@ class Acceptance:
     def _adopt(self, *, dry_run: bool) -> Adoption:
         return adopt_listed(self.app, assigned=self.assigned, dry_run=dry_run)
 
-    def _erase_again(self) -> tuple[Mapping[Again, int], int]:
+    def _erase_again(self) -> tuple[Mapping[RepeatResult, int], int]:
         subjects = [(each.tenant, each.subject) for each in self._changes if each.kind is PrivacyChangeKind.ERASURE]
-        erasures = restore_flow.erase_again(self.app, subjects)
+        erasures = restore_flow.repeat_erasures(self.app, subjects)
         since: list[PrivacyChange] = []
         after = 0
         while True:
@@ -234,7 +235,8 @@ class Acceptance:
             tenants = restore_service.tenant_ids(tx)
 
         def work(tx: sa.Connection, tenant_id: int) -> int:
-            return restore_service.record_restore(tx, tenant_id, found, lost_until, now=now, new_id=app.new_id)
+            operator = Work(tx, read_tenant(tx, tenant_id), OPERATOR, now, app.new_id)
+            return restore_service.record_restore(operator, found, lost_until)
 
         try:
             return for_each_tenant(app, "restore", tenants, work).changed
@@ -279,5 +281,5 @@ def _format_adoption(adoption: Adoption) -> str:
     return "; ".join(lines)
 
 
-def _format_erasures(erasures: Mapping[Again, int]) -> str:
+def _format_erasures(erasures: Mapping[RepeatResult, int]) -> str:
     return ", ".join(f"{count} {each.value}" for each, count in sorted(erasures.items())) or "none"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from billing.closing.service import due_tenants
-from privacy.requests.store import due
+from privacy.requests.store import list_due
 from shared.db.schema import restore_changes, subscriptions, usage_events, write_back_items
 
 
@@ -46,7 +46,7 @@ def waiting(tx: sa.Connection, epoch: int, *, now: dt.datetime) -> Waiting:
         due_tenants=len(due_tenants(tx, now)),
         usage=usage.events,
         oldest_slot=usage.oldest,
-        erasures=len(due(tx, now)),
+        erasures=len(list_due(tx, now)),
         work_items=tx.execute(_ITEMS, {"epoch": epoch}).scalar_one(),
         changes=tx.execute(_CHANGES).scalar_one(),
     )

@@ -1,1 +1,1 @@
-"""The catalogue: every column of every table, and what it may hold of a person."""
+"""The catalogue of personal data: the kind of data in every column of every table."""

@@ -1,23 +1,23 @@
-"""The catalogue: for every column of every table, what it may hold of a person, and what export and erasure do with it.
+"""The catalogue: the kind of data in every column of every table, for export and erasure.
 
-A table or column that is not listed here fails tests/contract/test_privacy.py, so nothing is collected unnoticed.
+tests/contract/test_privacy.py fails for a table or column without an entry, so no data is collected unnoticed.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from privacy.catalogue.kinds import Facts, Rows, columns
+from privacy.catalogue.kinds import CatalogueEntry, RowAction, columns
 
 
-_BILLS: Final = Rows.STAY  # seven years, with pseudonyms in the place of names
-CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
+_BILLS: Final = RowAction.KEEP  # seven years, with pseudonyms for names
+CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
     {
-        "tenants": Facts(
-            "the organisation",
+        "tenants": CatalogueEntry(
+            "the organization",
             columns(
                 internal="id version legal_hold_reason legal_hold_at log_key has_numbered_log",
-                organisation="public_id entra_tenant_id slug name organization",
+                organization="public_id entra_tenant_id slug name organization",
                 fact="plan_kind status time_zone trial_started_at trial_ends_at seats_used seat_limit rate_per_user "
                 "currency rate_unit subscription_id users_at_purchase forgotten_timer_limit_ms write_back "
                 "lower_remaining_work erased_at created_at updated_at",
@@ -26,19 +26,19 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="organisation",
             tenant_erased=_BILLS,
         ),
-        "tenant_zones": Facts(
+        "tenant_zones": CatalogueEntry(
             "the organization's earlier time zones, for bills",
             columns(internal="tenant_id", fact="until_at time_zone"),
             section="timeZones",
             tenant_erased=_BILLS,
         ),
-        "slugs": Facts(
-            "the short names that the organization has or had",
-            columns(internal="tenant_id", organisation="slug", fact="created_at"),
+        "slugs": CatalogueEntry(
+            "the short names of the organization, now and earlier",
+            columns(internal="tenant_id", organization="slug", fact="created_at"),
             section="slugs",
-            tenant_erased=_BILLS,  # or somebody else could take its name
+            tenant_erased=_BILLS,  # so nobody else can take the name
         ),
-        "users": Facts(
+        "users": CatalogueEntry(
             "the account",
             columns(
                 internal="id tenant_id email_key version invited_by log_key merged_into",
@@ -50,8 +50,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("id",),
             tenant_erased=_BILLS,
         ),
-        "notices": Facts(
-            "the notices to the organization's people",
+        "notices": CatalogueEntry(
+            "notices for the organization's people",
             columns(
                 internal="id tenant_id subject_user_id actor_id",
                 fact="public_id at kind audience details",
@@ -60,15 +60,15 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("subject_user_id",),
             by=("actor_id",),
         ),
-        "notice_views": Facts(
-            "which notices a person has seen and dismissed",
+        "notice_views": CatalogueEntry(
+            "views and dismissals of notices",
             columns(internal="tenant_id notice_id user_id", fact="seen_at dismissed_at"),
             section="noticeViews",
             of=("user_id",),
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
         ),
-        "user_months": Facts(
-            "the first and the last sign-in of each month, and of those on a paid plan",
+        "user_months": CatalogueEntry(
+            "the first and last sign-in of each month, and on a paid plan",
             columns(
                 internal="tenant_id user_id",
                 fact="month_key first_sign_in_at last_sign_in_at first_paid_sign_in_at last_paid_sign_in_at",
@@ -76,33 +76,33 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="signIns",
             of=("user_id",),
         ),
-        "organizations": Facts(
+        "organizations": CatalogueEntry(
             "the Azure DevOps organizations",
-            columns(internal="id tenant_id name_key", fact="public_id is_active created_at", organisation="name"),
+            columns(internal="id tenant_id name_key", fact="public_id is_active created_at", organization="name"),
             section="organizations",
         ),
-        "projects": Facts(
-            "the organisation's projects",
+        "projects": CatalogueEntry(
+            "the organization's projects",
             columns(
                 internal="id tenant_id organization_id name_key alias_of joined_to",
                 fact="public_id",
-                organisation="organization name",
+                organization="organization name",
             ),
             section="projects",
         ),
-        "running_timers": Facts(
-            "the timer that runs",
+        "running_timers": CatalogueEntry(
+            "the running timer",
             columns(
                 internal="id tenant_id user_id organization_id project_id",
                 fact="public_id work_item_id started_at existing_hours",
-                organisation="organization project",
+                organization="organization project",
                 words="note",
             ),
             section="runningTimer",
             of=("user_id",),
             at="started_at",
         ),
-        "time_entries": Facts(
+        "time_entries": CatalogueEntry(
             "the time entries",
             columns(
                 internal="id tenant_id user_id project_id",
@@ -114,7 +114,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("user_id",),
             at="started_at",
         ),
-        "time_entry_days": Facts(
+        "time_entry_days": CatalogueEntry(
             "the entries day by day",
             columns(
                 internal="tenant_id entry_id user_id project_id month_key starts_entry",
@@ -123,7 +123,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="days",
             of=("user_id",),
         ),
-        "timer_log": Facts(
+        "timer_log": CatalogueEntry(
             "every start, stop and correction",
             columns(
                 internal="id tenant_id user_id actor_id project_id",
@@ -137,13 +137,13 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             by=("actor_id",),
             at="happened_at",
         ),
-        "closed_months": Facts(
-            "the months that are billed",
+        "closed_months": CatalogueEntry(
+            "the billed months",
             columns(internal="tenant_id", fact="month_key closed_at"),
             section="closedMonths",
             tenant_erased=_BILLS,
         ),
-        "work_items": Facts(
+        "work_items": CatalogueEntry(
             "the work items as last read from Azure DevOps",
             columns(
                 internal="id tenant_id organization_id organization_key",
@@ -152,24 +152,24 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="workItems",
         ),
-        "work_item_readers": Facts(
-            "the work items that a person has read, and the day",
+        "work_item_readers": CatalogueEntry(
+            "readings of work items, by person and day",
             columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
             section="workItemsRead",
             of=("user_id",),
             own_only=True,
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
         ),
-        "write_back_changes": Facts(
-            "what entries add to the hours of work items",
+        "write_back_changes": CatalogueEntry(
+            "changes of entries to the hours of work items",
             columns(
                 internal="id tenant_id organization_id held batch",
                 fact="public_id entry_id work_item_id delta_ms created_at",
             ),
             section="writeBackChanges",
         ),
-        "write_back_items": Facts(
-            "the hours that were written to work items",
+        "write_back_items": CatalogueEntry(
+            "the hours written to work items",
             columns(
                 internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
                 "last_attempt last_revision checked_epoch claim_id claimed_until",
@@ -177,7 +177,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="writeBackItems",
         ),
-        "write_back_attempts": Facts(
+        "write_back_attempts": CatalogueEntry(
             "each write of hours to a work item",
             columns(
                 internal="id tenant_id item_id short_after batch legacy_mark",
@@ -185,8 +185,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             ),
             section="writeBackAttempts",
         ),
-        "audit_log": Facts(
-            "who changed what",
+        "audit_log": CatalogueEntry(
+            "changes and their authors",
             columns(
                 internal="id tenant_id actor_id subject_user_id operator_id",
                 fact="public_id at actor_kind action before_change after_change",
@@ -194,25 +194,25 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="audit",
             of=("subject_user_id",),
             by=("actor_id",),
-            tenant_erased=Rows.STAY,
+            tenant_erased=RowAction.KEEP,
         ),
-        "action_log": Facts(
-            "what was done in the product, on which page",
+        "action_log": CatalogueEntry(
+            "actions in the product, with their page",
             columns(internal="id tenant_id user_id row_key", fact="action_type happened_at", words="page"),
             section="actions",
             of=("user_id",),
         ),
-        "idempotency_keys": Facts(
-            "answers that are kept for two days",
+        "idempotency_keys": CatalogueEntry(
+            "responses stored for two days",
             columns(
                 internal="id tenant_id user_id operation idempotency_key fingerprint status created_at",
                 answer="headers body",
             ),
             of=("user_id",),
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
         ),
-        "purchase_requests": Facts(
-            "purchases that needed the agreement of somebody else than their buyer",
+        "purchase_requests": CatalogueEntry(
+            "purchases with an approval by another person than the buyer",
             columns(
                 internal="id tenant_id buyer_id decider_id",
                 fact="marketplace_id state offer_id plan_id quantity term_unit requested_at decided_at",
@@ -221,8 +221,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("buyer_id",),
             by=("decider_id",),
         ),
-        "subscriptions": Facts(
-            "what the organisation bought",
+        "subscriptions": CatalogueEntry(
+            "the subscriptions of the organization",
             columns(
                 internal="id tenant_id version billing_contact_id",
                 fact="marketplace_id status offer_id plan_id quantity term_unit term_starts_at term_ends_at auto_renew "
@@ -232,8 +232,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="subscriptions",
             tenant_erased=_BILLS,
         ),
-        "subscription_events": Facts(
-            "what happened to it",
+        "subscription_events": CatalogueEntry(
+            "the events of the subscriptions",
             columns(
                 internal="id tenant_id subscription_id",
                 fact="operation_id event_type source outcome plan_id quantity status effective_at recorded_at",
@@ -241,8 +241,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="subscriptionEvents",
             tenant_erased=_BILLS,
         ),
-        "subscription_rates": Facts(
-            "what a user costs",
+        "subscription_rates": CatalogueEntry(
+            "the rates per user",
             columns(
                 internal="tenant_id subscription_id",
                 fact="from_at plan_id rate_per_user currency rate_unit included_users included_unit",
@@ -250,7 +250,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="rates",
             tenant_erased=_BILLS,
         ),
-        "billing_records": Facts(
+        "billing_records": CatalogueEntry(
             "the bills",
             columns(
                 internal="id tenant_id subscription_id replaces_id",
@@ -263,7 +263,7 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             at="closed_at",
             tenant_erased=_BILLS,
         ),
-        "billing_lines": Facts(
+        "billing_lines": CatalogueEntry(
             "the bills' lines, one for each active user",
             columns(
                 internal="tenant_id record_id user_id",
@@ -274,8 +274,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             of=("user_id",),
             tenant_erased=_BILLS,
         ),
-        "usage_events": Facts(
-            "what the Marketplace is told of a bill",
+        "usage_events": CatalogueEntry(
+            "the usage of a bill reported to the Marketplace",
             columns(
                 internal="id tenant_id record_id claimed_until",
                 fact="marketplace_id dimension quantity plan_id slot state last_result attempts usage_event_id "
@@ -284,8 +284,8 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="usageEvents",
             tenant_erased=_BILLS,
         ),
-        "adopted_usage": Facts(
-            "what the Marketplace had of a bill when a backup was restored",
+        "adopted_usage": CatalogueEntry(
+            "usage that the Marketplace had at the restore of a backup",
             columns(
                 internal="id tenant_id",
                 fact="marketplace_id dimension day quantity plan_id month_key adopted_at",
@@ -293,59 +293,59 @@ CATALOGUE: Final[Mapping[str, Facts]] = MappingProxyType(
             section="adoptedUsage",
             tenant_erased=_BILLS,
         ),
-        "landing_visits": Facts(
-            "a visit to the landing page, for minutes",
+        "landing_visits": CatalogueEntry(
+            "visits to the landing page, for minutes",
             columns(
                 internal="id public_id browser_hash state_hash purchase_token verifier nonce marketplace_id "
                 "entra_tenant_id is_guest taken_at activated_at expires_at created_at",
                 identity="entra_object_id name username email",
             ),
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
         ),
-        "privacy_requests": Facts(
-            "requests for erasure",
+        "privacy_requests": CatalogueEntry(
+            "erasure requests",
             columns(
                 internal="id tenant_id subject_user_id requested_by version",
                 fact="public_id kind channel state hold_reason requested_at due_at verified_at scheduled_for ended_at",
             ),
             section="erasureRequests",
             of=("subject_user_id",),
-            tenant_erased=Rows.STAY,
+            tenant_erased=RowAction.KEEP,
         ),
-        "erasures": Facts(
-            "who is erased, for a database that comes back from a backup",
+        "erasures": CatalogueEntry(
+            "erasures, to repeat in a restored backup",
             columns(internal="id tenant_id subject_id erased_at"),
-            tenant_erased=Rows.STAY,
+            tenant_erased=RowAction.KEEP,
         ),
-        "kept_mentions": Facts(
-            "mentions of a person that a super admin wants to stay at their erasure",
+        "kept_mentions": CatalogueEntry(
+            "mentions that stay at an erasure, by decision of a super admin",
             columns(internal="id tenant_id subject_user_id table_name row_id kept_by kept_at"),
             of=("subject_user_id",),
             by=("kept_by",),
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
         ),
-        "damaged_documents": Facts(
-            "rows of the logs that an erasure of earlier versions damaged",
+        "damaged_documents": CatalogueEntry(
+            "log rows damaged by erasures of earlier versions",
             columns(internal="id tenant_id table_name row_id found_at"),
         ),
-        "restore_changes": Facts(
-            "erasures and rights that the store outside is told of, for minutes",
+        "restore_changes": CatalogueEntry(
+            "erasures and rights pending for the restore store, for minutes",
             columns(internal="id tenant_id public_id kind subject_id in_force at"),
-            tenant_erased=Rows.STAY,
+            tenant_erased=RowAction.KEEP,
         ),
-        "installation": Facts(
-            "how far this installation has acted, so that a restored backup is noticed",
+        "installation": CatalogueEntry(
+            "the state of this installation, to detect a restored backup",
             columns(
                 internal="id public_id mark epoch moved_at held_since held_reason restored_to accepted_at",
             ),
-            tenant_erased=Rows.STAY,
+            tenant_erased=RowAction.KEEP,
         ),
-        "nominees": Facts(
-            "whom a person named to act for them",
+        "nominees": CatalogueEntry(
+            "the nominee of a person",
             columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
             section="nominee",
             of=("user_id",),
-            person_erased=Rows.GO,
+            person_erased=RowAction.DELETE,
             own_only=True,
         ),
     }

@@ -1,4 +1,4 @@
-"""What a column may hold of a person, and what follows from it: whether it is exported, and what erasure does."""
+"""The kinds of data in columns: they decide about export and erasure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,54 +6,54 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Kind(StrEnum):
-    """What a column holds, and so what becomes of it."""
+class DataKind(StrEnum):
+    """The kind of data in a column."""
 
-    INTERNAL = "internal"  # our own keys and marks; nobody outside can do anything with them: not exported, stays
-    FACT = "fact"  # instants, numbers, states: exported, stays, for hours and bills must not change
-    ORGANISATION = "organisation"  # what the organisation calls its own things: exported, stays
-    IDENTITY = "identity"  # who it is: exported, a pseudonym takes its place
-    WORDS = "words"  # text: exported; the person's own is removed, in others' a pseudonym where it names them
-    VERSION = "version"  # an entry as JSON, whose `note` is WORDS: exported, and nothing else of it is touched
-    MENTIONS = "mentions"  # text of nobody's that may name people: exported, a pseudonym where the person is named
-    COPY = "copy"  # what Azure DevOps showed: exported; what names the person is blanked, and may be read again
-    ANSWER = "answer"  # an answer of ours: not exported; the person's own goes, others' that show them are emptied
+    INTERNAL = "internal"  # keys and marks without meaning outside: not exported, kept
+    FACT = "fact"  # instants, numbers, states: exported, kept, since hours and bills must not change
+    ORGANIZATION = "organization"  # the organization's own names: exported, kept
+    IDENTITY = "identity"  # exported, replaced by a pseudonym
+    WORDS = "words"  # text: exported; the person's own is removed, mentions in others' are redacted
+    VERSION = "version"  # an entry as JSON: exported; only its `note` is text, as WORDS
+    MENTIONS = "mentions"  # text of nobody that may mention people: exported, mentions are redacted
+    COPY = "copy"  # of Azure DevOps: exported; blanked if it mentions the person, and can be read again
+    ANSWER = "answer"  # a stored response: not exported; the person's own is removed, others' lose their body
 
     @property
     def is_exported(self) -> bool:
-        return self not in {Kind.INTERNAL, Kind.ANSWER}
+        return self not in {DataKind.INTERNAL, DataKind.ANSWER}
 
     @property
     def is_text(self) -> bool:
-        """Whether people write it, so that it may name others."""
-        return self in {Kind.WORDS, Kind.VERSION, Kind.MENTIONS}
+        """Whether it is text by people, which may mention others."""
+        return self in {DataKind.WORDS, DataKind.VERSION, DataKind.MENTIONS}
 
 
-class Rows(StrEnum):
-    """What becomes of whole rows when their person, or their organisation, is erased."""
+class RowAction(StrEnum):
+    """The effect of an erasure on whole rows."""
 
-    STAY = "stay"
-    GO = "go"
+    KEEP = "keep"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """`of` are the columns that name whose row it is; none for rows that are nobody's. `by` name who did it.
+class CatalogueEntry:
+    """The data of a table.
 
-    `at` is the column with the instant of a row with text, by which a super admin knows it.
-    What is `own_only` is in the export that a person takes out of their own data, and in nobody else's.
+    `of` are the columns with the person of a row, `by` those with the actor. `at` is the time of a row with text, which
+    a super admin sees in the list of mentions. A table that is `own_only` is exported to its person only.
     """
 
     about: str
-    columns: Mapping[str, Kind]
-    section: str | None = None  # of an export, as it is called there
+    columns: Mapping[str, DataKind]
+    section: str | None = None  # of an export
     of: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     at: str | None = None
-    person_erased: Rows = Rows.STAY
-    tenant_erased: Rows = Rows.GO
+    person_erased: RowAction = RowAction.KEEP
+    tenant_erased: RowAction = RowAction.DELETE
     own_only: bool = False
 
 
-def columns(**named: str) -> Mapping[str, Kind]:
-    return MappingProxyType({name: Kind(kind) for kind, names in named.items() for name in names.split()})
+def columns(**named: str) -> Mapping[str, DataKind]:
+    return MappingProxyType({name: DataKind(kind) for kind, names in named.items() for name in names.split()})

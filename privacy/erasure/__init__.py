@@ -1,1 +1,1 @@
-"""Erasures: of a person, of where others mention them, and of an organization."""
+"""Erasures of people, of their mentions in others' text, and of organizations."""

@@ -27,7 +27,7 @@ def carry_out_due(app: App) -> Outcome:
     Raises:
         JobFailed: some failed; the others are done.
     """
-    due = transact(app, ALL_TENANTS, lambda tx: requests_store.due(tx, app.now()), reads_only=True)
+    due = transact(app, ALL_TENANTS, lambda tx: requests_store.list_due(tx, app.now()), reads_only=True)
     done = failed = 0
     for tenant_id, public_id in due:
         try:

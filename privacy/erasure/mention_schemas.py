@@ -1,4 +1,4 @@
-"""The mentions of a person in the text of others, on the wire."""
+"""Mentions of a person in others' text, on the wire."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,10 @@ from shared.http.wire import Instant, WireModel
 
 class Mention(WireModel):
     id: str
-    section: str = Field(description="of an export, in which the row is", examples=["timeEntries"])
-    at: Instant | None = Field(None, description="of the row; absent where it is hidden")
-    user_id: str | None = Field(None, description="whose row it is; absent where it is nobody's, or hidden")
-    stays: bool = Field(description="whether it stays as it is at the erasure")
+    section: str = Field(description="the row's section of an export", examples=["timeEntries"])
+    at: Instant | None = Field(None, description="the time of the row; omitted if hidden")
+    user_id: str | None = Field(None, description="the person of the row; omitted if none or hidden")
+    stays: bool = Field(description="whether it stays unchanged at the erasure")
 
 
 class Mentions(WireModel):
@@ -24,7 +24,7 @@ class Mentions(WireModel):
     is_complete: bool
 
     @classmethod
-    def of(cls, mentions: Iterable[mention_service.Mention], *, is_complete: bool) -> Self:
+    def of(cls, mentions: Iterable[mention_service.ListedMention], *, is_complete: bool) -> Self:
         items = [
             Mention(
                 id=str(each.id),

@@ -1,4 +1,4 @@
-"""The mentions of a person that their erasure would replace, and which of them a super admin wants to stay."""
+"""Lists the mentions that an erasure would replace, and stores a super admin's exceptions."""
 
 import datetime as dt
 import itertools
@@ -13,7 +13,7 @@ from privacy import person_store
 from privacy.catalogue.columns import CATALOGUE
 from privacy.erasure import mention_store, text_store
 from privacy.erasure import service as erasure_service
-from privacy.erasure.text_store import Place
+from privacy.erasure.text_store import MentionRow
 from privacy.requests import service as requests_service
 from privacy.requests import store as requests_store
 from privacy.requests.store import Request
@@ -24,12 +24,12 @@ from shared.tenancy.model import Caller
 from shared.work import Work
 
 
-MOST: Final = 1000
+MAX_LISTED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
-    """A row in whose text others name the person; when it is of and whose it is, unless that is hidden."""
+class ListedMention:
+    """A row of another person that mentions the subject; `at` and `user_id` are None if hidden from the viewer."""
 
     id: uuid.UUID
     section: str  # of an export
@@ -38,49 +38,49 @@ class Mention:
     stays: bool
 
 
-def listed(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> tuple[list[Mention], bool]:
-    """The first mentions that an open erasure would replace, and whether these are all; never their text.
+def list_mentions(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None) -> tuple[list[ListedMention], bool]:
+    """The first mentions that an open erasure would replace, without their text, and whether these are all.
 
     Raises:
         NotFound: there is no such request.
-        Conflict: it is done, or was taken back.
+        Conflict: it is done or withdrawn.
     """
-    request = _open(tx, caller.tenant.id, public_id)
-    places = list(itertools.islice(_places(tx, request), MOST + 1))
-    kept = _kept(tx, request)
-    people = person_store.shown(tx, caller.tenant.id, caller.user.id, {place.user_id for place in places})
-    found = []
-    for place in places[:MOST]:
-        is_shown = place.user_id is None or place.user_id in people
-        whose = None if place.user_id is None else people.get(place.user_id)
-        section, at = CATALOGUE[place.table].section or place.table, place.at if is_shown else None
-        stays = (place.table, place.row) in kept
-        found.append(Mention(_id(request, place), section, at, whose, stays))
-    return found, len(places) <= MOST
+    request = _require_open(tx, caller.tenant.id, public_id)
+    rows = list(itertools.islice(_find_rows(tx, request), MAX_LISTED + 1))
+    kept = _list_kept(tx, request)
+    people = person_store.list_visible_ids(tx, caller.tenant.id, caller.user.id, {row.user_id for row in rows})
+    mentions = []
+    for row in rows[:MAX_LISTED]:
+        is_visible = row.user_id is None or row.user_id in people
+        user_id = None if row.user_id is None else people.get(row.user_id)
+        section, at = CATALOGUE[row.table].section or row.table, row.at if is_visible else None
+        stays = (row.table, row.row) in kept
+        mentions.append(ListedMention(_mention_id(request, row), section, at, user_id, stays))
+    return mentions, len(rows) <= MAX_LISTED
 
 
 def choose(work: Work, public_id: uuid.UUID | None, stays: Mapping[uuid.UUID, bool]) -> None:
     """Excludes mentions from the erasure, or includes them again. The erasure does not wait for it.
 
     Raises:
-        NotFound: there is no such request, or no such mention any more.
+        NotFound: there is no such request, or no such mention.
         Conflict: the request is done or withdrawn.
     """
     tx, tenant_id = work.tx, work.tenant.id
-    request = _open(tx, tenant_id, public_id)
-    places = {_id(request, place): place for place in _places(tx, request)}
-    if not stays.keys() <= places.keys():
+    request = _require_open(tx, tenant_id, public_id)
+    rows = {_mention_id(request, row): row for row in _find_rows(tx, request)}
+    if not stays.keys() <= rows.keys():
         raise NotFound("One of these mentions no longer exists. Reload the list.")
     assert request.subject_user_id is not None  # noqa: S101 - only people have mentions
     subject, by = request.subject_user_id, work.actor.user_id
     assert by is not None  # noqa: S101 - only the API offers it
-    keep = [places[each] for each, stay in stays.items() if stay]
+    keep = [rows[each] for each, stay in stays.items() if stay]
     mention_store.keep(tx, tenant_id, subject, keep, by=by, now=work.now)
-    mention_store.replace(tx, tenant_id, subject, [places[each] for each, stay in stays.items() if not stay])
+    mention_store.stop_keeping(tx, tenant_id, subject, [rows[each] for each, stay in stays.items() if not stay])
     requests_service.record(work, request, Action.ERASURE_MENTIONS_CHOSEN, changed=len(stays))
 
 
-def _open(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID | None) -> Request:
+def _require_open(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID | None) -> Request:
     found = None if public_id is None else requests_store.find(tx, tenant_id, public_id)
     if found is None:
         raise NotFound("There is no such request.")
@@ -90,19 +90,19 @@ def _open(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID | None) -> Req
     return found
 
 
-def _places(tx: sa.Connection, request: Request) -> Iterable[Place]:
-    if request.subject_user_id is None:  # no text of an erased organization is left
+def _find_rows(tx: sa.Connection, request: Request) -> Iterable[MentionRow]:
+    if request.subject_user_id is None:  # an erased organization has no text
         return ()
-    person = person_store.by_row(tx, request.tenant_id, request.subject_user_id)
-    mentions = erasure_service.build_mentions(tx, person, request.public_id)
-    return text_store.places(tx, request.tenant_id, person.id, mentions)
+    person = person_store.read(tx, request.tenant_id, request.subject_user_id)
+    redaction = erasure_service.build_redaction(tx, person, request.public_id)
+    return text_store.find_mentions(tx, request.tenant_id, person.id, redaction)
 
 
-def _kept(tx: sa.Connection, request: Request) -> set[tuple[str, int]]:
+def _list_kept(tx: sa.Connection, request: Request) -> set[tuple[str, int]]:
     subject = request.subject_user_id
-    return set() if subject is None else mention_store.kept(tx, request.tenant_id, subject)
+    return set() if subject is None else mention_store.list_kept(tx, request.tenant_id, subject)
 
 
-def _id(request: Request, place: Place) -> uuid.UUID:
-    """Of this request alone, and no row number."""
-    return uuid.uuid5(request.public_id, f"{place.table}/{place.row}")
+def _mention_id(request: Request, row: MentionRow) -> uuid.UUID:
+    """An id that is valid for this request only, and does not show the row number."""
+    return uuid.uuid5(request.public_id, f"{row.table}/{row.row}")

@@ -1,4 +1,4 @@
-"""Which mentions of a person stay at their erasure, since a super admin says that they are about somebody else."""
+"""The mentions that stay at an erasure: a super admin has decided that they mean another person."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from privacy.erasure.text_store import Place
+from privacy.erasure.text_store import MentionRow
 from shared.db.schema import kept_mentions
 from shared.db.statements import InsertIfAbsent
 
@@ -20,27 +20,27 @@ _KEEP: Final = InsertIfAbsent(
     key=("tenant_id", "subject_user_id", "table_name", "row_id"),
     columns=("tenant_id", "subject_user_id", "table_name", "row_id", "kept_by", "kept_at"),
 )
-_REPLACE: Final = kept_mentions.delete().where(
+_STOP_KEEPING: Final = kept_mentions.delete().where(
     *_OF_PERSON, _kept.table_name == bindparam("table"), _kept.row_id == bindparam("row")
 )
 
 
-def kept(tx: sa.Connection, tenant_id: int, user_id: int) -> set[tuple[str, int]]:
-    """The tables and rows whose mentions of a person stay."""
+def list_kept(tx: sa.Connection, tenant_id: int, user_id: int) -> set[tuple[str, int]]:
+    """The tables and rows of the kept mentions of a person."""
     rows = tx.execute(_KEPT, {"tenant": tenant_id, "user": user_id})
     return {(row.table_name, row.row_id) for row in rows}
 
 
 def keep(
-    tx: sa.Connection, tenant_id: int, user_id: int, places: Iterable[Place], *, by: int, now: dt.datetime
+    tx: sa.Connection, tenant_id: int, user_id: int, rows: Iterable[MentionRow], *, by: int, now: dt.datetime
 ) -> None:
-    """Has mentions of a person stay; one that stays already is left alone."""
-    for place in places:
+    """Keeps mentions of a person. Idempotent."""
+    for row in rows:
         values = {"tenant_id": tenant_id, "subject_user_id": user_id, "kept_by": by, "kept_at": now}
-        _KEEP.run(tx, {**values, "table_name": place.table, "row_id": place.row})
+        _KEEP.run(tx, {**values, "table_name": row.table, "row_id": row.row})
 
 
-def replace(tx: sa.Connection, tenant_id: int, user_id: int, places: Iterable[Place]) -> None:
-    """Has mentions of a person replaced after all."""
-    for place in places:
-        tx.execute(_REPLACE, {"tenant": tenant_id, "user": user_id, "table": place.table, "row": place.row})
+def stop_keeping(tx: sa.Connection, tenant_id: int, user_id: int, rows: Iterable[MentionRow]) -> None:
+    """Stops keeping mentions of a person."""
+    for row in rows:
+        tx.execute(_STOP_KEEPING, {"tenant": tenant_id, "user": user_id, "table": row.table, "row": row.row})

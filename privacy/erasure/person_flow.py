@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from privacy import person_store
 from privacy.erasure import service as erasure_service
-from privacy.erasure.mention_rules import Mentions
+from privacy.erasure.mention_rules import Redaction
 from privacy.person_store import Person
 from shared.app import App
 from shared.jobs import transact
@@ -21,7 +21,7 @@ from tenants.actions import log as action_log
 from tenants.invitations import merged_into
 
 
-_PAGE: Final = 200  # characters of a page in the action log
+_MAX_PAGE_LENGTH: Final = 200  # of a page in the action log
 
 
 def erase(app: App, tenant_id: int, user_id: int) -> bool:
@@ -30,22 +30,22 @@ def erase(app: App, tenant_id: int, user_id: int) -> bool:
         erase(app, tenant_id, merged)
     unique = app.new_id()
 
-    def read(tx: sa.Connection) -> tuple[Person, Mentions]:
-        person = person_store.by_row(tx, tenant_id, user_id)
-        return person, erasure_service.build_mentions(tx, person, unique)
+    def read(tx: sa.Connection) -> tuple[Person, Redaction]:
+        person = person_store.read(tx, tenant_id, user_id)
+        return person, erasure_service.build_redaction(tx, person, unique)
 
-    person, mentions = transact(app, tenant_id, read, reads_only=True)
+    person, redaction = transact(app, tenant_id, read, reads_only=True)
     if person.erased_at is not None:
         return False
     for column in erasure_service.text_columns():
         _remove_text(app, person, column)
-    _redact_actions(app, person, mentions)
+    _redact_actions(app, person, redaction)
 
     def erase_identity(tx: sa.Connection) -> bool:
         """With the tenant locked, so that no month is closed at the same time, and a second process finds it done."""
         work = Work(tx, lock_tenant(tx, tenant_id), SERVICE, app.now(), app.new_id)
-        current = person_store.by_row(tx, tenant_id, user_id, hold=True)
-        return erasure_service.erase_person(work, current, erasure_service.build_mentions(tx, current, unique))
+        current = person_store.read(tx, tenant_id, user_id, lock=True)
+        return erasure_service.erase_person(work, current, erasure_service.build_redaction(tx, current, unique))
 
     return transact(app, tenant_id, erase_identity)
 
@@ -58,10 +58,10 @@ def _remove_text(app: App, person: Person, column: str) -> None:
         after = transact(app, person.tenant_id, remove)
 
 
-def _redact_actions(app: App, person: Person, mentions: Mentions) -> None:
+def _redact_actions(app: App, person: Person, redaction: Redaction) -> None:
     """Blanks the pages of the person's actions, and redacts mentions of the person in all others."""
 
     def page(user_id: int, page: str) -> str:
-        return "" if user_id == person.id else mentions.without(page, _PAGE)
+        return "" if user_id == person.id else redaction.redact(page, _MAX_PAGE_LENGTH)
 
     action_log.of(app).rewrite(person.tenant_id, page)

@@ -1,4 +1,4 @@
-"""The HTTP functions of erasure: ask for it, see what becomes of it, take it back, keep mentions in others' text."""
+"""The HTTP functions of erasure: request, list, withdraw, and choose mentions that stay."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -19,7 +19,7 @@ from shared.http.reply import Reply
 
 blueprint = func.Blueprint()
 _TAG: Final = "privacy"
-_MOST: Final = 200
+_MAX_LISTED: Final = 200
 
 
 @route(
@@ -31,7 +31,7 @@ _MOST: Final = 200
         tag=_TAG,
         locks_tenant=True,
         body=RequestErasure,
-        answers={201: Answer("Scheduled, or on hold", ErasureRequest), 200: Answer("It was open", ErasureRequest)},
+        answers={201: Answer("Scheduled, or on hold", ErasureRequest), 200: Answer("The open request", ErasureRequest)},
         problems=merge_problems(
             NOT_FOUND, {400: ("not_confirmed",), 403: ("role_required",), 409: ("last_super_admin",)}
         ),
@@ -67,7 +67,7 @@ def list_erasures(call: Call) -> Reply:
     Those about you; for super admins, all of the organization.
     """
     with call.transaction() as tx:
-        found = submission.list_newest(tx, call.caller, sees_everyone=call.sees_everyone, limit=_MOST)
+        found = submission.list_newest(tx, call.caller, sees_everyone=call.sees_everyone, limit=_MAX_LISTED)
         items = [ErasureRequest.of(request) for request in found]
         return call.answer(tx, HTTPStatus.OK, ErasureRequests(items=items))
 
@@ -109,8 +109,8 @@ def list_mentions(call: Call) -> Reply:
     """Mentions of a person in the text of others.
 
     An erasure replaces mentions in others' notes and reasons by a pseudonym: an id, an address, or a name of at least
-    two words from the directory. This lists their rows, without text; date and person are left out for people who have
-    stopped the processing of their data.
+    two words from the directory. This lists their rows, without text; date and person are omitted for people with
+    stopped processing.
     """
     with call.transaction() as tx:
         return _mentions(call, tx)
@@ -140,5 +140,5 @@ def choose_mentions(call: Call, body: ChooseMentions) -> Reply:
 
 
 def _mentions(call: Call, tx: sa.Connection) -> Reply:
-    found, is_complete = mention_service.listed(tx, call.caller, public_id(call.path("id")))
+    found, is_complete = mention_service.list_mentions(tx, call.caller, public_id(call.path("id")))
     return call.answer(tx, HTTPStatus.OK, Mentions.of(found, is_complete=is_complete))

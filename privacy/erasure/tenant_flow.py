@@ -11,8 +11,8 @@ from tenants.actions import log as action_log
 
 def erase(app: App, tenant_id: int) -> None:
     """Erases a closed organization. After an interruption the next run continues."""
-    for name in tenant_store.GOING:
-        while transact(app, tenant_id, partial(tenant_service.remove_some, name=name, tenant_id=tenant_id)):
+    for name in tenant_store.REMOVALS:
+        while transact(app, tenant_id, partial(tenant_service.remove_batch, name=name, tenant_id=tenant_id)):
             pass
     action_log.of(app).delete(tenant_id)
     after = 0
@@ -23,4 +23,4 @@ def erase(app: App, tenant_id: int) -> None:
 
 
 def _next_person(app: App, tenant_id: int, after: int) -> int | None:
-    return transact(app, tenant_id, lambda tx: person_store.next_person(tx, tenant_id, after=after), reads_only=True)
+    return transact(app, tenant_id, lambda tx: person_store.find_next_id(tx, tenant_id, after=after), reads_only=True)

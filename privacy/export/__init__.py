@@ -1,1 +1,1 @@
-"""Exports: everything that is held about a person or an organization, as JSON or CSV."""
+"""Exports of all data about a person or an organization, as JSON or CSV."""

@@ -1,4 +1,4 @@
-"""The HTTP function with which people take out what is held about them."""
+"""The HTTP function of data exports."""
 
 import tempfile
 import uuid
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from privacy.export import flow as export_flow
 from privacy.export import service as export_service
 from privacy.export.schemas import DataExport, ExportQuery, Format
-from privacy.export.service import Subject
+from privacy.export.service import ExportSubject
 from privacy.requests import submission
 from privacy.rules import Scope
 from shared.errors import Forbidden
@@ -42,12 +42,12 @@ _IN_MEMORY: Final = 2**20
     ),
 )
 def export_data(call: Call, query: ExportQuery) -> Reply:
-    """Everything that is held about you.
+    """Export personal data.
 
-    As JSON, or as a zip of CSV files. A super admin may take out a member's data, and with the scope `tenant` the
-    organisation's, which leaves out people who have stopped the processing of theirs. On the audit log. Titles,
-    assignees and states of work items are in it where you have read them with your own token in the last 30 days.
-    Accept gzip: a long one is then sent in a tenth of the bytes.
+    All data about you, as JSON or as a zip of CSV files. A super admin can export a member's data, and with the scope
+    `tenant` the organization's, without people whose processing is stopped. Each export is in the audit log. Titles,
+    assignees and states of work items are included if you have read the item with your own token in the last 30 days.
+    Accept gzip to receive large exports in a tenth of the bytes.
     """
     with call.transaction() as tx:
         subject = _subject(call, tx, query)
@@ -78,7 +78,7 @@ def export_data(call: Call, query: ExportQuery) -> Reply:
     return Reply(HTTPStatus.OK, body, headers)
 
 
-def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
+def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> ExportSubject:
     caller = call.caller
     if query.scope is Scope.TENANT:
         if not call.sees_everyone:
@@ -86,9 +86,9 @@ def _subject(call: Call, tx: sa.Connection, query: ExportQuery) -> Subject:
                 "Only a super admin can export the data of the whole organization. Ask a super admin.",
                 code="role_required",
             )
-        return Subject(caller.tenant.id, None, caller.user.id)
+        return ExportSubject(caller.tenant.id, None, caller.user.id)
     wanted = None if query.user is None else public_id(query.user) or uuid.UUID(int=0)
     person = submission.find_person(tx, caller, wanted, sees_everyone=call.sees_everyone)
     if person.is_restricted and person.id != caller.user.id:
         raise processing_restricted()
-    return Subject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)
+    return ExportSubject(caller.tenant.id, person.id, caller.user.id, is_own=person.id == caller.user.id)

@@ -1,4 +1,4 @@
-"""An export on the wire: what may be asked for, and the outline of its JSON document."""
+"""Exports on the wire: the query, and the outline of the JSON document."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -19,7 +19,7 @@ class Format(StrEnum):
 class ExportQuery(CsvOptions):
     format: Annotated[Format, Field(strict=False)] = Format.JSON
     scope: Annotated[Scope, Field(strict=False)] = Scope.PERSON
-    user: str | None = Field(None, max_length=64, description="a member's id, by a super admin; else it is yourself")
+    user: str | None = Field(None, max_length=64, description="id of a member, for super admins; default: yourself")
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
@@ -29,7 +29,7 @@ class ExportQuery(CsvOptions):
 
 
 class ExportSection(WireModel):
-    """A class of data. Rows have the listed fields, without those that are empty."""
+    """A class of data. Rows have the listed fields; empty ones are omitted."""
 
     about: str
     fields: list[str]
@@ -37,7 +37,7 @@ class ExportSection(WireModel):
 
 
 class DataExport(WireModel):
-    """Sections and fields are listed in docs/privacy.md; to remove or rename one makes a new version."""
+    """The published schema lists sections and fields; a change of them is a new version."""
 
     schema_: Literal["urn:timetracker:export"] = Field(SCHEMA, alias="schema")
     version: Literal[3] = VERSION

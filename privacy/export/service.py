@@ -1,4 +1,4 @@
-"""The head of an export (scope, purposes, recipients, rights), the action log in it, and its audit row."""
+"""The header of an export (scope, purposes, recipients, rights), its action log, and its audit row."""
 
 import datetime as dt
 import uuid
@@ -15,23 +15,23 @@ from shared.work import Work
 from tenants.actions.log import Action, ActionLog
 
 
-_AT_ONCE: Final = 500
+_PAGE_SIZE: Final = 500
 NOTICE: Final = {
     "purposes": [
-        "to track time on work items, and to show the organisation where it went",
-        "to bill the organisation for the people who used the product in a month",
-        "to keep on record who changed what",
+        "to track time on work items, and to report it to the organization",
+        "to bill the organization for each month's active users",
+        "to keep an audit log of changes",
     ],
     "recipients": [
         "you",
-        "admins and super admins of your organisation",
-        "Microsoft, who runs the cloud and the Marketplace; of a bill it is told how many people, never who",
+        "admins and super admins of your organization",
+        "Microsoft, as operator of the cloud and the Marketplace; for a bill it gets the number of people, never names",
         "authorities, on a valid order",
     ],
-    "source": "you, the directory of your organisation, its admins, and Azure DevOps by your own token",
+    "source": "you, the directory of your organization, its admins, and Azure DevOps with your own token",
     "rights": [
         "access and a portable copy: this file",
-        "correction: your name and your entries, in the product",
+        "correction of your name and your entries, in the product",
         "erasure, restriction, objection, withdrawal of consent, a nominee: under privacy in the product",
         "a complaint to the authority for data protection where you live",
     ],
@@ -42,7 +42,7 @@ NOTICE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ExportSubject:
     """The data of one person, or with `user_id` None of the whole organization. `is_own`: of the requester.
 
     Titles of work items are those that the reader may see; with None, for an organization, all stored ones.
@@ -58,23 +58,23 @@ class Subject:
         return Scope.TENANT if self.user_id is None else Scope.PERSON
 
 
-def about(subject: Subject, *, now: dt.datetime) -> dict[str, Any]:
-    retention = [{"what": each.what, "period": each.period, "basis": each.basis} for each in RETENTION]
+def build_header(subject: ExportSubject, *, now: dt.datetime) -> dict[str, Any]:
+    retention = [{"what": each.data, "period": each.period, "basis": each.basis} for each in RETENTION]
     return {"generatedAt": rfc3339(now), "scope": subject.scope.value, "notice": {**NOTICE, "retention": retention}}
 
 
-def actions(log: ActionLog, subject: Subject, people: dict[int, uuid.UUID]) -> Iterator[dict[str, Any]]:
-    """The action log, newest first; `people` may be shown."""
+def read_actions(log: ActionLog, subject: ExportSubject, people: dict[int, uuid.UUID]) -> Iterator[dict[str, Any]]:
+    """The actions of `people` in the action log, newest first."""
     after = None
     while True:
-        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, limit=_AT_ONCE)
+        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, limit=_PAGE_SIZE)
         yield from (_to_json(action, people[action.user_id]) for action in page if action.user_id in people)
-        if len(page) < _AT_ONCE:
+        if len(page) < _PAGE_SIZE:
             return
         after = page[-1].row_key
 
 
-def record(work: Work, subject: Subject, *, file_format: str) -> None:
+def record(work: Work, subject: ExportSubject, *, file_format: str) -> None:
     """Audits an export, and notifies super admins of an export of the whole organization."""
     titles = {"titles": "all"} if subject.reader_id is None else {}
     after = {"scope": subject.scope.value, "format": file_format, **titles}

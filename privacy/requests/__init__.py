@@ -1,1 +1,1 @@
-"""Requests for erasure: made, verified, held, withdrawn, and the list of who is erased."""
+"""Erasure requests and their states, legal holds, and the list of erasures."""

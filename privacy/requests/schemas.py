@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from privacy.requests.store import Request
 from privacy.requests.submission import ErasureSubject
-from privacy.rules import WHY, Channel, Hold, Scope, State
+from privacy.rules import HOLD_TEXTS, Channel, Hold, Scope, State
 from shared.http.parsing import public_id
 from shared.http.wire import Instant, WireModel
 
@@ -55,7 +55,7 @@ class ErasureRequest(WireModel):
             channel=request.channel,
             state=request.state,
             hold_reason=request.hold,
-            hold_detail=None if request.hold is None else WHY[request.hold],
+            hold_detail=None if request.hold is None else HOLD_TEXTS[request.hold],
             requested_at=request.requested_at,
             due_at=request.due_at,
             verified_at=request.verified_at,

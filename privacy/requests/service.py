@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from privacy.person_store import Person
 from privacy.requests import store as requests_store
 from privacy.requests.store import Request
-from privacy.rules import DUE, PAUSE, WHY, Channel, Hold, Scope, State
+from privacy.rules import DUE_AFTER, HOLD_TEXTS, WITHDRAWAL_PERIOD, Channel, Hold, Scope, State
 from shared import audit, notices
 from shared.audit import Action
 from shared.errors import Conflict
@@ -93,8 +93,8 @@ def set_legal_hold(work: Work, reason: Hold) -> None:
     lock_tenant(tx, tenant_id)
     requests_store.set_legal_hold(tx, tenant_id, reason=reason.value, at=work.now)
     audit.record(work, Action.LEGAL_HOLD_SET, after={"reason": reason.value})
-    for request in requests_store.scheduled(tx, tenant_id):
-        hold(work, request, Hold.ORGANISATION_HELD)
+    for request in requests_store.list_scheduled(tx, tenant_id):
+        hold(work, request, Hold.ORGANIZATION_HELD)
 
 
 def lift_legal_hold(work: Work) -> None:
@@ -105,11 +105,11 @@ def lift_legal_hold(work: Work) -> None:
     """
     tx, tenant_id = work.tx, work.tenant.id
     lock_tenant(tx, tenant_id)
-    if requests_store.legal_hold(tx, tenant_id) is None:
+    if requests_store.read_legal_hold(tx, tenant_id) is None:
         raise Conflict("This organization is not under a legal hold.", code="request_state")
     requests_store.set_legal_hold(tx, tenant_id, reason=None, at=None)
     audit.record(work, Action.LEGAL_HOLD_LIFTED)
-    for request in requests_store.held_for(tx, tenant_id, Hold.ORGANISATION_HELD):
+    for request in requests_store.list_held(tx, tenant_id, Hold.ORGANIZATION_HELD):
         release(work, request)
 
 
@@ -160,7 +160,7 @@ def _add(work: Work, user_id: int | None, channel: Channel) -> Request:
             "requested_by": work.actor.user_id,
             "state": State.REQUESTED.value,
             "requested_at": work.now,
-            "due_at": work.now + DUE,
+            "due_at": work.now + DUE_AFTER,
         },
     )
     request = requests_store.find(work.tx, work.tenant.id, public_id)
@@ -170,16 +170,16 @@ def _add(work: Work, user_id: int | None, channel: Channel) -> Request:
 
 
 def _schedule(work: Work, request: Request) -> Request:
-    """At once for an operator, who has checked the requester; else after a pause for withdrawing it.
+    """Schedules at once for an operator, after the identity check; else after the time for a withdrawal.
 
     Under a legal hold of the organization the request is on hold.
     """
-    if requests_store.legal_hold(work.tx, request.tenant_id) is not None:
-        return _put_on_hold(replace(work, actor=SERVICE), request, Hold.ORGANISATION_HELD)
-    pause = dt.timedelta(0) if request.channel is Channel.OPERATOR else PAUSE
+    if requests_store.read_legal_hold(work.tx, request.tenant_id) is not None:
+        return _put_on_hold(replace(work, actor=SERVICE), request, Hold.ORGANIZATION_HELD)
+    pause = dt.timedelta(0) if request.channel is Channel.OPERATOR else WITHDRAWAL_PERIOD
     due = max(work.now, (request.verified_at or work.now) + pause)
     _move(work.tx, request, State.SCHEDULED, due=due)
-    if request.scheduled_for is None:  # not after a hold, when it was noticed before
+    if request.scheduled_for is None:  # not again after a hold
         about, by = request.subject_user_id, request.requested_by
         details = {"scope": request.scope.value, "dueAt": due}
         notices.record(work, NoticeKind.ERASURE_SCHEDULED, about=about, by=by, details=details)
@@ -203,5 +203,5 @@ def _move(
 
 
 def _wrong_state(request: Request) -> Conflict:
-    reason = "" if request.hold is None else f" {WHY[request.hold]}"
+    reason = "" if request.hold is None else f" {HOLD_TEXTS[request.hold]}"
     return Conflict(f"The request is {request.state} now.{reason} Reload it and try again.", code="request_state")

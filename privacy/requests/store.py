@@ -1,4 +1,4 @@
-"""The rows of requests for erasure, the list of who is erased, and the legal hold of a tenant."""
+"""The rows of erasure requests, the list of erasures, and the legal hold of a tenant."""
 
 import datetime as dt
 import uuid
@@ -23,7 +23,7 @@ class Request:
     public_id: uuid.UUID
     scope: Scope
     subject_user_id: int | None  # None is the whole tenant
-    subject_id: uuid.UUID | None  # as the person is known on the wire
+    subject_id: uuid.UUID | None  # the public id of the person
     channel: Channel
     requested_by: int | None  # None is an operator
     state: State
@@ -51,7 +51,7 @@ _HELD_FOR: Final = _REQUEST.where(_requests.state == State.ON_HOLD.value, _reque
 _SCHEDULED: Final = _REQUEST.where(_requests.state == State.SCHEDULED.value)
 _ERASED_AT: Final = sa.select(tenants.c.erased_at).where(tenants.c.id == bindparam("tenant"))
 _NEWEST: Final = _REQUEST.order_by(_requests.id.desc()).limit(bindparam("limit"))
-_NEWEST_OF_ONE: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
+_NEWEST_OF_PERSON: Final = _NEWEST.where(_requests.subject_user_id == bindparam("user"))
 _EVERYWHERE: Final[sa.Select[Any]] = (
     sa.select(privacy_requests, users.c.public_id.label("subject_id"), tenants.c.slug)
     .join(tenants, tenants.c.id == _requests.tenant_id)
@@ -59,7 +59,7 @@ _EVERYWHERE: Final[sa.Select[Any]] = (
     .where(sa.or_(bindparam("all", type_=sa.Integer) == 1, _requests.state.in_(_OPEN)))
     .order_by(_requests.due_at, _requests.id)
 )
-# What is due, and what waits for something that ends by itself, which is looked at again.
+# Due requests, and verified ones on a hold that ends by itself, which is checked again.
 _DUE: Final = (
     sa.select(_requests.tenant_id, _requests.public_id)
     .join(tenants, tenants.c.id == _requests.tenant_id)
@@ -125,56 +125,56 @@ _SET_LEGAL_HOLD: Final = (
 
 
 def add(tx: sa.Connection, values: dict[str, Any]) -> None:
-    """A new request.
+    """Adds a request.
 
     Raises:
-        IntegrityError: an open one for the same subject is there; the unique key decides between two at once.
+        IntegrityError: the subject has an open request; a unique key prevents a second one.
     """
     tx.execute(_ADD, {"version": 1, **values})
 
 
-def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, hold: bool = False) -> Request | None:
-    row = tx.execute(_ONE_FOR_UPDATE if hold else _ONE, {"tenant": tenant_id, "public": public_id}).first()
-    return None if row is None else _request(row)
+def find(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID, *, lock: bool = False) -> Request | None:
+    row = tx.execute(_ONE_FOR_UPDATE if lock else _ONE, {"tenant": tenant_id, "public": public_id}).first()
+    return None if row is None else _build_request(row)
 
 
 def find_open(tx: sa.Connection, tenant_id: int, user_id: int | None) -> Request | None:
     """The open request for a person, or for the whole tenant."""
     statement = _OPEN_OF_TENANT if user_id is None else _OPEN_OF_PERSON
-    whose = {} if user_id is None else {"user": user_id}
-    row = tx.execute(statement, {"tenant": tenant_id, **whose}).first()
-    return None if row is None else _request(row)
+    subject = {} if user_id is None else {"user": user_id}
+    row = tx.execute(statement, {"tenant": tenant_id, **subject}).first()
+    return None if row is None else _build_request(row)
 
 
-def newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, limit: int) -> list[Request]:
-    """The newest requests about one person, or of the whole tenant."""
-    statement = _NEWEST if user_id is None else _NEWEST_OF_ONE
-    whose = {} if user_id is None else {"user": user_id}
-    return [_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "limit": limit, **whose})]
+def list_newest(tx: sa.Connection, tenant_id: int, *, user_id: int | None, limit: int) -> list[Request]:
+    """The newest requests about a person, or all of the tenant."""
+    statement = _NEWEST if user_id is None else _NEWEST_OF_PERSON
+    subject = {} if user_id is None else {"user": user_id}
+    return [_build_request(row) for row in tx.execute(statement, {"tenant": tenant_id, "limit": limit, **subject})]
 
 
-def everywhere(tx: sa.Connection, *, closed_too: bool) -> list[tuple[str, Request]]:
-    """The requests of every tenant, the most urgent first, each with its tenant's slug."""
-    return [(row.slug, _request(row)) for row in tx.execute(_EVERYWHERE, {"all": int(closed_too)})]
+def list_all(tx: sa.Connection, *, include_closed: bool) -> list[tuple[str, Request]]:
+    """The requests of all tenants with the tenant's slug, most urgent first."""
+    return [(row.slug, _build_request(row)) for row in tx.execute(_EVERYWHERE, {"all": int(include_closed)})]
 
 
-def due(tx: sa.Connection, now: dt.datetime) -> list[tuple[int, uuid.UUID]]:
-    """Tenants and requests whose time has come."""
+def list_due(tx: sa.Connection, now: dt.datetime) -> list[tuple[int, uuid.UUID]]:
+    """The due requests of all tenants, as tenant and request id."""
     return [(row.tenant_id, row.public_id) for row in tx.execute(_DUE, {"now": now})]
 
 
-def held_for(tx: sa.Connection, tenant_id: int, hold: Hold) -> list[Request]:
-    """The requests of a tenant that wait for a reason."""
-    return [_request(row) for row in tx.execute(_HELD_FOR, {"tenant": tenant_id, "reason": hold.value})]
+def list_held(tx: sa.Connection, tenant_id: int, hold: Hold) -> list[Request]:
+    """The requests of a tenant that are on hold for a reason."""
+    return [_build_request(row) for row in tx.execute(_HELD_FOR, {"tenant": tenant_id, "reason": hold.value})]
 
 
-def scheduled(tx: sa.Connection, tenant_id: int) -> list[Request]:
-    """The requests of a tenant that would be carried out when their time comes."""
-    return [_request(row) for row in tx.execute(_SCHEDULED, {"tenant": tenant_id})]
+def list_scheduled(tx: sa.Connection, tenant_id: int) -> list[Request]:
+    """The scheduled requests of a tenant."""
+    return [_build_request(row) for row in tx.execute(_SCHEDULED, {"tenant": tenant_id})]
 
 
 def is_erased(tx: sa.Connection, tenant_id: int) -> bool:
-    """Whether a whole organisation is erased."""
+    """Whether the organization is erased."""
     return tx.execute(_ERASED_AT, {"tenant": tenant_id}).scalar() is not None
 
 
@@ -188,7 +188,7 @@ def move(
     due: dt.datetime | None = None,
     ended: dt.datetime | None = None,
 ) -> bool:
-    """Takes a request on to another state; False when it was in none from which that may be reached."""
+    """Changes the state of a request; False if its current state does not allow that."""
     values = {
         "tenant": request.tenant_id,
         "request": request.id,
@@ -202,18 +202,18 @@ def move(
     return tx.execute(_MOVE, values).rowcount == 1
 
 
-def list_erased(tx: sa.Connection, tenant_id: int, subject_id: uuid.UUID, *, now: dt.datetime) -> None:
-    """Puts somebody on the list of those who are erased, here and in the store outside."""
+def add_erasure(tx: sa.Connection, tenant_id: int, subject_id: uuid.UUID, *, now: dt.datetime) -> None:
+    """Adds a person or an organization to the list of erasures, here and in the restore store."""
     add_change(tx, tenant_id, PrivacyChangeKind.ERASURE, subject_id, public_id=subject_id, in_force=True, at=now)
     _ERASED.run(tx, {"tenant_id": tenant_id, "subject_id": subject_id, "erased_at": now})
 
 
-def all_erased(tx: sa.Connection) -> Iterable[sa.Row[Any]]:
-    """Who is erased, by ids: `tenant`, `subject_id`, `erased_at`."""
+def list_erasures(tx: sa.Connection) -> Iterable[sa.Row[Any]]:
+    """All erasures, by ids: `tenant`, `subject_id`, `erased_at`."""
     return tx.execute(_LIST)
 
 
-def legal_hold(tx: sa.Connection, tenant_id: int) -> str | None:
+def read_legal_hold(tx: sa.Connection, tenant_id: int) -> str | None:
     return tx.execute(_LEGAL_HOLD, {"tenant": tenant_id}).scalar()
 
 
@@ -221,7 +221,7 @@ def set_legal_hold(tx: sa.Connection, tenant_id: int, *, reason: str | None, at:
     tx.execute(_SET_LEGAL_HOLD, {"tenant": tenant_id, "reason": reason, "at": at})
 
 
-def _request(row: sa.Row[Any]) -> Request:
+def _build_request(row: sa.Row[Any]) -> Request:
     return Request(
         id=row.id,
         tenant_id=row.tenant_id,

@@ -56,7 +56,7 @@ def submit(work: Work, user: User, wanted: ErasureSubject, *, sees_everyone: boo
 def list_newest(tx: sa.Connection, caller: Caller, *, sees_everyone: bool, limit: int) -> list[Request]:
     """The newest requests about the caller; for a super admin, those of the whole organization."""
     user_id = None if sees_everyone else caller.user.id
-    return requests_store.newest(tx, caller.tenant.id, user_id=user_id, limit=limit)
+    return requests_store.list_newest(tx, caller.tenant.id, user_id=user_id, limit=limit)
 
 
 def withdraw(work: Work, user: User, public_id: uuid.UUID | None, *, sees_everyone: bool) -> Request:
@@ -68,7 +68,7 @@ def withdraw(work: Work, user: User, public_id: uuid.UUID | None, *, sees_everyo
         Conflict: it is done or withdrawn already.
     """
     tx, tenant_id = work.tx, work.tenant.id
-    found = None if public_id is None else requests_store.find(tx, tenant_id, public_id, hold=True)
+    found = None if public_id is None else requests_store.find(tx, tenant_id, public_id, lock=True)
     own = found is not None and found.subject_user_id == user.id
     if found is None or not (own or sees_everyone):
         raise NotFound("There is no such request.")
@@ -87,7 +87,7 @@ def find_person(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, 
         NotFound: there is no such person for the caller.
     """
     if wanted is None or wanted == caller.user.public_id:
-        return person_store.by_row(tx, caller.tenant.id, caller.user.id)
+        return person_store.read(tx, caller.tenant.id, caller.user.id)
     person = person_store.find(tx, caller.tenant.id, wanted) if sees_everyone else None
     if person is None or person.erased_at is not None:
         raise people.not_found()
@@ -97,7 +97,7 @@ def find_person(tx: sa.Connection, caller: Caller, wanted: uuid.UUID | None, *, 
 def _require_confirmed(wanted: ErasureSubject, expected: str, name: str) -> None:
     if wanted.confirm.strip().casefold() != expected.casefold():
         raise InvalidRequest(
-            "An erasure cannot be undone. Repeat in confirm what is to be erased.",
+            f"An erasure cannot be undone. Confirm it with {name}.",
             code="not_confirmed",
             errors=[FieldError("/confirm", f"must be {name}")],
         )

@@ -1,1 +1,1 @@
-"""The rights of people in a database that came back from a backup: put into force again."""
+"""Repeats erasures and privacy preferences in a database restored from a backup."""

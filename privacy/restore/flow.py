@@ -1,4 +1,4 @@
-"""After a restore: erases again the people who are back, and puts restrictions and objections into force again."""
+"""Repeats erasures, restrictions and objections after a restore of the database."""
 
 import uuid
 from collections import Counter
@@ -26,57 +26,60 @@ from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR, Work
 
 
-class Again(StrEnum):
-    """What became of somebody on the list of who is erased."""
+class RepeatResult(StrEnum):
+    """The result of repeating one erasure."""
 
-    UNKNOWN = "unknown"  # the database never had the tenant
-    ERASED = "erased"  # as they were
-    DONE = "done"  # they were back
-    WAITS = "waits"  # on hold, for a reason that ends by itself or that an operator set
+    UNKNOWN = "unknown"  # the tenant is not in the database
+    ALREADY_ERASED = "erased"
+    DONE = "done"
+    ON_HOLD = "waits"  # for a reason that ends by itself, or for a legal hold
     REFUSED = "refused"  # the last super admin
 
 
 _RIGHTS: Final = {PrivacyChangeKind(right.value): right for right in Right}
 
 
-def erase_again(app: App, listed: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Counter[Again]:
-    """Erases, of tenants and subjects by their public ids, whoever is back; to do it again changes nothing."""
-    return Counter(_erase_again(app, tenant, subject) for tenant, subject in listed)
+def repeat_erasures(app: App, subjects: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> Counter[RepeatResult]:
+    """Erases the subjects that are in the database again, by the public ids of tenant and subject. Idempotent."""
+    return Counter(_repeat_erasure(app, tenant, subject) for tenant, subject in subjects)
 
 
 def apply_rights(app: App, changes: Iterable[PrivacyChange], *, since: Iterable[PrivacyChange] = ()) -> int:
-    """Puts people's rights as they said last, by the store outside; how many were changed.
+    """Applies the last change of each right from the restore store; returns the number of changed rights.
 
-    `since` are changes that this database has and the store was not told of: whoever said something after the restore
-    means that.
+    `since` are changes of this database that are not in the store yet. They were made after the restore, so they take
+    precedence over older changes.
     """
     latest: dict[tuple[uuid.UUID, uuid.UUID, Right], PrivacyChange] = {}
     for each in sorted(changes, key=lambda change: (change.at, change.in_force)):
         if each.kind in _RIGHTS:
             latest[each.tenant, each.subject, _RIGHTS[each.kind]] = each
     for each in since:
-        found = latest.get((each.tenant, each.subject, right)) if (right := _RIGHTS.get(each.kind)) else None
-        if right is not None and found is not None and each.at >= found.at:
-            del latest[each.tenant, each.subject, right]
+        if each.kind not in _RIGHTS:
+            continue
+        key = each.tenant, each.subject, _RIGHTS[each.kind]
+        if key in latest and each.at >= latest[key].at:
+            del latest[key]
     return sum(_apply(app, each, right) for (_, _, right), each in latest.items())
 
 
-def _erase_again(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> Again:
+def _repeat_erasure(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> RepeatResult:
     tenant_id = transact(app, ALL_TENANTS, lambda tx: restore_store.find_tenant(tx, tenant), reads_only=True)
     if tenant_id is None:
-        return Again.UNKNOWN
+        return RepeatResult.UNKNOWN
     try:
-        whole = subject == tenant
-        request = transact(app, tenant_id, lambda tx: _find_or_request(app, tx, tenant_id, None if whole else subject))
+        person = None if subject == tenant else subject
+        request = transact(app, tenant_id, lambda tx: _find_or_request(app, tx, tenant_id, person))
     except Conflict:
-        return Again.REFUSED
+        return RepeatResult.REFUSED
     if request is None:
-        return Again.ERASED
-    return Again.DONE if erasure_flow.carry_out(app, tenant_id, request.public_id) else Again.WAITS
+        return RepeatResult.ALREADY_ERASED
+    is_done = erasure_flow.carry_out(app, tenant_id, request.public_id)
+    return RepeatResult.DONE if is_done else RepeatResult.ON_HOLD
 
 
 def _find_or_request(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:
-    """The verified request to erase a person, or without a subject the tenant; None for who is erased.
+    """The verified request to erase a person, or without a subject the tenant; None if they are erased already.
 
     Raises:
         Conflict: the last super admin.
@@ -91,14 +94,14 @@ def _find_or_request(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.
         if person is None or person.erased_at is not None:
             return None
         request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
-    if request.state is State.REQUESTED:  # also one that the backup had, unverified
+    if request.state is State.REQUESTED:  # also one of the backup, not verified
         return requests_service.verify(work, request)
     return request
 
 
 def _apply(app: App, change: PrivacyChange, right: Right) -> bool:
     def apply(tx: sa.Connection) -> bool:
-        caller = restore_store.hold_person(tx, change.tenant, change.subject)
+        caller = restore_store.lock_person(tx, change.tenant, change.subject)
         if caller is None:
             return False
         before = rights_store.read(tx, caller.tenant.id, caller.user.id)

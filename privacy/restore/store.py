@@ -1,4 +1,4 @@
-"""Finds whom the store outside names, in a database that came back from a backup, by their public ids."""
+"""Finds the tenants and people of the restore store in a restored database, by their public ids."""
 
 import uuid
 from typing import Final
@@ -20,13 +20,13 @@ _PERSON: Final = (
 
 
 def find_tenant(tx: sa.Connection, tenant: uuid.UUID) -> int | None:
-    """The row number of a tenant."""
+    """The row number of a tenant; None if it is not in the backup."""
     found: int | None = tx.execute(_TENANT, {"tenant": tenant}).scalar()
     return found
 
 
-def hold_person(tx: sa.Connection, tenant: uuid.UUID, subject: uuid.UUID) -> Caller | None:
-    """Somebody who has signed in, held; None where the backup does not know them, or they are erased."""
+def lock_person(tx: sa.Connection, tenant: uuid.UUID, subject: uuid.UUID) -> Caller | None:
+    """A person who has signed in, locked; None if they are erased or not in the backup."""
     row = tx.execute(_PERSON, {"tenant": tenant, "subject": subject}).first()
     if row is None or row.entra_object_id is None:
         return None

@@ -1,1 +1,1 @@
-"""Retention: what is kept how long, and its removal when the time is over."""
+"""Retention: the periods of all data, and the removal of expired data."""

@@ -1,4 +1,4 @@
-"""What is kept how long and why: the table that the nightly job follows, and that docs/privacy.md shows."""
+"""The retention table: the periods and reasons for all data, for the hourly job and docs/privacy.md."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from shared.http.idempotency import KEY_LIFETIME
 from timers.work_items import SHOWN_FOR
 
 
-class Kept(StrEnum):
-    """What a period begins with, where rows go by themselves; the others go when somebody asks."""
+class RetentionClass(StrEnum):
+    """Data that the job removes after a period; other data is removed on request."""
 
-    ANSWERS = "answers"
+    ANSWERS = "answers"  # responses stored for an idempotency key
     BILLS = "bills"
     REQUESTS = "requests"
     TITLES = "titles"
@@ -21,15 +21,15 @@ class Kept(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """One class of data. `after` is None for what is kept until somebody asks; `kept` names what the job removes."""
+    """One row of the table. The job removes data with a `data_class` and a `lifetime`."""
 
-    what: str
+    data: str
     tables: tuple[str, ...]
     period: str
     basis: str
     action: str
-    kept: Kept | None = None
-    after: dt.timedelta | None = None
+    data_class: RetentionClass | None = None
+    lifetime: dt.timedelta | None = None
 
 
 _YEAR: Final = dt.timedelta(days=365.25)
@@ -37,8 +37,8 @@ RETENTION: Final = (
     Retention(
         "accounts and monthly sign-ins",
         ("users", "user_months"),
-        "until an admin deactivates them, then with their history",
-        "audit, and bills that can be checked",
+        "until deactivated by an admin, then with their history",
+        "audit and verifiable bills",
         "a pseudonym on request",
     ),
     Retention(
@@ -54,142 +54,141 @@ RETENTION: Final = (
             "write_back_items",
             "write_back_attempts",
         ),
-        "as long as the organisation is a customer, also after a trial",
-        "the contract with the organisation",
-        "names go with their person's erasure, all of it with the organisation's",
+        "as long as the organization is a customer, also after a trial",
+        "the contract with the organization",
+        "names are removed with their person's erasure, all of it with the organization's",
     ),
     Retention(
-        "titles, assignees and states of work items, as read from Azure DevOps",
+        "titles, assignees and states of work items from Azure DevOps",
         ("work_items",),
-        "30 days after anybody has read the item",
-        "they are a copy, and can be read again",
-        "blanked; the type of the item stays with the time on it",
-        Kept.TITLES,
+        "30 days after the last reading of the item",
+        "a copy that can be read again",
+        "blanked; the type of the item stays with its time",
+        RetentionClass.TITLES,
         SHOWN_FOR,
     ),
     Retention(
-        "who has read which work item, and on which day",
+        "readings of work items, by person and day",
         ("work_item_readers",),
         "30 days",
-        "titles are shown to those to whom Azure DevOps has shown them",
-        "removed, and with their person's erasure",
-        Kept.READERS,
+        "titles are visible only to people with access in Azure DevOps",
+        "removed, also with their person's erasure",
+        RetentionClass.READERS,
         SHOWN_FOR,
     ),
     Retention(
         "the action log",
         ("action_log",),
-        "as long as the organisation is a customer",
-        "the contract with the organisation",
-        "pages are blanked with their person's erasure, all of it goes with the organisation's",
+        "as long as the organization is a customer",
+        "the contract with the organization",
+        "pages are blanked with their person's erasure, all of it is removed with the organization's",
     ),
     Retention(
         "the audit log",
         ("audit_log",),
-        "stays; it holds no name and no address",
-        "proof of who changed what",
-        "people in it are row numbers, which erasure leaves without a person",
+        "stays; it has no names or addresses",
+        "proof of changes",
+        "people in it are row numbers, which lead to no person after an erasure",
     ),
     Retention(
         "notices",
         ("notices", "notice_views"),
         "as long as the organization is a customer",
         "the contract with the organization",
-        "people in them are row numbers; which ones a person has seen goes with their erasure",
+        "people in them are row numbers; a person's views are removed with their erasure",
     ),
     Retention(
-        "the organisation",
+        "the organization",
         ("tenants", "tenant_zones", "slugs"),
-        "stays; one trial is given to a directory, ever",
+        "stays; each directory has one trial",
         "bills need their customer",
-        "the admin's address goes with the organisation's erasure",
+        "the admin's address is removed with the organization's erasure",
     ),
     Retention(
-        "bills, what the Marketplace was told of them, closed months",
+        "bills, usage reported to the Marketplace, closed months",
         ("billing_records", "billing_lines", "usage_events", "adopted_usage", "closed_months"),
-        "seven years after the month was closed",
-        "the law on keeping books",
-        "names and addresses go from the lines, sums stay; before that a pseudonym stands for whoever is erased",
-        Kept.BILLS,
+        "seven years after the close of the month",
+        "statutory bookkeeping obligations",
+        "names and addresses are removed from the lines, sums stay; erased people have a pseudonym before that",
+        RetentionClass.BILLS,
         7 * _YEAR,
     ),
     Retention(
-        "purchases that needed somebody's agreement",
+        "purchases with an approval",
         ("purchase_requests",),
         "as long as the organization is a customer",
-        "proof of who agreed to pay",
-        "people in them are row numbers; they go with the organization's erasure",
+        "proof of the approval",
+        "people in them are row numbers; removed with the organization's erasure",
     ),
     Retention(
-        "subscriptions and what happened to them",
+        "subscriptions and their events",
         ("subscriptions", "subscription_events", "subscription_rates"),
-        "with the organisation",
-        "bills need them; their billing contact is a row number, which erasure leaves without a person",
+        "with the organization",
+        "bills need them; the billing contact is a row number, which leads to no person after an erasure",
         "stay",
     ),
     Retention(
-        "answers kept for their Idempotency-Key",
+        "responses stored for an Idempotency-Key",
         ("idempotency_keys",),
         "48 hours",
-        "a repeated request must not be done twice",
+        "a repeated request must not be carried out twice",
         "removed",
-        Kept.ANSWERS,
+        RetentionClass.ANSWERS,
         KEY_LIFETIME,
     ),
     Retention(
         "visits to the landing page",
         ("landing_visits",),
         "minutes, until they expire",
-        "the purchase that is made there",
-        "removed; hourly at the latest, and with their person's erasure",
+        "the purchase on that page",
+        "removed within an hour, also with their person's erasure",
     ),
     Retention(
-        "requests for erasure",
+        "erasure requests",
         ("privacy_requests",),
-        "three years after they were done or taken back",
+        "three years after completion or withdrawal",
         "proof that the right was granted",
         "removed",
-        Kept.REQUESTS,
+        RetentionClass.REQUESTS,
         3 * _YEAR,
     ),
     Retention(
-        "how far this installation has acted, and what the store outside is to be told",
+        "the state of this installation, and changes pending for the restore store",
         ("installation", "restore_changes"),
-        "minutes, until it is told; the mark stays",
-        "a backup that is restored must be noticed, and respect what people asked for since",
-        "removed once it is told",
+        "minutes, until sent; the state stays",
+        "a restored backup must be detected, and must respect later requests of people",
+        "removed after sending",
     ),
     Retention(
-        "the list of who is erased, by random ids",
+        "the list of erasures, by random ids",
         ("erasures",),
         "stays",
-        "a backup that is restored must forget them again",
+        "erasures must be repeated in a restored backup",
         "stays",
     ),
     Retention(
         "mentions of a person that stay at their erasure",
         ("kept_mentions",),
         "until the erasure is carried out",
-        "a super admin has seen that they are about somebody else",
+        "by decision of a super admin, they mean another person",
         "removed with their person's erasure",
     ),
     Retention(
-        "the list of documents of the logs that erasures of earlier versions damaged",
+        "the list of log documents damaged by erasures of earlier versions",
         ("damaged_documents",),
         "as long as the organization is a customer",
-        "whoever reads the logs must know which rows are not as they were written",
+        "readers of the logs must know the damaged rows",
         "removed with the organization's erasure",
     ),
     Retention(
         "nominees",
         ("nominees",),
-        "until they are removed, or their person is erased",
+        "until removed, or until their person's erasure",
         "the right to nominate",
         "removed with their person's erasure",
     ),
 )
 
 
-def period(kept: Kept) -> dt.timedelta:
-    """How long what is kept under a period is kept."""
-    return next(each.after for each in RETENTION if each.kept is kept and each.after is not None)
+def lifetime_of(data_class: RetentionClass) -> dt.timedelta:
+    return next(each.lifetime for each in RETENTION if each.data_class is data_class and each.lifetime is not None)

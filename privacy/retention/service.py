@@ -1,4 +1,4 @@
-"""Retention: removes what has outlived its purpose, by the table of what is kept how long."""
+"""Deletes expired data, by the retention table."""
 
 import datetime as dt
 
@@ -6,28 +6,30 @@ import sqlalchemy as sa
 
 from privacy.requests import store as requests_store
 from privacy.retention import store
-from privacy.retention.rules import Kept, period
+from privacy.retention.rules import RetentionClass, lifetime_of
 from shared.db.records import open_records
 
 
-def expired(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.datetime) -> int:
-    """How many rows of a class of a tenant are over; a dry run of `remove_some`."""
-    return 0 if _stays(tx, tenant_id, kept) else store.count(tx, kept, tenant_id, before=now - period(kept))
+def count_expired(tx: sa.Connection, tenant_id: int, data_class: RetentionClass, *, now: dt.datetime) -> int:
+    """The number of a tenant's expired rows of a class, for a dry run of `remove_batch`."""
+    if _is_on_hold(tx, tenant_id, data_class):
+        return 0
+    return store.count(tx, data_class, tenant_id, before=now - lifetime_of(data_class))
 
 
-def forget_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
-    """Removes some of what is kept of people on the landing page once their visit is over; how many, 0 at the end."""
-    return store.forget_visits(tx, before=now)
-
-
-def remove_some(tx: sa.Connection, tenant_id: int, kept: Kept, *, now: dt.datetime) -> int:
-    """Removes a batch of what is over of a class of a tenant; how many rows, 0 when nothing is left."""
-    if _stays(tx, tenant_id, kept):
+def remove_batch(tx: sa.Connection, tenant_id: int, data_class: RetentionClass, *, now: dt.datetime) -> int:
+    """Removes a batch of a tenant's expired rows of a class; returns their number, 0 at the end."""
+    if _is_on_hold(tx, tenant_id, data_class):
         return 0
     with open_records(tx):
-        return store.remove_some(tx, kept, tenant_id, before=now - period(kept))
+        return store.remove_batch(tx, data_class, tenant_id, before=now - lifetime_of(data_class))
 
 
-def _stays(tx: sa.Connection, tenant_id: int, kept: Kept) -> bool:
-    """Under a legal hold only the answers go, which are copies of what is kept elsewhere."""
-    return kept is not Kept.ANSWERS and requests_store.legal_hold(tx, tenant_id) is not None
+def remove_visits(tx: sa.Connection, *, now: dt.datetime) -> int:
+    """Removes a batch of expired visits to the landing page; returns their number, 0 at the end."""
+    return store.remove_visits(tx, before=now)
+
+
+def _is_on_hold(tx: sa.Connection, tenant_id: int, data_class: RetentionClass) -> bool:
+    """A legal hold stops all classes except stored responses, which are copies."""
+    return data_class is not RetentionClass.ANSWERS and requests_store.read_legal_hold(tx, tenant_id) is not None

@@ -1,1 +1,1 @@
-"""What people say about their data: restrict its processing, object to it, go on, and who may act for them."""
+"""Privacy preferences of people: restriction, objection, withdrawal of consent, and the nominee."""

@@ -1,4 +1,4 @@
-"""The HTTP functions with which people stop the processing of their data, and name who may act for them."""
+"""The HTTP functions of privacy preferences and nominees."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Final
@@ -74,7 +74,7 @@ def change_rights(call: Call, body: ChangeRights) -> Reply:
 def name_nominee(call: Call, body: NameNominee) -> Reply:
     """Set your nominee.
 
-    The person who may exercise your rights after you; replaces a former nominee. Neither you nor your organization can
+    The nominee may exercise your rights after you. Replaces a former nominee. Neither you nor your organization can
     read it. An operator can, after checking the requester, and that is audited.
     """
     with call.transaction() as tx:

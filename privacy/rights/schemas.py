@@ -1,4 +1,4 @@
-"""A person's rights on the wire: what is in force, and a nominee, whom only the person's own export shows."""
+"""Privacy preferences on the wire. The nominee itself is only in the person's own export."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self
@@ -13,25 +13,25 @@ from shared.http.wire import Instant, Name, Text320, WireModel
 
 
 class ChangeRights(WireModel):
-    """True brings a right into force, false lifts it; what is left out stays."""
+    """True puts a right into force, false lifts it; an omitted one stays."""
 
     restricted: bool | None = None
     objected: bool | None = None
     consent_withdrawn: bool | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _require_change(self) -> Self:
         if not self.to_wanted():
             raise ValueError("must change something: restricted, objected, consentWithdrawn")
         return self
 
     def to_wanted(self) -> Mapping[Right, bool]:
-        said = {
+        wanted = {
             Right.RESTRICTION: self.restricted,
             Right.OBJECTION: self.objected,
             Right.CONSENT: self.consent_withdrawn,
         }
-        return {right: wanted for right, wanted in said.items() if wanted is not None}
+        return {right: is_wanted for right, is_wanted in wanted.items() if is_wanted is not None}
 
 
 class NameNominee(WireModel):
@@ -40,7 +40,7 @@ class NameNominee(WireModel):
 
 
 class Privacy(WireModel):
-    """`processingStopped`: nothing new is tracked, and nobody else is shown your time."""
+    """`processingStopped`: no new time is tracked, and your time is visible to you alone."""
 
     processing_stopped: bool
     restricted_at: Instant | None = None
@@ -51,9 +51,9 @@ class Privacy(WireModel):
 
     @classmethod
     def of(cls, rights: Rights, request: Request | None) -> Self:
-        stopped: Iterable[object] = (rights.restricted_at, rights.objected_at, rights.consent_withdrawn_at)
+        since: Iterable[object] = (rights.restricted_at, rights.objected_at, rights.consent_withdrawn_at)
         return cls(
-            processing_stopped=any(since is not None for since in stopped),
+            processing_stopped=any(at is not None for at in since),
             restricted_at=rights.restricted_at,
             objected_at=rights.objected_at,
             consent_withdrawn_at=rights.consent_withdrawn_at,

@@ -1,7 +1,7 @@
-"""Rights over one's data: restriction, objection, withdrawal of consent, and the nominee. Each change is audited.
+"""Privacy preferences: restriction, objection, withdrawal of consent, and the nominee. Each change is audited.
 
 Restriction, objection and withdrawal of consent have the same effect: no new tracking, no display to others, and the
-data stays. A month's bill counts the person as before: it is owed by contract.
+data stays. The person still counts in a month's bill, by the contract.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def change(work: Work, user: User, wanted: Mapping[Right, bool]) -> Rights:
     for right, is_wanted in wanted.items():
         if is_wanted == (before.since(right) is not None):
             continue
-        rights_store.put(tx, tenant_id, user.id, right, now if is_wanted else None)
+        rights_store.set_right(tx, tenant_id, user.id, right, now if is_wanted else None)
         kind = PrivacyChangeKind(right.value)
         add_change(tx, tenant_id, kind, user.public_id, public_id=work.new_id(), in_force=is_wanted, at=now)
         after = {"right": right.value, "status": "inForce" if is_wanted else "lifted"}
@@ -39,18 +39,18 @@ def change(work: Work, user: User, wanted: Mapping[Right, bool]) -> Rights:
 
 
 def set_nominee(work: Work, user: User, name: str, contact: str) -> None:
-    """Sets the person who may exercise a user's rights after them, in place of a former one."""
-    rights_store.name(work.tx, work.tenant.id, user.id, Nominee(name, contact, work.now))
+    """Sets a user's nominee, in place of a former one."""
+    rights_store.set_nominee(work.tx, work.tenant.id, user.id, Nominee(name, contact, work.now))
     audit.record(work, Action.NOMINEE_NAMED, subject=user.id)
 
 
 def remove_nominee(work: Work, user: User) -> None:
     """Removes a user's nominee, if there is one."""
-    if rights_store.remove(work.tx, work.tenant.id, user.id):
+    if rights_store.remove_nominee(work.tx, work.tenant.id, user.id):
         audit.record(work, Action.NOMINEE_REMOVED, subject=user.id)
 
 
 def read_nominee(work: Work, user_id: int) -> Nominee | None:
-    """A user's nominee, for an operator who has checked the requester. Reading it is audited."""
+    """A user's nominee, for an operator after an identity check. Reading it is audited."""
     audit.record(work, Action.NOMINEE_READ, subject=user_id)
-    return rights_store.nominee(work.tx, work.tenant.id, user_id)
+    return rights_store.find_nominee(work.tx, work.tenant.id, user_id)

@@ -32,17 +32,17 @@ def build_report_csv(groups: tuple[Group, ...], rows: Iterable[SumRow], csv_form
 
     Rows are kept in a temporary file until the hours of all are known, so that memory stays constant.
     """
-    chosen = [
+    all_columns = [
         *build_columns(groups, csv_format.names),
         *_title_columns(groups),
         *_type_columns(groups, csv_format.listed_type),
     ]
-    header = [*(column.title for column in chosen), "Hours", "Milliseconds", "Entries"]
+    header = [*(column.title for column in all_columns), "Hours", "Milliseconds", "Entries"]
     hours = Shares()
     with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY, mode="w+", encoding="ascii") as file:
-        _write_rows(file, chosen, rows, hours)
+        _write_rows(file, all_columns, rows, hours)
         file.seek(0)
-        return to_csv(header, _read_with_hours(file, chosen, hours), csv_format.dialect)
+        return to_csv(header, _read_with_hours(file, all_columns, hours), csv_format.dialect)
 
 
 def build_timesheet_csv(timesheet: Timesheet, csv_format: CsvFormat) -> bytes:
@@ -66,9 +66,9 @@ def build_timesheet_csv(timesheet: Timesheet, csv_format: CsvFormat) -> bytes:
 def _week_lines(
     rows: Iterable[PersonWeek], csv_format: CsvFormat, *, type_known: bool
 ) -> list[tuple[PersonWeek, list[Cell]]]:
-    names, listed = csv_format.names, csv_format.listed_type
-    about = [] if listed is None else [listed if type_known else "", "yes" if type_known else "no"]
-    return [(row, [names.of(row.user), *([row.user.email] if names.with_addresses else []), *about]) for row in rows]
+    names, listed_type = csv_format.names, csv_format.listed_type
+    types = [] if listed_type is None else [listed_type if type_known else "", "yes" if type_known else "no"]
+    return [(row, [names.of(row.user), *([row.user.email] if names.with_addresses else []), *types]) for row in rows]
 
 
 def _week_line(row: PersonWeek, cells: list[Cell], hundredths: int) -> list[Cell]:
@@ -88,8 +88,8 @@ def _type_columns(groups: tuple[Group, ...], listed_type: str | None) -> Iterato
         yield Column("Type known", 0, lambda row: "yes" if row.type_known else "no")
 
 
-def _write_rows(file: IO[str], chosen: list[Column], rows: Iterable[SumRow], hours: Shares) -> None:
-    values, dates = [column.value for column in chosen], _dates(chosen)
+def _write_rows(file: IO[str], all_columns: list[Column], rows: Iterable[SumRow], hours: Shares) -> None:
+    values, dates = [column.value for column in all_columns], _dates(all_columns)
     batch: list[list[Any]] = []
     for row in rows:
         line: list[Any] = [value(row) for value in values]
@@ -103,8 +103,8 @@ def _write_rows(file: IO[str], chosen: list[Column], rows: Iterable[SumRow], hou
     file.write(json.dumps(batch) + "\n")
 
 
-def _read_with_hours(file: IO[str], chosen: list[Column], hours: Shares) -> Iterator[list[Cell]]:
-    dates = _dates(chosen)
+def _read_with_hours(file: IO[str], all_columns: list[Column], hours: Shares) -> Iterator[list[Cell]]:
+    dates = _dates(all_columns)
     for batch in file:
         for line in json.loads(batch):
             for number in dates:
@@ -113,5 +113,5 @@ def _read_with_hours(file: IO[str], chosen: list[Column], hours: Shares) -> Iter
             yield line
 
 
-def _dates(chosen: list[Column]) -> list[int]:
-    return [number for number, column in enumerate(chosen) if column.title == "Date"]
+def _dates(all_columns: list[Column]) -> list[int]:
+    return [number for number, column in enumerate(all_columns) if column.title == "Date"]

@@ -66,30 +66,30 @@ _COLUMNS: Final = (
 
 def add(workbook: Workbook, heading: Heading, pieces: Iterable[Piece]) -> None:
     """Writes pieces while they are read, and their total; hours are exact, not rounded."""
-    shown = [column for column in _COLUMNS if column.for_customer or not heading.for_customer]
+    columns = [column for column in _COLUMNS if column.for_customer or not heading.for_customer]
     sheet = workbook.sheet("Details")
-    sheet.widths([column.width for column in shown])
-    for number, column in enumerate(shown):
+    sheet.widths([column.width for column in columns])
+    for number, column in enumerate(columns):
         sheet.text(0, number, column.title, _HEADS.get(column.look, "head"))
-    wrapped = [number for number, column in enumerate(shown) if column.look in _WRAPPED]
+    wrapped = [number for number, column in enumerate(columns) if column.look in _WRAPPED]
     row, total_ms = 1, 0
     for piece in pieces:
-        values = [column.value(piece, heading.names) for column in shown]
-        sheet.set_height(row, ((str(values[number] or ""), shown[number].width) for number in wrapped))
-        for number, (column, value) in enumerate(zip(shown, values, strict=True)):
+        values = [column.value(piece, heading.names) for column in columns]
+        sheet.set_height(row, ((str(values[number] or ""), columns[number].width) for number in wrapped))
+        for number, (column, value) in enumerate(zip(columns, values, strict=True)):
             _cell(sheet, row, number, value, column.look)
         total_ms += piece.elapsed_ms
         row += 1
     totals = {"Duration": total_ms / MS_PER_DAY, "Hours": total_ms / _MS_PER_HOUR}
-    for number, column in enumerate(shown):
+    for number, column in enumerate(columns):
         if column.title in totals:
             sheet.subtotal((row, number), 1, totals[column.title], _SUMMED[column.title])
         else:
             sheet.text(row, number, "" if number else "Total", "sum")
     sheet.file.freeze_panes(1, 0)
     sheet.file.repeat_rows(0)
-    sheet.file.autofilter(0, 0, max(1, row - 1), len(shown) - 1)
-    sheet.file.print_area(0, 0, row, sum(column.is_printed for column in shown) - 1)
+    sheet.file.autofilter(0, 0, max(1, row - 1), len(columns) - 1)
+    sheet.file.print_area(0, 0, row, sum(column.is_printed for column in columns) - 1)
 
 
 def _cell(sheet: Sheet, row: int, number: int, value: Value, look: str) -> None:

@@ -197,23 +197,6 @@ def public_id(value: str | None) -> uuid.UUID | None:
         return None
 
 
-def require_page(rows: Sequence[object], after: str | None) -> None:
-    """A link to a next page is given only where there is one, so an empty page means that `after` was made up.
-
-    Raises:
-        InvalidRequest: there is nothing after it.
-    """
-    if after is not None and not rows:
-        raise not_a_page_end()
-
-
-def not_a_page_end() -> InvalidRequest:
-    wrong = FieldError("after", "is not a valid page cursor")
-    return InvalidRequest(
-        "Follow the link to the next page as it is, or start at the first page.", code="invalid_query", errors=[wrong]
-    )
-
-
 def _query_error(errors: Sequence[FieldError]) -> InvalidRequest:
     return InvalidRequest(QUERY_ERROR, code="invalid_query", errors=errors[:_MOST_ERRORS])
 

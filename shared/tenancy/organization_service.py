@@ -19,11 +19,11 @@ def require_active(tx: sa.Connection, tenant: Tenant, name: str, *, or_former: b
     """
     if store.organization_key(name) == store.organization_key(tenant.organization):
         return  # the default is always active
-    found = store.find_all(tx, tenant.id)
+    organizations = store.find_all(tx, tenant.id)
     key = store.organization_key(name)
-    if any((each.is_active or or_former) and store.organization_key(each.name) == key for each in found):
+    if any((each.is_active or or_former) and store.organization_key(each.name) == key for each in organizations):
         return
-    active = " or ".join(each.name for each in found if each.is_active)
+    active = " or ".join(each.name for each in organizations if each.is_active)
     raise InvalidRequest(
         f"{tenant.name} tracks time in the Azure DevOps organization {active}. "
         f"A super admin can add or activate {name}.",

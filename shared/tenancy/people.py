@@ -38,7 +38,7 @@ _RESTRICTED_SINCE: Final = sa.select(restricted_since(users)).where(_OF_TENANT, 
 _PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))
 
 
-def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool) -> Person:
+def resolve(tx: sa.Connection, caller: Caller, public_id: str | uuid.UUID | None, *, everyone: bool) -> Person:
     """The person with a public id; without an id the caller, without a query.
 
     Raises:
@@ -46,25 +46,25 @@ def resolve(tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *
         Forbidden: processing of the person's data is stopped.
     """
     own = caller.user
-    if wanted is None or str(wanted).lower() == str(own.public_id):
+    if public_id is None or str(public_id).lower() == str(own.public_id):
         return Person(own.id, own.public_id, own.display_name, own.restricted_since)
-    found = find(tx, caller.tenant.id, wanted) if everyone else None
-    if found is None:
+    person = find(tx, caller.tenant.id, public_id) if everyone else None
+    if person is None:
         raise not_found()
-    if found.restricted_since is not None:
+    if person.restricted_since is not None:
         raise processing_restricted()
-    return found
+    return person
 
 
 def resolve_filter(
-    tx: sa.Connection, caller: Caller, wanted: str | uuid.UUID | None, *, everyone: bool
+    tx: sa.Connection, caller: Caller, public_id: str | uuid.UUID | None, *, everyone: bool
 ) -> Person | None:
     """As `resolve`, for filters: without an id None for callers who see everyone.
 
     Raises:
         NotFound, Forbidden: as `resolve`.
     """
-    return None if wanted is None and everyone else resolve(tx, caller, wanted, everyone=everyone)
+    return None if public_id is None and everyone else resolve(tx, caller, public_id, everyone=everyone)
 
 
 def find(tx: sa.Connection, tenant_id: int, wanted: str | uuid.UUID) -> Person | None:

@@ -29,8 +29,8 @@ class ActionAuthor:
 
 
 def find_user_id(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> int | None:
-    found: int | None = tx.execute(_USER_ID, {"tenant": tenant_id, "public": public_id}).scalar()
-    return found
+    user_id: int | None = tx.execute(_USER_ID, {"tenant": tenant_id, "public": public_id}).scalar()
+    return user_id
 
 
 def find_authors(tx: sa.Connection, tenant_id: int, user_ids: Iterable[int]) -> dict[int, ActionAuthor]:

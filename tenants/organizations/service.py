@@ -42,7 +42,9 @@ def add(work: Work, name: str) -> Organization:
     return added
 
 
-def change(work: Work, public_id: uuid.UUID | None, wanted: OrganizationChange) -> tuple[Tenant, Organization]:
+def change(
+    work: Work, public_id: uuid.UUID | None, organization_change: OrganizationChange
+) -> tuple[Tenant, Organization]:
     """Changes an organization; returns it and the tenant after the change.
 
     A rename changes the row and its copies of the name. Logs keep the old name.
@@ -57,11 +59,11 @@ def change(work: Work, public_id: uuid.UUID | None, wanted: OrganizationChange) 
         raise NotFound("Your organization has no such Azure DevOps organization.")
     new = replace(
         old,
-        name=old.name if wanted.name is None else wanted.name,
-        is_active=old.is_active if wanted.is_active is None else wanted.is_active,
+        name=old.name if organization_change.name is None else organization_change.name,
+        is_active=old.is_active if organization_change.is_active is None else organization_change.is_active,
     )
     was_default = is_default(tenant, old)
-    becomes_default = was_default or wanted.makes_default
+    becomes_default = was_default or organization_change.makes_default
     if becomes_default and not new.is_active:
         raise Conflict(
             f"{new.name} is the default organization. Make another one the default first.",
@@ -85,18 +87,18 @@ def ensure_default(work: Work, name: str) -> tuple[Organization, str]:
     """Adds or activates the organization that becomes the default; returns it, and a notice about it for people."""
     tenant = lock_tenant(work.tx, work.tenant.id)
     stays = f"Time on {tenant.organization} stays there, and it stays active."
-    added = store.add(work.tx, tenant.id, name=name, public_id=work.new_id(), now=work.now)
-    if added is not None:
-        _record(work, Action.ORGANIZATION_ADDED, None, added)
-        return added, f"{added.name} was added and is the default now. {stays}"
-    found = store.find(work.tx, tenant.id, name)
-    assert found is not None, "it was not added, so it exists"  # noqa: S101 - an invariant of ours
-    if found.is_active:
-        return found, f"{found.name} is the default organization now. {stays}"
-    active = replace(found, is_active=True)
-    store.set_active(work.tx, tenant.id, found.id, is_active=True)
-    _record(work, Action.ORGANIZATION_ACTIVATED, found, active)
-    return active, f"{found.name} is active again and is the default now. {stays}"
+    new = store.add(work.tx, tenant.id, name=name, public_id=work.new_id(), now=work.now)
+    if new is not None:
+        _record(work, Action.ORGANIZATION_ADDED, None, new)
+        return new, f"{new.name} was added and is the default now. {stays}"
+    existing = store.find(work.tx, tenant.id, name)
+    assert existing is not None, "it was not added, so it exists"  # noqa: S101 - an invariant of ours
+    if existing.is_active:
+        return existing, f"{existing.name} is the default organization now. {stays}"
+    active = replace(existing, is_active=True)
+    store.set_active(work.tx, tenant.id, existing.id, is_active=True)
+    _record(work, Action.ORGANIZATION_ACTIVATED, existing, active)
+    return active, f"{existing.name} is active again and is the default now. {stays}"
 
 
 def _rename(tx: sa.Connection, tenant: Tenant, old: Organization, new: Organization) -> None:

@@ -34,7 +34,7 @@ class UserChange:
 
 
 def change(
-    work: Work, user: User, public_id: uuid.UUID, wanted: UserChange, *, versions: frozenset[int] | None
+    work: Work, user: User, public_id: uuid.UUID, user_change: UserChange, *, versions: frozenset[int] | None
 ) -> Account:
     """Renames a person, changes their role, or both.
 
@@ -46,11 +46,11 @@ def change(
     """
     account = _find_for_update(work, user, public_id)
     _require_version(account, versions)
-    if wanted.display_name is not None and wanted.display_name != account.user.display_name:
-        store.rename(work.tx, work.tenant.id, account.user.id, name=wanted.display_name, now=work.now)
+    if user_change.display_name is not None and user_change.display_name != account.user.display_name:
+        store.rename(work.tx, work.tenant.id, account.user.id, name=user_change.display_name, now=work.now)
         audit.record(work, Action.USER_RENAMED, subject=account.user.id)
-    if wanted.role is not None:
-        _change_role(work, user, account, wanted.role)
+    if user_change.role is not None:
+        _change_role(work, user, account, user_change.role)
     return _read_again(work, public_id)
 
 

@@ -72,8 +72,8 @@ _FIND_FOR_UPDATE: Final = for_update(_FIND, users)
 
 
 def _if_given(name: str, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    wanted = sa.cast(bindparam(name, type_=column.type), column.type)  # PostgreSQL must know the type of a NULL
-    return sa.or_(wanted.is_(None), column == wanted)
+    value = sa.cast(bindparam(name, type_=column.type), column.type)  # PostgreSQL must know the type of a NULL
+    return sa.or_(value.is_(None), column == value)
 
 
 _PAGE: Final = (

@@ -67,8 +67,8 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     """
     versions = call.versions_wanted
     with call.transaction() as tx:
-        changed = settings_service.change(call.work(tx), body.to_columns(), versions=versions)
-        return _answer(call, tx, changed.settings, changed.notice)
+        result = settings_service.change(call.work(tx), body.to_change(), versions=versions)
+        return _answer(call, tx, result.settings, result.notice)
 
 
 @route(

@@ -14,6 +14,7 @@ from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from tenants.people.schemas import Address
 from tenants.settings.audit_store import AuditRow
+from tenants.settings.service import SettingsChange
 from tenants.settings.store import TenantSettings
 from tenants.sign_in.schemas import Tenant
 from tenants.time_zones import TimeZone
@@ -75,10 +76,10 @@ class TenantDetail(Tenant):
         tenant = Tenant.of(settings.tenant, organizations, seat_limit=seat_limit, now=now)
         return cls(
             **dict(tenant),
-            admin_email=settings.admin_email,
-            forgotten_timer_limit_minutes=settings.forgotten_timer_limit_ms // _MS_PER_MINUTE,
-            write_back=settings.write_back,
-            lower_remaining_work=settings.tenant.lower_remaining_work,
+            admin_email=settings.editable.admin_email,
+            forgotten_timer_limit_minutes=settings.editable.forgotten_timer_limit_ms // _MS_PER_MINUTE,
+            write_back=settings.editable.write_back,
+            lower_remaining_work=settings.editable.lower_remaining_work,
             plan_detail=_plan(settings) if with_plan else None,
             version=settings.version,
             notice=notice,
@@ -114,20 +115,18 @@ class ChangeTenant(WireModel):
             raise ValueError("must change something")
         return self
 
-    def to_columns(self) -> dict[str, Any]:
-        """The columns to change; null means no change."""
+    def to_change(self) -> SettingsChange:
         minutes = self.forgotten_timer_limit_minutes
-        columns = {
-            "name": self.name,
-            "slug": self.slug,
-            "time_zone": self.time_zone,
-            "organization": self.azure_dev_ops_organization,
-            "admin_email": self.admin_email,
-            "forgotten_timer_limit_ms": None if minutes is None else minutes * _MS_PER_MINUTE,
-            "write_back": self.write_back,
-            "lower_remaining_work": self.lower_remaining_work,
-        }
-        return {name: value for name, value in columns.items() if value is not None}
+        return SettingsChange(
+            name=self.name,
+            slug=self.slug,
+            time_zone=self.time_zone,
+            organization=self.azure_dev_ops_organization,
+            admin_email=self.admin_email,
+            forgotten_timer_limit_ms=None if minutes is None else minutes * _MS_PER_MINUTE,
+            write_back=self.write_back,
+            lower_remaining_work=self.lower_remaining_work,
+        )
 
 
 class AuditItem(WireModel):

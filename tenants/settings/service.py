@@ -1,7 +1,8 @@
 """Changes a tenant's settings if nobody else changed them meanwhile, and records the change."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from shared.work import Work
 from tenants import slug_store
 from tenants.organizations import service as organizations_service
 from tenants.settings import store as settings_store
-from tenants.settings.store import CHANGEABLE, TenantSettings
+from tenants.settings.store import EDITABLE, EditableSettings, TenantSettings
 from tenants.slug_rules import is_reserved
 
 
@@ -35,6 +36,23 @@ _WIRE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """New values of settings; None means no change."""
+
+    name: str | None = None
+    slug: str | None = None
+    time_zone: str | None = None
+    organization: str | None = None
+    admin_email: str | None = None
+    forgotten_timer_limit_ms: int | None = None
+    write_back: bool | None = None
+    lower_remaining_work: bool | None = None
+
+    def apply(self, settings: EditableSettings) -> EditableSettings:
+        return replace(settings, **{name: value for name, value in asdict(self).items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedSettings:
     """The settings after a change, and a sentence for the person about other consequences."""
 
@@ -42,8 +60,8 @@ class ChangedSettings:
     notice: str | None = None
 
 
-def change(work: Work, wanted: dict[str, Any], *, versions: frozenset[int] | None) -> ChangedSettings:
-    """Sets columns of the tenant. The previous time zone is kept, since the current bill uses it.
+def change(work: Work, settings_change: SettingsChange, *, versions: frozenset[int] | None) -> ChangedSettings:
+    """Changes settings of the tenant. The previous time zone is kept, since the current bill uses it.
 
     A new default organization is one of the tenant's or is added; existing time stays where it is.
 
@@ -55,30 +73,29 @@ def change(work: Work, wanted: dict[str, Any], *, versions: frozenset[int] | Non
     before = settings_store.read(tx, tenant_id)
     if versions is not None and before.version not in versions:
         raise _changed_meanwhile()
-    old = _columns(before)
-    wanted, notice = _with_organization(work, wanted)
-    new = old | wanted
+    settings_change, notice = _with_organization(work, settings_change)
+    old, new = before.editable, settings_change.apply(before.editable)
     if new == old:
         return ChangedSettings(before)
     try:
         with tx.begin_nested():
-            if new["slug"] != old["slug"]:
-                _reserve_slugs(tx, tenant_id, old["slug"], new["slug"], now=now)
-            is_current = settings_store.change(tx, tenant_id, version=before.version, values=new, now=now)
+            if new.slug != old.slug:
+                _reserve_slugs(tx, tenant_id, old.slug, new.slug, now=now)
+            is_current = settings_store.change(tx, tenant_id, new, version=before.version, now=now)
     except sa.exc.IntegrityError as error:
         if not is_unique_violation(error):
             raise
         raise _slug_taken("Another organization has or had this slug") from error
     if not is_current:
         raise _changed_meanwhile()
-    if new["time_zone"] != old["time_zone"]:
-        settings_store.add_previous_zone(tx, tenant_id, old["time_zone"], until=now)
-    changed = [name for name in wanted if new[name] != old[name]]
+    if new.time_zone != old.time_zone:
+        settings_store.add_previous_zone(tx, tenant_id, old.time_zone, until=now)
+    changed = [name for name in EDITABLE if getattr(new, name) != getattr(old, name)]
     audit.record(
         work,
         Action.TENANT_CHANGED,
-        before=_to_audit({name: old[name] for name in changed}),
-        after=_to_audit({name: new[name] for name in changed}) | {"changed": [_WIRE[name] for name in changed]},
+        before=_to_audit(old, changed),
+        after=_to_audit(new, changed) | {"changed": [_WIRE[name] for name in changed]},
     )
     return ChangedSettings(settings_store.read(tx, tenant_id), notice)
 
@@ -111,30 +128,26 @@ def _slug_taken(reason: str) -> Conflict:
     return Conflict(f"{reason}. Choose another.", code="slug_taken")
 
 
-def _with_organization(work: Work, wanted: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+def _with_organization(work: Work, settings_change: SettingsChange) -> tuple[SettingsChange, str | None]:
     """The change with the default organization in the tenant's spelling, which exists from now on, and a notice.
 
     Names that differ only in case are one.
     """
-    name, default = wanted.get("organization"), work.tenant.organization
+    name, default = settings_change.organization, work.tenant.organization
     if name is None:
-        return wanted, None
+        return settings_change, None
     if organization_store.organization_key(name) == organization_store.organization_key(default):
-        return {**wanted, "organization": default}, None
+        return replace(settings_change, organization=default), None
     organization, notice = organizations_service.ensure_default(work, name)
-    return {**wanted, "organization": organization.name}, notice
+    return replace(settings_change, organization=organization.name), notice
 
 
-def _columns(settings: TenantSettings) -> dict[str, Any]:
-    return {name: getattr(settings.tenant if hasattr(settings.tenant, name) else settings, name) for name in CHANGEABLE}
-
-
-def _to_audit(columns: dict[str, Any]) -> dict[str, Any]:
+def _to_audit(settings: EditableSettings, names: Iterable[str]) -> dict[str, Any]:
     """The values for the audit log, without the tenant's name and the admin's address, which may name a person."""
-    fields = {_WIRE[name]: value for name, value in columns.items() if name not in {"name", "admin_email"}}
-    if "forgotten_timer_limit_ms" in columns:
-        fields["forgottenTimerLimitMinutes"] = columns["forgotten_timer_limit_ms"] // _MS_PER_MINUTE
-    return fields
+    values = {_WIRE[name]: getattr(settings, name) for name in names if name not in {"name", "admin_email"}}
+    if (limit := _WIRE["forgotten_timer_limit_ms"]) in values:
+        values[limit] //= _MS_PER_MINUTE
+    return values
 
 
 def _changed_meanwhile() -> PreconditionFailed:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,13 +16,25 @@ from shared.tenancy.store import TENANT_COLUMNS, to_tenant
 
 
 @dataclass(frozen=True, slots=True)
-class TenantSettings:
-    """A tenant and its other settings."""
+class EditableSettings:
+    """The settings that super admins can change, each a column of tenants."""
 
-    tenant: Tenant
+    name: str
+    slug: str
+    time_zone: str
+    organization: str
     admin_email: str | None
     forgotten_timer_limit_ms: int
     write_back: bool
+    lower_remaining_work: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """A tenant, its editable settings and its purchase."""
+
+    tenant: Tenant
+    editable: EditableSettings
     rate_per_user: Decimal | None
     currency: str | None
     rate_unit: str | None
@@ -32,20 +44,9 @@ class TenantSettings:
     version: int
 
 
-CHANGEABLE: Final = (
-    "name",
-    "slug",
-    "time_zone",
-    "organization",
-    "admin_email",
-    "forgotten_timer_limit_ms",
-    "write_back",
-    "lower_remaining_work",
-)
+EDITABLE: Final = tuple(field.name for field in fields(EditableSettings))
 _MORE: Final = (
     tenants.c.admin_email,
-    tenants.c.forgotten_timer_limit_ms,
-    tenants.c.write_back,
     tenants.c.rate_per_user,
     tenants.c.currency,
     tenants.c.rate_unit,
@@ -60,7 +61,7 @@ _CHANGE: Final = (
     tenants.update()
     .where(tenants.c.id == bindparam("tenant"), tenants.c.version == bindparam("known_version"))
     .values(
-        **{name: bindparam(f"to_{name}", type_=tenants.c[name].type) for name in CHANGEABLE},
+        **{name: bindparam(f"to_{name}", type_=tenants.c[name].type) for name in EDITABLE},
         version=tenants.c.version + 1,
         updated_at=bindparam("now"),
     )
@@ -75,9 +76,7 @@ def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
     row = tx.execute(_READ, {"tenant": tenant_id}).one()
     return TenantSettings(
         tenant=to_tenant(row),
-        admin_email=row.admin_email,
-        forgotten_timer_limit_ms=row.forgotten_timer_limit_ms,
-        write_back=row.write_back,
+        editable=EditableSettings(**{name: getattr(row, name) for name in EDITABLE}),
         rate_per_user=row.rate_per_user,
         currency=row.currency,
         rate_unit=row.rate_unit,
@@ -88,9 +87,9 @@ def read(tx: sa.Connection, tenant_id: int) -> TenantSettings:
     )
 
 
-def change(tx: sa.Connection, tenant_id: int, *, version: int, values: dict[str, Any], now: dt.datetime) -> bool:
-    """Writes the changeable columns; False when somebody changed the tenant since `version`."""
-    parameters = {f"to_{name}": values[name] for name in CHANGEABLE}
+def change(tx: sa.Connection, tenant_id: int, settings: EditableSettings, *, version: int, now: dt.datetime) -> bool:
+    """Writes the editable settings; False when somebody changed the tenant since `version`."""
+    parameters = {f"to_{name}": value for name, value in asdict(settings).items()}
     result = tx.execute(_CHANGE, {"tenant": tenant_id, "known_version": version, "now": now, **parameters})
     return result.rowcount == 1
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import Kind, Rows
+from privacy.catalogue.kinds import DataKind, RowAction
 from shared.db.schema import metadata
 from tests.support.offenders import hold
 
@@ -65,16 +65,20 @@ def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people():
     def holds(name: str) -> None:
         documents = {column.name for column in metadata.tables[name].columns if isinstance(column.type, sa.JSON)}
 
-        assert {CATALOGUE[name].columns[column] for column in documents} <= {Kind.VERSION, Kind.FACT, Kind.ANSWER}
+        assert {CATALOGUE[name].columns[column] for column in documents} <= {
+            DataKind.VERSION,
+            DataKind.FACT,
+            DataKind.ANSWER,
+        }
 
     hold(holds, TABLES, at_least=30)
 
 
 def test_remaining_rows_have_no_reference_to_removed_tables():
     def holds(name: str) -> None:
-        if CATALOGUE[name].tenant_erased is Rows.STAY:
+        if CATALOGUE[name].tenant_erased is RowAction.KEEP:
             pointed_at = {key.referred_table.name for key in metadata.tables[name].foreign_key_constraints}
 
-            assert {CATALOGUE[each].tenant_erased for each in pointed_at} <= {Rows.STAY}
+            assert {CATALOGUE[each].tenant_erased for each in pointed_at} <= {RowAction.KEEP}
 
     hold(holds, TABLES, at_least=30)

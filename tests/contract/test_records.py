@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import Kind, Rows
+from privacy.catalogue.kinds import DataKind, RowAction
 from shared.db.records import RULES
 from shared.db.records_triggers import find_unprotected_tables
 from shared.db.schema import metadata
@@ -57,11 +57,11 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
 @pytest.mark.parametrize("table", sorted(RULES))
 def test_the_erasable_columns_of_records_are_those_with_names(table):
     facts, rule = CATALOGUE[table], RULES[table]
-    text = {name for name, kind in facts.columns.items() if kind.is_text or kind is Kind.IDENTITY}
+    text = {name for name, kind in facts.columns.items() if kind.is_text or kind is DataKind.IDENTITY}
 
     assert set(rule.erasable) == text
-    assert rule.deletable is (facts.tenant_erased is Rows.GO)
-    assert facts.person_erased is Rows.STAY
+    assert rule.deletable is (facts.tenant_erased is RowAction.DELETE)
+    assert facts.person_erased is RowAction.KEEP
     assert rule.key == tuple(metadata.tables[table].primary_key.columns.keys())
 
 

@@ -48,7 +48,7 @@ ACROSS_TENANTS = {
     ("ops.billing.store", "_FIND"),
     ("ops.billing.store", "_PAGE"),
     ("privacy.retention.store", "_TENANT_SLUGS"),
-    ("privacy.erasure.damage_store", "_LISTED"),
+    ("privacy.erasure.damage_store", "_DAMAGED"),
     ("billing.closing.store", "_ALL_BILLED_THROUGH"),
     ("billing.closing.store", "_ZONES"),
     ("billing.closing.record_store", "_ALL_WITHOUT_PRICE"),
@@ -83,7 +83,7 @@ WITHOUT_TENANT = {"installation", "landing_visits"}
 ERASURE = {
     ("tenants.actions.log.sql", "_REWRITE"),
     ("tenants.actions.log.sql", "_DELETE"),
-    ("privacy.erasure.tenant_store", "GOING"),
+    ("privacy.erasure.tenant_store", "REMOVALS"),
 }
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(
@@ -194,22 +194,24 @@ def test_the_scan_finds_the_statements():
 
 
 def test_retention_and_exports_name_the_tenant_of_every_table():
-    made: list[Any] = [each for expired in retention.EXPIRED.values() for each in (expired.count, expired.remove)]
+    made: list[Any] = [
+        each for statements in retention.STATEMENTS.values() for each in (statements.count, statements.remove)
+    ]
     made += [each for section in section_store.SECTIONS.values() for each in (section.of_tenant, section.of_person)]
 
     assert [str(each) for each in made if each is not None and not names_its_tenant(each)] == []
 
 
-@pytest.mark.parametrize("name", sorted(text_store.COLUMNS))
+@pytest.mark.parametrize("name", sorted(text_store.TEXT_COLUMNS))
 def test_an_erasure_takes_words_out_of_one_tenant_only(name):
-    column = text_store.COLUMNS[name]
-    made = [column.remove, column.own, text_store.naming(name, 2), column.write]
+    column = text_store.TEXT_COLUMNS[name]
+    made = [column.remove, column.own, text_store.mention_query(name, 2), column.write]
 
     assert all(names_its_tenant(statement) for statement in made if statement is not None)
 
 
 def test_an_erasure_reads_titles_and_stored_answers_of_one_tenant_only():
-    assert names_its_tenant(text_store.titles(2))
+    assert names_its_tenant(text_store.title_query(2))
     assert names_its_tenant(idempotency.select_matching(2))
 
 

@@ -58,7 +58,7 @@ class Somebody:
     def ask(self, engine) -> None:
         """A request whose time has come."""
         with engine.begin() as tx:
-            person = person_store.by_row(tx, self.payer.tenant_id, self.user)
+            person = person_store.read(tx, self.payer.tenant_id, self.user)
             work = Work(tx, read_tenant(tx, self.payer.tenant_id), OPERATOR, clock.now(), clock.new_id)
             request, _ = requests_service.request_person_erasure(work, person, Channel.OPERATOR)
             requests_service.verify(work, request)
@@ -141,7 +141,7 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         person = somebody(engine)
         person.payer.pays(at("2026-10-01"))
         with engine.begin() as tx:
-            subject = person_store.by_row(tx, person.payer.tenant_id, person.user)
+            subject = person_store.read(tx, person.payer.tenant_id, person.user)
             erasure_service.close_account(person.payer.work(tx, clock.now()), subject)
         with ThreadPoolExecutor(2) as pool:
             erased = pool.submit(person_flow.erase, app, person.payer.tenant_id, person.user)

@@ -81,7 +81,7 @@ def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, bu
 
         assert answers[-1] == 200, point
         assert_alike(bought, point)
-        assert bought.told == [("Suspend", "applied")], point
+        assert bought.outcomes == [("Suspend", "applied")], point
         if answers == [200]:
             break
     assert point > (10 if budget.ALL else 6)  # of eight statements and two commits, six count

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from shared.audit import Action, record_row
+from shared import audit, clock
+from shared.audit import Action
 from shared.db.schema import tenants, users
-from shared.work import OPERATOR
+from shared.tenancy.store import read_tenant
+from shared.work import OPERATOR, Work
 from tests.faults import product
 from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
 from tests.faults.product import via
@@ -177,15 +179,8 @@ def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_ho
     bob = product.person(entra, two_hosts[0], ada.tid)
     with engine.connect() as other, other.begin() as making:
         made = other.execute(users.insert().returning(users), account_by_hand(other, ada, bob.email)).one()
-        record_row(
-            other,
-            made.tenant_id,
-            Action.USER_ADDED,
-            actor=OPERATOR,
-            at=made.created_at,
-            row_id=uuid.UUID(new_id()),
-            subject_user_id=made.id,
-        )
+        work = Work(other, read_tenant(other, made.tenant_id), OPERATOR, made.created_at, clock.new_id)
+        audit.record(work, Action.USER_ADDED, subject=made.id)
         seat = {"seats_used": tenants.c.seats_used + 1}
         other.execute(tenants.update().where(tenants.c.id == made.tenant_id).values(seat))
 

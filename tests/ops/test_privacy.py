@@ -198,7 +198,7 @@ def test_retention_is_shown_with_counts_and_a_dry_run_deletes_nothing(ops, admin
     shown = ops("privacy", "retention", "--dry-run")
 
     assert [row["period"] for row in dry.json if row["class"].startswith("bills")] == [
-        "seven years after the month was closed"
+        "seven years after the close of the month"
     ]
     assert "nothing was deleted" in shown.err
     assert "idempotency_keys.idempotency_key" in places(engine, "young")

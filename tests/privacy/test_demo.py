@@ -1,4 +1,4 @@
-"""The whole local cloud with its demo, used by a browser that says who it is: what it logs and keeps."""
+"""The data that the local cloud stores and logs for a browser with identifying headers."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ BEN = ("ben@contoso.example", "Ben Okafor")
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory) -> tuple[str, list[str]]:
-    """A demo that was used: the URL of its database, and what the product logged."""
+    """A used demo: the URL of its database, and the logs of the product."""
     folder = tmp_path_factory.mktemp("demo")
     port, log = processes.free_ports(), folder / "log"
     command = [sys.executable, "-m", "devcloud", "run", "--port", str(port), "--data", str(folder / "data")]
@@ -42,7 +42,7 @@ def used(tmp_path_factory) -> tuple[str, list[str]]:
 
 
 def use(http, authority):
-    """A little of everything, also what is refused."""
+    """Some calls of every kind, also refused ones."""
     people = [token(name, authority) for name in ("ada", "ben")]
     calls = [
         ("POST", "sign-in", None),
@@ -69,7 +69,7 @@ def token(name, authority):
     return done.stdout.strip()
 
 
-def test_the_demo_logs_and_keeps_nothing_that_the_policy_rules_out_and_forgets_who_is_erased(used):
+def test_the_demo_stores_and_logs_no_data_against_the_policy_and_erases_people(used):
     url, lines = used
     engine = make_engine(url)
     kept = never_stored(everything(engine))

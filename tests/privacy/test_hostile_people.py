@@ -1,4 +1,4 @@
-"""Whatever people call themselves and write, and in whatever order they are invited, merged, restricted and erased."""
+"""Hostile names and texts, with invitations, merges, restrictions and erasures in any order."""
 
 import datetime as dt
 from dataclasses import replace
@@ -19,7 +19,7 @@ from tests.support.hostile_people import ADDRESS, DAYS_OF_AN_ERASURE, TEXT, WHO,
 from tests.support.world import new_id
 
 
-OFFERS = st.tuples(st.integers(0, 1), st.sampled_from(["user", "admin"]))  # who offers which role
+OFFERS = st.tuples(st.integers(0, 1), st.sampled_from(["user", "admin"]))  # inviter and role
 SOME = st.integers(0, 7)
 RIGHTS = st.sampled_from(["restricted", "objected", "consentWithdrawn"])
 
@@ -50,7 +50,7 @@ class Renaming(HostilePeople):
 
 
 class Tracking(HostilePeople):
-    """Notes and reasons: hostile text, or a mention of somebody."""
+    """A note or reason: hostile text, or a mention of a person."""
 
     def __init__(self, *given) -> None:
         super().__init__(*given)
@@ -147,7 +147,7 @@ class Privacy(HostilePeople):
 class Invitations(HostilePeople):
     @rule(offer=OFFERS, address=ADDRESS, text=TEXT, whose=st.none() | WHO, by_id=st.booleans())
     def an_admin_invites(self, offer, address, text, whose, by_id):
-        """A look-alike, or the address of a colleague; perhaps with the object id of one."""
+        """With a look-alike or a colleague's address, and sometimes a colleague's object id."""
         by, role = offer
         admin = self.again(by)
         wanted = {"email": self.addresses[address] if whose is None else self.people[whose].email, "role": role}
@@ -211,7 +211,7 @@ class Invitations(HostilePeople):
         assert [row for row in waiting if row["invitation_ends_at"] <= now] == []
 
     def an_invitation(self, some):
-        """One that nobody has claimed; a new one, with time, where there is none."""
+        """An open invitation; a new one with time if there is none."""
         if not self.unclaimed():
             invited = self.invite({"email": f"kim+{new_id()[:8]}@{self.domain}"})
             assert self.people[0].enter(userId=invited, organization=self.organization).status in {201, 403}
@@ -245,7 +245,7 @@ class Settings(HostilePeople):
 
 
 class Restoring(HostilePeople):
-    """An operator says that the database came back from a backup, and accepts it some steps later."""
+    """An operator holds the database after a restore, and accepts it some steps later."""
 
     @rule()
     @precondition(lambda self: hasattr(self, "people"))
@@ -274,8 +274,8 @@ class Machine(Renaming, Tracking, Privacy, Invitations, Settings, Restoring):
 
 
 @pytest.mark.timeout(600)
-def test_nobody_harms_what_others_have_on_record(app, world, clock, engine):
-    """Every example has an organization of its own in the same database."""
+def test_no_action_of_a_person_damages_records_of_others(app, world, clock, engine):
+    """Each example has its own organization in the same database."""
     with installations.own(engine):
         run_state_machine_as_test(
             lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do

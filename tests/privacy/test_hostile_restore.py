@@ -1,4 +1,4 @@
-"""Hostile people go on after a backup, which then comes back: what they asked for stands, and nobody else is harmed."""
+"""After a restore, requests of hostile people since the backup are in force, and others' data is unchanged."""
 
 import copy
 import functools
@@ -40,7 +40,7 @@ def copies(tmp_path):
 
 @pytest.fixture
 def place(app, settings, marketplace, azurite):
-    """The product with a meter and a store outside, on the database of an engine."""
+    """The product with metering and a restore store, on the database of an engine."""
     given = metered_settings(settings, marketplace.api_url)
     watched = given.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
     made = []
@@ -55,7 +55,7 @@ def place(app, settings, marketplace, azurite):
 
 
 def history_before(people):
-    """Mal and Ben write of each other, an invitation waits with time, and some of them call themselves alike."""
+    """Mal and Ben mention each other, an open invitation has time, and some names are alike."""
     people.an_admin_invites((0, "admin"), 1, 1, None, by_id=False)
     for some in range(2):
         people.ada_enters_time_for_an_invitation(some, 1, MAL)
@@ -74,20 +74,20 @@ def history_since(people):
     people.somebody_is_erased(MAL)
 
 
-def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, clock, copies):
+def test_a_restored_backup_keeps_the_rights_of_all_people(going_back, place, world, clock, copies):
     @settings(
         max_examples=tries(2),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         deadline=None,
     )
     @given(names=st.permutations(DIRECTORY_NAMES), texts=TEXTS, addresses=SOME_ADDRESSES)
-    @example(  # Mal's name has a number for a word, and Ben has written it
+    @example(  # Mal's name has a number as a word, and Ben's text has it
         names=["Grace Hopper", "id 2026", "the user", "Kim Admin"],
         texts=["id", "2026", "11"],
         addresses=["kim@{}\N{ZERO WIDTH SPACE}", "boss.strasse@{}"],
     )
-    def comes_back(names, texts, addresses):
-        installations.change(going_back, public_id=new_id())  # each example is one of its own
+    def check(names, texts, addresses):
+        installations.change(going_back, public_id=new_id())  # each example is its own installation
         production = place(going_back)
         people = Machine(production, world, clock, going_back)
         with copies() as backup:
@@ -102,27 +102,27 @@ def test_a_backup_comes_back_and_nobody_is_harmed(going_back, place, world, cloc
                 people.teardown()
             with use(restored):
                 with back.changing():
-                    back.carry_out()  # before anybody has begun: the mark alone holds it
+                    back.carry_out()  # before the start of the restore: the mark alone holds it
                 assert flow.read_installation(restored).is_held
                 with back.changing(), restored.transaction() as tx:
                     assert store.begin(tx, now=clock())
                 back.somebody_enters_time(KIM, 0, BEN, None)
                 with back.erasing(mal, changing=[eve]):
                     accept(restored)
-                back.of_stranger |= told_of_the_restore(back)
+                back.of_stranger |= restore_records(back)
                 back.a_strangers_rows_are_as_they_were()
                 back.totals_are_those_of_the_log()
                 assert back.rows()["users", (eve,)]["restricted_at"] is not None
-                [_] = back.unclaimed()  # Kim has come and claimed the other one
+                [_] = back.unclaimed()  # Kim has claimed the other one
                 back.ada_merges_an_invitation(0, BEN)
                 assert back.unclaimed() == {}
                 back.teardown()
 
-    comes_back()
+    check()
 
 
-def told_of_the_restore(people):
-    """What the stranger has besides: one row on record, and one notice."""
+def restore_records(people):
+    """The stranger's additional audit row and notice."""
     new = {key: row for key, row in people.rows_of_stranger().items() if key not in people.of_stranger}
     assert sorted(table for table, _ in new) == ["audit_log", "notices"]
     return new

@@ -1,4 +1,4 @@
-"""Sentences of the policy that no other test holds."""
+"""Sentences of the policy without another test."""
 
 import ast
 import datetime as dt
@@ -30,7 +30,7 @@ NETWORK = {
     "azure.data",
     "shared.http_client",
 }
-# Who is sent something, and by which module.
+# The modules that send data, and the receiving services.
 SENDERS = {
     "shared/auth/signing_keys.py": "Entra's keys",
     "webhooks/landing/sign_in/client.py": "Entra, for those who sign in to the landing page",
@@ -57,7 +57,7 @@ def sends(path):
     return any(name == each or name.startswith(f"{each}.") for name in imports(path) for each in NETWORK)
 
 
-def test_nothing_is_sent_to_anybody_but_the_services_that_are_named():
+def test_data_is_sent_only_to_the_named_services():
     modules = [path for top in DEPLOYED for path in (ROOT / top).rglob("*.py")]
     needed = (ROOT / "requirements.txt").read_text().lower()
 
@@ -65,13 +65,13 @@ def test_nothing_is_sent_to_anybody_but_the_services_that_are_named():
     assert not [name for name in ("opencensus", "sentry", "segment", "applicationinsights") if name in needed]
 
 
-def test_the_meter_is_told_numbers_and_nobody():
+def test_usage_events_have_numbers_and_no_people():
     told = Usage(uuid.UUID(new_id()), "users", 3, "paid", dt.datetime(2026, 11, 1, tzinfo=dt.UTC)).document()
 
     assert set(told) == {"resourceId", "dimension", "quantity", "effectiveStartTime", "planId"}
 
 
-def test_an_export_says_whom_to_complain_to_and_that_nothing_is_decided_by_itself(world):
+def test_an_export_names_the_complaint_authority_and_no_automated_decisions(world):
     notice = export(world.tenant()).body["notice"]
 
     assert notice["automatedDecisions"] == "none"
@@ -79,7 +79,7 @@ def test_an_export_says_whom_to_complain_to_and_that_nothing_is_decided_by_itsel
     assert {"purposes", "recipients", "source", "retention", "sale", "never"} <= set(notice)
 
 
-def test_a_trial_that_is_over_keeps_everything_until_it_is_asked_to_go(app, world, clock, engine):
+def test_an_ended_trial_keeps_its_data_until_an_erasure_request(app, world, clock, engine):
     ada = world.tenant()
     ada.enter(note="from the trial")
     clock.tick(days=31)

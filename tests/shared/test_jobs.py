@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from devcloud import postgres
 from privacy.retention import service
-from privacy.retention.rules import Kept
+from privacy.retention.rules import RetentionClass
 from shared import jobs
 from shared.db.engine import make_engine
 from shared.db.retry import RetryPolicy, for_jobs
@@ -174,7 +174,7 @@ def test_stored_responses_are_removed_after_48_hours_and_not_before(app, world, 
     outcome, again = (
         for_each_tenant(
             *(app, "test", tenant_ids(engine)),
-            partial(service.remove_some, kept=Kept.ANSWERS, now=clock()),
+            partial(service.remove_batch, data_class=RetentionClass.ANSWERS, now=clock()),
             batches=True,
         )
         for _ in range(2)

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from shared import audit
 from shared.db.schema import billing_lines, billing_records, subscriptions, tenants, usage_events, users
 from shared.tenancy import organization_store
-from shared.work import SERVICE
+from shared.tenancy.store import read_tenant
+from shared.work import SERVICE, Work
 from tests.support.tamper import tampering
 from tests.support.world import START
 
@@ -164,9 +165,8 @@ def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, An
         **stamps,
     }
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
-    at = stamps["created_at"]
-    action = audit.Action.USER_JOINED
-    audit.record_row(tx, tenant_id, action, actor=SERVICE, at=at, row_id=new_id(), subject_user_id=user)
+    work = Work(tx, read_tenant(tx, tenant_id), SERVICE, stamps["created_at"], new_id)
+    audit.record(work, audit.Action.USER_JOINED, subject=user)
     return user
 
 

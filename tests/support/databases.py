@@ -33,13 +33,18 @@ class Databases:
 
     def __init__(self, folder: Path, worker: str, server_of: Callable[[str], str]) -> None:
         self._folder, self._worker, self._server_of = folder, worker, server_of
-        self._numbers = itertools.count(1)
+        self._used: set[str] = set()
         self._template = functools.cache(self._migrated)
 
     @contextmanager
     def made(self, kind: str, name: str) -> Iterator[str]:
-        """The URL of a database that is empty, migrated and an installation of its own, until the context ends."""
-        name = f"{name}_{self._worker}_{next(self._numbers)}"
+        """The URL of a database that is empty, migrated and an installation of its own, until the context ends.
+
+        Then its name is free again: the next database has the same URL, and an engine serves them one after another.
+        """
+        each = (f"{name}_{self._worker}_{number}" for number in itertools.count(1))
+        name = next(free for free in each if free not in self._used)
+        self._used.add(name)
         if kind == "sqlite":
             path = self._folder / f"{name}.db"
             shutil.copy(self._template(kind), path)
@@ -55,6 +60,7 @@ class Databases:
                 left.unlink()
         else:
             (postgres if kind == "postgresql" else mssql).drop_database(self._server_of(kind), name)
+        self._used.remove(name)
 
     def _migrated(self, kind: str) -> str:
         """The path or the name of the one that others are copied from; MIGRATED_SQLITE may name such a file."""

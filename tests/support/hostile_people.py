@@ -301,7 +301,7 @@ class HostilePeople(RuleBasedStateMachine):
     def _due(self) -> list[int]:
         """The accounts that are erased next, in their order."""
         with self.engine.connect() as tx:
-            found = [id_ for tenant, id_ in requests_store.due(tx, self.clock()) if tenant == self.tenant_id]
+            found = [id_ for tenant, id_ in requests_store.list_due(tx, self.clock()) if tenant == self.tenant_id]
             requests = [requests_store.find(tx, self.tenant_id, each) for each in found]
         return [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
 

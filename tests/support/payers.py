@@ -310,7 +310,6 @@ def _person(tx: sa.Connection, tenant_id: int, number: int, of: dict[str, Any], 
     values |= {"email": email, "display_name": f"Person {number}", "auth_provider": "microsoft"}
     values |= {"role": "user" if number else "super_admin", "is_active": True, **of}
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
-    row_id = uuid.UUID(new_id())
-    action = audit.Action.USER_JOINED
-    audit.record_row(tx, tenant_id, action, actor=SERVICE, at=when, row_id=row_id, subject_user_id=user)
+    work = Work(tx, read_tenant(tx, tenant_id), SERVICE, when, clock.new_id)
+    audit.record(work, audit.Action.USER_JOINED, subject=user)
     return user

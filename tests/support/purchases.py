@@ -72,8 +72,8 @@ class Purchase:
     @property
     def at_microsoft(self) -> tuple[str, str, int | None]:
         """The same as the emulator has it."""
-        told = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
-        return (STATUSES[told["saasSubscriptionStatus"].strip()], told["planId"], told["quantity"])
+        copy = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
+        return (STATUSES[copy["saasSubscriptionStatus"].strip()], copy["planId"], copy["quantity"])
 
     @property
     def ledger(self) -> list[Any]:
@@ -84,8 +84,8 @@ class Purchase:
         )
 
     @property
-    def told(self) -> list[tuple[str, str]]:
-        """The ledger after the purchase, in short."""
+    def outcomes(self) -> list[tuple[str, str]]:
+        """Type and outcome of each event after the purchase."""
         return [(row.event_type, row.outcome) for row in self.ledger[1:]]
 
     @property
@@ -128,8 +128,8 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
     bought = begun(app, marketplace, tid, active=True, **purchase)
     client = client_of(app)
     deadline = Deadline.after(10)
-    told = client.get(bought.id, deadline)
-    terms = rules.terms_of(told)
+    copy = client.get(bought.id, deadline)
+    terms = rules.terms_of(copy)
     assert terms is not None
     quote = rules.quote_of(client.plans(bought.id, deadline), terms)
     with app.transaction() as tx:

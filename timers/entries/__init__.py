@@ -1,4 +1,4 @@
-"""Time entries: what timers leave and people add by hand, and every change of them."""
+"""Time entries, of timers and by hand, and their corrections."""
 
 from timers.entries.finish_service import stop_if_running
 from timers.entries.move_service import move_entries, move_left_behind

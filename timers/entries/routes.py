@@ -80,7 +80,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     ),
 )
 def add_entry(call: Call, body: AddEntry) -> Reply:
-    """Add a time entry.
+    """Add a manual time entry.
 
     For work without a timer: at most 24 hours, not in the future. It may overlap other entries, which are in
     `overlapsWith`. In a closed month it is an adjustment. With X-AzureDevOps-Token another project than the work

@@ -1,1 +1,1 @@
-"""The timer log, as it is read."""
+"""Reads the timer log."""

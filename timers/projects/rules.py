@@ -1,4 +1,4 @@
-"""Which projects count as one, computed from their joins; pure."""
+"""Computes from their joins the projects that count as one; pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace

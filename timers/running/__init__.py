@@ -1,1 +1,1 @@
-"""The running timer: start, switch, stop, discard, also when reported late."""
+"""The running timer: start, switch, stop and discard it, also by late events of an offline client."""

@@ -1,4 +1,4 @@
-"""Writes the pending hours of work items to Completed Work in Azure DevOps, each hour once, whatever gets lost.
+"""Writes the pending hours of work items to Completed Work in Azure DevOps, each hour once also after lost responses.
 
 A write is conditional on the revision that was read, and its attempt is recorded before it is sent. If the response is
 lost, the work item's history tells whether the attempt landed, by its mark; a new value is computed only after that.

@@ -78,7 +78,7 @@ def fetch_state(client: "MarketplaceClient", known: KnownState, ref: EventRef, d
     copy = subscriptions.terms_of(client.get(subscription_id, deadline))
     if copy is None:
         raise StateNotAvailable("status_unknown")
-    current = subscriptions.completed(copy, known.subscription.terms)
+    current = subscriptions.fill_missing_terms(copy, known.subscription.terms)
     terms = rules.expected_terms(current, [*accepted, *([] if operation is None else [operation])])
     _require_visible(action, operation, terms, known)
     quote, needs_quote = None, ref.action == REPLAY or rules.needs_price(known, terms)

@@ -225,7 +225,7 @@ def _differs(ours: Subscription, row: marketplace.Subscription, app: App) -> boo
     terms, now = subscriptions.terms_of(row), app.now()
     if terms is None:
         raise StateNotAvailable("status_unknown")
-    return subscriptions.moved(ours, terms, happened_at=now, now=now).terms != ours.terms
+    return subscriptions.apply_terms(ours, terms, happened_at=now, now=now).terms != ours.terms
 
 
 def _missing(ours: Mapping[str, Subscription], listed: set[str]) -> Iterator[str]:

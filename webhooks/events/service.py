@@ -113,7 +113,7 @@ class _Handler:
         """Whether the tenant pays for another subscription that this one does not replace, so this one has to wait."""
         if self.subscription.terms.status.is_live or not self.microsoft.terms.status.is_live:
             return False
-        return subscriptions.in_the_way(self.work.tx, self.subscription) is not None
+        return subscriptions.find_other_live(self.work.tx, self.subscription) is not None
 
     def repeat_refusal(self) -> EventResult:
         """Refuses a repeat again, unless the change is in force in spite of the refusal."""
@@ -155,9 +155,9 @@ class _Handler:
             Overtaken: the operation is recorded already.
         """
         event, terms, quote = self._event(operation_id), self.microsoft.terms, self.microsoft.quote
-        after = subscriptions.moved(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
+        after = subscriptions.apply_terms(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
-            return self._result(alarms=() if quote is None else tuple(subscriptions.alarms_of(quote)))
+            return self._result(alarms=() if quote is None else tuple(subscriptions.quote_alarms(quote)))
         moved = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
         if moved is None:
             raise Overtaken
@@ -168,7 +168,7 @@ class _Handler:
         if rules.exceeds_seats(self.work.tenant, self.subscription, moved.subscription):
             yield "seats_over_limit"
         if self.microsoft.quote is not None:
-            yield from subscriptions.alarms_of(self.microsoft.quote)
+            yield from subscriptions.quote_alarms(self.microsoft.quote)
 
     def _result(
         self,

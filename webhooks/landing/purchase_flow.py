@@ -170,7 +170,7 @@ def record_activation(
             actor=actor,
         )
     if tenant is not None:
-        for alarm in subscriptions.alarms_of(quote):
+        for alarm in subscriptions.quote_alarms(quote):
             get_logger().error(alarm, tenant=str(tenant.public_id))
 
 

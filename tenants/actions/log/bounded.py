@@ -79,11 +79,11 @@ class BoundedActionLog:
         with self._lock:
             self._paused_until = self._seconds() + self._pause
 
-    def _end_or_begin_pause(self, done: Future[None]) -> None:
+    def _end_or_begin_pause(self, future: Future[None]) -> None:
         """A success ends the pause, also after the time limit of its request: the first call is slow to connect."""
-        if done.cancelled():
+        if future.cancelled():
             return
-        if done.exception() is not None:
+        if future.exception() is not None:
             self._begin_pause()
             return
         with self._lock:

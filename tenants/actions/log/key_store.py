@@ -48,18 +48,18 @@ class LogKeys:
 
     def key_of(self, number: int) -> uuid.UUID:
         """A key that nobody has, for a row id that is not among the people."""
-        found = self._by_number.get(number)
-        return uuid.UUID(int=number) if found is None else found.key
+        user = self._by_number.get(number)
+        return uuid.UUID(int=number) if user is None else user.key
 
     def key_then(self, number: int, happened_at: dt.datetime) -> uuid.UUID:
         """As `key_of`; a key that nobody has where the row id was another person's then, before a restore."""
-        found = self._by_number.get(number)
-        is_another = found is None or happened_at < found.created_at - _LATEST_REPORT
+        user = self._by_number.get(number)
+        is_another = user is None or happened_at < user.created_at - _LATEST_REPORT
         return uuid.UUID(int=number) if is_another else self.key_of(number)
 
     def number_of(self, key: uuid.UUID) -> int | None:
-        found = self._by_key.get(key)
-        return None if found is None else found.number
+        user = self._by_key.get(key)
+        return None if user is None else user.number
 
     @cached_property
     def _by_number(self) -> dict[int, UserKey]:

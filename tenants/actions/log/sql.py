@@ -65,9 +65,9 @@ class SqlActionLog:
 
     def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
         parameters = {"tenant": tenant_id, "most": limit, "user": user_id, "after": after}
-        given = {name: value for name, value in parameters.items() if value is not None}
+        bound = {name: value for name, value in parameters.items() if value is not None}
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], given)]
+            return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], bound)]
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
         after, changed = "", 0

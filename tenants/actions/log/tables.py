@@ -89,11 +89,11 @@ class TablesActionLog:
             keys = self._keys(tenant_id, everyone=True)
         try:
             rows = self._after(keys, user_id, None if last is None else _row_key(*last, keys), limit)
-            found: list[Action] = []
-            while len(found) < limit and (some := list(itertools.islice(rows, limit))):
+            actions: list[Action] = []
+            while len(actions) < limit and (some := list(itertools.islice(rows, limit))):
                 numbers = self._numbers(tenant_id, keys, some)
-                found += [_action(tenant_id, numbers[row.user], row) for row in some if row.user in numbers]
-            return found[:limit]
+                actions += [_action(tenant_id, numbers[row.user], row) for row in some if row.user in numbers]
+            return actions[:limit]
         except AzureError as error:
             raise Unavailable("The action log cannot be read right now. Try again in a moment.") from error
 
@@ -122,10 +122,10 @@ class TablesActionLog:
             AzureError: the storage failed.
         """
         keys, moved = self._keys(tenant_id, everyone=True), 0
-        wanted = _filter(_numbered(tenant_id))
+        query = _filter(_numbered(tenant_id))
         for name in self._tables(None):
             table = self._service.get_table_client(name)
-            while some := list(itertools.islice(self._rows(name, wanted, _MOST_AT_ONCE), _MOST_AT_ONCE)):
+            while some := list(itertools.islice(self._rows(name, query, _MOST_AT_ONCE), _MOST_AT_ONCE)):
                 if _move(table, [_old_row(entity, keys) for entity in some], keys):
                     moved += len(some)
                     progress(len(some))
@@ -133,8 +133,8 @@ class TablesActionLog:
 
     def count_numbered(self, tenant_id: int) -> int:
         """The number of rows under the tenant's row id."""
-        wanted = _filter(_numbered(tenant_id))
-        return sum(1 for name in self._tables(None) for _ in self._rows(name, wanted, _MOST_AT_A_READ))
+        query = _filter(_numbered(tenant_id))
+        return sum(1 for name in self._tables(None) for _ in self._rows(name, query, _MOST_AT_A_READ))
 
     def _keys(self, tenant_id: int, numbers: Iterable[int] = (), *, everyone: bool = False) -> LogKeys:
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
@@ -143,12 +143,12 @@ class TablesActionLog:
     def _numbers(self, tenant_id: int, keys: LogKeys, rows: Iterable[_Row]) -> dict[uuid.UUID, int]:
         """The row ids of the people in rows, without unknown ones."""
         known = {row.user: keys.number_of(row.user) for row in rows}
-        found = {key: number for key, number in known.items() if number is not None}
-        unknown = known.keys() - found.keys()
+        numbers = {key: number for key, number in known.items() if number is not None}
+        unknown = known.keys() - numbers.keys()
         if unknown and not keys.is_numbered:  # else all people were read
             with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-                found |= key_store.numbers_by_key(tx, tenant_id, unknown)
-        return found
+                numbers |= key_store.numbers_by_key(tx, tenant_id, unknown)
+        return numbers
 
     def _after(self, keys: LogKeys, user_id: int | None, after: str | None, limit: int) -> Iterator[_Row]:
         """The rows of one person, or of all, after a row key; each once, also during a move."""
@@ -163,15 +163,19 @@ class TablesActionLog:
             return new
         of_number = None if user_id is None else ("UserId", str(user_id))
         from_instant = None if after is None else after.partition("_")[0]
-        found = self._rows(table, _filter(_numbered(keys.tenant_id), of_number, from_instant), limit)
-        old = (row for row in _in_order(_old_row(entity, keys) for entity in found) if after is None or row.key > after)
+        old_entities = self._rows(table, _filter(_numbered(keys.tenant_id), of_number, from_instant), limit)
+        old = (
+            row
+            for row in _in_order(_old_row(entity, keys) for entity in old_entities)
+            if after is None or row.key > after
+        )
         return heapq.merge(new, old, key=lambda row: row.key)
 
     def _each(
-        self, keys: LogKeys, wanted: Callable[[_Row], TableEntity | None], operation: Callable[[TableEntity], Any]
+        self, keys: LogKeys, change: Callable[[_Row], TableEntity | None], operation: Callable[[TableEntity], Any]
     ) -> int:
         """Older rows come first, so that rows that are moved meanwhile are not missed."""
-        done = 0
+        changed = 0
         for name in self._tables(None):
             table = self._service.get_table_client(name)
             old = (
@@ -179,11 +183,11 @@ class TablesActionLog:
             )
             new = map(_new_row, self._rows(name, _filter(_partition(keys)), _MOST_AT_A_READ))
             for rows in (old if keys.is_numbered else iter(()), new):
-                entities = (entity for row in rows if (entity := wanted(row)) is not None)
+                entities = (entity for row in rows if (entity := change(row)) is not None)
                 while some := list(itertools.islice(entities, _MOST_AT_ONCE)):
                     table.submit_transaction([operation(entity) for entity in some], **_READ)
-                    done += len(some)
-        return done
+                    changed += len(some)
+        return changed
 
     def _write(self, table: TableClient, entities: Sequence[TableEntity]) -> None:
         try:
@@ -197,11 +201,11 @@ class TablesActionLog:
     def _tables(self, newest: str | None) -> list[str]:
         """The existing tables, newest first, from the table of the cursor on."""
         within = {"first": "actions000000", "last": newest or "actions999999"}
-        found = self._service.query_tables("TableName ge @first and TableName le @last", parameters=within, **_READ)
-        return sorted((table.name for table in found if _TABLE.match(table.name)), reverse=True)
+        tables = self._service.query_tables("TableName ge @first and TableName le @last", parameters=within, **_READ)
+        return sorted((table.name for table in tables if _TABLE.match(table.name)), reverse=True)
 
-    def _rows(self, table: str, wanted: tuple[str, Mapping[str, str]], limit: int) -> Iterator[TableEntity]:
-        client, (condition, parameters) = self._service.get_table_client(table), wanted
+    def _rows(self, table: str, query: tuple[str, Mapping[str, str]], limit: int) -> Iterator[TableEntity]:
+        client, (condition, parameters) = self._service.get_table_client(table), query
         with contextlib.suppress(ResourceNotFoundError):  # retention has just deleted the table
             yield from client.query_entities(condition, parameters=dict(parameters), results_per_page=limit, **_READ)
 

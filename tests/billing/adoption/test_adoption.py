@@ -533,7 +533,7 @@ def test_usage_of_a_day_is_for_the_latest_period_that_had_ended_by_then():
     ]
     days = ["2026-09-29", "2026-09-30", "2026-10-30", "2026-10-31", "2026-11-19", "2026-11-20", "2027-01-01"]
 
-    assert [rules.month_sent_on(dt.date.fromisoformat(each), periods) for each in days] == [
+    assert [rules.month_reported_on(dt.date.fromisoformat(each), periods) for each in days] == [
         *(None, OCTOBER.previous, OCTOBER.previous, OCTOBER, OCTOBER, OCTOBER.next, OCTOBER.next),
     ]
 

@@ -168,17 +168,17 @@ def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone
     one = standing(paid_from)
     for period in list(rules.ended_periods(one, Zones(zone), now)):
         one = after(one, period)
-    open_now = rules.running(one, Zones(zone), now)
+    open_now = rules.open_period(one, Zones(zone), now)
 
     assert open_now is not None
     assert open_now.starts_at <= now < open_now.ends_at
     assert open_now == next(rules.ended_periods(one, Zones(zone), open_now.ends_at))
-    assert open_now == rules.running(standing(paid_from), Zones(zone), now)
+    assert open_now == rules.open_period(standing(paid_from), Zones(zone), now)
 
 
 def test_who_does_not_pay_owes_nothing():
     assert list(rules.ended_periods(standing(None), UTC, at("2030-01-01"))) == []
-    assert rules.running(standing(None), UTC, at("2030-01-01")) is None
+    assert rules.open_period(standing(None), UTC, at("2030-01-01")) is None
 
 
 @given(
@@ -227,7 +227,7 @@ def rate(since: str, euros: int | None, plan: str = "paid", included: int = 0) -
 
 
 def price_at(text: str, *rates: Rate) -> Decimal | None:
-    found = rules.rate_of(rates, at(text))
+    found = rules.rate_in_force(rates, at(text))
     return None if found is None or found.quote.price is None else found.quote.price.rate_per_user
 
 
@@ -235,7 +235,7 @@ def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was
     rates = [rate("2026-03-01", 2), rate("2026-01-15", 1), rate("2026-04-01", 3)]
 
     assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, 1, 2, 3]
-    assert rules.rate_of([], at("2026-01-01")) is None
+    assert rules.rate_in_force([], at("2026-01-01")) is None
 
 
 def test_a_price_that_could_not_be_read_is_that_of_no_other_term():
@@ -273,7 +273,7 @@ def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_par
     one = subscription(at("2026-01-01"))
     terms = replace(one.terms, is_free_trial=is_trial, free_trial_ends_at=ends and at(ends))
 
-    assert rules.is_free(replace(one, terms=terms), JANUARY) is is_free
+    assert rules.is_in_free_trial(replace(one, terms=terms), JANUARY) is is_free
 
 
 @given(
@@ -294,7 +294,7 @@ def test_whoever_is_billed_late_is_covered_by_the_fee_of_their_own_month(on_time
             for user in range(came_late)
         ]
         before = {month.previous: (billed[month.previous], included)} if number else {}
-        paid += len(lines) - rules.covered(lines, quote, before, month)
+        paid += len(lines) - rules.count_included(lines, quote, before, month)
         billed[month] += users
         billed[month.previous] += came_late
         month = month.next
@@ -319,7 +319,7 @@ RAN = activity(Reason.TIME, "2026-01-31T20:00", "2026-01-31T20:00")
 )
 def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, last):
     timer = replace(RAN, first_at=at(started), last_at=at(started))
-    ran = rules.ran(timer, JANUARY, limit=limit * HOUR, now=at(now))
+    ran = rules.timer_activity(timer, JANUARY, limit=limit * HOUR, now=at(now))
 
     assert (None if ran is None else ran.last_at) == (None if last is None else at(last))
     assert ran is None or ran.first_at == max(at(started), JANUARY.starts_at)
@@ -361,7 +361,7 @@ def test_all_that_a_person_did_in_a_month_is_one_line_from_the_first_to_the_last
     found = [activity(one, "2026-01-09", "2026-01-20"), activity(other, "2026-01-05", "2026-01-12")]
     line = activity(both, "2026-01-05", "2026-01-20")
 
-    assert rules.lines(found) == rules.lines(reversed(found)) == (line,)
+    assert rules.merge_lines(found) == rules.merge_lines(reversed(found)) == (line,)
 
 
 def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
@@ -371,7 +371,7 @@ def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
         activity(Reason.SIGN_IN, "2026-01-05", "2026-01-12", user=1),
     ]
 
-    assert rules.lines(found) == (found[1], found[2], found[0])
+    assert rules.merge_lines(found) == (found[1], found[2], found[0])
 
 
 JANUARY = Period(JAN, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
@@ -388,7 +388,7 @@ JANUARY = Period(JAN, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
     ],
 )
 def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_are_in_it(ended_at, is_final):
-    again = rules.billed_again(JANUARY, subscription(at("2025-06-01"), ended_at))
+    again = rules.replacement_period(JANUARY, subscription(at("2025-06-01"), ended_at))
 
     assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
 
@@ -404,7 +404,7 @@ def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(n
 
 @pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
 def test_time_on_a_line_is_cut_where_the_period_is(first, last):
-    cut = rules.worked(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
+    cut = rules.clip_to_period(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
 
     assert (cut.first_at, cut.last_at) == (max(at(first), JANUARY.starts_at), min(at(last), JANUARY.ends_at))
     assert cut.reason is Reason.TIME
@@ -419,7 +419,7 @@ def test_time_on_a_line_is_cut_where_the_period_is(first, last):
     ],
 )
 def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
-    found = rules.signed_in(activity(Reason.SIGN_IN, first, last, month=DEC), JANUARY)
+    found = rules.sign_in_activity(activity(Reason.SIGN_IN, first, last, month=DEC), JANUARY)
 
     assert (found.month, found.first_at, found.last_at) == (JAN, *map(at, shown))
 

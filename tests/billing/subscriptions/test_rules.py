@@ -55,7 +55,7 @@ def ours(known: Terms) -> Subscription:
 def after(document: dict[str, object], known: Terms = KNOWN) -> Terms:
     copy = rules.terms_of(Copy.parse(document))
     assert copy is not None
-    return rules.moved(ours(known), copy, happened_at=NOW, now=NOW).terms
+    return rules.apply_terms(ours(known), copy, happened_at=NOW, now=NOW).terms
 
 
 @pytest.mark.parametrize("empty", [None, "", {}, 7], ids=["null", "blank", "object", "number"])
@@ -105,7 +105,7 @@ def test_what_is_told_is_followed_and_a_cancelled_renewal_is_one():
 
 @given(terms, terms)
 def test_nothing_that_is_known_is_ever_gone_and_nothing_that_is_told_is_lost_but_half_a_term(copy, known):
-    found = rules.completed(copy, known)
+    found = rules.fill_missing_terms(copy, known)
 
     for each in fields(Terms):
         told, had, has = (getattr(which, each.name) for which in (copy, known, found))
@@ -119,8 +119,8 @@ def test_nothing_that_is_known_is_ever_gone_and_nothing_that_is_told_is_lost_but
             assert has == told
     if None not in {copy.term_starts_at, copy.term_ends_at}:
         assert (found.term_starts_at, found.term_ends_at) == (copy.term_starts_at, copy.term_ends_at)
-    assert rules.completed(found, known) == found
-    assert rules.completed(copy, found) == found
+    assert rules.fill_missing_terms(found, known) == found
+    assert rules.fill_missing_terms(copy, found) == found
 
 
 @pytest.mark.parametrize(

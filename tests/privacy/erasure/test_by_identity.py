@@ -1,4 +1,4 @@
-"""An erasure changes what is the person's, and mentions of them that they could not choose."""
+"""An erasure changes the person's data and mentions by identifiers that the person cannot choose."""
 
 import re
 import uuid
@@ -27,7 +27,7 @@ def rename(person, name):
 
 @pytest.fixture
 def ada(world):
-    """A super admin with time of her own, of each kind that the log knows."""
+    """A super admin with her own time and every kind of log row."""
     ada = world.tenant()
     ada.start(7, note="fix the bug in the timer")
     world.clock.tick(minutes=30)
@@ -38,17 +38,17 @@ def ada(world):
 
 
 def everything(person):
-    """All that an admin sees of the time on record."""
+    """The timer log, entries and audit rows that an admin sees."""
     return person.log(), person.entries(), person.get("audit", pageSize="200").body["items"]
 
 
 def others(rows, erased):
-    """Without what the erased person did; ids of theirs change."""
+    """Rows without those of the erased person, because their ids change."""
     return [row for row in rows if erased not in {row.get("userId"), row.get("actorId"), row.get("subjectUserId")}]
 
 
 @pytest.mark.parametrize("name", ["2026", "manual", "the", "id", "user", "true", "note", "UTC", "contoso"])
-def test_whatever_somebody_is_called_their_erasure_changes_nothing_of_others(app, world, clock, ada, name):
+def test_an_erasure_of_any_name_does_not_change_data_of_others(app, world, clock, ada, name):
     mal = world.member(ada)
     mals_id = mal.get("me").body["id"]
     rename(mal, name)
@@ -63,7 +63,7 @@ def test_whatever_somebody_is_called_their_erasure_changes_nothing_of_others(app
     assert [row for row in new_audit if row in audit] == others(audit, mals_id)
 
 
-def test_a_colleagues_name_is_the_colleagues(app, world, clock, ada):
+def test_a_colleagues_name_chosen_by_the_person_is_not_replaced(app, world, clock, ada):
     ben = world.member(ada, name="Ben Bitdiddle")
     mal = world.member(ada)
     rename(mal, "Ben Bitdiddle")
@@ -76,7 +76,7 @@ def test_a_colleagues_name_is_the_colleagues(app, world, clock, ada):
 
 
 def noted(person, note, day=19):
-    """An entry of a person with a note, and how to read it again."""
+    """Adds an entry with a note; returns a function that reads the note again."""
     entry = person.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z", note=note).body["id"]
 
     def read(again):
@@ -92,17 +92,17 @@ def noted(person, note, day=19):
         ("Grace Hopper", "with Grace alone, and Hopper", "with Grace alone, and Hopper"),
         ("Grace Hopper", "Grace Hoppers desk", "Grace Hoppers desk"),
         ("Grace", "with Grace on the phone", "with Grace on the phone"),
-        ("id 2026", "see id 2026 again", "see id 2026 again"),  # a number is no word
+        ("id 2026", "see id 2026 again", "see id 2026 again"),  # a number does not count as a word
         ("Grace 2 Hopper", "with Grace 2 Hopper", "with {}"),
         ("José Pérez", "mit JOSÉ PÉREZ", "mit {}"),
-        ("李 小龍", "和李 小龍。", "和李 小龍。"),  # no blank before it: not a word of its own
+        ("李 小龍", "和李 小龍。", "和李 小龍。"),  # not a separate word without a blank before it
         ("李 小龍", "和 李 小龍。", "和 {}。"),
         ("Иван Петров", "для ИВАН ПЕТРОВ", "для {}"),
         ("a.* b", "a.* b and axx b", "{} and axx b"),
-        ("Li Wu", "Li Wu " * 66 + "Li W", "… " * 66 + "Li W"),  # with pseudonyms it would not fit the column
+        ("Li Wu", "Li Wu " * 66 + "Li W", "… " * 66 + "Li W"),  # too long for the column with pseudonyms
     ],
 )
-def test_only_a_whole_name_of_two_words_that_the_directory_gave_is_replaced(app, world, clock, ada, name, note, left):  # noqa: PLR0917
+def test_only_a_whole_directory_name_of_two_words_is_replaced(app, world, clock, ada, name, note, left):  # noqa: PLR0917
     grace = world.member(ada, name=name)
     read = noted(ada, note)
     erase(app, clock, grace)
@@ -114,7 +114,7 @@ def _without_pseudonyms(text):
     return re.sub("erased-[0-9a-f]{12}", "{}", text)
 
 
-def test_a_name_that_a_colleague_has_is_left(app, world, clock, ada):
+def test_a_name_shared_with_a_colleague_is_not_replaced(app, world, clock, ada):
     twins = [world.member(ada, name="John Smith") for _ in range(2)]
     longer = world.member(ada, name="Mary Ann Jones")
     shorter = world.member(ada, name="Ann Jones")
@@ -125,7 +125,7 @@ def test_a_name_that_a_colleague_has_is_left(app, world, clock, ada):
     assert [read(world.again(ada)) for read in reads] == ["John Smith", "Mary Ann Jones"]
 
 
-def test_a_guests_name_is_left(app, world, clock, ada):
+def test_a_guests_name_is_not_replaced(app, world, clock, ada):
     guest = world.member(ada, name="Guest Of Honour", acct=1)
     read = noted(ada, guest.name)
     erase(app, clock, guest)
@@ -133,7 +133,7 @@ def test_a_guests_name_is_left(app, world, clock, ada):
     assert read(world.again(ada)) == "Guest Of Honour"
 
 
-def test_a_name_of_somebody_whose_directory_name_is_not_known_yet_is_left(app, world, clock, ada, engine):
+def test_without_a_known_directory_name_no_name_is_replaced(app, world, clock, ada, engine):
     old, new = world.member(ada, name="John Smith"), world.member(ada, name="John Smith")
     with engine.begin() as tx:
         own = users.c.entra_object_id == uuid.UUID(old.oid)
@@ -148,10 +148,10 @@ def test_a_name_of_somebody_whose_directory_name_is_not_known_yet_is_left(app, w
     ("chosen", "left"),
     [
         ("Ben Okafor Ada Lovelace", "with {} today"),
-        ("ben  OKAFOR", "with Ben Okafor today"),  # it may be their name in the directory
+        ("ben  OKAFOR", "with Ben Okafor today"),  # can be the name in the directory
     ],
 )
-def test_a_name_that_a_guest_chose_is_a_colleagues_only_where_it_is_the_whole_one(  # noqa: PLR0917
+def test_a_self_chosen_name_of_a_guest_blocks_only_an_equal_name(  # noqa: PLR0917
     app, world, clock, ada, chosen, left
 ):
     ben, guest = world.member(ada, name="Ben Okafor"), world.member(ada, acct=1)
@@ -166,12 +166,12 @@ CHOSEN = "sales@bigcustomer.example"
 
 
 def noted_and_reached_at_a_chosen_address(world, ada):
-    """A colleague's note and the organization's address, both of which an invitation's address could name."""
+    """A colleague's note and the organization's address, both with the address of an invitation."""
     ada.patch("tenant", {"adminEmail": CHOSEN}, version=ada.get("tenant").body["version"])
     return noted(world.member(ada, name="Chloe Park"), f"Call with {CHOSEN} about order 7")
 
 
-def test_an_address_that_an_inviter_chose_names_nobody_in_the_text_of_others(app, world, clock, ada):
+def test_the_address_of_an_unused_invitation_is_not_replaced(app, world, clock, ada):
     read = noted_and_reached_at_a_chosen_address(world, ada)
     [invited] = add(ada, CHOSEN).body["results"]
     asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
@@ -186,7 +186,7 @@ def test_an_address_that_an_inviter_chose_names_nobody_in_the_text_of_others(app
     assert CHOSEN not in {each["email"] for each in ada.get("users").body["items"]}
 
 
-def test_an_invitation_that_was_merged_adds_no_address_to_its_persons(app, world, clock, ada):
+def test_a_merged_invitation_adds_no_address_to_its_person(app, world, clock, ada):
     read = noted_and_reached_at_a_chosen_address(world, ada)
     [invited] = add(ada, CHOSEN).body["results"]
     ben = world.member(ada)
@@ -201,7 +201,7 @@ def test_an_invitation_that_was_merged_adds_no_address_to_its_persons(app, world
     assert _without_pseudonyms(own(ada)) == "ask {}"
 
 
-def test_who_came_by_an_invitation_is_named_by_the_address_that_the_directory_gives(app, world, clock, ada):
+def test_after_a_sign_in_by_invitation_the_directorys_address_is_replaced(app, world, clock, ada):
     add(ada, "dana@contoso.example")
     dana = world.member(ada, email="Dana@contoso.example")
     ada.patch("tenant", {"adminEmail": dana.email}, version=ada.get("tenant").body["version"])
@@ -213,7 +213,7 @@ def test_who_came_by_an_invitation_is_named_by_the_address_that_the_directory_gi
     assert "adminEmail" not in ada.get("tenant").body
 
 
-def test_ids_and_addresses_are_replaced_but_no_address_of_a_colleague(app, world, clock, ada):
+def test_ids_and_addresses_are_replaced_except_addresses_of_colleagues(app, world, clock, ada):
     ben, grace = world.member(ada), world.member(ada)
     same = world.member(ada, email=ben.email)
     mark = grace.get("me").body["id"]
@@ -229,7 +229,7 @@ def test_ids_and_addresses_are_replaced_but_no_address_of_a_colleague(app, world
     assert found == [f"ask {{}}, not x{grace.email} or {grace.email}.example", "{}/{}", f"ask {ben.email}"]
 
 
-def test_the_cache_of_a_work_item_of_theirs_is_blanked_and_nobody_elses(app, world, clock, ada, engine):
+def test_only_cached_work_items_of_the_person_are_blanked(app, world, clock, ada, engine):
     ben, grace = world.member(ada, name="Ben Bitdiddle"), world.member(ada, name="Grace Hopper")
     mal = world.member(ada, name="Mal Reynolds")
     rename(mal, "Ben Bitdiddle")
@@ -258,8 +258,8 @@ def test_the_cache_of_a_work_item_of_theirs_is_blanked_and_nobody_elses(app, wor
     ]
 
 
-def test_the_organizations_address_goes_with_its_person_and_with_nobody_else(app, world, clock, ada):
-    mal = world.member(ada, email=ada.email)  # the same address, as an address claim may say
+def test_the_organizations_address_is_removed_only_with_its_own_person(app, world, clock, ada):
+    mal = world.member(ada, email=ada.email)  # an address claim can have the same address
     before = ada.get("tenant").body.get("adminEmail")
     erase(app, clock, mal)
 
@@ -267,8 +267,8 @@ def test_the_organizations_address_goes_with_its_person_and_with_nobody_else(app
 
 
 @on_postgresql
-def test_a_note_that_is_changed_meanwhile_is_not_put_back(app, world, clock, ada):
-    """Between the reading of a note and its rewriting its author may correct it; what they wrote last stays."""
+def test_a_note_changed_during_the_erasure_is_not_overwritten(app, world, clock, ada):
+    """The author corrects the note between its reading and its redaction; the newest text stays."""
     grace = world.member(ada, name="Grace Hopper")
     entry = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note="with Grace Hopper")
     begun: list[str] = []
@@ -289,7 +289,7 @@ def test_a_note_that_is_changed_meanwhile_is_not_put_back(app, world, clock, ada
     assert world.again(ada).get(f"entries/{entry.body['id']}").body["note"] == "alone"
 
 
-def test_a_personal_export_has_the_work_items_of_ones_time_and_not_of_ones_name(world, ada, clock, engine):
+def test_a_personal_export_has_work_items_by_tracked_time_and_not_by_name(world, ada, clock, engine):
     mal = world.member(ada)
     rename(mal, "Ada Lovelace")
     with engine.begin() as tx:
@@ -305,7 +305,7 @@ def test_a_personal_export_has_the_work_items_of_ones_time_and_not_of_ones_name(
     assert of_mal == []
 
 
-def test_who_is_erased_leaves_no_name_of_the_directory(app, world, clock, ada, engine):
+def test_an_erasure_removes_the_directory_name(app, world, clock, ada, engine):
     grace = world.member(ada, name=f"Grace {new_id()}")
     own = sa.select(users.c.directory_name).where(users.c.display_name == grace.name)
     with engine.connect() as tx:

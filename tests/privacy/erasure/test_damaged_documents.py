@@ -1,4 +1,4 @@
-"""The documents that erasures of earlier versions damaged are listed once, when the database is brought to this one."""
+"""The migration lists the log documents damaged by erasures of earlier versions, once."""
 
 import pytest
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ VERSION = {
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def before(request, tmp_path):
-    """A database of the version before, with rows, some of them damaged."""
+    """A database of the previous version with damaged and undamaged rows."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/before.db"
     else:
@@ -71,7 +71,7 @@ def fill(tx):
             tx.execute(columns.insert(), {**row, "action": "role.changed", "after_change": after})
 
 
-def test_damaged_rows_are_listed_once_and_the_others_are_not(before):
+def test_only_damaged_rows_are_listed_and_each_once(before):
     url, engine = before
     for steps in (("upgrade", "head"), ("downgrade", BEFORE), ("upgrade", "head")):
         alembic(url, *steps)

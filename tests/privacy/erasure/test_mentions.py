@@ -1,4 +1,4 @@
-"""What a super admin sees of the mentions that an erasure would replace, and has stay."""
+"""Super admins list the mentions that an erasure would replace, and choose some to stay."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ def me(person):
 
 @pytest.fixture
 def three(world):
-    """A super admin, a colleague who names Grace in every kind of text, and Grace."""
+    """A super admin, a colleague with mentions of Grace in every kind of text, and Grace."""
     ada = world.tenant()
     ben, grace = world.member(ada), world.member(ada, name=NAME)
     entry = ben.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note=f"with {NAME}")
@@ -38,7 +38,7 @@ def choose(person, request, stays):
     return person.patch(f"privacy/erasure/{request}/mentions", body)
 
 
-def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, three):
+def test_a_super_admin_lists_mentions_and_keeps_some(app, world, clock, three):
     ada, ben, grace = three
     request = ask(grace)
     shown = ada.get(f"privacy/erasure/{request}/mentions")
@@ -58,7 +58,7 @@ def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, thre
     assert shown.body["isComplete"]
     assert {name: len(found) for name, found in by_section.items()} == {
         "timeEntries": 1,
-        "timerLog": 2,  # the entry as it was made, and its correction
+        "timerLog": 2,  # the new entry and its correction
         "runningTimer": 1,
     }
     assert {each["userId"] for each in items} == {me(ben)}
@@ -74,7 +74,7 @@ def test_a_super_admin_sees_the_places_and_has_some_stay(app, world, clock, thre
     assert actions.count("erasure.mentions_chosen") == 2
 
 
-def test_what_is_chosen_must_be_in_the_list_and_of_ones_own_organization(world, three):
+def test_only_listed_mentions_of_the_own_organization_can_be_chosen(world, three):
     ada, ben, grace = three
     request = ask(grace)
     stranger = world.tenant()
@@ -86,7 +86,7 @@ def test_what_is_chosen_must_be_in_the_list_and_of_ones_own_organization(world, 
     assert choose(grace, request, {"x": True}).status == 403
 
 
-def test_of_somebody_who_has_had_processing_stopped_no_date_is_shown(three):
+def test_the_date_is_hidden_for_a_person_with_stopped_processing(three):
     ada, ben, grace = three
     ben.patch("privacy", {"restricted": True})
     items = ada.get(f"privacy/erasure/{ask(grace)}/mentions").body["items"]
@@ -95,7 +95,7 @@ def test_of_somebody_who_has_had_processing_stopped_no_date_is_shown(three):
     assert [each for each in items if "at" in each or "userId" in each] == []
 
 
-def test_of_a_whole_organization_there_is_nothing_to_choose(three):
+def test_the_erasure_of_an_organization_has_no_mentions(three):
     ada, *_ = three
     slug = ada.get("tenant").body["slug"]
     request = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug}).body["id"]

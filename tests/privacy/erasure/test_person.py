@@ -15,7 +15,7 @@ from tests.support.world import new_id
 
 
 DAYS = 3
-LOOK_ALIKES = [  # of kim, under some rule of Unicode or to a reader
+LOOK_ALIKES = [  # of kim, by a rule of Unicode or by appearance
     "\N{KELVIN SIGN}im",
     "K\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}m",
     "k\N{LATIN SMALL LETTER DOTLESS I}m",
@@ -37,7 +37,7 @@ def carry_out(app, clock, days=DAYS):
 
 @pytest.fixture
 def grace(world, clock):
-    """A person who is named in every place there is: her own rows, and other people's."""
+    """A person with mentions in all her own and other people's rows."""
     ada = world.tenant()
     grace = world.member(ada, name=f"Grace Hopper-{new_id()[:8]}")
     world.clock.tick(minutes=1)
@@ -54,7 +54,7 @@ def grace(world, clock):
 
 
 def admin_of(engine, world, person):
-    """Somebody who can see the person's organisation from above."""
+    """A super admin of the person's organization."""
     other = world.member(person)
     with engine.begin() as tx:
         own = users.c.entra_object_id == uuid.UUID(other.oid)
@@ -62,7 +62,7 @@ def admin_of(engine, world, person):
     return other
 
 
-def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, grace, engine):
+def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     marks = (grace.email, grace.name, grace.oid, me(grace))
     before = places(engine, *marks)
@@ -74,7 +74,7 @@ def test_after_an_erasure_nothing_anywhere_names_the_person(app, world, clock, g
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
     assert outcome.changed == 1
     assert listed["state"] == "done"
-    # the random id, by which they are erased again after a restore; the store outside is told of it, if there is one
+    # the random id, to repeat the erasure after a restore; the restore store gets it too
     assert places(engine, *marks) == {"erasures.subject_id", "restore_changes.public_id", "restore_changes.subject_id"}
     assert places(engine, "my own words", "doctor", "another note", "still at it") == set()
 
@@ -98,7 +98,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     assert shown["email"] == f"{shown['displayName']}@erased.invalid"
 
 
-def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock, azurite):
+def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, clock, azurite):
     elsewhere = app.settings.model_copy(update={"action_log_table_endpoint": azurite.connection_string})
     with use(replace(app, settings=elsewhere)) as kept:
         ada = world.tenant()
@@ -116,7 +116,7 @@ def test_an_action_log_in_table_storage_forgets_the_person_too(app, world, clock
     assert len(shown) == 2
 
 
-def test_a_running_timer_is_stopped_and_its_time_kept(app, world, clock, grace, engine):
+def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
     carry_out(app, clock)
@@ -141,7 +141,7 @@ def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     assert asked.status == 404
 
 
-def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
+def test_a_sign_in_after_an_erasure_creates_a_new_person(app, world, clock, grace, engine):
     admin_of(engine, world, grace)
     old = me(grace)
     ask(grace)
@@ -154,7 +154,7 @@ def test_who_signs_in_again_is_a_new_person(app, world, clock, grace, engine):
     assert grace.entries() == []
 
 
-def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, clock, grace, engine):
+def test_an_erasure_covers_bills_cached_assignees_and_landing_visits(app, clock, grace, engine):
     with engine.begin() as tx:
         [(tenant_id, user_id)] = tx.execute(
             sa.select(users.c.tenant_id, users.c.id).where(users.c.entra_object_id == uuid.UUID(grace.oid))
@@ -190,7 +190,7 @@ def test_the_address_on_bills_the_assignee_in_the_cache_and_a_visit_go_too(app, 
 
 
 @pytest.mark.parametrize("look_alike", LOOK_ALIKES)
-def test_an_address_that_only_looks_like_it_is_left_to_the_organization(app, world, clock, engine, look_alike):
+def test_a_similar_address_of_the_organization_is_not_removed(app, world, clock, engine, look_alike):
     ada = world.tenant()
     domain = f"a{ada.oid[:8]}.example"
     with engine.begin() as tx:
@@ -207,7 +207,7 @@ def test_an_address_that_only_looks_like_it_is_left_to_the_organization(app, wor
 
 @pytest.mark.parametrize("look_alike", LOOK_ALIKES)
 @pytest.mark.parametrize("is_colleague", [False, True])
-def test_text_with_an_address_or_a_name_that_only_looks_like_it_is_left(app, world, clock, look_alike, is_colleague):
+def test_text_with_a_similar_address_or_name_is_not_changed(app, world, clock, look_alike, is_colleague):
     ada = world.tenant()
     domain = f"a{ada.oid[:8]}.example"
     if is_colleague:
@@ -221,7 +221,7 @@ def test_text_with_an_address_or_a_name_that_only_looks_like_it_is_left(app, wor
     assert re.fullmatch(f"{re.escape(note)}erased-[0-9a-f]{{12}}", entry["note"])
 
 
-def test_the_last_super_admin_is_told_the_way_out(world):
+def test_the_refusal_of_the_last_super_admin_explains_the_alternatives(world):
     ada = world.tenant()
     refused = ask(ada)
 
@@ -229,7 +229,7 @@ def test_the_last_super_admin_is_told_the_way_out(world):
     assert "super admin first" in refused.body["detail"]
 
 
-def test_who_became_the_last_super_admin_meanwhile_waits_and_goes_on_by_itself(app, world, clock, engine):
+def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(app, world, clock, engine):
     ada = world.tenant()
     ben = admin_of(engine, world, ada)
     asked = ask(ben)
@@ -247,7 +247,7 @@ def test_who_became_the_last_super_admin_meanwhile_waits_and_goes_on_by_itself(a
     assert places(engine, ben.email) == set()
 
 
-def test_nothing_happens_before_three_days_and_it_can_be_taken_back(app, world, clock, grace, engine):
+def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clock, grace, engine):
     asked = ask(grace)
     again = ask(grace)
     early = carry_out(app, clock, days=2.9)
@@ -263,7 +263,7 @@ def test_nothing_happens_before_three_days_and_it_can_be_taken_back(app, world, 
     assert "users.email" in places(engine, grace.email)
 
 
-def test_a_super_admin_has_a_member_erased_and_a_member_nobody(app, world, clock, engine):
+def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock, engine):
     ada = world.tenant()
     ben, chloe = world.member(ada), world.member(ada)
     unconfirmed = ask(ada, user=me(ben))
@@ -282,7 +282,7 @@ def test_a_super_admin_has_a_member_erased_and_a_member_nobody(app, world, clock
     assert "users.email" in places(engine, chloe.email)
 
 
-def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
+def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
     ada = world.tenant()
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
@@ -301,7 +301,7 @@ def test_an_erased_person_is_nobodys_to_manage(app, world, clock, engine):
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["UPDATE users", "UPDATE timer_log", "UPDATE privacy_requests"])
-def test_an_erasure_whose_line_is_cut_is_carried_out_in_the_same_run(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
+def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
     above = admin_of(engine, world, grace)
     ask(grace)
     with cutting(app.engine, engine, beginning) as met:

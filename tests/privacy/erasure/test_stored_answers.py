@@ -1,4 +1,4 @@
-"""A repeat shows nothing that a restriction or an erasure has hidden since, and does nothing again."""
+"""A repeated request shows no data hidden since by a restriction or an erasure, and changes nothing."""
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ def two(world):
 
 
 @pytest.mark.parametrize("right", ["restricted", "objected", "consentWithdrawn"])
-def test_after_a_restriction_a_repeat_shows_nothing_and_does_nothing_again(two, engine, right):
+def test_after_a_restriction_a_repeated_request_shows_and_changes_nothing(two, engine, right):
     ada, ben = two
     first = enter_for(ada, me(ben), "for-ben")
     own = ada.enter(key="own")
@@ -43,7 +43,7 @@ def test_after_a_restriction_a_repeat_shows_nothing_and_does_nothing_again(two, 
     assert "idempotency_keys.body" not in places(engine, first.body["id"])
 
 
-def test_ones_own_answers_stay_ones_own(two):
+def test_the_persons_own_stored_responses_stay(two):
     _, ben = two
     first = ben.enter(key="mine")
     ben.patch("privacy", {"restricted": True})
@@ -51,7 +51,7 @@ def test_ones_own_answers_stay_ones_own(two):
     assert ben.enter(key="mine").raw == first.raw
 
 
-def test_after_an_erasure_a_repeat_shows_nothing(app, world, clock, two):
+def test_after_an_erasure_a_repeated_request_shows_nothing(app, world, clock, two):
     ada, ben = two
     ben_id = me(ben)
     ben.post("privacy/erasure", {"confirm": ben.email})
@@ -65,7 +65,7 @@ def test_after_an_erasure_a_repeat_shows_nothing(app, world, clock, two):
     assert (repeated.status, repeated.raw) == (204, b"")
 
 
-def test_after_an_erasure_no_stored_answer_names_the_person_in_a_note(app, world, clock, two, engine):
+def test_after_an_erasure_no_stored_response_has_the_person_in_a_note(app, world, clock, two, engine):
     ada, ben = two
     ben.post("privacy/erasure", {"confirm": ben.email})
     clock.tick(days=3)
@@ -91,7 +91,7 @@ def test_after_an_erasure_no_stored_answer_names_the_person_in_a_note(app, world
         (None, "Standup\n{id}\tsaid so"),
     ],
 )
-def test_after_an_erasure_no_stored_answer_names_the_person_beside_what_json_escapes(app, world, clock, name, note):
+def test_after_an_erasure_no_stored_response_has_the_person_next_to_escaped_json(app, world, clock, name, note):
     ada = world.tenant()
     gus, dana = world.member(ada, name="Gus"), world.member(ada, name=name)
     note = note.format(email=dana.email, id=me(dana))
@@ -109,8 +109,8 @@ def test_after_an_erasure_no_stored_answer_names_the_person_beside_what_json_esc
     assert not any(part in entry["note"] for part in (dana.email, "Cruz", "CRUZ", "龍"))
 
 
-def test_an_answer_that_was_kept_just_after_the_restriction_is_redacted_when_it_is_asked_for(two, engine):
-    """Somebody's request may have read the person before, and keep its answer after, the restriction."""
+def test_a_response_stored_just_after_the_restriction_is_redacted_on_read(two, engine):
+    """A request can read the person before the restriction and store its response after it."""
     ada, ben = two
     first = enter_for(ada, me(ben), "for-ben")
     own = idempotency_keys.c.body == first.raw.decode()
@@ -126,11 +126,11 @@ def test_an_answer_that_was_kept_just_after_the_restriction_is_redacted_when_it_
     assert "idempotency_keys.body" not in places(engine, first.body["id"])
 
 
-def test_a_refusal_keeps_its_status_and_code(two, engine):
+def test_a_redacted_refusal_keeps_its_status_and_code(two, engine):
     ada, ben = two
     started = ada.start(7)
     refused = ada.start(8, key="refused")
-    with engine.begin() as tx:  # a refusal that says whom it is about
+    with engine.begin() as tx:  # a refusal with the person's id
         own = idempotency_keys.c.idempotency_key == "refused"
         body = refused.raw.decode().replace(refused.body["detail"], f"about {me(ben)}")
         tx.execute(idempotency_keys.update().where(own, idempotency_keys.c.status == 409).values(body=body))
@@ -143,7 +143,7 @@ def test_a_refusal_keeps_its_status_and_code(two, engine):
     assert repeated.body["detail"]
 
 
-def test_stored_answers_are_in_no_export(two):
+def test_stored_responses_are_in_no_export(two):
     ada, ben = two
     ben.start(7, key="k")
     exports = [ben.get("privacy/export"), ada.get("privacy/export", scope="tenant")]

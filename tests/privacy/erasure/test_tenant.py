@@ -1,4 +1,4 @@
-"""A whole organisation goes, and what its bills need stays."""
+"""The erasure of an organization, except for the data of its bills."""
 
 import uuid
 
@@ -6,19 +6,21 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import Rows
+from privacy.catalogue.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.a_bill import close_a_month, subscribe
 from tests.support.scan import places
 
 
-GOING = sorted(name for name, facts in CATALOGUE.items() if facts.tenant_erased is Rows.GO and name != "landing_visits")
+DELETED = sorted(
+    name for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
+)
 
 
 @pytest.fixture
 def ada(world, clock):
-    """The super admin of an organisation with a colleague, time and actions."""
+    """The super admin of an organization with a colleague, time and actions."""
     ada = world.tenant(name="Erasing Ltd")
     ben = world.member(ada)
     ben.start(7, note="something", key="k")
@@ -46,7 +48,7 @@ def left(engine, tenant_id):
     with engine.connect() as tx:
         return {
             name: count
-            for name in GOING
+            for name in DELETED
             if (count := tx.scalar(sa.select(sa.func.count()).where(metadata.tables[name].c.tenant_id == tenant_id)))
         }
 
@@ -60,7 +62,7 @@ def carry_out(app, clock, days=3):
     return erasure_flow.carry_out_due(app).changed
 
 
-def test_an_organisation_goes_with_its_people_and_its_time(app, world, clock, ada, engine):
+def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada, engine):
     tenant = row_of(engine, ada)
     before = left(engine, tenant.id)
     asked = ask(engine, ada)
@@ -76,7 +78,7 @@ def test_an_organisation_goes_with_its_people_and_its_time(app, world, clock, ad
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
 
 
-def test_what_a_bill_needs_stays_under_pseudonyms(app, clock, ada, engine):
+def test_data_for_bills_stays_with_pseudonyms(app, clock, ada, engine):
     tenant = row_of(engine, ada)
     person = somebody(engine, tenant.id)
     with engine.begin() as tx:
@@ -97,7 +99,7 @@ def test_what_a_bill_needs_stays_under_pseudonyms(app, clock, ada, engine):
     assert places(engine, person.email) == set()
 
 
-def test_it_waits_for_the_end_of_the_subscription_and_for_the_last_bill(app, clock, ada, engine):
+def test_the_erasure_waits_for_the_end_of_the_subscription_and_the_last_bill(app, clock, ada, engine):
     tenant = row_of(engine, ada)
     with engine.begin() as tx:
         paid = subscribe(tx, tenant.id)

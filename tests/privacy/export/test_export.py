@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.export.writer import writing
+from privacy.export.writer import open_export
 from tests.support.exports import checked, export
 from tests.support.scan import places
 from tests.timers.write_back.write_backs import change
@@ -34,7 +34,7 @@ def parts(answer):
 
 @pytest.fixture
 def ben(world, clock):
-    """Somebody who has done everything once; the admin is `ben.admin`'s directory's first person."""
+    """An admin, and a member with one row of every kind."""
     ada = world.tenant()
     ben = world.member(ada)
     ben.start(7, note="=HYPERLINK(1)", key="k")
@@ -46,7 +46,7 @@ def ben(world, clock):
     return ada, ben
 
 
-def test_everything_that_is_held_about_a_person_is_in_their_export(ben, engine):
+def test_a_persons_export_has_all_their_data(ben, engine):
     ada, ben = ben
     answer = export(ben)
     found = sections(answer)
@@ -68,13 +68,13 @@ def test_everything_that_is_held_about_a_person_is_in_their_export(ben, engine):
     assert ada.email.encode() not in answer.raw
 
 
-def test_the_fields_that_are_listed_are_those_there_are(ben):
+def test_the_listed_fields_are_the_fields_of_the_rows(ben):
     _, ben = ben
     for section in export(ben).body["sections"].values():
         assert all(set(row) <= set(section["fields"]) for row in section["rows"])
 
 
-def test_a_zip_holds_the_same_and_no_cell_that_a_spreadsheet_would_run(ben):
+def test_a_zip_has_the_same_data_and_no_formulas(ben):
     _, ben = ben
     whole, found = sections(export(ben)), parts(export(ben, format="zip"))
     cells = [cell for rows in found.values() for row in rows for cell in row.values()]
@@ -86,7 +86,7 @@ def test_a_zip_holds_the_same_and_no_cell_that_a_spreadsheet_would_run(ben):
     assert not [cell for cell in cells if cell.startswith(TRIGGERS)]
 
 
-def test_a_super_admin_takes_out_a_member_and_the_organisation_and_others_neither(ben, world):
+def test_only_a_super_admin_can_export_a_member_or_the_organization(ben, world):
     ada, ben = ben
     chloe = world.member(ada)
     of_member, of_all = export(ada, user=me(ben)), export(ada, scope="tenant")
@@ -99,7 +99,7 @@ def test_a_super_admin_takes_out_a_member_and_the_organisation_and_others_neithe
     assert export(ada, user=me(world.tenant())).status == 404
 
 
-def test_an_export_is_on_the_audit_log(ben):
+def test_an_export_is_in_the_audit_log(ben):
     ada, ben = ben
     export(ada, user=me(ben), format="zip")
     [row] = [row for row in ada.get("audit").body["items"] if row["action"] == "data.exported"]
@@ -108,7 +108,7 @@ def test_an_export_is_on_the_audit_log(ben):
     assert row["after"] == {"scope": "person", "format": "zip"}
 
 
-def test_another_organisation_is_in_nobodys_export(ben, world):
+def test_an_export_has_no_data_of_other_organizations(ben, world):
     ada, _ = ben
     stranger = world.tenant(name="Stranger Ltd")
     stranger.start(471, note="strange marker")
@@ -119,7 +119,7 @@ def test_another_organisation_is_in_nobodys_export(ben, world):
     assert b"Stranger" not in answer.raw
 
 
-def test_a_client_that_takes_gzip_gets_it(ben):
+def test_a_client_that_accepts_gzip_gets_gzip(ben):
     _, ben = ben
     plain = ben.http.send("GET", "privacy/export", token=ben.token, headers={"Accept-Encoding": "identity"})
     packed = ben.http.send("GET", "privacy/export", token=ben.token, headers={"Accept-Encoding": "gzip"})
@@ -129,10 +129,10 @@ def test_a_client_that_takes_gzip_gets_it(ben):
     assert checked(packed.body)["sections"]["account"] == checked(plain.body)["sections"]["account"]
 
 
-def test_json_comes_back_as_it_went_in():
+def test_json_keeps_all_characters():
     rows = [{"note": text, "none": None} for text in ('"', "\\", "\u2028", "Änne 李明", "=1", "\N{GRINNING FACE}")]
     out = io.BytesIO()
-    with writing(out, {"scope": "person"}, as_zip=False) as written:
+    with open_export(out, {"scope": "person"}, as_zip=False) as written:
         written.add("notes", "notes", ["note"], rows)
         written.add("empty", "nothing", [], [])
     found = json.loads(out.getvalue())["sections"]
@@ -141,7 +141,7 @@ def test_json_comes_back_as_it_went_in():
     assert found["empty"]["rows"] == []
 
 
-def test_what_ones_entries_add_to_work_items_is_ones_own_also_of_those_deleted(world):
+def test_write_back_changes_belong_to_the_person_also_for_deleted_entries(world):
     ada = world.tenant()
     change(ada, writeBack=True)
     ben, eve = world.member(ada), world.member(ada)

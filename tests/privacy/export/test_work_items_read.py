@@ -1,4 +1,4 @@
-"""Who has read which work item: in their own export, gone with them and after a month; and titles in exports."""
+"""Readings of work items: in the own export, removed by an erasure and after 30 days; and titles in exports."""
 
 import datetime as dt
 import uuid
@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.retention import service
-from privacy.retention.rules import Kept, period
+from privacy.retention.rules import RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.db.schema import tenants, users, work_item_readers, work_items
 from tests.privacy.erasure.test_person import ask, carry_out
@@ -35,7 +35,7 @@ def readings(engine, person):
 
 @pytest.fixture
 def ada(world, azure_devops):
-    """The super admin, who has read items 42 and 66."""
+    """The super admin, with readings of items 42 and 66."""
     ada = world.tenant()
     refresh(ada, [BUG, SECRET], azure_devops.token())
     return ada
@@ -43,7 +43,7 @@ def ada(world, azure_devops):
 
 @pytest.fixture
 def ben(world, ada, azure_devops):
-    """A colleague with time on items 66 and 42, of which they have read 42."""
+    """A colleague with time on items 66 and 42, and a reading of 42."""
     ben = world.member(ada)
     ben.enter(workItemId=SECRET)
     ben.start(BUG)
@@ -51,7 +51,7 @@ def ben(world, ada, azure_devops):
     return ben
 
 
-def test_ones_own_export_has_what_one_has_read_and_the_items_of_ones_own_time(ben):
+def test_an_own_export_has_own_readings_and_the_items_of_own_time(ben):
     answer = export(ben)
 
     assert titles(answer) == {BUG: "Checkout fails for guests", SECRET: None}
@@ -62,7 +62,7 @@ def test_ones_own_export_has_what_one_has_read_and_the_items_of_ones_own_time(be
     assert {row["organization"] for row in rows(answer, "workItemsRead")} == {"contoso"}
 
 
-def test_a_name_that_somebody_chose_brings_them_nobodys_work_items(world, ada, ben):
+def test_a_self_chosen_name_adds_no_work_items_to_an_export(world, ada, ben):
     mal = world.member(ada)
     mal.patch("me", {"displayName": "Ada Lovelace"})
 
@@ -70,7 +70,7 @@ def test_a_name_that_somebody_chose_brings_them_nobodys_work_items(world, ada, b
     assert SECRET in titles(export(ben))
 
 
-def test_an_export_shows_titles_as_whoever_asks_may_read_them_and_an_organizations_nobodys_readings(ada, ben):
+def test_titles_in_an_export_follow_the_readings_of_its_requester(ada, ben):
     of_all = export(ada, scope="tenant")
     of_ben = export(ada, user=ben.get("me").body["id"])
 
@@ -79,7 +79,7 @@ def test_an_export_shows_titles_as_whoever_asks_may_read_them_and_an_organizatio
     assert "workItemsRead" not in of_all.body["sections"]
 
 
-def test_readings_go_with_their_person(app, clock, engine, ada, ben):
+def test_an_erasure_removes_the_persons_readings(app, clock, engine, ada, ben):
     ask(ben)
     carry_out(app, clock)
     with engine.connect() as tx:
@@ -98,24 +98,24 @@ def tenant_id(engine, ada):
 
 def clean(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
+        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
         removed = 0
-        for kept in Kept:
-            while some := service.remove_some(tx, tenant_id, kept, now=now):
+        for kept in RetentionClass:
+            while some := service.remove_batch(tx, tenant_id, kept, now=now):
                 removed += some
-    return counted[Kept.TITLES], counted[Kept.READERS], removed
+    return counted[RetentionClass.TITLES], counted[RetentionClass.READERS], removed
 
 
-def test_after_thirty_days_readings_go_and_titles_are_blanked_but_not_types(
+def test_after_thirty_days_readings_are_removed_and_titles_blanked_but_not_types(
     world, engine, ada, tenant_id, azure_devops
 ):
     read_at = world.clock()
     world.clock.tick(days=10)
     ada = world.again(ada)
     refresh(ada, [BUG], azure_devops.token())
-    at_thirty = clean(engine, tenant_id, read_at + period(Kept.TITLES))
-    beyond = clean(engine, tenant_id, read_at + period(Kept.TITLES) + dt.timedelta(days=1))
-    again = clean(engine, tenant_id, read_at + period(Kept.TITLES) + dt.timedelta(days=2))
+    at_thirty = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES))
+    beyond = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=1))
+    again = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=2))
     with engine.connect() as tx:
         item = work_items.c
         kept = sa.select(item.work_item_id, item.type, item.title, item.assignee_name, item.state)
@@ -129,7 +129,7 @@ def test_after_thirty_days_readings_go_and_titles_are_blanked_but_not_types(
     assert readings(engine, ada) == [BUG]
 
 
-def test_what_was_blanked_is_read_again_and_hidden_until_then(engine, ada, tenant_id, azure_devops):
+def test_a_blanked_title_is_hidden_until_it_is_read_again(engine, ada, tenant_id, azure_devops):
     with engine.begin() as tx:
         blank = {"title": "", "assignee_name": None, "state": ""}
         tx.execute(work_items.update().where(work_items.c.tenant_id == tenant_id).values(**blank))
@@ -144,7 +144,7 @@ def test_what_was_blanked_is_read_again_and_hidden_until_then(engine, ada, tenan
     assert made["rows"][0]["workItem"]["title"] == TITLE
 
 
-def test_many_readings_go_in_batches(engine, ada, tenant_id, counted):
+def test_many_readings_are_removed_in_batches(engine, ada, tenant_id, counted):
     with engine.begin() as tx:
         [known] = {
             tuple(row)

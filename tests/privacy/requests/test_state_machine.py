@@ -1,4 +1,4 @@
-"""Whatever is asked, held, released and taken back, in whatever order: requests are where a plain model has them."""
+"""Requests, holds, releases and withdrawals in any order lead to the states of a simple model."""
 
 import datetime as dt
 import uuid
@@ -37,8 +37,8 @@ reasons = st.sampled_from(LEGAL)
 
 
 @dataclass
-class Asked:
-    """A request as the model has it. `subject` None is the organisation."""
+class ModelRequest:
+    """A request in the model. `subject` None is the organization."""
 
     id: str
     subject: int | None
@@ -54,20 +54,20 @@ class Asked:
 
 
 class Machine(RuleBasedStateMachine):
-    """Ada and Ben begin as super admins, Chloe as a user; the trial's organisation pays nothing."""
+    """An organization on a trial: Ada and Ben are super admins, Chloe is a user."""
 
     def __init__(self, app, world, clock, engine) -> None:
         super().__init__()
         self.app, self.world, self.clock, self.engine = app, world, clock, engine
 
     @initialize()
-    def an_organisation_of_three(self):
+    def add_organization(self):
         ada = self.world.tenant()
         self.people = [ada, self.world.member(ada), self.world.member(ada)]
         self.super_admins = {0, 1}
         self.erased: set[int] = set()
         self.is_gone, self.tenant_hold = False, None
-        self.requests: list[Asked] = []
+        self.requests: list[ModelRequest] = []
         with self.engine.begin() as tx:
             oids = [uuid.UUID(each.oid) for each in self.people]
             found = tx.execute(sa.select(users).where(users.c.entra_object_id.in_(oids)).order_by(users.c.id)).all()
@@ -78,8 +78,8 @@ class Machine(RuleBasedStateMachine):
         for person in self.people:
             person.enter(note=f"by {person.email}")
 
-    def do(self, verb, *arguments):
-        """Acts as an operator; False when it is refused."""
+    def run_as_operator(self, verb, *arguments):
+        """Runs a command as an operator; False if it is refused."""
         try:
             with self.app.transaction(tenant=self.tenant_id) as tx:
                 work = Work(tx, read_tenant(tx, self.tenant_id), OPERATOR, self.clock(), self.app.new_id)
@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
     def find_open(self, subject):
         return next((each for each in self.requests if each.is_open and each.subject == subject), None)
 
-    def go_on(self, request):
+    def schedule(self, request):
         if self.tenant_hold is not None:
             request.state, request.hold = "onHold", "organisationHeld"
             return
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(by=who, subject=who)
     @precondition(lambda self: not self.is_gone)
-    def ask(self, by, subject):
+    def request_erasure(self, by, subject):
         if by in self.erased:
             return
         person = self.world.again(self.people[by])
@@ -122,13 +122,13 @@ class Machine(RuleBasedStateMachine):
             assert (answer.status, answer.code) == (409, "last_super_admin")
         else:
             assert answer.status == 201, answer.raw
-            request = Asked(answer.body["id"], subject, by, verified=self.clock())
-            self.go_on(request)
+            request = ModelRequest(answer.body["id"], subject, by, verified=self.clock())
+            self.schedule(request)
             self.requests.append(request)
 
     @rule(by=who)
     @precondition(lambda self: not self.is_gone)
-    def ask_for_the_organisation(self, by):
+    def request_tenant_erasure(self, by):
         if by in self.erased:
             return
         person = self.world.again(self.people[by])
@@ -138,40 +138,40 @@ class Machine(RuleBasedStateMachine):
         elif before is not None:
             assert (answer.status, answer.body["id"]) == (200, before.id)
         else:
-            request = Asked(answer.body["id"], None, by, verified=self.clock())
-            self.go_on(request)
+            request = ModelRequest(answer.body["id"], None, by, verified=self.clock())
+            self.schedule(request)
             self.requests.append(request)
 
     @rule(subject=who)
     @precondition(lambda self: not self.is_gone)
-    def an_operator_puts_it_down(self, subject):
+    def request_as_operator(self, subject):
         if subject in self.erased or self.find_open(subject) is not None:
             return
         with self.app.transaction(tenant=self.tenant_id) as tx:
-            person = person_store.by_row(tx, self.tenant_id, self.rows[subject])
-        done = self.do(requests_service.request_person_erasure, person, Channel.OPERATOR)
+            person = person_store.read(tx, self.tenant_id, self.rows[subject])
+        done = self.run_as_operator(requests_service.request_person_erasure, person, Channel.OPERATOR)
         assert done is not self.is_last(subject)
         if done:
             with self.app.transaction(tenant=self.tenant_id) as tx:
                 found = requests_store.find_open(tx, self.tenant_id, self.rows[subject])
             assert found is not None
-            self.requests.append(Asked(str(found.public_id), subject, None))
+            self.requests.append(ModelRequest(str(found.public_id), subject, None))
 
     @rule(number=which)
     @precondition(lambda self: self.requests)
     def verify(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.verify, self.row(request))
+        done = self.run_as_operator(requests_service.verify, self.row(request))
         assert done is (request.state == "requested")
         if done:
             request.verified = self.clock()
-            self.go_on(request)
+            self.schedule(request)
 
     @rule(number=which, reason=reasons)
     @precondition(lambda self: self.requests)
     def hold(self, number, reason):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.hold, self.row(request), Hold(reason))
+        done = self.run_as_operator(requests_service.hold, self.row(request), Hold(reason))
         assert done is (request.is_open and request.hold not in LEGAL)
         if done:
             request.state, request.hold = "onHold", reason
@@ -180,74 +180,74 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     def release(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.release, self.row(request))
+        done = self.run_as_operator(requests_service.release, self.row(request))
         assert done is (request.state == "onHold")
         if done and request.verified is None:
             request.state, request.hold = "requested", None
         elif done:
-            self.go_on(request)
+            self.schedule(request)
 
     @rule(number=which)
     @precondition(lambda self: self.requests)
     def withdraw(self, number):
         request = self.requests[number % len(self.requests)]
-        done = self.do(requests_service.withdraw, self.row(request))
+        done = self.run_as_operator(requests_service.withdraw, self.row(request))
         assert done is request.is_open
         if done:
             request.state, request.hold = "withdrawn", None
 
     @rule(reason=reasons)
-    def hold_the_organisation(self, reason):
-        assert self.do(requests_service.set_legal_hold, Hold(reason))
+    def set_legal_hold(self, reason):
+        assert self.run_as_operator(requests_service.set_legal_hold, Hold(reason))
         self.tenant_hold = reason
         for request in self.requests:
             if request.state == "scheduled":
                 request.state, request.hold = "onHold", "organisationHeld"
 
     @rule()
-    def release_the_organisation(self):
-        done = self.do(requests_service.lift_legal_hold)
+    def lift_legal_hold(self):
+        done = self.run_as_operator(requests_service.lift_legal_hold)
         assert done is (self.tenant_hold is not None)
         self.tenant_hold = None
         for request in self.requests if done else ():
             if request.hold == "organisationHeld":
-                self.go_on(request)
+                self.schedule(request)
 
-    @rule(person=who, rules=st.booleans())
+    @rule(person=who, is_super_admin=st.booleans())
     @precondition(lambda self: not self.is_gone)
-    def change_the_role(self, person, rules):
-        changed = self.super_admins | {person} if rules else self.super_admins - {person}
+    def change_role(self, person, is_super_admin):
+        changed = self.super_admins | {person} if is_super_admin else self.super_admins - {person}
         if person in self.erased or not changed - self.erased:
             return
         with self.engine.begin() as tx:
-            role = {"role": "super_admin" if rules else "user"}
+            role = {"role": "super_admin" if is_super_admin else "user"}
             tx.execute(users.update().where(users.c.id == self.rows[person]).values(**role))
         self.super_admins = changed
 
     @rule(hours=st.integers(1, 60))
-    def time_passes(self, hours):
+    def pass_time(self, hours):
         self.clock.tick(hours=hours)
 
     @rule()
-    def the_job_runs(self):
+    def run_job(self):
         before = len(self.erased)
         erasure_flow.carry_out_due(self.app)
-        for request in self.in_order():
+        for request in self.due_requests():
             self.carry_out(request)
         if len(self.erased) > before:
             gone = [mark for each in self.erased for mark in (self.people[each].email, self.people[each].oid)]
             assert places(self.engine, *gone) == set()
 
-    def in_order(self):
-        """Those that are looked at; the job takes the first that was made first."""
-        return [] if self.tenant_hold else [each for each in self.requests if self.is_looked_at(each)]
+    def due_requests(self):
+        """The requests that the job processes, oldest first."""
+        return [] if self.tenant_hold else [each for each in self.requests if self.is_due(each)]
 
-    def is_looked_at(self, request):
+    def is_due(self, request):
         return request.hold == "lastSuperAdmin" or (request.state == "scheduled" and request.due <= self.clock())
 
     def carry_out(self, request):
         if request.hold is not None:
-            self.go_on(request)
+            self.schedule(request)
         if request.subject is None:
             self.is_gone, self.erased, request.state = True, {0, 1, 2}, "done"
         elif request.subject not in self.erased and self.is_last(request.subject):
@@ -258,10 +258,11 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: hasattr(self, "requests"))
-    def requests_are_where_the_model_has_them(self):
+    def states_equal_the_model(self):
         with self.app.transaction(tenant=self.tenant_id) as tx:
             found = {
-                str(each.public_id): each for each in requests_store.newest(tx, self.tenant_id, user_id=None, limit=99)
+                str(each.public_id): each
+                for each in requests_store.list_newest(tx, self.tenant_id, user_id=None, limit=99)
             }
         assert {name: (each.state, each.hold) for name, each in found.items()} == {
             each.id: (each.state, each.hold) for each in self.requests
@@ -272,7 +273,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: hasattr(self, "requests"))
-    def whoever_is_erased_and_nobody_else_is_a_pseudonym_and_every_hour_is_there(self):
+    def only_erased_people_have_a_pseudonym_and_all_hours_stay(self):
         with self.engine.connect() as tx:
             people = tx.execute(sa.select(users).where(users.c.id.in_(self.rows)).order_by(users.c.id)).all()
             own = time_entries.c.tenant_id == self.tenant_id
@@ -284,8 +285,8 @@ class Machine(RuleBasedStateMachine):
         assert ms == (0 if self.is_gone else 3 * 3_600_000)
 
 
-def test_requests_follow_their_model(app, world, clock, engine):
-    """Every example has an organisation of its own in the same database."""
+def test_requests_follow_the_model_of_states(app, world, clock, engine):
+    """Each example has its own organization in the same database."""
     run_state_machine_as_test(
         lambda: Machine(app, world, clock, engine),  # type: ignore[arg-type]  # a factory will do
         settings=settings(

@@ -1,4 +1,4 @@
-"""After a restore people's last word about their data counts, whoever has it: the store outside, or this database."""
+"""After a restore the last change of each right counts, from the restore store or this database."""
 
 import datetime as dt
 import uuid
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from privacy.requests import service as requests_service
-from privacy.restore.flow import Again, apply_rights, erase_again
+from privacy.restore.flow import RepeatResult, apply_rights, repeat_erasures
 from privacy.rules import Hold
 from shared.clock import new_id
 from shared.db.schema import audit_log, users
@@ -30,7 +30,7 @@ RIGHTS = {
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody of a tenant, by the ids that the store outside has."""
+    """A person of a tenant, with the ids of the restore store."""
 
     person: object
     tenant_id: int
@@ -38,7 +38,7 @@ class Member:
     subject: uuid.UUID
     engine: sa.Engine
 
-    def said(self, minutes, *, in_force=True, kind=PrivacyChangeKind.RESTRICTION):
+    def change(self, minutes, *, in_force=True, kind=PrivacyChangeKind.RESTRICTION):
         at = START + dt.timedelta(minutes=minutes)
         return PrivacyChange(new_id(), kind, self.tenant, self.subject, in_force, at)
 
@@ -57,10 +57,10 @@ def admin(world):
 
 @pytest.fixture
 def member(world, engine, admin):
-    return known(engine, world.member(admin))
+    return sign_in(engine, world.member(admin))
 
 
-def known(engine, person):
+def sign_in(engine, person):
     welcome = person.post("sign-in").body
     subject = uuid.UUID(welcome["user"]["id"])
     with engine.connect() as tx:
@@ -68,9 +68,9 @@ def known(engine, person):
     return Member(person, tenant_id, uuid.UUID(welcome["tenant"]["id"]), subject, engine)
 
 
-def test_a_right_that_the_backup_has_forgotten_is_in_force_again_and_the_timer_stops(app, member):
+def test_a_right_missing_in_the_backup_is_in_force_again_and_stops_the_timer(app, member):
     member.person.start()
-    changed = apply_rights(app, [member.said(1)]), apply_rights(app, [member.said(1)])
+    changed = apply_rights(app, [member.change(1)]), apply_rights(app, [member.change(1)])
 
     assert changed == (1, 0)
     assert member.in_force() == {PrivacyChangeKind.RESTRICTION}
@@ -80,15 +80,15 @@ def test_a_right_that_the_backup_has_forgotten_is_in_force_again_and_the_timer_s
         assert [row.actor_kind for row in tx.execute(sa.select(audit_log).where(*of_member))] == ["operator"]
 
 
-def test_whoever_said_something_after_the_restore_means_that(app, member):
-    apply_rights(app, [member.said(1)], since=[member.said(2, in_force=False)])
+def test_a_change_after_the_restore_takes_precedence(app, member):
+    apply_rights(app, [member.change(1)], since=[member.change(2, in_force=False)])
 
     assert member.in_force() == set()
 
 
 @settings(max_examples=tries(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    said=st.lists(
+    changes=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(sorted(RIGHTS)), st.booleans()),
         max_size=8,
         unique_by=lambda each: each[:2],
@@ -97,44 +97,44 @@ def test_whoever_said_something_after_the_restore_means_that(app, member):
         st.tuples(st.sampled_from(sorted(RIGHTS)), st.booleans()), max_size=2, unique_by=lambda each: each[0]
     ),
 )
-def test_the_last_word_of_each_right_counts(app, member, said, later):
+def test_the_last_change_of_each_right_counts(app, member, changes, later):
     before = member.in_force()
-    since = [member.said(9, kind=kind, in_force=in_force) for kind, in_force in later]
-    apply_rights(app, [member.said(at, kind=kind, in_force=in_force) for at, kind, in_force in said], since=since)
-    last = {kind: in_force for _, kind, in_force in sorted(said) if kind not in dict(later)}
+    since = [member.change(9, kind=kind, in_force=in_force) for kind, in_force in later]
+    apply_rights(app, [member.change(at, kind=kind, in_force=in_force) for at, kind, in_force in changes], since=since)
+    last = {kind: in_force for _, kind, in_force in sorted(changes) if kind not in dict(later)}
 
     assert member.in_force() == {kind for kind in RIGHTS if last.get(kind, kind in before)}
 
 
-def test_whoever_is_back_is_erased_and_a_second_time_changes_nothing(app, member):
-    listed = [(member.tenant, member.subject), (new_id(), new_id()), (member.tenant, new_id())]
-    first, second = erase_again(app, listed), erase_again(app, listed)
+def test_a_restored_person_is_erased_again_and_a_second_run_changes_nothing(app, member):
+    subjects = [(member.tenant, member.subject), (new_id(), new_id()), (member.tenant, new_id())]
+    first, second = repeat_erasures(app, subjects), repeat_erasures(app, subjects)
 
-    assert first == {Again.DONE: 1, Again.UNKNOWN: 1, Again.ERASED: 1}
-    assert second == {Again.UNKNOWN: 1, Again.ERASED: 2}
+    assert first == {RepeatResult.DONE: 1, RepeatResult.UNKNOWN: 1, RepeatResult.ALREADY_ERASED: 1}
+    assert second == {RepeatResult.UNKNOWN: 1, RepeatResult.ALREADY_ERASED: 2}
     assert member.row() is None
-    assert apply_rights(app, [member.said(1)]) == 0
+    assert apply_rights(app, [member.change(1)]) == 0
 
 
-def test_who_cannot_be_erased_now_keeps_nobody_else_from_it(app, world, engine, admin, member):
-    other = known(engine, world.tenant())
-    held = known(engine, world.member(other.person))
+def test_a_refused_erasure_does_not_stop_the_others(app, world, engine, admin, member):
+    other = sign_in(engine, world.tenant())
+    held = sign_in(engine, world.member(other.person))
     with app.transaction(tenant=held.tenant_id) as tx:
         requests_service.set_legal_hold(
             Work(tx, read_tenant(tx, held.tenant_id), OPERATOR, START, new_id), Hold.LEGAL_CLAIM
         )
-    last = known(engine, admin)
-    again = erase_again(app, [(each.tenant, each.subject) for each in (last, held, member)])
+    last = sign_in(engine, admin)
+    again = repeat_erasures(app, [(each.tenant, each.subject) for each in (last, held, member)])
 
-    assert again == {Again.REFUSED: 1, Again.WAITS: 1, Again.DONE: 1}
+    assert again == {RepeatResult.REFUSED: 1, RepeatResult.ON_HOLD: 1, RepeatResult.DONE: 1}
     assert (member.row(), held.row().erased_at, last.row().erased_at) == (None, None, None)
 
 
-def test_what_is_due_otherwise_waits_for_the_job(app, world, admin, member):
-    """Only whom the list names: the database is held."""
+def test_other_due_requests_wait_for_the_job(app, world, admin, member):
+    """Only listed people are erased: the database is on hold."""
     another = world.member(admin)
     another.post("privacy/erasure", {"confirm": another.email})
     app.now.tick(days=4)
-    erase_again(app, [(member.tenant, member.subject)])
+    repeat_erasures(app, [(member.tenant, member.subject)])
 
     assert world.again(another).get("me").status == 200

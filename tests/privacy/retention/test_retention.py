@@ -1,4 +1,4 @@
-"""The table of what is kept how long, and the job that follows it."""
+"""The retention table and its job."""
 
 import datetime as dt
 import json
@@ -11,7 +11,7 @@ from function_app import INVARIANTS
 from privacy.catalogue.columns import CATALOGUE
 from privacy.jobs import remove_expired
 from privacy.retention import service
-from privacy.retention.rules import RETENTION, Kept, period
+from privacy.retention.rules import RETENTION, RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.app import use
 from shared.db.schema import (
@@ -42,7 +42,7 @@ def ada(world):
 
 @pytest.fixture
 def billed(ada, engine):
-    """A tenant whose October 2026 was billed on the first of November: its row, and its person's."""
+    """The row number of a tenant with a bill for October 2026."""
     with engine.begin() as tx:
         tenant_id = tx.scalar(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
         person = tx.execute(sa.select(users).where(users.c.tenant_id == tenant_id)).one()
@@ -57,29 +57,29 @@ def lines(engine, tenant_id):
 
 def remove(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.expired(tx, tenant_id, kept, now=now) for kept in Kept}
-    removed, classes = 0, list(Kept)
+        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
+    removed, classes = 0, list(RetentionClass)
     while classes:
         with engine.begin() as tx:
-            some = service.remove_some(tx, tenant_id, classes[0], now=now)
+            some = service.remove_batch(tx, tenant_id, classes[0], now=now)
         removed += some
         if not some:
             classes.pop(0)
     return counted, removed
 
 
-def test_every_table_has_a_class_and_only_one():
+def test_every_table_is_in_the_retention_table_once():
     listed = [name for each in RETENTION for name in each.tables]
 
     assert sorted(listed) == sorted(CATALOGUE)
 
 
-def test_every_class_that_goes_by_itself_has_a_period():
-    assert {each.kept for each in RETENTION if each.kept is not None} == set(Kept)
-    assert all((each.kept is None) == (each.after is None) for each in RETENTION)
+def test_every_class_that_the_job_removes_has_a_lifetime():
+    assert {each.data_class for each in RETENTION if each.data_class is not None} == set(RetentionClass)
+    assert all((each.data_class is None) == (each.lifetime is None) for each in RETENTION)
 
 
-def keep_answers(engine, tenant_id, keys, at):
+def add_responses(engine, tenant_id, keys, at):
     row = {
         "tenant_id": tenant_id,
         "operation": "start_timer",
@@ -94,20 +94,20 @@ def keep_answers(engine, tenant_id, keys, at):
         tx.execute(idempotency_keys.insert(), [{**row, "user_id": user_id, "idempotency_key": key} for key in keys])
 
 
-def kept_answers(engine, tenant_id):
+def response_keys(engine, tenant_id):
     with engine.connect() as tx:
         of_tenant = idempotency_keys.c.tenant_id == tenant_id
         return set(tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(of_tenant)))
 
 
-def test_many_answers_go_in_batches(billed, engine, ada, clock, counted):
-    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+def test_many_stored_responses_are_removed_in_batches(billed, engine, ada, clock, counted):
+    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
     clock.tick(hours=1)
     ada.start(7, key="young")
     with counted() as sent:
-        _, removed = remove(engine, billed, clock() + period(Kept.ANSWERS) - dt.timedelta(minutes=1))
+        _, removed = remove(engine, billed, clock() + lifetime_of(RetentionClass.ANSWERS) - dt.timedelta(minutes=1))
 
-    assert kept_answers(engine, billed) == {"young"}
+    assert response_keys(engine, billed) == {"young"}
     assert removed == 2 * BATCH
     assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
 
@@ -117,41 +117,45 @@ def add_visit(tx, *, until):
     tx.execute(landing_visits.insert(), {**visit, "state_hash": new_id()})
 
 
-def seen(caplog, function):
-    """What the log says of a run: its failures, and what is said at its end."""
+def failures(caplog, function):
+    """The log lines of failed tenants in a run."""
     lines = [json.loads(line) for line in caplog.messages if '"function"' in line]
-    return [line for line in lines if line["function"] == function]
+    return [line for line in lines if (line["function"], line["event"]) == (function, "job_failed_for_tenant")]
 
 
-def test_a_batch_that_was_removed_stays_removed_when_the_next_fails(billed, engine, app, clock):
-    """All in one transaction it would begin anew each hour, and end nowhere."""
-    keep_answers(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
-    keep_answers(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
+def test_a_removed_batch_stays_removed_if_the_next_one_fails(billed, engine, app, clock):
+    """In a single transaction it would start again each hour and never end."""
+    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    add_responses(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
     clock.tick(days=3)
     with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
         remove_expired(None)
-    left = kept_answers(engine, billed)
+    left = response_keys(engine, billed)
 
     assert "stuck" in left
     assert len(left) <= BATCH + 1
 
 
-def test_visits_that_cannot_be_removed_keep_no_tenants_rows_and_the_run_says_why(billed, engine, app, clock, caplog):
-    keep_answers(engine, billed, ["old"], clock())
+def test_a_failure_to_remove_visits_is_logged_and_does_not_affect_tenants(billed, engine, app, clock, caplog):
+    add_responses(engine, billed, ["old"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
-    with use(app), undeletable(engine, landing_visits, "id > 0"), pytest.raises(JobFailed, match="forget_visits"):
+    with (
+        use(app),
+        undeletable(engine, landing_visits, "id > 0"),
+        pytest.raises(JobFailed, match="remove_expired_visits"),
+    ):
         remove_expired(None)
-    [told] = [line for line in seen(caplog, "forget_visits") if line["event"] == "job_failed_for_tenant"]
+    [failure] = failures(caplog, "remove_expired_visits")
 
-    assert kept_answers(engine, billed) == set()
-    assert told["errorType"]
-    assert told["stack"]
+    assert response_keys(engine, billed) == set()
+    assert failure["errorType"]
+    assert failure["stack"]
 
 
-def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, app, clock):
-    keep_answers(engine, billed, ["stuck"], clock())
+def test_a_failure_of_a_tenant_does_not_affect_visits(billed, engine, app, clock):
+    add_responses(engine, billed, ["stuck"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
@@ -169,38 +173,38 @@ def test_rows_of_a_tenant_that_cannot_be_removed_keep_no_visits(billed, engine, 
 
 @pytest.fixture
 def stuck(billed, engine, world, azure_devops, clock):
-    """Two tenants with answers that are over, and the first with a title that is and cannot be blanked."""
+    """Two tenants with expired responses; the first also has an expired title that cannot be blanked."""
     ada = world.tenant()
     refresh(ada, [42], azure_devops.token())
     with engine.connect() as tx:
         of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
         first = tx.execute(of_ada).scalar_one()
     for tenant_id in (first, billed):
-        keep_answers(engine, tenant_id, ["old"], clock())
+        add_responses(engine, tenant_id, ["old"], clock())
     clock.tick(days=60)
     with unchangeable(engine, work_items, f"tenant_id = {first}"):
         yield first, billed
 
 
-def answers_left(engine, tenant_ids):
-    return [kept_answers(engine, tenant_id) for tenant_id in tenant_ids]
+def responses_left(engine, tenant_ids):
+    return [response_keys(engine, tenant_id) for tenant_id in tenant_ids]
 
 
-def test_a_class_that_fails_keeps_no_other_class_and_no_other_tenant_from_its_turn(stuck, engine, app, caplog):
+def test_a_failed_class_does_not_affect_other_classes_and_tenants(stuck, engine, app, caplog):
     with use(app), pytest.raises(JobFailed, match="remove_expired_titles: 1 of"):
         remove_expired(None)
-    [told] = [line for line in seen(caplog, "remove_expired_titles") if line["event"] == "job_failed_for_tenant"]
+    [failure] = failures(caplog, "remove_expired_titles")
     with engine.connect() as tx:
         of_first = work_item_readers.c.tenant_id == stuck[0]
         readings = tx.scalar(sa.select(sa.func.count()).where(of_first))
 
-    assert answers_left(engine, stuck) == [set(), set()]
-    assert (told["ids"], readings) == ([stuck[0]], 0)
+    assert responses_left(engine, stuck) == [set(), set()]
+    assert (failure["ids"], readings) == ([stuck[0]], 0)
 
 
-def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
-    """Undone at the end, since such a bill is none that could be."""
-    now = AT + dt.timedelta(days=32) + period(Kept.BILLS)
+def test_the_names_on_a_large_bill_are_removed_in_batches(billed, engine):
+    """Rolled back at the end, because no real bill is like this."""
+    now = AT + dt.timedelta(days=32) + lifetime_of(RetentionClass.BILLS)
     done: list[int] = []
     with engine.connect() as tx:
         person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
@@ -211,7 +215,7 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
         more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
         tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
         while not done or done[-1]:
-            done.append(service.remove_some(tx, billed, Kept.BILLS, now=now))
+            done.append(service.remove_batch(tx, billed, RetentionClass.BILLS, now=now))
         left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
         tx.rollback()
 
@@ -219,39 +223,39 @@ def test_the_names_on_a_large_bill_go_in_batches(billed, engine):
     assert left == {"removed@erased.invalid"}
 
 
-def test_the_names_on_a_bill_go_after_seven_years_and_its_sums_stay(billed, engine, ada):
+def test_after_seven_years_the_names_on_a_bill_are_removed_and_its_sums_stay(billed, engine, ada):
     closed = AT + dt.timedelta(days=31)
-    before = remove(engine, billed, closed + period(Kept.BILLS))
+    before = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS))
     kept = lines(engine, billed)
-    after = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(milliseconds=1))
-    again = remove(engine, billed, closed + period(Kept.BILLS) + dt.timedelta(days=1))
+    after = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(milliseconds=1))
+    again = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(days=1))
     with engine.connect() as tx:
         total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == billed))
         broken = list(find_violations(tx, INVARIANTS))
 
-    assert period(Kept.BILLS) > dt.timedelta(days=7 * 365)
-    assert (before[0][Kept.BILLS], [line.email for line in kept]) == (0, [ada.email])
-    assert after[0][Kept.BILLS] == 1
+    assert lifetime_of(RetentionClass.BILLS) > dt.timedelta(days=7 * 365)
+    assert (before[0][RetentionClass.BILLS], [line.email for line in kept]) == (0, [ada.email])
+    assert after[0][RetentionClass.BILLS] == 1
     assert [(line.email, line.display_name) for line in lines(engine, billed)] == [
         ("removed@erased.invalid", "removed")
     ]
-    assert again == (dict.fromkeys(Kept, 0), 0)
+    assert again == (dict.fromkeys(RetentionClass, 0), 0)
     assert str(total) == "4.5000"
     assert broken == []
 
 
-def test_under_a_legal_hold_nothing_expires_but_stored_answers(billed, engine, ada, clock):
+def test_under_a_legal_hold_only_stored_responses_expire(billed, engine, ada, clock):
     ada.start(7, key="kept")
     with engine.begin() as tx:
         hold = {"legal_hold_reason": "authorityOrder", "legal_hold_at": clock()}
         tx.execute(tenants.update().where(tenants.c.id == billed).values(**hold))
     counted, removed = remove(engine, billed, clock() + dt.timedelta(days=365 * 20))
 
-    assert (counted, removed) == (dict.fromkeys(Kept, 0) | {Kept.ANSWERS: 1}, 1)
+    assert (counted, removed) == (dict.fromkeys(RetentionClass, 0) | {RetentionClass.ANSWERS: 1}, 1)
     assert [line.email for line in lines(engine, billed)] == [ada.email]
 
 
-def test_a_request_is_proof_for_three_years(ada, world, engine, clock):
+def test_a_closed_request_is_kept_for_three_years(ada, world, engine, clock):
     ben = world.member(ada)
     asked = ben.post("privacy/erasure", {"confirm": ben.email})
     ben.delete(f"privacy/erasure/{asked.body['id']}")
@@ -260,4 +264,4 @@ def test_a_request_is_proof_for_three_years(ada, world, engine, clock):
     young = remove(engine, tenant_id, clock() + dt.timedelta(days=1094))
     old = remove(engine, tenant_id, clock() + dt.timedelta(days=1097))
 
-    assert (young[0][Kept.REQUESTS], old[0][Kept.REQUESTS]) == (0, 1)
+    assert (young[0][RetentionClass.REQUESTS], old[0][RetentionClass.REQUESTS]) == (0, 1)

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from privacy.export import flow as export_flow
-from privacy.export.service import Subject
+from privacy.export.service import ExportSubject
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import users
 from tests.support.exports import export
@@ -23,7 +23,7 @@ def put(person, path, body):
 
 @pytest.fixture
 def two(world, clock):
-    """An admin, and a member with time, a correction, an action, and a timer that runs."""
+    """An admin, and a member with time, a correction, an action and a running timer."""
     ada = world.tenant()
     ben = world.member(ada)
     ben.start(7)
@@ -51,7 +51,7 @@ def test_while_a_right_is_in_force_nothing_new_is_tracked_and_a_stop_works(two, 
     assert [(row["event"], row["elapsedMs"]) for row in ben.log()[:1]] == [("stopped", 1_800_000)]
 
 
-def test_lifted_it_goes_on_where_it_was(two):
+def test_after_a_right_is_lifted_tracking_works_as_before(two):
     ada, ben = two
     before = ada.report(groupBy="user").body
     ben.patch("privacy", {"restricted": True, "objected": True})
@@ -65,7 +65,7 @@ def test_lifted_it_goes_on_where_it_was(two):
     }
 
 
-def test_nobody_else_is_shown_anything_and_the_person_everything(two):
+def test_while_a_right_is_in_force_only_the_person_sees_their_time(two):
     ada, ben = two
     ben_id, entry = me(ben), ben.entries()[0]["id"]
     ben.patch("privacy", {"restricted": True})
@@ -98,7 +98,7 @@ def test_nobody_else_is_shown_anything_and_the_person_everything(two):
     assert export(ben).status == 200
 
 
-def test_what_an_admin_has_done_to_it_is_not_shown_to_the_admin_either_and_what_is_nobodys_is(two):
+def test_changes_to_restricted_time_are_hidden_also_from_their_admin_but_other_changes_are_not(two):
     ada, ben = two
     entry = ben.get("entries").body["items"][0]
     change = {"note": "by ada", "reason": "as agreed with him"}
@@ -117,7 +117,7 @@ def test_what_an_admin_has_done_to_it_is_not_shown_to_the_admin_either_and_what_
     assert b"as agreed with him" in export(ben).raw
 
 
-def test_an_admin_who_stopped_it_sees_their_own_time(two):
+def test_a_restricted_admin_sees_their_own_time(two):
     ada, _ = two
     ada.patch("privacy", {"objected": True})
 
@@ -125,7 +125,7 @@ def test_an_admin_who_stopped_it_sees_their_own_time(two):
     assert len(ada.entries()) == 2
 
 
-def test_putting_own_time_right_still_works(two):
+def test_a_restricted_person_can_correct_their_time(two):
     _, ben = two
     ben.patch("privacy", {"restricted": True})
     entry = ben.get(f"entries/{ben.entries()[-1]['id']}")
@@ -133,7 +133,7 @@ def test_putting_own_time_right_still_works(two):
     assert ben.correct(entry, note="now it is right").status == 200
 
 
-def test_each_change_is_on_the_audit_log(two):
+def test_each_change_of_a_right_is_in_the_audit_log(two):
     ada, ben = two
     ben.patch("privacy", {"restricted": True})
     ben.patch("privacy", {"restricted": True})
@@ -147,15 +147,15 @@ def test_each_change_is_on_the_audit_log(two):
 
 
 def by_operator(app, person):
-    """The person's export as an operator writes it."""
+    """An operator's export of the person."""
     out, row = io.BytesIO(), sa.select(users.c.tenant_id, users.c.id)
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         found = tx.execute(row.where(users.c.public_id == uuid.UUID(person.get("me").body["id"]))).one()
-    export_flow.write(app, Subject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
+    export_flow.write(app, ExportSubject(found.tenant_id, found.id, reader_id=found.id), out, as_zip=False)
     return out.getvalue()
 
 
-def test_a_nominee_is_in_the_export_of_who_named_them_and_in_nobody_elses(two, engine, app):
+def test_a_nominee_is_only_in_the_export_of_its_person(two, engine, app):
     ada, ben = two
     named = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "first@nominee.example"})
     again = put(ben, "privacy/nominee", {"name": "Nominee Marker", "contact": "second@nominee.example"})

@@ -62,7 +62,7 @@ def made(engine) -> Books:
     payer.corrects(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
     payer.close(at("2026-02-01"))
     with engine.begin() as tx:
-        requests_store.list_erased(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
+        requests_store.add_erasure(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
     return Books(engine, payer.tenant_id)
 
 

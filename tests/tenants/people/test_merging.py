@@ -60,6 +60,7 @@ def test_the_person_gets_the_time_of_the_invitation_and_every_total_stays(split,
     assert row["elapsedMs"] == 8 * 3_600_000
     assert [each["version"] for each in entries] == [2, 2, 1]
     assert ada.get(f"users/{invitation}").status == 404
+    assert ada.report(user=invitation).status == 404
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
     assert actions(ada)[:2] == ["user.merged", "user.merged"]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.budget import tries
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, removed, retry, send, worked
+from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, removed, retry, send, worked
 from timers.azure_devops import of as azure_devops_of
 
 
@@ -119,6 +119,21 @@ def test_a_switch_writes_the_hours_of_the_stopped_timer(ada, clock, azure_devops
 
     assert switched.body["stopped"]["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
+
+
+def test_a_late_switch_that_creates_two_entries_shows_the_progress_of_both(ada, clock, azure_devops):
+    """The response had the status of the second after its write, and of the first from before it."""
+    token = azure_devops.token()
+    later = worked(ada, clock, token, item=TASK)
+    ada.start(BUG)
+    clock.tick(hours=2)
+    corrected(ada, later.body, token, startedAt="2026-11-23T10:30:00Z", stoppedAt="2026-11-23T11:00:00Z")
+    start = {**WORK_ITEM, "workItemId": TASK, "switch": True, "startedAt": "2026-11-23T10:00:00Z"}
+    started = send(ada, "POST", "timers/start", token, start)
+
+    assert started.status == 201
+    assert (started.body["stopped"]["elapsedMs"], started.body["ended"]["elapsedMs"]) == (1_800_000, 1_800_000)
+    assert started.body["stopped"]["writeBack"] == started.body["ended"]["writeBack"] == "done"
 
 
 def test_all_items_of_a_request_share_one_deadline(ada, clock, azure_devops, app, monkeypatch):

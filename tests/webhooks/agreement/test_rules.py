@@ -1,4 +1,4 @@
-"""Who may agree to a purchase: never the buyer below super admin, always somebody, and one kind of people at a time."""
+"""The approvers of a purchase: never a buyer below super admin, always somebody, and one kind of people at a time."""
 
 import datetime as dt
 import uuid
@@ -51,33 +51,33 @@ def person(admin, *, is_active=True):
     )
 
 
-def is_buyer(asked, admin):
-    return admin.user_id == asked.buyer_id or admin.object_id in asked.buyers
+def is_buyer(group, admin):
+    return admin.user_id == group.buyer_id or admin.object_id in group.buyers
 
 
 @given(approvers)
-def test_a_buyer_agrees_as_a_super_admin_or_not_at_all(asked):
-    for admin in asked.admins:
-        may = asked.admits(person(admin), admin.object_id)
+def test_a_buyer_agrees_as_a_super_admin_or_not_at_all(group):
+    for admin in group.admins:
+        may = group.admits(person(admin), admin.object_id)
         if admin.role is Role.SUPER_ADMIN:
             assert may
-        elif is_buyer(asked, admin) or asked.has_agreement:
+        elif is_buyer(group, admin) or group.has_agreement:
             assert not may
         else:
-            assert may == (asked.agreer is not Agreer.SUPER_ADMIN)
-        assert not asked.admits(person(admin, is_active=False), admin.object_id)
-        assert not asked.admits(replace(person(admin), role=Role.USER), admin.object_id)
+            assert may == (group.agreer is not Agreer.SUPER_ADMIN)
+        assert not group.admits(person(admin, is_active=False), admin.object_id)
+        assert not group.admits(replace(person(admin), role=Role.USER), admin.object_id)
 
 
 @given(approvers)
-def test_the_named_approver_has_signed_in_lately_and_the_vendor_comes_last(asked):
-    here = [each for each in asked.admins if each.last_sign_in_at and NOW - each.last_sign_in_at < INACTIVE_AFTER]
-    able = [each for each in here if asked.admits(person(each), each.object_id)]
+def test_the_named_approver_has_signed_in_lately_and_the_vendor_comes_last(group):
+    recent = [each for each in group.admins if each.last_sign_in_at and NOW - each.last_sign_in_at < INACTIVE_AFTER]
+    able = [each for each in recent if group.admits(person(each), each.object_id)]
 
-    assert (asked.agreer is Agreer.OPERATOR) == (able == [])
-    if asked.agreer is Agreer.SUPER_ADMIN:
+    assert (group.agreer is Agreer.OPERATOR) == (able == [])
+    if group.agreer is Agreer.SUPER_ADMIN:
         assert {each.role for each in able} == {Role.SUPER_ADMIN}
-    if asked.agreer is Agreer.ADMIN:
+    if group.agreer is Agreer.ADMIN:
         assert {each.role for each in able} == {Role.ADMIN}
 
 

@@ -14,26 +14,26 @@ from tests.support import purchases
 from tests.support.commands import Ops
 from tests.support.purchases import Purchase, client_of
 from tests.support.world import FakeClock, new_id
-from tests.webhooks.events.test_events import tell
+from tests.webhooks.events.test_events import send_event
 from webhooks.agreement import store as agreement_store
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Begins at the time that the command line reads."""
+    """Starts at the time that the command line reads."""
     return FakeClock(real_clock.now())
 
 
 @pytest.fixture
 def ops(marketplace, app_database_url, entra):
-    """The commands about the Marketplace, with its settings."""
+    """Runs `ops marketplace` with the settings of the Marketplace."""
     settings = {"ENTRA_AUTHORITY": entra.authority, **purchases.marketplace_settings(marketplace)}
     return functools.partial(Ops(app_database_url, **settings), "marketplace")
 
 
 @pytest.fixture
 def missed(bought: Purchase) -> Purchase:
-    """A purchase whose suspension nobody told us of."""
+    """A purchase with an unreported suspension."""
     bought.marketplace.order("shapes", held=True)
     bought.order("suspend")
     return bought
@@ -55,7 +55,7 @@ def test_show_prints_pending_operations_and_finds_a_purchase_by_an_operation(ops
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=9)
-    assert tell(bought, http, operation).status == 200
+    assert send_event(bought, http, operation).status == 200
     shown = ops("show", operation, "--json").json
     table = ops("show", operation)
 
@@ -86,7 +86,7 @@ def test_a_dry_run_lists_the_repairs_and_makes_none(ops, missed, owner):
     assert dry.json["changed"] == done.json["changed"] == [missed.id]
     assert (dry.json["dryRun"], done.json["dryRun"]) == (True, False)
     assert missed.terms == missed.at_microsoft
-    assert missed.told == [("Reconcile", "applied")]
+    assert missed.outcomes == [("Reconcile", "applied")]
     assert missed.ledger[-1].source == "operator"
     assert by_the_operator(owner) == {"subscription.moved"}
 
@@ -121,7 +121,7 @@ def test_a_replay_applies_microsofts_state_and_is_in_the_audit_log(ops, missed, 
     assert (done.code, done.json["changed"]) == (0, True)
     assert (done.json["before"]["status"], done.json["after"]["status"]) == ("subscribed", "suspended")
     assert missed.terms == missed.at_microsoft
-    assert missed.told == [("Replay", "applied")]
+    assert missed.outcomes == [("Replay", "applied")]
     assert audited["after"]["subscriptionStatus"] == "suspended"
 
 
@@ -145,7 +145,7 @@ def test_a_replay_adds_a_missing_price(ops, bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", plan="seats-plus")
     bought.marketplace.order("faults", plans={"status": 200, "body": '{"plans": []}'})
-    assert tell(bought, http, operation).status == 200
+    assert send_event(bought, http, operation).status == 200
     bought.marketplace.emulator.faults.clear()
     done = ops("replay", bought.id, "--yes", "--json")
 
@@ -169,8 +169,8 @@ def test_an_unavailable_marketplace_is_a_one_line_error(ops, bought):
 
 
 @pytest.fixture
-def asked(app, marketplace, owner, world):
-    """A purchase that a member has asked for; its id, and the member."""
+def requested(app, marketplace, owner, world):
+    """A purchase that a member has requested for; its id, and the member."""
     ben = world.member(owner, name="Ben")
     bought = marketplace.buy(plan="seats", quantity=5)
     terms = terms_of(client_of(app).get(bought, Deadline.after(10)))
@@ -184,7 +184,7 @@ def asked(app, marketplace, owner, world):
 
 @pytest.fixture
 def leave(app):
-    """Has somebody not been seen for a month."""
+    """Sets a person's last sign-in to a month ago."""
 
     def gone(person):
         with app.transaction(tenant=ALL_TENANTS) as tx:
@@ -194,8 +194,8 @@ def leave(app):
     return gone
 
 
-def test_an_operator_agrees_only_without_an_active_approver(ops, asked, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures
-    bought, ben = asked
+def test_an_operator_agrees_only_without_an_active_approver(ops, requested, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures
+    bought, ben = requested
     by_super_admin = ops("agree", bought, "--yes")
     helper = world.member(owner, name="Cleo")
     owner.patch(f"users/{helper.get('me').body['id']}", {"role": "admin"})
@@ -224,8 +224,8 @@ def test_an_operator_agrees_only_without_an_active_approver(ops, asked, owner, w
     )
 
 
-def test_an_operator_cannot_agree_to_a_canceled_or_unrequested_purchase(ops, asked, owner, leave, marketplace):
-    bought, _ = asked
+def test_an_operator_cannot_agree_to_a_canceled_or_unrequested_purchase(ops, requested, owner, leave, marketplace):
+    bought, _ = requested
     leave(owner)
     marketplace.order("unsubscribe", subscription=bought)
     refused = ops("agree", bought, "--yes")

@@ -12,8 +12,8 @@ from webhooks.events.flow import SECONDS
 from webhooks.events.reconcile_flow import reconcile, reconcile_now
 
 
-def heard(bought, operation):
-    """The answers to an event once it was taken, or given up."""
+def wait_for_responses(bought, operation):
+    """The responses to an event once it was accepted or given up."""
     until(lambda: bought.attempts(operation))
     bought.marketplace.idle()
     return bought.attempts(operation)
@@ -21,19 +21,19 @@ def heard(bought, operation):
 
 def test_more_seats_are_accepted_at_once_and_admit_more_people(bought, owner):
     operation = bought.order("change", quantity=9)
-    answers = heard(bought, operation)
+    answers = wait_for_responses(bought, operation)
 
     assert answers == [200]
     assert bought.terms == ("subscribed", "seats", 9)
     assert bought.tenant.seat_limit == 9
-    assert bought.told == [("ChangeQuantity", "applied")]
+    assert bought.outcomes == [("ChangeQuantity", "applied")]
     assert owner.post("sign-in").body["tenant"]["seatLimit"] == 9
 
 
 def test_another_plan_is_accepted_with_its_price(bought, clock):
     clock.tick(days=1)
     operation = bought.order("change", plan="seats-plus")
-    answers = heard(bought, operation)
+    answers = wait_for_responses(bought, operation)
 
     assert answers == [200]
     assert bought.terms == ("subscribed", "seats-plus", 5)
@@ -42,9 +42,9 @@ def test_another_plan_is_accepted_with_its_price(bought, clock):
 
 def test_seats_missing_in_microsofts_copy_stay(bought):
     bought.marketplace.order("shapes", quantity="null")
-    heard(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.order("renew"))
 
-    assert bought.told == [("Renew", "applied")]
+    assert bought.outcomes == [("Renew", "applied")]
     assert (bought.row.quantity, bought.tenant.seat_limit) == (5, 5)
 
 
@@ -52,17 +52,17 @@ def test_seats_missing_in_microsofts_copy_stay(bought):
 def test_values_missing_in_microsofts_copy_stay(bought, app, lacking):
     before = bought.row
     bought.marketplace.order("shapes", lacking=lacking)
-    heard(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.order("renew"))
     reconcile(app, client_of(app))
     thin = bought.row
     bought.marketplace.order("shapes", lacking=[])
     reconcile(app, client_of(app))
 
     names = ("offer_id", "quantity", "term_unit", "term_starts_at", "term_ends_at", "auto_renew")
-    kept = [name for name in names if getattr(thin, name) == getattr(before, name)]
+    unchanged = [name for name in names if getattr(thin, name) == getattr(before, name)]
     moved = {"term_starts_at", "term_ends_at"} if lacking == ["autoRenew", "offerId"] else set()
-    assert set(names) - set(kept) == moved
-    assert bought.told[0] == ("Renew", "applied")
+    assert set(names) - set(unchanged) == moved
+    assert bought.outcomes[0] == ("Renew", "applied")
     assert bought.row.term_starts_at > before.term_starts_at
 
 
@@ -70,11 +70,11 @@ def test_an_operation_without_a_status_did_not_fail(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=9)
     bought.marketplace.order("shapes", held=True, lacking=["status"])
-    unclear = tell(bought, http, operation)
+    unclear = send_event(bought, http, operation)
     bought.marketplace.order("shapes", lacking=[])
 
-    assert (unclear.status, bought.told) == (503, [])
-    assert tell(bought, http, operation).status == 200
+    assert (unclear.status, bought.outcomes) == (503, [])
+    assert send_event(bought, http, operation).status == 200
     assert bought.terms == ("subscribed", "seats", 9)
 
 
@@ -84,36 +84,36 @@ def test_a_plan_by_seats_without_a_number_is_not_unlimited(bought, http):
     copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
     thin = json.dumps({**copy, "planId": "seats-plus", "quantity": None})
     bought.marketplace.order("faults", get={"status": 200, "body": thin})
-    unclear = tell(bought, http, operation)
+    unclear = send_event(bought, http, operation)
     bought.marketplace.emulator.faults.clear()
 
-    assert (unclear.status, bought.tenant.seat_limit, bought.told) == (503, 5, [])
-    assert tell(bought, http, operation).status == 200
+    assert (unclear.status, bought.tenant.seat_limit, bought.outcomes) == (503, 5, [])
+    assert send_event(bought, http, operation).status == 200
 
 
 def test_a_new_plan_keeps_seats_missing_in_microsofts_copy(bought):
     bought.marketplace.order("shapes", lacking=["quantity"])
-    heard(bought, bought.order("change", plan="seats-plus"))
+    wait_for_responses(bought, bought.order("change", plan="seats-plus"))
 
     assert (bought.terms, bought.tenant.seat_limit) == (("subscribed", "seats-plus", 5), 5)
 
 
 def test_a_suspension_limits_and_a_reinstatement_restores(bought, owner):
-    heard(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.order("suspend"))
     suspended = owner.start()
-    heard(bought, bought.order("reinstate"))
+    wait_for_responses(bought, bought.order("reinstate"))
     restored = owner.start()
 
     assert (suspended.status, suspended.code) == (402, "subscription_suspended")
     assert restored.status == 201
-    assert bought.told == [("Suspend", "applied"), ("Reinstate", "applied")]
+    assert bought.outcomes == [("Suspend", "applied"), ("Reinstate", "applied")]
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
 
 
 def test_the_end_ends_access_and_keeps_the_data(bought, owner):
     owner.start()
     owner.stop()
-    heard(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.order("unsubscribe"))
     refused = owner.start()
 
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
@@ -128,7 +128,7 @@ def test_a_late_end_has_its_original_time(bought, http, clock):
     happened = clock()
     operation = bought.order("unsubscribe")
     clock.tick(minutes=10)
-    assert tell(bought, http, operation).status == 200
+    assert send_event(bought, http, operation).status == 200
 
     assert bought.row.ended_at == bought.ledger[-1].effective_at == happened
     assert bought.ledger[-1].recorded_at == clock()
@@ -136,10 +136,10 @@ def test_a_late_end_has_its_original_time(bought, http, clock):
 
 def test_a_renewal_refreshes_the_term(bought):
     before = bought.row.term_ends_at
-    heard(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.order("renew"))
 
     assert bought.row.term_starts_at > before
-    assert bought.told == [("Renew", "applied")]
+    assert bought.outcomes == [("Renew", "applied")]
 
 
 def test_an_event_adds_and_removes_no_rows_outside_its_ledger(bought, owner, engine):
@@ -155,7 +155,7 @@ def test_an_event_adds_and_removes_no_rows_outside_its_ledger(bought, owner, eng
     ):
         before = purchases.row_counts(engine, owner.tid)
         until(lambda: not waiting(bought))
-        heard(bought, bought.order(name, **given))
+        wait_for_responses(bought, bought.order(name, **given))
         after = purchases.row_counts(engine, owner.tid)
 
         changed = {table for table in after if after[table] != before[table]}
@@ -169,7 +169,7 @@ def waiting(bought):
 
 
 def with_people(world, owner, count):
-    """So many enabled accounts besides the owner's."""
+    """Adds enabled accounts besides the owner's."""
     return [world.member(owner) for _ in range(count)]
 
 
@@ -177,29 +177,29 @@ def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(bought,
     with_people(world, owner, 3)
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=2)
-    refused = tell(bought, http, operation)
+    refused = send_event(bought, http, operation)
 
     assert (refused.status, refused.code) == (409, "seats_in_use")
     assert (refused.body["seatsUsed"], refused.body["seatsWanted"]) == (4, 2)
     assert "4 accounts" in refused.body["detail"]
-    assert bought.told == [("ChangeQuantity", "refused")]
+    assert bought.outcomes == [("ChangeQuantity", "refused")]
     assert bought.tenant.seat_limit == 5
     [audited] = [row for row in owner.get("audit").body["items"] if row["action"] == "subscription.change_refused"]
     assert audited["before"] == {"seatLimit": 5, "seatsUsed": 4}
     assert audited["after"] == {"code": "seats_in_use", "seatLimit": 2}
 
 
-def tell(bought, http, operation, **said):
-    """An event as Microsoft tells it, sent by hand, for its whole answer."""
-    told = bought.operation(operation)
-    body = {"id": operation, "subscriptionId": bought.id, "action": told["action"], **said}
+def send_event(bought, http, operation, **changes):
+    """Sends an event as Microsoft does; returns the whole response."""
+    copy = bought.operation(operation)
+    body = {"id": operation, "subscriptionId": bought.id, "action": copy["action"], **changes}
     bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     return http.send("POST", "marketplace/webhook", body, token=bearer)
 
 
 def test_microsoft_accepts_a_refusal_and_both_sides_stay(bought, owner, world):
     with_people(world, owner, 3)
-    answers = heard(bought, bought.order("change", quantity=3))
+    answers = wait_for_responses(bought, bought.order("change", quantity=3))
 
     assert answers == [409]
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
@@ -209,16 +209,16 @@ def test_a_repeated_refused_change_is_refused_and_recorded_once(bought, owner, w
     with_people(world, owner, 3)
     bought.marketplace.order("shapes", held=True, unanswered="wait")
     operation = bought.order("change", quantity=2)
-    answers = [tell(bought, http, operation) for _ in range(3)]
+    answers = [send_event(bought, http, operation) for _ in range(3)]
 
     assert [each.status for each in answers] == [409, 409, 409]
     assert {(each.body["seatsUsed"], each.body["seatsWanted"]) for each in answers} == {(4, 2)}
-    assert bought.told == [("ChangeQuantity", "refused")]
+    assert bought.outcomes == [("ChangeQuantity", "refused")]
 
 
 def test_a_reduction_to_the_enabled_accounts_is_accepted(bought, owner, world):
     with_people(world, owner, 3)
-    answers = heard(bought, bought.order("change", quantity=4))
+    answers = wait_for_responses(bought, bought.order("change", quantity=4))
     fifth = world.person(owner.tid).post("sign-in")
 
     assert answers == [200]
@@ -228,11 +228,11 @@ def test_a_reduction_to_the_enabled_accounts_is_accepted(bought, owner, world):
 def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
     bought.marketplace.order("shapes", revert="always")
     with_people(world, owner, 3)
-    heard(bought, bought.order("change", quantity=3))
+    wait_for_responses(bought, bought.order("change", quantity=3))
     until(lambda: not waiting(bought))
     bought.marketplace.idle()
 
-    assert bought.told == [("ChangeQuantity", "refused"), ("ChangeQuantity", "applied")]
+    assert bought.outcomes == [("ChangeQuantity", "refused"), ("ChangeQuantity", "applied")]
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
 
 
@@ -240,9 +240,9 @@ def test_a_refused_reduction_in_force_keeps_people_and_admits_nobody(bought, own
     people = with_people(world, owner, 3)
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("change", quantity=2)
-    refused = tell(bought, http, operation)
+    refused = send_event(bought, http, operation)
     until(lambda: bought.operation(operation)["status"] == "Succeeded")
-    repeated = tell(bought, http, operation)
+    repeated = send_event(bought, http, operation)
 
     assert (refused.status, repeated.status) == (409, 200)
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 2)
@@ -256,10 +256,10 @@ def test_an_increase_that_is_still_too_low_is_accepted(bought, owner, world, htt
     bought.marketplace.order("shapes", held=True, unanswered="accept")
     cut = bought.order("change", quantity=2)
     until(lambda: not waiting(bought))
-    assert tell(bought, http, cut).status == 200  # it was in force when we heard of it
+    assert send_event(bought, http, cut).status == 200  # it was in force when we wait_for_responses of it
     raised = bought.order("change", quantity=3)
 
-    assert tell(bought, http, raised).status == 200
+    assert send_event(bought, http, raised).status == 200
     assert bought.terms == ("subscribed", "seats", 3)
     assert "seats_over_limit" in {line["event"] for line in logged()}
 
@@ -269,8 +269,8 @@ def test_a_later_event_does_not_undo_a_change_that_is_accepted_and_not_in_force_
     bought.marketplace.order("shapes", held=True)
     change = bought.order("change", quantity=9)
     renewal = bought.order("renew")
-    assert tell(bought, http, change).status == 200
-    assert tell(bought, http, renewal).status == 200
+    assert send_event(bought, http, change).status == 200
+    assert send_event(bought, http, renewal).status == 200
 
     assert bought.at_microsoft == ("subscribed", "seats", 5)
     assert bought.terms == ("subscribed", "seats", 9)
@@ -281,10 +281,10 @@ def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_eve
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", held=True)
     change = bought.order("change", quantity=9)
-    assert tell(bought, http, change).status == 200
+    assert send_event(bought, http, change).status == 200
     end = bought.order("unsubscribe")  # what is under way fails by it
 
-    assert tell(bought, http, end).status == 200
+    assert send_event(bought, http, end).status == 200
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
 
@@ -297,9 +297,9 @@ def test_a_pending_change_does_not_alter_the_terms_of_an_ended_subscription(boug
     until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
     shop.order("shapes", held=True)
     end = bought.order("unsubscribe")
-    heard(bought, change)
+    wait_for_responses(bought, change)
     shop.order("release")
-    heard(bought, end)
+    wait_for_responses(bought, end)
 
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
@@ -307,31 +307,31 @@ def test_a_pending_change_does_not_alter_the_terms_of_an_ended_subscription(boug
 def test_a_repeated_event_gets_the_same_response_and_is_recorded_once(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
-    answers = [tell(bought, http, operation).status for _ in range(4)]
+    answers = [send_event(bought, http, operation).status for _ in range(4)]
 
     assert answers == [200] * 4
-    assert bought.told == [("Suspend", "applied")]
+    assert bought.outcomes == [("Suspend", "applied")]
 
 
 def test_an_old_event_applies_microsofts_present_state(bought, http):
     bought.marketplace.order("shapes", held=True)
     suspension = bought.order("suspend")
     end = bought.order("unsubscribe")
-    assert tell(bought, http, end).status == 200
-    assert tell(bought, http, suspension).status == 200
+    assert send_event(bought, http, end).status == 200
+    assert send_event(bought, http, suspension).status == 200
 
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
-    assert bought.told == [("Unsubscribe", "applied"), ("Suspend", "superseded")]
+    assert bought.outcomes == [("Unsubscribe", "applied"), ("Suspend", "superseded")]
 
 
 def test_the_body_is_only_a_hint(bought, http):
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
-    answer = tell(bought, http, operation, action="ChangePlan", planId="gold", quantity=5000)
+    answer = send_event(bought, http, operation, action="ChangePlan", planId="gold", quantity=5000)
 
     assert answer.status == 200
     assert bought.terms == ("suspended", "seats", 5)
-    assert bought.told == [("Suspend", "applied")]
+    assert bought.outcomes == [("Suspend", "applied")]
 
 
 def test_an_unknown_action_is_recorded_and_changes_nothing(bought, logged):
@@ -340,7 +340,7 @@ def test_an_unknown_action_is_recorded_and_changes_nothing(bought, logged):
 
     assert bought.marketplace.order("event", body=body)["status"] == 200
     assert bought.marketplace.order("event", body=body)["status"] == 200
-    assert (bought.row, bought.told) == (before, [("Transfer", "ignored")])
+    assert (bought.row, bought.outcomes) == (before, [("Transfer", "ignored")])
     [first] = {(line["event"], line["tenant"]) for line in logged() if line["event"] == "marketplace_event_unknown"}
     assert first[1] == str(bought.tenant.public_id)
 
@@ -351,12 +351,12 @@ def test_an_ignored_action_is_recorded_without_an_alarm(bought, logged):
         body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
         assert bought.marketplace.order("event", body=body)["status"] == 200
 
-    assert (bought.row, bought.told) == (before, [("Subscribe", "ignored")])
+    assert (bought.row, bought.outcomes) == (before, [("Subscribe", "ignored")])
     assert [line["event"] for line in logged() if line["level"] == "error"] == []
 
 
 def in_chunks(bought, http, operation):
-    """An event as Microsoft tells it, sent without its length."""
+    """Sends an event as Microsoft does, without its length."""
     bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {})
     body = json.dumps({"id": operation, "subscriptionId": bought.id, "action": "Suspend"}).encode()
     headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
@@ -365,7 +365,7 @@ def in_chunks(bought, http, operation):
 
 
 def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
-    """The platform passes on no body that comes in chunks, however often it is sent again."""
+    """The platform drops chunked bodies, also of repeats."""
     bought.marketplace.order("shapes", held=True)
     operation = bought.order("suspend")
     bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
@@ -419,14 +419,14 @@ def test_an_event_of_a_subscription_that_is_not_set_up_is_an_alarm_and_accepted(
 def test_the_operation_of_a_short_reinstatement_is_found_at_microsoft(bought):
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", minimal_bodies="reinstate")
-    heard(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.order("suspend"))
     operation = bought.order("reinstate")
     until(lambda: bought.attempts(operation))
     again = [bought.marketplace.order("event", body=short(bought))["status"] for _ in range(3)]
 
     assert again == [200] * 3
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
-    assert bought.told == [("Suspend", "applied"), ("Reinstate", "applied")]
+    assert bought.outcomes == [("Suspend", "applied"), ("Reinstate", "applied")]
 
 
 def short(bought):
@@ -434,7 +434,7 @@ def short(bought):
 
 
 def test_a_short_reinstatement_is_repeated_while_the_subscription_is_suspended(bought, logged):
-    heard(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.order("suspend"))
 
     assert bought.marketplace.order("event", body=short(bought))["status"] == 503
     postponed = [line["reason"] for line in logged() if line["event"] == "marketplace_event_postponed"]
@@ -458,7 +458,7 @@ def test_unusual_events_of_the_real_service_are_understood(bought):
     )
     for name, given in (("change", {"quantity": 9}), ("suspend", {}), ("reinstate", {}), ("renew", {})):
         until(lambda: not waiting(bought))
-        heard(bought, bought.order(name, **given))
+        wait_for_responses(bought, bought.order(name, **given))
 
     assert bought.terms == ("subscribed", "seats", 9)
     assert set(bought.applied.values()) == {1}
@@ -469,12 +469,12 @@ def test_a_second_subscription_starts_when_the_first_has_ended(app, marketplace,
     bought = purchases.activated(app, marketplace, owner.tid)
     bought.marketplace.order("shapes", held=True)
     renewal = second.order("renew")
-    assert tell(second, http, renewal).status == 200
+    assert send_event(second, http, renewal).status == 200
     assert (second.row.status, bought.tenant.seat_limit) == ("pending", 5)
     assert "marketplace_second_subscription" in {line["event"] for line in logged()}
 
-    assert tell(bought, http, bought.order("unsubscribe")).status == 200
-    assert tell(second, http, second.order("change", quantity=8)).status == 200
+    assert send_event(bought, http, bought.order("unsubscribe")).status == 200
+    assert send_event(second, http, second.order("change", quantity=8)).status == 200
     assert (second.row.status, bought.tenant.seat_limit, bought.tenant.status) == ("subscribed", 8, "active")
 
 
@@ -487,9 +487,9 @@ def test_an_unreadable_event_is_never_refused(http, bought, body):
 
 
 def test_a_failed_acknowledgement_of_a_reinstatement_does_not_matter(bought):
-    heard(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.order("suspend"))
     bought.marketplace.order("faults", acknowledge={"status": 404})
-    answers = heard(bought, bought.order("reinstate"))
+    answers = wait_for_responses(bought, bought.order("reinstate"))
 
     assert answers == [200]
     assert bought.terms == ("subscribed", "seats", 5)
@@ -499,10 +499,10 @@ def test_a_failed_acknowledgement_of_a_reinstatement_does_not_matter(bought):
     ("said", "status", "acknowledged"), [("Renew", "InProgress", 1), ("Reinstate", "Succeeded", 0)]
 )
 def test_a_pending_reinstatement_is_acknowledged(bought, http, said, status, acknowledged):
-    heard(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.order("suspend"))
     bought.marketplace.order("pace", ack_seconds=30)
     bought.marketplace.order("shapes", held=True, reinstate_status=status)
     operation = bought.order("reinstate")
 
-    assert tell(bought, http, operation, action=said).status == 200
+    assert send_event(bought, http, operation, action=said).status == 200
     assert bought.marketplace.stats()["hits"].get("acknowledge", 0) == acknowledged

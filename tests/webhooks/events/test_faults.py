@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from tests.support.purchases import client_of
 from tests.support.world import new_id
-from tests.webhooks.events.test_events import tell
+from tests.webhooks.events.test_events import send_event
 from webhooks.events import flow as events_flow
 
 
@@ -23,7 +23,7 @@ TROUBLE = {
 
 @pytest.fixture
 def held(bought):
-    """The purchase, whose events wait to be told by hand."""
+    """The purchase, whose events wait to be copy by hand."""
     bought.marketplace.order("shapes", held=True)
     return bought
 
@@ -32,27 +32,27 @@ def held(bought):
 def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(held, http, trouble):
     operation, before = held.order("change", quantity=9), held.row
     held.marketplace.order("faults", operation=TROUBLE[trouble])
-    troubled = tell(held, http, operation)
-    assert (troubled.status, troubled.code) == (503, "marketplace_unavailable")
-    assert (held.row, held.told) == (before, [])
+    failed = send_event(held, http, operation)
+    assert (failed.status, failed.code) == (503, "marketplace_unavailable")
+    assert (held.row, held.outcomes) == (before, [])
     held.marketplace.emulator.faults.clear()
 
-    assert tell(held, http, operation).status == 200
-    assert len(held.told) == 1
+    assert send_event(held, http, operation).status == 200
+    assert len(held.outcomes) == 1
 
 
 @pytest.mark.parametrize("endpoint", ["get", "get.answer", "operation.answer"])
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe", "reinstate"])
 def test_no_notice_is_applied_while_microsoft_is_unavailable(held, http, name, endpoint):
     if name == "reinstate":
-        assert tell(held, http, held.order("suspend")).status == 200
+        assert send_event(held, http, held.order("suspend")).status == 200
     operation, before = held.order(name), held.row
     held.marketplace.order("faults", **{endpoint: {"status": 500}})
-    troubled = tell(held, http, operation)
-    assert (troubled.status, held.row) == (503, before)
+    failed = send_event(held, http, operation)
+    assert (failed.status, held.row) == (503, before)
     held.marketplace.emulator.faults.clear()
 
-    assert tell(held, http, operation).status == 200
+    assert send_event(held, http, operation).status == 200
     assert held.row.version == before.version + 1
 
 
@@ -61,18 +61,18 @@ def test_a_notice_without_an_operation_is_confirmed_by_the_subscription(held, ht
     operation = held.order(name)
     held.marketplace.order("faults", operation={"status": 404})
 
-    assert [tell(held, http, operation).status for _ in range(2)] == [200, 200]
-    assert held.told == [(name.capitalize(), "applied")]
+    assert [send_event(held, http, operation).status for _ in range(2)] == [200, 200]
+    assert held.outcomes == [(name.capitalize(), "applied")]
     assert held.terms == held.at_microsoft
 
 
 def test_an_accepted_change_is_not_undone_while_its_status_is_unavailable(held, http):
     held.marketplace.order("pace", ack_seconds=30)
-    assert tell(held, http, held.order("change", quantity=9)).status == 200
+    assert send_event(held, http, held.order("change", quantity=9)).status == 200
     renewal = held.order("renew")
     held.marketplace.order("faults", operation={"status": 404})
 
-    assert tell(held, http, renewal).status == 503
+    assert send_event(held, http, renewal).status == 503
     assert held.terms == ("subscribed", "seats", 9)
 
 
@@ -81,21 +81,21 @@ def test_without_responses_from_microsoft_the_webhook_answers_in_time(held, http
     monkeypatch.setattr(events_flow, "SECONDS", 0.5)
     operation = held.order("change", quantity=9)
     held.marketplace.order("faults", operation={"hang": True})
-    answer = tell(held, http, operation)
+    answer = send_event(held, http, operation)
     held.marketplace.emulator.faults.clear()
 
     assert answer.status == 503
-    assert held.told == []
+    assert held.outcomes == []
 
 
 def test_an_unavailable_price_delays_the_change(held, http, clock):
     clock.tick(days=1)
     operation = held.order("change", plan="seats-plus")
     held.marketplace.order("faults", plans={"status": 500})
-    assert tell(held, http, operation).status == 503
+    assert send_event(held, http, operation).status == 503
     held.marketplace.emulator.faults.clear()
 
-    assert tell(held, http, operation).status == 200
+    assert send_event(held, http, operation).status == 200
     assert held.rates[-1] == ("seats-plus", "9.0000", "USD")
 
 
@@ -103,7 +103,7 @@ def test_a_plan_that_is_sold_without_a_price_is_accepted_with_an_alarm(held, htt
     operation = held.order("change", plan="seats-plus")
     held.marketplace.order("faults", plans={"status": 200, "body": '{"plans": [{"planId": "seats-plus"}]}'})
 
-    assert tell(held, http, operation).status == 200
+    assert send_event(held, http, operation).status == 200
     assert held.rates == [("seats", "6.0000", "USD")]
     assert "marketplace_price_unknown" in {line["event"] for line in logged()}
 
@@ -112,16 +112,16 @@ def test_a_change_without_a_value_never_removes_the_limit(held, http):
     operation = held.order("change", quantity=9)
     held.marketplace.order("shapes", quantity="empty")
 
-    assert tell(held, http, operation).status == 503
+    assert send_event(held, http, operation).status == 503
     assert held.terms == ("subscribed", "seats", 5)
 
 
 def test_an_unknown_state_changes_nothing(held, http):
     operation = held.order("suspend")
-    told = {"id": held.id, "saasSubscriptionStatus": "NotStarted", "planId": "seats"}
-    held.marketplace.order("faults", get={"status": 200, "body": str(told).replace("'", '"')})
+    copy = {"id": held.id, "saasSubscriptionStatus": "NotStarted", "planId": "seats"}
+    held.marketplace.order("faults", get={"status": 200, "body": str(copy).replace("'", '"')})
 
-    assert tell(held, http, operation).status == 503
+    assert send_event(held, http, operation).status == 503
     assert held.terms == ("subscribed", "seats", 5)
 
 
@@ -133,14 +133,14 @@ def test_without_a_database_the_event_is_repeated(held, http, monkeypatch):
             raise sa.exc.OperationalError("SELECT 1", {}, ConnectionError())
 
         patched.setattr(held.app.engine.dialect, "do_execute", away)
-        answer = tell(held, http, operation)
+        answer = send_event(held, http, operation)
 
     assert (answer.status, answer.code) == (503, "temporarily_unavailable")
-    assert tell(held, http, operation).status == 200
+    assert send_event(held, http, operation).status == 200
 
 
 def test_an_overtaken_event_reads_microsofts_state_again(held, http, app, monkeypatch):
-    """Another event is committed after Microsoft told of this one: what it told is older, and is not kept."""
+    """Another event is committed after Microsoft was read for this one, so that reading is stale and discarded."""
     client, renewal = client_of(app), held.order("renew")
     get, overtaken = client.get, list[bool]()
 
@@ -148,28 +148,28 @@ def test_an_overtaken_event_reads_microsofts_state_again(held, http, app, monkey
         copy = get(subscription, flow)
         if not overtaken:
             overtaken.append(True)
-            assert tell(held, http, held.order("suspend")).status == 200
+            assert send_event(held, http, held.order("suspend")).status == 200
         return copy
 
     monkeypatch.setattr(client, "get", slow)
 
-    assert tell(held, type(http)(http.base), renewal).status == 200
+    assert send_event(held, type(http)(http.base), renewal).status == 200
     assert held.terms == held.at_microsoft == ("suspended", "seats", 5)
 
 
 def test_concurrent_copies_of_an_event_are_applied_once(held, http):
     operation = held.order("change", quantity=9)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: tell(held, type(http)(http.base), operation).status, range(8)))
+        answers = list(pool.map(lambda _: send_event(held, type(http)(http.base), operation).status, range(8)))
 
     assert answers == [200] * 8
-    assert held.told == [("ChangeQuantity", "applied")]
+    assert held.outcomes == [("ChangeQuantity", "applied")]
 
 
 def test_a_suspension_sends_nine_statements(held, http, counted):
     operation = held.order("suspend")
     with counted() as sent:
-        answer = tell(held, http, operation)
+        answer = send_event(held, http, operation)
 
     assert answer.status == 200
     # installation; subscription, ledger; tenant, subscription, event, subscription, tenant, audit
@@ -178,9 +178,9 @@ def test_a_suspension_sends_nine_statements(held, http, counted):
 
 def test_a_repeat_sends_three(held, http, counted):
     operation = held.order("suspend")
-    tell(held, http, operation)
+    send_event(held, http, operation)
     with counted() as sent:
-        tell(held, http, operation)
+        send_event(held, http, operation)
 
     assert len(sent) == 3, sent  # installation; subscription, ledger
 

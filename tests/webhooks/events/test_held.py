@@ -1,4 +1,4 @@
-"""While a restored database is held Microsoft is told to come again, and nothing is lost."""
+"""While a restored database is held, Microsoft has to repeat its events, and nothing is lost."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What rejects a paid change is certain: whatever cannot be told yet is answered 503, and Microsoft sends it again."""
+"""Only a certain error rejects a paid change. Every inconclusive one is 503, and Microsoft repeats the event."""
 
 from dataclasses import replace
 
@@ -14,11 +14,11 @@ from tests.support.world import new_id
 
 @pytest.fixture
 def signing_keys(settings) -> SigningKeys:
-    """Of each test its own: what one test asks for is not in the way of the next."""
+    """A new set for each test, so tests do not share fetches."""
     return SigningKeys(settings.entra_keys_url)
 
 
-def heard(bought, operation):
+def wait_for_responses(bought, operation):
     bought.marketplace.idle()
     return bought.attempts(operation)
 
@@ -33,12 +33,12 @@ def test_a_key_published_right_after_a_fetch_rejects_no_event(bought, entra, ver
     entra.emulator.keys.rotate(drop_old=drop_old)
     operation = bought.order("change", quantity=12)
 
-    assert heard(bought, operation) == [200]
+    assert wait_for_responses(bought, operation) == [200]
     assert bought.terms == ("subscribed", "seats", 12)
 
 
 def send(bought, http, body=None, path="", **claims):
-    """One call of the Marketplace, with a token of its own."""
+    """One call of the Marketplace with a new token."""
     bearer = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", claims)
     event = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity"}
     return http.send("POST", f"marketplace/webhook{path}", event if body is None else body, token=bearer)

@@ -1,4 +1,4 @@
-"""What a purchase costs: on the term that was bought, never by another one's price, and shown as it is."""
+"""The price of a purchase is that of its term, never that of another term or plan."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
 from tests.support import purchases
 from tests.support.marketplace import until
-from tests.webhooks.events.test_events import heard
+from tests.webhooks.events.test_events import wait_for_responses
 from webhooks.events.jobs import reconcile_all
 
 
@@ -24,7 +24,7 @@ def shop(settings, marketplace):
 
 @pytest.fixture
 def buys(app, marketplace, owner):
-    """Buys a plan for the owner's tenant; it is in force."""
+    """Buys and activates a plan for the owner's tenant."""
     return lambda **purchase: purchases.activated(app, marketplace, owner.tid, **{"quantity": None, **purchase})
 
 
@@ -34,7 +34,7 @@ def rows(bought, table):
 
 
 def shown(owner):
-    """The price on the two answers that tell it."""
+    """The price on the two answers that send_event it."""
     subscription = owner.get("billing/subscription").body["subscription"]
     detail = owner.get("tenant").body["planDetail"]
     names = ("ratePerUser", "rateUnit", "currency")
@@ -63,7 +63,7 @@ def test_the_price_is_that_of_the_term_that_was_bought_and_has_its_unit(buys, ow
 def test_a_bill_of_seats_by_the_year_has_no_total(buys, owner):
     bought = buys(plan="seats-yearly", quantity=30, term="P1Y")
     owner.get("me")
-    heard(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.order("unsubscribe"))
     [record] = rows(bought, billing_records)
     [item] = owner.get("billing/records").body["items"]
 
@@ -73,7 +73,7 @@ def test_a_bill_of_seats_by_the_year_has_no_total(buys, owner):
 
 def test_an_unreadable_price_is_not_replaced_by_a_former_subscriptions(buys, owner, marketplace, clock):
     before = buys(plan="paid")
-    heard(before, before.order("unsubscribe"))
+    wait_for_responses(before, before.order("unsubscribe"))
     clock.tick(days=1)
     marketplace.order("shapes", unpriced=["seats-yearly"])
     bought = buys(plan="seats-yearly", quantity=30, term="P1Y")
@@ -89,7 +89,7 @@ def test_a_new_plan_without_a_price_is_not_billed_at_the_old_price(  # noqa: PLR
     clock.tick(minutes=1)
     marketplace.order("shapes", unpriced=["gold"])
     change = bought.order("change", plan="gold")
-    heard(bought, change)
+    wait_for_responses(bought, change)
     until(lambda: bought.operation(change)["status"] == "Succeeded")  # else the comparison would see the former plan
     clock.tick(days=40)
     world.member(owner)
@@ -124,7 +124,7 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buys, owner, 
     clock.tick(minutes=1)
     marketplace.emulator.operations.subscription(bought.id).term_unit = "P1Y"
     marketplace.order("shapes", unpriced=["seats"])
-    heard(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.order("renew"))
     clock.tick(minutes=1)
     spans = owner.get("billing/preview").body["seats"]
 
@@ -148,9 +148,9 @@ def test_the_price_of_a_plan_without_one_is_read_daily_and_changes_nothing(buys,
     marketplace.order("shapes", unpriced=["paid"])
     bought = buys(plan="paid")
     before = bought.row
-    found = [reconcile_all(bought.app) for _ in range(2)]
+    reports = [reconcile_all(bought.app) for _ in range(2)]
 
-    assert [each.changed for each in found] == [[], []]
+    assert [each.changed for each in reports] == [[], []]
     assert (bought.row, len(bought.ledger)) == (before, 1)
     assert [row.rate_per_user for row in rows(bought, subscription_rates)] == [None]
 
@@ -161,7 +161,7 @@ def test_included_users_are_shown_and_deducted_from_monthly_terms_only(buys, own
     owner.post("sign-in")
     bought.app.now.tick(minutes=1)
     subscription = owner.get("billing/subscription").body["subscription"]
-    heard(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.order("unsubscribe"))
     [record] = rows(bought, billing_records)
 
     assert (subscription["includedUsers"], subscription["includedUnit"]) == (users, term)
@@ -184,7 +184,7 @@ def test_the_marketplaces_free_trial_is_shown_with_its_end_and_costs_nothing(buy
     subscription = owner.get("billing/subscription").body["subscription"]
     world.member(owner)
     clock.tick(minutes=1)
-    heard(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.order("unsubscribe"))
     [record] = rows(bought, billing_records)
 
     assert subscription["isFreeTrial"] is True
@@ -196,7 +196,7 @@ def test_the_marketplaces_free_trial_is_shown_with_its_end_and_costs_nothing(buy
 def test_an_extended_free_trial_shows_its_new_end(buys, owner):
     bought = buys(plan="seats", quantity=5, free_trial=True)
     ends_at = owner.get("billing/subscription").body["subscription"]["termEndsAt"]
-    heard(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.order("renew"))
     subscription = owner.get("billing/subscription").body["subscription"]
 
     assert "isFreeTrial" not in subscription
@@ -211,7 +211,7 @@ def test_a_timer_running_at_the_cancellation_is_billed_and_reported(buys, owner,
     ben.start()
     clock.tick(minutes=3)
     preview = owner.get("billing/preview").body
-    heard(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.order("unsubscribe"))
     ben.stop()
     clock.tick(days=40)
     close_all_ended(bought.app)
@@ -238,12 +238,12 @@ def test_a_timer_running_at_the_cancellation_is_billed_and_reported(buys, owner,
 def test_a_change_to_another_products_plan_is_refused(bought, offers, status):
     settings = bought.app.settings.model_copy(update={"marketplace_offers": frozenset(each.lower() for each in offers)})
     with use(replace(bought.app, settings=settings)):
-        answers = heard(bought, bought.order("change", plan="seats-plus"))
+        answers = wait_for_responses(bought, bought.order("change", plan="seats-plus"))
     plan = "seats-plus" if status == 200 else "seats"
 
     assert answers == [status]
     assert bought.terms == ("subscribed", plan, 5)
-    assert bought.told == [("ChangePlan", "applied" if status == 200 else "refused")]
+    assert bought.outcomes == [("ChangePlan", "applied" if status == 200 else "refused")]
 
 
 def test_a_purchase_of_another_product_is_not_compared(bought, app, marketplace):

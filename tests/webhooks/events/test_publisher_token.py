@@ -28,14 +28,14 @@ OTHER_CLAIMS = {
 
 @dataclass(frozen=True)
 class Forger:
-    """Sends one true event with whatever token."""
+    """Sends one real event with any token."""
 
     bought: Purchase
     operation: str
 
     def status(self, **order: object) -> int:
-        told = self.bought.operation(self.operation)
-        body = {"id": self.operation, "subscriptionId": self.bought.id, "action": told["action"]}
+        operation = self.bought.operation(self.operation)
+        body = {"id": self.operation, "subscriptionId": self.bought.id, "action": operation["action"]}
         sent = self.bought.marketplace.order("event", **{"body": body, **order})
         return int(sent["status"])
 
@@ -85,7 +85,7 @@ def test_a_token_with_any_wrong_claim_changes_nothing(forger, wrong):
 
     assert forger.status(claims=OTHER_CLAIMS[wrong]) == 401
     assert forger.bought.row == before
-    assert forger.bought.told == []
+    assert forger.bought.outcomes == []
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_token_with_any_wrong_claim_changes_nothing(forger, wrong):
 def test_a_wrong_clock_refuses_no_event(forger, elsewhen):
     assert forger.status(claims=elsewhen) == 503
     assert forger.status(claims={**elsewhen, "aud": STRANGER}) == 401
-    assert forger.bought.told == []
+    assert forger.bought.outcomes == []
     assert forger.status() == 200
 
 
 def test_a_token_with_an_unpublished_key_changes_nothing(forger):
     assert [forger.status(key="unpublished") for _ in range(5)] == [503] * 5  # one that is new looks just like it
-    assert forger.bought.told == []
+    assert forger.bought.outcomes == []
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_malformed_token_changes_nothing_and_is_logged(forger, authorization, 
     caplog.set_level("INFO", "timetracker")
 
     assert forger.status(authorization=authorization) == 401
-    assert forger.bought.told == []
+    assert forger.bought.outcomes == []
     assert f'"reason": "{reason}"' in caplog.text
 
 
@@ -164,8 +164,8 @@ def test_every_refused_token_has_the_same_response(bought, http):
     token = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {"aud": STRANGER})
     answers = [http.send("POST", "marketplace/webhook", body, token=each) for each in (None, "a.b.c", token)]
 
-    told = [{name: value for name, value in each.body.items() if name != "requestId"} for each in answers]
-    assert told[0] == told[1] == told[2]
+    bodies = [{name: value for name, value in each.body.items() if name != "requestId"} for each in answers]
+    assert bodies[0] == bodies[1] == bodies[2]
     assert {each.headers["WWW-Authenticate"] for each in answers} == {'Bearer error="invalid_token"'}
 
 
@@ -173,7 +173,7 @@ def test_a_persons_token_is_rejected(bought, owner):
     refused = owner.post("marketplace/webhook", {"subscriptionId": bought.id, "action": "Unsubscribe"})
 
     assert (refused.status, refused.code) == (401, "invalid_token")
-    assert bought.told == []
+    assert bought.outcomes == []
 
 
 def test_a_stolen_token_applies_only_microsofts_own_state(bought):
@@ -182,6 +182,6 @@ def test_a_stolen_token_applies_only_microsofts_own_state(bought):
 
     assert bought.marketplace.order("event", body=body)["status"] == 503
     assert bought.marketplace.order("event", body={**body, "action": "Unsubscribe"})["status"] == 503
-    assert (bought.row, bought.told) == (before, [])
+    assert (bought.row, bought.outcomes) == (before, [])
     assert bought.marketplace.order("event", body={**body, "action": "Suspend"})["status"] == 200
     assert bought.terms == ("subscribed", "seats", 5)

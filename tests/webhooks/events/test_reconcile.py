@@ -16,15 +16,15 @@ from shared.tenancy.store import find_tenant
 from tests.support import purchases
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.purchases import client_of
-from tests.webhooks.events.test_events import heard, tell
+from tests.webhooks.events.test_events import send_event, wait_for_responses
 from webhooks.agreement import store as agreement_store
 from webhooks.events.jobs import reconcile_all
 from webhooks.events.reconcile_flow import ReconcileOptions, reconcile
 
 
 @pytest.fixture
-def deaf(bought):
-    """A purchase whose events never reach us."""
+def unreported(bought):
+    """A purchase whose events never arrive."""
     bought.marketplace.order("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
     bought.marketplace.order("pace", retries=0, ack_seconds=0)
     return bought
@@ -40,28 +40,28 @@ def deaf(bought):
         ("renew", {}, ("subscribed", "seats", 5)),
     ],
 )
-def test_a_missed_event_is_repaired_and_reported_once(deaf, app, name, given, terms):
+def test_a_missed_event_is_repaired_and_reported_once(unreported, app, name, given, terms):
     app.now.tick(days=1)
-    before = deaf.row
-    deaf.order(name, **given)
-    deaf.marketplace.idle()
+    before = unreported.row
+    unreported.order(name, **given)
+    unreported.marketplace.idle()
     first, second = reconcile_all(app), reconcile_all(app)
 
-    assert deaf.terms == deaf.at_microsoft == terms
-    assert deaf.row.version == before.version + 1
-    assert (first.changed, second.changed) == ([deaf.id], [])
-    assert deaf.told == [("Reconcile", "applied")]
-    assert deaf.rates[-1][0] == terms[1]
+    assert unreported.terms == unreported.at_microsoft == terms
+    assert unreported.row.version == before.version + 1
+    assert (first.changed, second.changed) == ([unreported.id], [])
+    assert unreported.outcomes == [("Reconcile", "applied")]
+    assert unreported.rates[-1][0] == terms[1]
 
 
-def test_a_late_event_after_its_repair_changes_nothing(deaf, app, http):
-    operation = deaf.order("suspend")
+def test_a_late_event_after_its_repair_changes_nothing(unreported, app, http):
+    operation = unreported.order("suspend")
     reconcile_all(app)
-    before = deaf.terms
+    before = unreported.terms
 
-    assert tell(deaf, http, operation).status == 200
-    assert deaf.terms == before
-    assert deaf.told == [("Reconcile", "applied"), ("Suspend", "applied")]
+    assert send_event(unreported, http, operation).status == 200
+    assert unreported.terms == before
+    assert unreported.outcomes == [("Reconcile", "applied"), ("Suspend", "applied")]
 
 
 def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, owner):
@@ -86,48 +86,48 @@ def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
     assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_not_set_up"} == waiting
 
 
-def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(deaf, app, world, logged):
-    other = purchases.activated(app, deaf.marketplace, world.tenant().tid)
+def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(unreported, app, world, logged):
+    other = purchases.activated(app, unreported.marketplace, world.tenant().tid)
     other.order("suspend")
-    deaf.order("suspend")
-    listed = deaf.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    unreported.order("suspend")
+    listed = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     listed.insert(0, {**listed[0], "id": "no id"})
     listed.insert(0, {**listed[1], "quantity": "many"})
     body = json.dumps({"subscriptions": listed})
-    deaf.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
+    unreported.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
     with pytest.raises(JobFailed, match="3 of 4"):
         reconcile_all(app)
     lines = logged()
 
-    [failed, suspended] = sorted([deaf, other], key=lambda each: each.row.status)
+    [failed, suspended] = sorted([unreported, other], key=lambda each: each.row.status)
     assert (failed.row.status, suspended.row.status) == ("subscribed", "suspended")
-    assert told_of(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
-    assert told_of(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
+    assert logged_as(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
+    assert logged_as(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
     assert [(line["count"], line["failed"]) for line in lines if line["event"] == "marketplace_reconciled"] == [(1, 1)]
 
 
-def told_of(lines, name, *fields):
+def logged_as(lines, name, *fields):
     return [tuple(line.get(each) for each in ("subscription", *fields)) for line in lines if line.get("event") == name]
 
 
-def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(deaf, app, world, logged):
-    ended, listed = (purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(2))
+def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(unreported, app, world, logged):
+    ended, listed = (purchases.activated(app, unreported.marketplace, world.tenant().tid) for _ in range(2))
     ended.order("unsubscribe")
     reconcile_all(app)
-    rows = deaf.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    rows = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     body = json.dumps({"subscriptions": [row for row in rows if row["id"] == listed.id]})
-    deaf.marketplace.order("faults", list={"status": 200, "body": body})
+    unreported.marketplace.order("faults", list={"status": 200, "body": body})
     report = reconcile_all(app)
     named = {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
 
-    assert {deaf.id, ended.id, listed.id} & set(report.missing) == {deaf.id}
-    assert {deaf.id, ended.id, listed.id} & named == {deaf.id}
-    assert (deaf.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
+    assert {unreported.id, ended.id, listed.id} & set(report.missing) == {unreported.id}
+    assert {unreported.id, ended.id, listed.id} & named == {unreported.id}
+    assert (unreported.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
 
 
 def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, app):
     bought.marketplace.order("pace", ack_seconds=30)
-    heard(bought, bought.order("change", quantity=9))
+    wait_for_responses(bought, bought.order("change", quantity=9))
     report = reconcile_all(app)
 
     assert report.changed == []
@@ -135,9 +135,9 @@ def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, ap
     assert bought.at_microsoft == ("subscribed", "seats", 5)
 
 
-def test_every_page_is_compared(deaf, app, world):
-    others = [purchases.activated(app, deaf.marketplace, world.tenant().tid) for _ in range(4)]
-    deaf.marketplace.order("shapes", page_size=2)
+def test_every_page_is_compared(unreported, app, world):
+    others = [purchases.activated(app, unreported.marketplace, world.tenant().tid) for _ in range(4)]
+    unreported.marketplace.order("shapes", page_size=2)
     for each in others:
         each.order("suspend")
     report = reconcile_all(app)
@@ -146,27 +146,27 @@ def test_every_page_is_compared(deaf, app, world):
     assert sorted(report.changed) == sorted(each.id for each in others)
 
 
-def test_too_few_seats_are_an_alarm_and_everybody_stays(deaf, app, owner, world, logged):
+def test_too_few_seats_are_an_alarm_and_everybody_stays(unreported, app, owner, world, logged):
     people = [world.member(owner) for _ in range(3)]
-    deaf.order("change", quantity=2)
+    unreported.order("change", quantity=2)
     reconcile_all(app)
 
-    assert deaf.terms == ("subscribed", "seats", 2)
+    assert unreported.terms == ("subscribed", "seats", 2)
     assert [each.start().status for each in people] == [201] * 3
     assert "seats_over_limit" in {line["event"] for line in logged()}
 
 
-def test_an_unknown_status_is_reported_with_its_purchase(deaf, app, logged):
-    with deaf.marketplace.emulator.operations.updating() as state:
-        state.subscriptions[deaf.id].status = "NotStarted"
+def test_an_unknown_status_is_reported_with_its_purchase(unreported, app, logged):
+    with unreported.marketplace.emulator.operations.updating() as state:
+        state.subscriptions[unreported.id].status = "NotStarted"
     with pytest.raises(JobFailed):
         reconcile_all(app)
 
-    assert told_of(logged(), "marketplace_reconcile_failed", "reason") == [(deaf.id, "status_unknown")]
+    assert logged_as(logged(), "marketplace_reconcile_failed", "reason") == [(unreported.id, "status_unknown")]
 
 
-def test_a_failure_is_reported_with_its_purchase_and_error_type(deaf, app, logged):
-    deaf.order("suspend")
+def test_a_failure_is_reported_with_its_purchase_and_error_type(unreported, app, logged):
+    unreported.order("suspend")
 
     def broken(_connection, _cursor, statement, *_):
         if statement.startswith("UPDATE subscriptions"):
@@ -179,19 +179,19 @@ def test_a_failure_is_reported_with_its_purchase_and_error_type(deaf, app, logge
     finally:
         sa.event.remove(app.engine, "before_cursor_execute", broken)
 
-    assert told_of(logged(), "marketplace_reconcile_failed", "errorType") == [(deaf.id, "ZeroDivisionError")]
+    assert logged_as(logged(), "marketplace_reconcile_failed", "errorType") == [(unreported.id, "ZeroDivisionError")]
 
 
-@pytest.mark.usefixtures("deaf")
+@pytest.mark.usefixtures("unreported")
 def test_a_comparison_without_differences_waits_for_no_writer(app):
-    """The mark before and after the job, which is a write for any, is left to the job."""
+    """Without the restore mark, which every job writes."""
     with app.transaction(), ThreadPoolExecutor(1) as pool:
         report = pool.submit(reconcile, app, client_of(app)).result()
 
     assert (report.compared, report.changed) == (1, [])
 
 
-@pytest.mark.usefixtures("deaf")
+@pytest.mark.usefixtures("unreported")
 def test_all_purchases_are_compared(app):
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         compared = [each.id for each in all_bought(tx)]
@@ -207,30 +207,30 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_a_broken_connection_is_retried_in_the_same_comparison(deaf, app, engine, beginning):
-    deaf.order("suspend")
-    deaf.marketplace.idle()
+def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, engine, beginning):
+    unreported.order("suspend")
+    unreported.marketplace.idle()
     with cutting(app.engine, engine, beginning) as met:
         report = reconcile_all(app)
 
-    assert (report.changed, report.failed, len(met)) == ([deaf.id], [], 1)
-    assert deaf.told == [("Reconcile", "applied")]
+    assert (report.changed, report.failed, len(met)) == ([unreported.id], [], 1)
+    assert unreported.outcomes == [("Reconcile", "applied")]
 
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(deaf, app, http, engine, beginning):
-    operation = deaf.order("suspend")
-    deaf.marketplace.idle()
+def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(unreported, app, http, engine, beginning):
+    operation = unreported.order("suspend")
+    unreported.marketplace.idle()
     with cutting(app.engine, engine, beginning) as met:
-        answer = tell(deaf, http, operation)
+        answer = send_event(unreported, http, operation)
 
     assert (answer.status, len(met)) == (200, 1)
-    assert deaf.told == [("Suspend", "applied")]
+    assert unreported.outcomes == [("Suspend", "applied")]
 
 
 @pytest.fixture
-def asked(app, marketplace, owner):
+def requested(app, marketplace, owner):
     """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
     bought = marketplace.buy(plan="paid")
     terms = terms_of(client_of(app).get(bought, Deadline.after(10)))
@@ -249,9 +249,9 @@ def asked(app, marketplace, owner):
 
 
 def test_a_purchase_that_waits_for_agreement_is_reported_as_such_and_not_activated(
-    app, marketplace, asked, owner, logged
+    app, marketplace, requested, owner, logged
 ):
-    bought, state = asked
+    bought, state = requested
     with marketplace.emulator.operations.updating() as held:
         held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
     report = reconcile_all(app)
@@ -259,12 +259,12 @@ def test_a_purchase_that_waits_for_agreement_is_reported_as_such_and_not_activat
     assert (report.waiting, report.unanswered, report.changed) == ([], [bought], [])
     assert state() == "waiting"
     assert owner.get("tenant").body["plan"] == "trial"
-    told = [line["event"] for line in logged() if line.get("subscription") == bought]
-    assert told == ["marketplace_purchase_not_agreed"]
+    events = [line["event"] for line in logged() if line.get("subscription") == bought]
+    assert events == ["marketplace_purchase_not_agreed"]
 
 
-def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, asked, owner):
-    bought, state = asked
+def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, requested, owner):
+    bought, state = requested
     marketplace.order("unsubscribe", subscription=bought)
     dry = reconcile(app, client_of(app), ReconcileOptions(dry_run=True))
     before = state()

@@ -1,4 +1,4 @@
-"""What a move of a subscription means for the accounts that are enabled; pure."""
+"""The rules of events, without a database."""
 
 import uuid
 from dataclasses import replace
@@ -28,7 +28,7 @@ TENANT = Tenant(
 )
 
 
-def asked(action: str, plan: str, seats: int | None, status: str = "InProgress") -> Operation:
+def build_operation(action: str, plan: str, seats: int | None, status: str = "InProgress") -> Operation:
     ids = {"id": str(uuid.UUID(int=1)), "subscription_id": str(uuid.UUID(int=2))}
     return Operation(**ids, action=action, plan_id=plan, quantity=seats, status=status)
 
@@ -70,13 +70,13 @@ def test_exceeded_seats_are_reported_once_and_again_at_the_activation():
     ],
 )
 def test_a_change_is_decidable_with_its_new_value(action, plan, seats, *, is_decidable):
-    assert rules.is_decidable(asked(action, plan, seats)) is is_decidable
+    assert rules.is_decidable(build_operation(action, plan, seats)) is is_decidable
 
 
 @pytest.mark.parametrize(("status", "is_decidable"), [("", False), ("Delayed", False), ("Succeeded", True)])
 @pytest.mark.parametrize("action", sorted(rules.DELAYED))
 def test_a_change_without_a_status_did_not_fail(action, status, *, is_decidable):
-    operation = asked(action, "p", 3, status)
+    operation = build_operation(action, "p", 3, status)
 
     assert rules.is_decidable(operation) is is_decidable
     assert not rules.has_failed(operation)
@@ -85,6 +85,6 @@ def test_a_change_without_a_status_did_not_fail(action, status, *, is_decidable)
 @pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
 def test_only_a_certain_reduction_is_refused(present, *, is_refused):
     terms = bought(present).terms
-    microsoft = rules.MarketplaceState(terms, terms, asked("ChangeQuantity", "p", 4), None)
+    microsoft = rules.MarketplaceState(terms, terms, build_operation("ChangeQuantity", "p", 4), None)
 
     assert (rules.check_seats(TENANT, microsoft) is not None) is is_refused

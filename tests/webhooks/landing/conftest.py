@@ -45,7 +45,7 @@ def member(http, entra, clock):
 
 
 @pytest.fixture
-def hurried(monkeypatch) -> None:
+def short_activation_wait(monkeypatch) -> None:
     """The page waits a moment for an activation to show, not three seconds."""
     monkeypatch.setattr(purchase_flow, "_ACTIVATION_SECONDS", 0.1)
 

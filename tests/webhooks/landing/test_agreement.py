@@ -1,4 +1,4 @@
-"""A purchase pays, it does not administer: for an organization that exists somebody who may has to agree to it."""
+"""A purchase gives no rights: for an existing organization an approver has to agree to it."""
 
 import datetime as dt
 import uuid
@@ -30,12 +30,12 @@ def tenant(app, firm):
 
 @pytest.fixture
 def role_of(app):
-    """Gives somebody a role, and says when they last signed in."""
+    """Sets a person's role and the time since their last sign-in."""
 
-    def given(person, role, *, seen=dt.timedelta()):
+    def given(person, role, *, inactive=dt.timedelta()):
         with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
-            at = None if seen is None else app.now() - seen
+            at = None if inactive is None else app.now() - inactive
             tx.execute(users.update().where(own).values(role=role, last_sign_in_at=at))
 
     return given
@@ -78,7 +78,7 @@ def nothing_happened(app, marketplace, subscription, tenant_row, before):
 
 
 def test_a_user_who_buys_gets_no_role_and_changes_no_setting(app, marketplace, browser, firm, member, owner, tenant):  # noqa: PLR0917 - fixtures
-    """S2: any employee became super admin of an organization that exists, and set it up anew."""
+    """A purchase once made any employee super admin of an existing organization."""
     ada = member(firm.buyer)
     ada.post("sign-in")
     before = tenant()
@@ -150,13 +150,13 @@ def test_a_buyer_who_is_a_super_admin_has_agreed(  # noqa: PLR0917 - fixtures
     assert kinds(app, tenant()) == ["purchase_agreed"]
 
 
-@pytest.mark.parametrize("seen", [THIRTY_DAYS, None], ids=["gone", "never"])
+@pytest.mark.parametrize("inactive", [THIRTY_DAYS, None], ids=["gone", "never"])
 def test_without_a_super_admin_who_signs_in_an_admin_other_than_the_buyer_agrees(  # noqa: PLR0917 - fixtures
-    marketplace, browser, firm, member, owner, tenant, role_of, seen
+    marketplace, browser, firm, member, owner, tenant, role_of, inactive
 ):
     member(firm.guest).post("sign-in")
     role_of(firm.guest, "admin")
-    role_of(firm.colleague, "super_admin", seen=seen)
+    role_of(firm.colleague, "super_admin", inactive=inactive)
     subscription, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
@@ -175,7 +175,7 @@ def test_a_super_admin_who_signed_in_within_30_days_must_agree(  # noqa: PLR0917
 ):
     member(firm.guest).post("sign-in")
     role_of(firm.guest, "admin")
-    role_of(firm.colleague, "super_admin", seen=THIRTY_DAYS - dt.timedelta(minutes=5))
+    role_of(firm.colleague, "super_admin", inactive=THIRTY_DAYS - dt.timedelta(minutes=5))
     _, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
@@ -191,7 +191,7 @@ def test_a_buyer_without_an_active_approver_asks_the_vendor(  # noqa: PLR0917 - 
 ):
     member(firm.buyer).post("sign-in")
     role_of(firm.buyer, role)
-    role_of(firm.colleague, "super_admin", seen=THIRTY_DAYS)
+    role_of(firm.colleague, "super_admin", inactive=THIRTY_DAYS)
     before = tenant()
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
@@ -256,11 +256,11 @@ def test_a_purchase_that_is_declined_says_so_and_can_still_be_agreed_to(  # noqa
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
     shown = browser.pick(entra, firm.colleague)
     declined = browser.submit(shown, decision="decline")
-    told = browser.get(of_buyer)
+    buyers_page = browser.get(of_buyer)
 
     assert states(app, tenant()) == ["declined"]
     assert "was declined before" in declined.text
-    assert (told.heading, told.action) == ("Your purchase was declined", None)
+    assert (buyers_page.heading, buyers_page.action) == ("Your purchase was declined", None)
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert browser.submit(declined).heading == ACTIVE
     assert states(app, tenant()) == ["agreed"]
@@ -413,7 +413,7 @@ def test_an_admin_cannot_end_an_agreement_with_the_vendor(  # noqa: PLR0917 - fi
     member(firm.guest).post("sign-in")
     agreement()
     role_of(firm.guest, "admin")
-    role_of(firm.colleague, "super_admin", seen=None)
+    role_of(firm.colleague, "super_admin", inactive=None)
     subscription, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
@@ -425,7 +425,7 @@ def test_an_admin_cannot_end_an_agreement_with_the_vendor(  # noqa: PLR0917 - fi
     assert owner.tid
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_activation_wait")
 def test_a_purchase_agreed_to_before_does_not_end_a_later_agreement_with_the_vendor(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, member, tenant, agreement
 ):

@@ -65,7 +65,7 @@ def test_a_trial_becomes_paid_with_all_its_data(marketplace, browser, firm, memb
     ada.start()
     clock.tick(minutes=5)
     ada.stop()
-    kept = ada.get("tenant").body["id"]
+    tenant_id = ada.get("tenant").body["id"]
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     browser.submit(shown)
@@ -74,7 +74,7 @@ def test_a_trial_becomes_paid_with_all_its_data(marketplace, browser, firm, memb
     assert "time, people and settings stay" in shown.text
     assert "Asia/Kolkata" in shown.text
     assert (tenant["timeZone"], tenant["azureDevOpsOrganization"]) == ("Asia/Kolkata", "contoso")
-    assert (tenant["id"], tenant["plan"], tenant["name"]) == (kept, "paid", "Contoso")
+    assert (tenant["id"], tenant["plan"], tenant["name"]) == (tenant_id, "paid", "Contoso")
     assert tenant["planDetail"]["usersAtPurchase"] == 2
     assert tenant["planDetail"]["trialStartedAt"]
     assert [entry["elapsedMs"] for entry in ada.entries()] == [300_000]

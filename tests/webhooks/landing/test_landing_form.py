@@ -1,4 +1,4 @@
-"""What a buyer writes into the form, and what is made of it; pure."""
+"""The values of the form, without a database."""
 
 import pytest
 

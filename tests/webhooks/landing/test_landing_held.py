@@ -24,7 +24,7 @@ def test_a_purchase_waits_while_the_database_is_held(engine, marketplace, browse
     assert (active.status, marketplace.status(subscription)) == (200, "Subscribed")
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_activation_wait")
 def test_a_confirmed_purchase_is_not_activated_while_the_database_is_held(app, engine, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)

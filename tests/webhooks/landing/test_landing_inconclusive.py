@@ -1,4 +1,4 @@
-"""What cannot be told yet on the landing page is said so, with a way to try again: it is no refusal of anybody."""
+"""An inconclusive sign-in or purchase refuses nobody: the page says to try again."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -15,20 +15,20 @@ from tests.webhooks.landing.test_landing_refusals import claims
 
 @pytest.fixture
 def signing_keys(settings) -> SigningKeys:
-    """Of each test its own: what one test asks for is not in the way of the next."""
+    """A new set for each test, so tests do not share fetches."""
     return SigningKeys(settings.entra_keys_url)
 
 
 @pytest.fixture
 def return_with(browser, firm, entra, clock):
-    """Comes back from a sign-in for which Entra gives an ID token with such claims, signed by such a key."""
+    """Returns from a sign-in with an ID token of these claims and this key."""
 
     def come(token, key="current", **changes):
-        asked = parse_qs(urlsplit(browser.arrive(token).url).query)
-        told = claims(firm, entra, clock, asked["nonce"][0], **changes)
-        minted = entra.emulator.admin.mint(TokenOrder(claims=told, key=key))
+        query = parse_qs(urlsplit(browser.arrive(token).url).query)
+        id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
+        minted = entra.emulator.admin.mint(TokenOrder(claims=id_claims, key=key))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
-            return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
+            return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 
     return come
 
@@ -133,8 +133,8 @@ def test_a_400_concerns_the_token_at_resolve_only(marketplace, browser, firm):
 
 def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, logged):
     subscription, token = buy(marketplace, firm)
-    told = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
-    thin = {"id": subscription, "subscription": {**told, "beneficiary": None}}
+    copy = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
+    thin = {"id": subscription, "subscription": {**copy, "beneficiary": None}}
     marketplace.order("faults", resolve={"status": 200, "body": json.dumps(thin)})
     page = browser.open(token, firm.buyer)
     marketplace.emulator.faults.clear()

@@ -1,4 +1,4 @@
-"""The pages as documents: whole, readable by whoever cannot see them, and free of anybody else's things."""
+"""The pages are complete and accessible documents, without scripts or foreign content."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ VOID = {"input", "link", "meta"}
 
 
 class Nesting(HTMLParser):
-    """Complains of elements that are not closed, or in the wrong order."""
+    """Collects elements that are not closed, or in the wrong order."""
 
     def __init__(self, html) -> None:
         super().__init__()

@@ -58,7 +58,7 @@ def test_concurrent_confirmations_activate_once(app, marketplace, host, firm, vi
 
 @contextmanager
 def registering_first(engine, times):
-    """So many times the directory has a tenant just before the product adds it, which is undone with the refusal."""
+    """Adds the directory's tenant just before the product does, a given number of times; the refusal rolls it back."""
     left = [new_id() for _ in range(times)]
 
     def register(connection, _cursor, statement, _parameters, context, *_):
@@ -102,7 +102,7 @@ def test_a_purchase_that_twice_could_not_be_set_up_is_not_activated(app, marketp
 
 
 def finish(browser, url):
-    """What a buyer does who sees an error: load the page again, and press the button that it shows."""
+    """Loads the page again and presses its button, as a buyer does after an error."""
     page = browser.get(url)
     if "Look again" in page.buttons:
         return browser.press(page, "Look again")

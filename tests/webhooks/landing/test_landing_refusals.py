@@ -1,4 +1,4 @@
-"""What the landing page does not do: for strangers, guests, other browsers, old links and forms of other sites."""
+"""The landing page refuses strangers, guests, other browsers, old links and forms of other sites."""
 
 import json
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -30,7 +30,7 @@ def stranger(monkeypatch):
 
 
 def nothing_is_bound(app, marketplace, subscription, *firms):
-    """Neither side knows anything of what was tried."""
+    """Neither side has stored anything."""
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     for firm in firms:
         assert rows(app, tenants, entra_tenant_id=firm.key) == []
@@ -43,13 +43,13 @@ def test_a_stranger_who_opens_a_link_changes_nothing_and_is_not_stored(
 ):
     subscription, token = buy(marketplace, firm)
     page = browser.open(token, stranger.buyer)
-    kept = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
+    stored = [visit for visit in rows(app, landing_visits) if str(visit.entra_tenant_id) == stranger.tid]
 
     assert (page.status, page.heading, page.action) == (403, "This purchase belongs to another organization", None)
     assert codes() == ["purchase_of_another"]
     assert "belongs to another organization" in page.text
     assert firm.buyer.email not in page.html
-    assert kept == []
+    assert stored == []
     assert nothing_is_bound(app, marketplace, subscription, firm, stranger)
 
 
@@ -74,7 +74,7 @@ def of_directory(link):
 def test_a_guest_signs_in_at_the_directory_of_the_purchase_after_the_first_sign_in(  # noqa: PLR0917 - fixtures
     app, marketplace, browser, firm, stranger, member
 ):
-    """At the first they are signed in at home, where Entra knows them by another id."""
+    """The first sign-in is at home, where Entra has another id for them."""
     sign_up(member(firm.buyer))
     member(firm.guest).post("sign-in")
     super_admin = rows(app, users, email=firm.guest.email)[0].id
@@ -106,12 +106,12 @@ def test_only_our_own_link_names_the_directory_to_sign_in_at(marketplace, browse
     assert "/organizations/" in elsewhere.url
 
 
-def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, firm, stranger, come_with):
-    """Whoever comes back from there with an account of another one has none that would do."""
+def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, firm, stranger, return_with):
+    """A second try with an account of another directory would not help either."""
     _, token = buy(marketplace, firm)
     link = browser.open(token, stranger.buyer).links[OTHER]
-    asked = parse_qs(urlsplit(browser.session.get(f"{browser.base}{link}", timeout=30).url).query)
-    refused = come_with(token, tid=stranger.tid, oid=stranger.buyer.oid, asked=asked)
+    query = parse_qs(urlsplit(browser.session.get(f"{browser.base}{link}", timeout=30).url).query)
+    refused = return_with(token, tid=stranger.tid, oid=stranger.buyer.oid, query=query)
 
     assert (refused.status, refused.heading) == (403, "This purchase belongs to another organization")
     assert OTHER not in refused.links
@@ -183,12 +183,12 @@ def test_without_the_setting_local_names_are_accepted(browser, name):
 
 
 def redirect_uri(answer):
-    """What Entra is asked to send the browser back to."""
+    """The redirect address in the request to Entra."""
     return parse_qs(urlsplit(answer.headers["Location"]).query)["redirect_uri"][0]
 
 
 def test_with_the_setting_every_address_uses_it_for_any_host_name(app, marketplace, browser, firm):
-    """As behind a proxy that takes TLS off and calls us by another name."""
+    """As behind a proxy that ends TLS and uses another host name."""
     public = "https://timetracker.example.com"
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
@@ -316,7 +316,7 @@ def sent_back(browser, entra_page, account):
 
 
 def test_another_browser_cannot_finish_a_sign_in(app, marketplace, browser, firm):
-    """Nor be made to: whoever sends somebody a link with a code of their own signs nobody in."""
+    """A link with another person's code signs nobody in."""
     subscription, token = buy(marketplace, firm)
     address = sent_back(browser, browser.arrive(token), firm.buyer)
     others = [Browser(browser.base), Browser(browser.base)]
@@ -433,19 +433,19 @@ def claims(firm, entra, clock, its_nonce, **changes):
 
 
 @pytest.fixture
-def come_with(browser, firm, entra, clock):
-    """Comes back from a sign-in for which Entra gives an ID token with such claims."""
+def return_with(browser, firm, entra, clock):
+    """Returns from a sign-in with an ID token of these claims."""
 
-    def come(token, *, asked=None, **changes):
-        asked = asked or parse_qs(urlsplit(browser.arrive(token).url).query)
-        told = claims(firm, entra, clock, asked["nonce"][0], **changes)
+    def send_back(token, *, query=None, **changes):
+        query = query or parse_qs(urlsplit(browser.arrive(token).url).query)
+        id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
         if changes.get("tid"):
-            told["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.emulator.admin.mint(TokenOrder(claims=told))
+            id_claims["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
+        minted = entra.emulator.admin.mint(TokenOrder(claims=id_claims))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
-            return browser.get(f"{LANDING}/signed-in?code=any&state={asked['state'][0]}")
+            return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 
-    return come
+    return send_back
 
 
 @pytest.mark.parametrize(
@@ -462,29 +462,29 @@ def come_with(browser, firm, entra, clock):
     ],
 )
 def test_an_id_token_that_is_invalid_or_for_another_sign_in_is_refused(
-    app, marketplace, come_with, firm, *, codes, changes, code
+    app, marketplace, return_with, firm, *, codes, changes, code
 ):
     subscription = marketplace.buy(person=firm.buyer.oid)
-    page = come_with(marketplace.purchase_token(subscription), **changes)
+    page = return_with(marketplace.purchase_token(subscription), **changes)
 
     assert (page.status, page.heading) == (403, HEADINGS[code])
     assert codes() == [code]
     assert nothing_is_bound(app, marketplace, subscription, firm)
 
 
-def test_the_unchanged_id_token_of_these_tests_is_accepted(marketplace, come_with, firm):
+def test_the_unchanged_id_token_of_these_tests_is_accepted(marketplace, return_with, firm):
     _, token = buy(marketplace, firm)
 
-    assert come_with(token).heading == "Set up TimeTracker"
+    assert return_with(token).heading == "Set up TimeTracker"
 
 
 def test_a_buyer_without_an_email_address_is_matched_by_user_name(
-    app, marketplace, browser, come_with, *, firm, member
+    app, marketplace, browser, return_with, *, firm, member
 ):
     ben = sign_up(member(firm.colleague))
     ben.post("users", {"users": [{"email": (login := f"{firm.buyer.oid}@contoso.example")}]})
     _, token = buy(marketplace, firm)
-    waits = browser.submit(come_with(token, preferred_username=login))
+    waits = browser.submit(return_with(token, preferred_username=login))
     accounts = rows(app, users, tenant_id=rows(app, tenants, entra_tenant_id=firm.key)[0].id)
 
     assert waits.heading == "Your purchase waits for agreement"

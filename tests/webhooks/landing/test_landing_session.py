@@ -1,4 +1,4 @@
-"""The session of the landing page: nobody opens it as somebody else, and nothing of it outlives its use."""
+"""The session of the landing page belongs to one browser, and expires."""
 
 import base64
 import uuid
@@ -111,9 +111,9 @@ def everything(app):
     return {table.name: rows(app, table) for table in metadata.sorted_tables}
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_activation_wait")
 def test_loading_the_page_changes_nothing(app, marketplace, browser, firm):
-    """What Microsoft has moved on is written down when somebody presses the button, or comes back from a sign-in."""
+    """Only Look again and a sign-in apply Microsoft's changes."""
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
@@ -165,8 +165,8 @@ def test_every_response_tells_browsers_to_use_https_only(app, browser, path, pub
             for where in (f"marketplace/{path}", "health", "me", "nothing")
         ]
 
-    told = {answer.headers.get("Strict-Transport-Security") for answer in answers}
-    assert told == {"max-age=31536000; includeSubDomains" if public_url else None}
+    values = {answer.headers.get("Strict-Transport-Security") for answer in answers}
+    assert values == {"max-age=31536000; includeSubDomains" if public_url else None}
 
 
 def test_a_purchase_token_is_not_readable_in_the_database(app, marketplace, browser, firm):

@@ -1,4 +1,4 @@
-"""Each state that a purchase can be in has its page, whoever opens it again and however often."""
+"""Each state of a purchase has its page, for every visitor and every repeat."""
 
 from functools import partial
 
@@ -76,13 +76,13 @@ def has_status(marketplace, subscription, status):
 
 
 def lose_events(marketplace):
-    """From now on nobody tells the product what happens."""
+    """Stops the delivery of events."""
     marketplace.order("shapes", held=True)
 
 
 @pytest.fixture
 def here(app, firm):
-    """The status of each subscription that the product has of the firm."""
+    """The statuses of the firm's subscriptions in the product."""
 
     def statuses():
         [tenant] = rows(app, tenants, entra_tenant_id=firm.key)
@@ -173,7 +173,7 @@ def test_a_new_purchase_after_a_cancellation_keeps_all_data(app, marketplace, br
 
 
 def end_here(app, firm):
-    """As the webhook of the cancellation leaves it."""
+    """The rows after the event of a cancellation."""
     with app.transaction(tenant=ALL_TENANTS) as tx:
         of_firm = subscriptions.c.tenant_id == rows(app, tenants, entra_tenant_id=firm.key)[0].id
         tx.execute(subscriptions.update().where(of_firm).values(status="unsubscribed", ended_at=app.now()))
@@ -200,7 +200,7 @@ def test_an_unknown_status_changes_nothing(app, marketplace, browser, firm):
     assert rows(app, tenants, entra_tenant_id=firm.key) == []
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_activation_wait")
 def test_a_slow_activation_is_completed_by_look_again(app, marketplace, browser, firm):
     marketplace.order("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
@@ -331,7 +331,7 @@ def test_the_address_of_an_organization_is_accepted_in_the_place_of_its_name(app
 
 
 def test_a_colleague_gets_a_link_to_the_product_and_no_names(marketplace, browser, firm, member, paid):
-    """There is nothing to confirm, so it does not matter who may."""
+    """There is nothing to confirm, so rights do not matter."""
     member(firm.colleague).post("sign-in")
     page = again(marketplace, browser, paid, firm.colleague)
 
@@ -374,7 +374,7 @@ def test_a_colleague_sees_that_a_purchase_waits_for_a_super_admin_and_no_names(m
 
 
 def test_every_page_shows_the_account_and_offers_another(marketplace, browser, firm, member):
-    """Whoever took a wrong account of the same organization would be stuck on it."""
+    """Otherwise a wrong account of the same organization would be a dead end."""
     sign_up(member(firm.buyer))
     member(firm.colleague).post("sign-in")
     _, token = buy(marketplace, firm)
@@ -418,17 +418,19 @@ def test_the_pages_show_the_contact_for_help(app, marketplace, browser, firm):
 
 @pytest.mark.parametrize("path", ["/api/marketplace/activate", "/api/marketplace/landing", "/api/nothing", "/api"])
 def test_a_browser_gets_a_page_at_an_address_without_one(browser, path):
-    """Whoever loads the address of a form that failed, or types one, is no program."""
+    """A person may reload the address of a failed form, or type one."""
     method = "POST" if path.endswith("landing") else "GET"
     headers = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     answer = browser.session.request(method, f"{browser.base}{path}", headers=headers, timeout=30)
-    told = browser.session.request(method, f"{browser.base}{path}", headers={"Accept": "*/*"}, timeout=30)
+    program = browser.session.request(method, f"{browser.base}{path}", headers={"Accept": "*/*"}, timeout=30)
 
-    assert answer.status_code == told.status_code == (405 if "marketplace" in path else 404)
+    assert answer.status_code == program.status_code == (405 if "marketplace" in path else 404)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "Content-Security-Policy" in answer.headers
     assert "openapi" not in answer.text
-    assert told.headers["Content-Type"].startswith("text/html" if "marketplace" in path else "application/problem+json")
+    assert program.headers["Content-Type"].startswith(
+        "text/html" if "marketplace" in path else "application/problem+json"
+    )
 
 
 def test_any_super_admin_may_confirm(marketplace, browser, firm, member):

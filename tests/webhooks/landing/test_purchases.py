@@ -29,7 +29,7 @@ def ben(firm, member):
 
 @pytest.fixture
 def gus(ben, firm, member):
-    """Somebody else of the firm, who is made what a test needs."""
+    """Another person of the firm, whose role a test sets."""
     assert ben.tid
     gus = member(firm.guest)
     gus.post("sign-in")
@@ -49,7 +49,7 @@ def change(app):
 
 @pytest.fixture
 def waiting(marketplace, browser, firm, ben):
-    """A purchase of Ada's that waits; Microsoft's id."""
+    """Microsoft's id of a waiting purchase by Ada."""
     assert ben.tid
     subscription, token = buy(marketplace, firm, plan="seats", quantity=20)
     assert browser.submit(browser.open(token, firm.buyer)).heading == WAITS

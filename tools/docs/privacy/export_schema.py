@@ -1,6 +1,7 @@
 """The JSON Schema of an export (2020-12), from the columns that an export reads.
 
-A published version never changes; a change is a new version in its own file.
+A published version never changes; a change is a new version in its own file. Titles and descriptions are not part of
+the format: a published file keeps its own.
 """
 
 import json
@@ -32,7 +33,7 @@ _SCHEMA_BY_TYPE: Final[dict[type, dict[str, Any]]] = {
 
 
 class AlreadyPublished(Exception):
-    """The version is published with another content."""
+    """The version is published with another format."""
 
 
 def path_of(folder: Path) -> Path:
@@ -40,15 +41,28 @@ def path_of(folder: Path) -> Path:
 
 
 def publish(folder: Path) -> None:
-    """Writes the schema of the current version.
+    """Writes the schema of the current version, unless it is published.
 
     Raises:
-        AlreadyPublished: the published file has another content, and readers of exports rely on it.
+        AlreadyPublished: the published file has another format, and readers of exports rely on it.
     """
-    path, text = path_of(folder), render()
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    path = path_of(folder)
+    if not path.exists():
+        path.write_text(render(), encoding="utf-8")
+    elif format_of(json.loads(path.read_text(encoding="utf-8"))) != format_of(document()):
         raise AlreadyPublished(f"{path} is published and would change: raise VERSION in privacy/export/writer.py")
-    path.write_text(text, encoding="utf-8")
+
+
+def format_of(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """A schema without its titles and descriptions. A field may have one of these names, but is no text."""
+    match schema:
+        case dict():
+            texts = {name for name in ("title", "description") if isinstance(schema.get(name), str)}
+            return {name: format_of(value) for name, value in schema.items() if name not in texts}
+        case list():
+            return [format_of(each) for each in schema]
+        case _:
+            return schema
 
 
 def render() -> str:
@@ -61,7 +75,7 @@ def document() -> dict[str, Any]:
     return {
         "$schema": _DIALECT,
         "$id": f"{SCHEMA}:{VERSION}",
-        "title": "Everything that TimeTracker holds about a person, or about an organisation",
+        "title": "All data of TimeTracker about a person or an organization",
         **_object_schema(
             {
                 "schema": {"const": SCHEMA},
@@ -102,7 +116,7 @@ def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value_schema(column: sa.ColumnElement[Any]) -> dict[str, Any]:
-    """The schema of a value as `plain` of privacy/export/writer.py writes it.
+    """The schema of a value as `to_json_value` of privacy/export/writer.py writes it.
 
     Raises:
         TypeError: unknown type.

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import Facts, Kind, Rows
+from privacy.catalogue.kinds import CatalogueEntry, DataKind, RowAction
 from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
 from tools.docs.privacy.policy import POLICY, Sentence
 
 
 _PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_TENANT_ERASED: Final = {Rows.STAY: "rows stay", Rows.GO: "rows deleted"}
+_TENANT_ERASED: Final = {RowAction.KEEP: "rows stay", RowAction.DELETE: "rows deleted"}
 
 
 def fill(page: str) -> str:
@@ -63,42 +63,44 @@ def _catalogue() -> Iterator[str]:
         "erasure of a person",
         "erasure of the organization",
     )
-    rows = ((f"`{name}`", facts.about, *_personal(facts)) for name, facts in CATALOGUE.items())
+    rows = ((f"`{name}`", entry.about, *_personal(entry)) for name, entry in CATALOGUE.items())
     yield from _table(heads, rows)
 
 
-def _personal(facts: Facts) -> tuple[str, str, str, str]:
+def _personal(entry: CatalogueEntry) -> tuple[str, str, str, str]:
     identity_columns = [
-        *_columns_of_kind(facts, Kind.IDENTITY),
-        *(f"`{name}`" for name in (*facts.of, *facts.by) if name != "id"),
+        *_columns_of_kind(entry, DataKind.IDENTITY),
+        *(f"`{name}`" for name in (*entry.of, *entry.by) if name != "id"),
     ]
     text_columns = [
-        name for kind in (Kind.WORDS, Kind.VERSION, Kind.MENTIONS, Kind.COPY) for name in _columns_of_kind(facts, kind)
+        name
+        for kind in (DataKind.WORDS, DataKind.VERSION, DataKind.MENTIONS, DataKind.COPY)
+        for name in _columns_of_kind(entry, kind)
     ]
-    text_columns += _columns_of_kind(facts, Kind.ANSWER)
-    person_effect = _of_person(facts, has_personal_data=bool(identity_columns or text_columns))
-    return ", ".join(identity_columns), ", ".join(text_columns), person_effect, _TENANT_ERASED[facts.tenant_erased]
+    text_columns += _columns_of_kind(entry, DataKind.ANSWER)
+    person_effect = _of_person(entry, has_personal_data=bool(identity_columns or text_columns))
+    return ", ".join(identity_columns), ", ".join(text_columns), person_effect, _TENANT_ERASED[entry.tenant_erased]
 
 
-def _of_person(facts: Facts, *, has_personal_data: bool) -> str:
-    if facts.person_erased is Rows.GO:
+def _of_person(entry: CatalogueEntry, *, has_personal_data: bool) -> str:
+    if entry.person_erased is RowAction.DELETE:
         return (
             "rows deleted; responses to others lose their body"
-            if _columns_of_kind(facts, Kind.ANSWER)
+            if _columns_of_kind(entry, DataKind.ANSWER)
             else "rows deleted"
         )
-    if _columns_of_kind(facts, Kind.COPY):
+    if _columns_of_kind(entry, DataKind.COPY):
         return "blanked if it names the person"
     return "pseudonym" if has_personal_data else ""
 
 
-def _columns_of_kind(facts: Facts, kind: Kind) -> list[str]:
-    return [f"`{name}`" for name, column_kind in facts.columns.items() if column_kind is kind]
+def _columns_of_kind(entry: CatalogueEntry, kind: DataKind) -> list[str]:
+    return [f"`{name}`" for name, column_kind in entry.columns.items() if column_kind is kind]
 
 
 def _retention() -> Iterator[str]:
     rows = (
-        (each.what, ", ".join(f"`{name}`" for name in each.tables), each.period, each.basis, each.action)
+        (each.data, ", ".join(f"`{name}`" for name in each.tables), each.period, each.basis, each.action)
         for each in RETENTION
     )
     yield from _table(("data", "tables", "period", "reason", "then"), rows)
