@@ -149,9 +149,7 @@ class Settings(BaseModel):
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(
         "sqlite:///.data/timetracker.db", alias="DATABASE_URL", description="SQLAlchemy URL of the database"
     )
-    entra_authority: PrivateUrl = Field(
-        PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="issuer of the tokens"
-    )
+    entra_authority: PrivateUrl = Field(PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="issuer of the tokens")
     entra_api_client_id: Guid = Field(
         alias="ENTRA_API_CLIENT_ID", description="client id of our API: the audience of every token"
     )
