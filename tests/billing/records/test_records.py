@@ -160,9 +160,9 @@ def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada
 
 @pytest.mark.parametrize("path", ["billing/records/{}", "billing/records/{}/statement"])
 @pytest.mark.parametrize(
-    ("month", "told"),
+    ("month", "detail"),
     [
-        ("2026-11", "This month is still open. The preview shows what it comes to so far."),
+        ("2026-11", "This month is still open. The preview shows its bill so far."),
         ("2026-12", "This month has not begun."),
         ("2026-09", "This month has no record"),
         ("2026-13", "There is no such month. Write it like 2026-11."),
@@ -170,12 +170,12 @@ def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada
         ("٢٠٢٦-10", "There is no such month."),
     ],
 )
-def test_a_month_without_a_record_is_not_found_with_the_reason(ada, books, path, month, told):
+def test_a_month_without_a_record_is_not_found_with_the_reason(ada, books, path, month, detail):
     books.close(202610, 0)
     refused = ada.get(path.format(month))
 
     assert (refused.status, refused.code) == (404, "not_found")
-    assert refused.body["detail"].startswith(told)
+    assert refused.body["detail"].startswith(detail)
 
 
 def test_the_open_month_follows_the_tenants_time_zone(ada, books, clock):

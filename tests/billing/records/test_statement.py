@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.closing.model import Kind, Period, Reason, Record, State
-from billing.records import statement as tables_statement
+from billing.records import statement as statement_pdf
 from billing.records.rules import period_days
 from billing.records.seat_rules import ListedPrice, SeatSpan
 from billing.records.statement import Vendor
@@ -59,7 +59,7 @@ def line(name="Ada Lovelace", email="ada@contoso.example", month=NOVEMBER):
 
 
 def statement(tenant, month, bills):
-    return tables_statement.statement(VENDOR, tenant, month, bills)
+    return statement_pdf.statement(VENDOR, tenant, month, bills)
 
 
 def seats(number, starts_at, ends_at, price="6.00", term="P1M"):
@@ -72,8 +72,8 @@ def pages_of(document):
 
 
 def created_at(document):
-    about = pypdf.PdfReader(io.BytesIO(document)).metadata
-    return about and about.creation_date
+    metadata = pypdf.PdfReader(io.BytesIO(document)).metadata
+    return metadata and metadata.creation_date
 
 
 def text_of(document):
@@ -84,7 +84,7 @@ def test_a_statement_lists_active_users_with_reason_rate_and_total(world, engine
     ada = world.tenant(name="Contoso Zürich")
     books = pays(engine, ada, people=5, marketplace_id=uuid.UUID(int=4711))
     named = [{"user_id": row, "display_name": name} for row, name in zip(books.people, NAMES, strict=True)]
-    made = books.close(202610, *named)
+    record_id = books.close(202610, *named)
     answer = ada.get("billing/records/2026-10/statement")
     text = text_of(answer.raw)
 
@@ -98,7 +98,7 @@ def test_a_statement_lists_active_users_with_reason_rate_and_total(world, engine
         "Period 1 October 2026 to 31 October 2026",
         "Time zone UTC",
         "Plan Per active user Subscription Azure Marketplace, 00000000-0000-0000-0000-000000001267",
-        f"Statement id {made}",
+        f"Statement id {record_id}",
         "Issued 1 November 2026, 00:20",
         "No. Name E-mail Active through First activity Last activity",
         "tracked time 2 October 2026 21 October 2026",
@@ -157,7 +157,7 @@ def test_a_statement_names_its_issuer_and_its_customer():
 
 
 def test_without_an_address_only_the_vendors_name_is_shown():
-    document = tables_statement.statement(Vendor("Example", "", ""), "Contoso", NOVEMBER, [ClosedBill(record(), ())])
+    document = statement_pdf.statement(Vendor("Example", "", ""), "Contoso", NOVEMBER, [ClosedBill(record(), ())])
 
     assert "Issued by Example Customer Contoso" in text_of(document)
 
@@ -169,7 +169,7 @@ def test_an_agreement_is_described_in_words_without_microsoft(world, engine):
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
     assert "Plan Per active user, as agreed with TimeTracker (development) Statement id" in text
-    assert "is invoiced by TimeTracker (development). This is a statement, not an invoice." in text
+    assert "are invoiced by TimeTracker (development). This is a statement, not an invoice." in text
     assert "Microsoft" not in text
     assert "Plan agreed" not in text
 
@@ -224,7 +224,7 @@ def test_users_without_charge_are_shown_beside_the_rate():
     bill = ClosedBill(record(included_users=1, total=Decimal("4.50")), (line(), line("Ben")))
     text = text_of(statement("Contoso", NOVEMBER, [bill]))
 
-    assert "Active users 2 Of them without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
+    assert "Active users 2 Users without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
 
 
 def test_an_unreadable_price_leaves_rate_and_total_unknown():
@@ -274,10 +274,11 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
     assert "Void: not to be paid" in text
     assert "This statement was voided on 2 December 2026, 10:00: the rate was wrong." in text
     assert "wrong.." not in text
+    assert "Statement 00000000-0000-0000-0000-00000000004d replaces it." in text
     assert "Nobody" not in text
     assert "1 November 2026 to 14 November 2026, 10:30" in text
     assert "as the subscription ended" in text
-    assert "What was agreed with Example Software GmbH is invoiced by Example Software GmbH." in text
+    assert "Subscriptions agreed with Example Software GmbH are invoiced by Example Software GmbH." in text
     assert "Microsoft is the merchant of record for subscriptions bought in the Azure Marketplace" in text
     assert "Active users of the month 3 Total of the month 13.50 EUR" in text
 
