@@ -1,4 +1,4 @@
-"""What must always be true of the bills, as queries that find what breaks it."""
+"""Invariants of bills, as queries for rows that violate them."""
 
 from typing import Any, Final
 
@@ -10,10 +10,10 @@ from shared.db.schema import billing_lines, billing_records, subscriptions, tena
 _r, _l, _e, _s = billing_records.c, billing_lines.c, usage_events.c, subscriptions.c
 _other = billing_records.alias("other_record").c
 _second_line = billing_lines.alias("second_line").c
-_OFF_BY: Final = sa.type_coerce(_r.total - (_r.active_users - _r.included_users) * _r.rate_per_user, sa.Numeric)
+_DIFFERENCE: Final = sa.type_coerce(_r.total - (_r.active_users - _r.included_users) * _r.rate_per_user, sa.Numeric)
 _UNIT: Final = sa.type_coerce(_r.minor_unit, sa.Numeric)
-_TWICE: Final = sa.literal_column("2", sa.Integer)
-_NOTHING: Final = sa.literal_column("0", sa.Integer)
+_TWO: Final = sa.literal_column("2", sa.Integer)
+_ZERO: Final = sa.literal_column("0", sa.Integer)
 _LINES: Final = sa.select(sa.func.count()).where(_l.tenant_id == _r.tenant_id, _l.record_id == _r.id).scalar_subquery()
 _SAME = (_other.tenant_id == _r.tenant_id, _other.subscription_id == _r.subscription_id)
 _EARLIER: Final = sa.exists().where(*_SAME, _other.month_key < _r.month_key)
@@ -24,9 +24,9 @@ _OF_RECORD = sa.and_(_r.tenant_id == _l.tenant_id, _r.id == _l.record_id)
 BILLING: Final[dict[str, sa.Select[Any]]] = {
     "bill_comes_to_its_users_times_its_rate": sa.select(_r.id).where(
         sa.or_(
-            _OFF_BY * _TWICE <= -_UNIT,
-            _OFF_BY * _TWICE > _UNIT,
-            sa.type_coerce(_r.total, sa.Numeric) % _UNIT != _NOTHING,
+            _DIFFERENCE * _TWO <= -_UNIT,
+            _DIFFERENCE * _TWO > _UNIT,
+            sa.type_coerce(_r.total, sa.Numeric) % _UNIT != _ZERO,
         )
     ),
     "bill_counts_its_lines": sa.select(_r.id).where(_r.active_users != _LINES),

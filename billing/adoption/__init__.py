@@ -1,1 +1,1 @@
-"""Usage that the meter has and a restored database had forgotten: found, and counted as sent."""
+"""Adoption of usage that the meter lists and a restored database lacks: it counts as reported."""

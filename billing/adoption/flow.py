@@ -27,7 +27,7 @@ from shared.work import OPERATOR, Work
 
 
 _SECONDS: Final = 60.0
-DAYS: Final = 40  # back, as the comparison looks
+DAYS: Final = 40  # back, as in the reconciliation
 _NO_MONTHS: Final[Mapping[dt.date, Month]] = MappingProxyType({})
 
 

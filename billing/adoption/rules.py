@@ -1,4 +1,4 @@
-"""Decides what of the meter's list no record here knows of, after a backup was restored: pure."""
+"""Finds usage on the meter's list that is unknown here, after a restore; pure."""
 
 import datetime as dt
 import uuid
@@ -18,12 +18,12 @@ DayKey: TypeAlias = tuple[str, dt.date]  # a dimension, and a day of UTC
 
 
 class NotAdopted(Exception):
-    """Why nothing of a subscription was adopted, in words for the operator."""
+    """Nothing of a subscription was adopted; the message gives the operator the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the meter has of a subscription and dimension for a day; `plan_id` is empty while it is not processed."""
+    """The meter's usage of a subscription, dimension and day; `plan_id` is empty until it is processed."""
 
     quantity: Decimal
     plan_id: str
@@ -31,9 +31,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What becomes of a day: events that had arrived, and units that no event here is of.
+    """Unknown usage of a day: events that the meter has accepted, and units of no event.
 
-    `odd` is the part of the surplus that is no whole number of users: it was never sent by this product.
+    `odd` is the fractional part of the surplus: this product never sends fractions of users.
     """
 
     arrived: tuple[UsageEvent, ...]
@@ -43,9 +43,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class AdoptedDay:
-    """Units of a day that count as sent from now on; `month` is that of the bill that they count for.
+    """Units of a day that count as reported from now on, for the bill of `month`.
 
-    None: the subscription had no period that had ended by that day.
+    `month` is None if no period of the subscription had ended by that day.
     """
 
     subscription_id: uuid.UUID
@@ -57,7 +57,7 @@ class AdoptedDay:
 
 @dataclass(frozen=True, slots=True)
 class OverSent:
-    """A closed month of which the meter has more users than the bill."""
+    """A closed month with more reported users than billed ones."""
 
     month: Month
     sent: int
@@ -66,14 +66,14 @@ class OverSent:
 
 @dataclass(frozen=True, slots=True)
 class TenantAdoption:
-    """What was adopted for one subscription; `tenant` is the public id."""
+    """The adopted usage of one subscription; `tenant` is the public id."""
 
     tenant: uuid.UUID
     slug: str
     settled: tuple[UsageEvent, ...] = ()
     adopted: tuple[AdoptedDay, ...] = ()
     over: tuple[OverSent, ...] = ()
-    odd: tuple[DayKey, ...] = ()  # days with a part of a user
+    odd: tuple[DayKey, ...] = ()  # days with a fraction of a user
 
     @property
     def unassigned(self) -> tuple[AdoptedDay, ...]:
@@ -82,31 +82,31 @@ class TenantAdoption:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What a run adopted, subscription by subscription; `unreadable` counts rows of the list that say nothing."""
+    """The adopted usage of a run; `unreadable` is the number of unreadable rows of the list."""
 
     tenants: tuple[TenantAdoption, ...] = field(default=())
     unreadable: int = 0
 
 
 def listed_by_subscription(days: Iterable[UsageDay]) -> dict[uuid.UUID, dict[DayKey, Listed]]:
-    """The meter's list, which may have several rows of a day, for each subscription."""
+    """The meter's list by subscription; several rows of a day are added up."""
     found: defaultdict[uuid.UUID, dict[DayKey, Listed]] = defaultdict(dict)
     for each in days:
-        mine, key = found[uuid.UUID(each.subscription_id)], (each.dimension, each.day)
-        before = mine.get(key, Listed(Decimal(0), ""))
-        mine[key] = Listed(before.quantity + each.quantity, each.plan_id or before.plan_id)
+        own, key = found[uuid.UUID(each.subscription_id)], (each.dimension, each.day)
+        before = own.get(key, Listed(Decimal(0), ""))
+        own[key] = Listed(before.quantity + each.quantity, each.plan_id or before.plan_id)
     return dict(found)
 
 
 def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> Difference:
-    """What of a day the meter has and neither an accepted event nor adopted usage is of; nothing where it has less.
+    """The meter's usage of a day beyond accepted events and adopted usage; nothing if the meter has less.
 
-    Open events come first: their hours are taken, so a repeat would be a duplicate.
+    Open events come first, since a repeat for the same hour would be a duplicate.
     """
     unknown = max(Decimal(0), listed - accepted_among(events) - adopted)
     open_events = [each for each in events if each.state in {UsageState.PENDING, UsageState.HELD}]
-    rows = arrived_ids(unknown, open_events)
-    arrived = tuple(each for each in open_events if each.id in rows)
+    ids = arrived_ids(unknown, open_events)
+    arrived = tuple(each for each in open_events if each.id in ids)
     rest = unknown - sum(each.usage.quantity for each in arrived)
     return Difference(arrived, int(rest), rest - int(rest))
 

@@ -1,4 +1,4 @@
-"""Adopts a subscription's usage that the meter has and no event here explains: it counts as reported from then on."""
+"""Adopts usage that the meter lists and no event explains: it counts as reported from then on."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -45,18 +45,18 @@ class MeterList:
 
 
 def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
-    """Settles the open events of each listed day, and adopts the rest; a second run with the same list changes nothing.
+    """Settles the open events of each listed day and adopts the rest; repeating it changes nothing.
 
     The transaction has locked the tenant, so that no month is closed at the same time.
 
     Raises:
-        NotAdopted: usage is being sent right now, or a day is assigned to a month that the subscription has no bill of.
+        NotAdopted: usage is being sent right now, or a day is assigned to a month without a bill.
     """
     tx, tenant, now = work.tx, work.tenant, work.now
     subscription = read_subscription(tx, tenant.id, metered.id)
     events = store.events(tx, metered, listing.since)
     _require_unclaimed(events, metered, now)
-    before = {(row.dimension, row.day): row for row in store.of_subscription(tx, metered)}
+    before = {(row.dimension, row.day): row for row in store.adopted_of_subscription(tx, metered)}
     known, records = events_by_day(events), store.records(tx, metered)
     ended = _ended_periods(work, subscription, records)
     settled: list[UsageEvent] = []
@@ -83,21 +83,21 @@ def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
 
 
 def assign(work: Work, day: dt.date, month: Month) -> int:
-    """Has a tenant's adopted usage of a day outside its periods count for a month; returns the number of rows.
+    """Assigns a tenant's adopted usage of a day outside its periods to a month; returns the number of rows.
 
     The transaction has locked the tenant.
 
     Raises:
-        NotAdopted: there is none, or the subscription has no bill of that month.
+        NotAdopted: there is no such usage, or the subscription was not paid in that month.
     """
     tx, tenant = work.tx, work.tenant
-    rows = [row for row in store.of_tenant(tx, tenant.id) if row.day == day and row.month is None]
+    rows = [row for row in store.adopted_of_tenant(tx, tenant.id) if row.day == day and row.month is None]
     if not rows:
-        raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} that counts for no month")
+        raise NotAdopted(f"{tenant.slug} has no adopted usage of {day} without a month")
     for row in rows:
-        found = billing_store.billed_through(tx, tenant.id)
-        of = next(each.subscription for each in found if each.subscription.marketplace_id == row.marketplace_id)
-        _require_paid(month, of, tenant, work.now)
+        subscriptions = (each.subscription for each in billing_store.billed_through(tx, tenant.id))
+        subscription = next(each for each in subscriptions if each.marketplace_id == row.marketplace_id)
+        _require_paid(month, subscription, tenant, work.now)
         store.assign(tx, tenant.id, row.id, month)
         _record_audit(work, replace(row, month=month))
     return len(rows)
@@ -111,9 +111,9 @@ def _require_unclaimed(events: Iterable[UsageEvent], metered: Metered, now: dt.d
 def _ended_periods(work: Work, subscription: Subscription, records: Iterable[Record]) -> list[Period]:
     """The periods of a subscription that have ended, billed or not."""
     tx, tenant = work.tx, work.tenant
-    mine = [each for each in billing_store.billed_through(tx, tenant.id) if each.subscription.id == subscription.id]
+    own = [each for each in billing_store.billed_through(tx, tenant.id) if each.subscription.id == subscription.id]
     zones: Zones = billing_store.zones(tx, tenant)
-    ended = [period for each in mine for period in rules.ended_periods(each, zones, work.now)]
+    ended = [period for each in own for period in rules.ended_periods(each, zones, work.now)]
     return [*(record.period for record in records), *ended]
 
 
@@ -125,10 +125,10 @@ def _assigned_month(work: Work, day: dt.date, subscription: Subscription, listin
 
 
 def _require_paid(month: Month, subscription: Subscription, tenant: Tenant, now: dt.datetime) -> None:
-    """Raises NotAdopted for a month in which the subscription was not paid for."""
+    """Raises NotAdopted for a month without payment."""
     first, last = (Month.of(at, tenant.zone) for at in (subscription.paid_from or now, subscription.ended_at or now))
     if not first <= month <= last:
-        raise NotAdopted(f"{tenant.slug} paid for nothing in {month}")
+        raise NotAdopted(f"{tenant.slug} had no paid subscription in {month}")
 
 
 def _settle(tx: sa.Connection, found: Difference, metered: Metered, now: dt.datetime) -> tuple[UsageEvent, ...]:
@@ -143,14 +143,14 @@ def _with_plan(row: AdoptedRow, subscription: Subscription) -> AdoptedRow:
 
 
 def _store(work: Work, new: AdoptedRow, before: AdoptedRow | None) -> AdoptedRow:
-    """Stores adopted units and returns them; a day with adopted units gets more of them, for the same month."""
+    """Stores adopted units and returns them; later units of a day are added to its row, for the same month."""
     tx, tenant_id = work.tx, work.tenant.id
     if before is None:
         store.add(tx, tenant_id, new)
     else:
         new = replace(new, month=before.month)
-        if not store.grow(tx, tenant_id, before, new.quantity):
-            raise NotAdopted("somebody else adopts usage right now; try again")
+        if not store.add_units(tx, tenant_id, before, new.quantity):
+            raise NotAdopted("another process is adopting usage right now; try again")
     _record_audit(work, new)
     return new
 
@@ -158,11 +158,11 @@ def _store(work: Work, new: AdoptedRow, before: AdoptedRow | None) -> AdoptedRow
 def _over_reported(
     tx: sa.Connection, subscription: Subscription, records: Iterable[Record], adopted: Iterable[AdoptedRow]
 ) -> tuple[OverSent, ...]:
-    """The closed months that adopted usage counts for and of which the meter has more users than the bill."""
-    closed = store.closed(list(records))
-    touched = sorted({(each.month, each.dimension) for each in adopted if each.month in closed})
+    """The closed months with adopted usage and more reported users than billed ones."""
+    closed = store.closed_by_month(list(records))
+    changed = sorted({(each.month, each.dimension) for each in adopted if each.month in closed})
     over = []
-    for month, dimension in touched:
+    for month, dimension in changed:
         record = closed[month]
         record_store.assign_adopted(tx, subscription, record.period, dimension=dimension)
         sent = record_store.sum_sent(tx, subscription, record.period, dimension=dimension)

@@ -1,4 +1,4 @@
-"""Adopted usage: the metered subscriptions, what is known of one, and the rows that count as sent."""
+"""Reads metered subscriptions with their events and records, and writes adopted usage."""
 
 import datetime as dt
 import uuid
@@ -52,7 +52,7 @@ _OF_SUBSCRIPTION: Final[sa.Select[Any]] = sa.select(adopted_usage).where(
 _OF_TENANT: Final[sa.Select[Any]] = (
     sa.select(adopted_usage).where(_a.tenant_id == _TENANT).order_by(_a.day, _a.marketplace_id, _a.dimension)
 )
-# An event that is being sent is left alone.
+# Except events that are being sent.
 _SETTLE: Final = (
     usage_events.update()
     .where(
@@ -69,10 +69,10 @@ _SETTLE: Final = (
     )
 )
 _ADD: Final = adopted_usage.insert().inline()
-_GROW: Final = (
+_ADD_UNITS: Final = (
     adopted_usage.update()
     .where(_a.tenant_id == _TENANT, _a.id == bindparam("row", type_=sa.BigInteger), _a.quantity == bindparam("seen"))
-    .values(quantity=bindparam("grown"))
+    .values(quantity=bindparam("new_quantity"))
 )
 _ASSIGN: Final = (
     adopted_usage.update()
@@ -109,43 +109,44 @@ class AdoptedRow:
 
 
 def metered(tx: sa.Connection, ended_since: dt.datetime) -> list[Metered]:
-    """Every metered subscription that goes on or ended since an instant, in the order of the tenants."""
+    """All metered subscriptions, live or ended since an instant, by tenant."""
     return [Metered(*row) for row in tx.execute(_METERED, {"since": ended_since})]
 
 
 def events(tx: sa.Connection, of: Metered, since: dt.date) -> list[UsageEvent]:
-    """The usage events of a subscription with an hour on a day of UTC or later."""
+    """The usage events of a subscription, from a day of UTC on."""
     key = {"tenant": of.tenant_id, "subscription": of.marketplace_id, "first": midnight(since)}
     return [event_of(row) for row in tx.execute(_EVENTS, key)]
 
 
 def records(tx: sa.Connection, of: Metered) -> list[Record]:
-    """A subscription's records in the order of their making, those that are void among them."""
+    """A subscription's records, including void ones, in closing order."""
     return [record_of(row) for row in tx.execute(_RECORDS, {"tenant": of.tenant_id, "subscription": of.id})]
 
 
-def closed(records: Sequence[Record]) -> dict[Month, Record]:
-    """By month, those that bill."""
+def closed_by_month(records: Sequence[Record]) -> dict[Month, Record]:
+    """The records by month, without void ones."""
     return {each.period.month: each for each in records if each.state is State.CLOSED}
 
 
-def of_subscription(tx: sa.Connection, of: Metered) -> list[AdoptedRow]:
+def adopted_of_subscription(tx: sa.Connection, of: Metered) -> list[AdoptedRow]:
+    """A subscription's adopted usage."""
     rows = tx.execute(_OF_SUBSCRIPTION, {"tenant": of.tenant_id, "subscription": of.marketplace_id})
-    return [_adopted(row) for row in rows]
+    return [_adopted_row(row) for row in rows]
 
 
-def of_tenant(tx: sa.Connection, tenant_id: int) -> list[AdoptedRow]:
-    """In the order of the days."""
-    return [_adopted(row) for row in tx.execute(_OF_TENANT, {"tenant": tenant_id})]
+def adopted_of_tenant(tx: sa.Connection, tenant_id: int) -> list[AdoptedRow]:
+    """A tenant's adopted usage, by day."""
+    return [_adopted_row(row) for row in tx.execute(_OF_TENANT, {"tenant": tenant_id})]
 
 
 def settle(tx: sa.Connection, event: UsageEvent, *, now: dt.datetime) -> bool:
-    """Accepts an open event that the meter lists; False when somebody sends it, or has settled it."""
+    """Accepts an open event that the meter lists; False if it is being sent or was settled."""
     return tx.execute(_SETTLE, {"tenant": event.tenant_id, "event": event.id, "now": now}).rowcount == 1
 
 
 def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:
-    """Adopts usage of a day; the unique key refuses a second row of it. The row gets its number from the database."""
+    """Adds adopted usage of a day, which has one row."""
     values = {
         "tenant_id": tenant_id,
         "marketplace_id": row.marketplace_id,
@@ -159,18 +160,18 @@ def add(tx: sa.Connection, tenant_id: int, row: AdoptedRow) -> None:
     tx.execute(_ADD, values)
 
 
-def grow(tx: sa.Connection, tenant_id: int, row: AdoptedRow, more: int) -> bool:
-    """Adds units to adopted usage of a day; False when somebody else has changed it."""
-    values = {"tenant": tenant_id, "row": row.id, "seen": row.quantity, "grown": row.quantity + more}
-    return tx.execute(_GROW, values).rowcount == 1
+def add_units(tx: sa.Connection, tenant_id: int, row: AdoptedRow, more: int) -> bool:
+    """Adds units to adopted usage of a day; False after a concurrent change."""
+    values = {"tenant": tenant_id, "row": row.id, "seen": row.quantity, "new_quantity": row.quantity + more}
+    return tx.execute(_ADD_UNITS, values).rowcount == 1
 
 
 def assign(tx: sa.Connection, tenant_id: int, row_id: int, month: Month) -> bool:
-    """Has adopted usage count for a month; False when it counts for one already."""
+    """Assigns adopted usage to a month; False if it has one."""
     return tx.execute(_ASSIGN, {"tenant": tenant_id, "row": row_id, "month": month.key}).rowcount == 1
 
 
-def _adopted(row: sa.Row[Any]) -> AdoptedRow:
+def _adopted_row(row: sa.Row[Any]) -> AdoptedRow:
     return AdoptedRow(
         row.id,
         row.marketplace_id,

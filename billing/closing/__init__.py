@@ -1,4 +1,4 @@
-"""What a period comes to: months are closed once, each as a record that stays."""
+"""Bills: each month is closed once, as an append-only record."""
 
 from billing.closing.service import Closing, close_ended
 from billing.closing.store import has_unbilled

@@ -102,7 +102,7 @@ _ADOPTED: Final = (
 _SUM_SENT: Final[sa.Select[Any]] = sa.select(_SENT.label("sent"), _ADOPTED.label("adopted"))
 _ADOPTED_ON: Final[sa.Select[Any]] = sa.select(_a.id).where(*_OF_METER, _a.day == bindparam("on", type_=_a.day.type))
 _ASSIGN_ADOPTED: Final = adopted_usage.update().where(*_OF_METER, _FITS_NOW).values(month_key=_MONTH)
-_TAKEN: Final[sa.Select[Any]] = sa.select(_e.slot).where(
+_USED_SLOTS: Final[sa.Select[Any]] = sa.select(_e.slot).where(
     _e.tenant_id == _TENANT,
     _e.marketplace_id == bindparam("marketplace", type_=sa.Uuid),
     _e.dimension == bindparam("dimension", type_=_e.dimension.type),
@@ -231,7 +231,7 @@ def used_slots(
 ) -> set[dt.datetime]:
     """The hours of the subscription's usage events up to the preferred one."""
     key = {"tenant": tenant_id, "marketplace": marketplace_id, "dimension": dimension, "preferred": preferred}
-    return set(tx.scalars(_TAKEN, key))
+    return set(tx.scalars(_USED_SLOTS, key))
 
 
 def enqueue_usage(

@@ -32,9 +32,9 @@ _PRICED: Final = "The price was not known when the bill was made."
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How months are closed: for which dimension of the Marketplace's meter, or "" for none.
+    """Options of a close: the dimension of the Marketplace's meter, or "" for none.
 
-    With `as_of`, only what had ended by that instant.
+    With `as_of`, only periods that had ended by that instant are closed.
     """
 
     dimension: str

@@ -157,13 +157,13 @@ _SIGNED_IN: Final[sa.Select[Any]] = (
 # An entry counts in the period it overlaps. That is its month, except in a subscription's first and last period and
 # after a change of the time zone.
 _TIME = (_d.tenant_id == _TENANT, _d.elapsed_ms > 0)
-_WHO = (_d.user_id, _u.email, _u.display_name)
-_WHEN = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
+_PERSON = (_d.user_id, _u.email, _u.display_name)
+_FIRST_AND_LAST = (sa.func.min(_e.started_at).label("first_at"), sa.func.max(_e.stopped_at).label("last_at"))
 _OF_DAY = time_entry_days.join(time_entries, sa.and_(_e.tenant_id == _d.tenant_id, _e.id == _d.entry_id)).join(
     users, sa.and_(_u.tenant_id == _d.tenant_id, _u.id == _d.user_id)
 )
 _WORKED: Final[sa.Select[Any]] = (
-    sa.select(*_WHO, *_WHEN)
+    sa.select(*_PERSON, *_FIRST_AND_LAST)
     .select_from(_OF_DAY)
     .where(
         *_TIME,
@@ -172,7 +172,7 @@ _WORKED: Final[sa.Select[Any]] = (
         _e.started_at < _TO,
         ~_on_a_bill(_MONTH, _d.user_id),
     )
-    .group_by(*_WHO)
+    .group_by(*_PERSON)
 )
 _t: Final = running_timers.c
 _RUNNING: Final[sa.Select[Any]] = (
@@ -218,7 +218,7 @@ _ANY_LATE: Final[sa.Select[Any]] = (
     .limit(1)
 )
 _LATE: Final[sa.Select[Any]] = (
-    sa.select(_d.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    sa.select(_d.month_key, *_PERSON, *_FIRST_AND_LAST, _r.period_from, _r.period_to)
     .select_from(_OF_DAY.join(billing_records, sa.and_(*_CLOSED_EARLIER)))
     .where(
         *_TIME,
@@ -227,7 +227,7 @@ _LATE: Final[sa.Select[Any]] = (
         _e.started_at < _r.period_to,
         ~_on_a_bill(_d.month_key, _d.user_id),
     )
-    .group_by(_d.month_key, *_WHO, _r.period_from, _r.period_to)
+    .group_by(_d.month_key, *_PERSON, _r.period_from, _r.period_to)
 )
 # After a change of the time zone, a day's month may differ by one from the month of its period.
 _DATED = _d.month_key
@@ -237,7 +237,7 @@ _BESIDE_DATED = (
     sa.case((_DATED % 100 == 12, _DATED + 89), else_=_DATED + 1),  # noqa: PLR2004 - December
 )
 _LATE_BESIDE: Final[sa.Select[Any]] = (
-    sa.select(_r.month_key, *_WHO, *_WHEN, _r.period_from, _r.period_to)
+    sa.select(_r.month_key, *_PERSON, *_FIRST_AND_LAST, _r.period_from, _r.period_to)
     .select_from(
         _OF_DAY.join(
             billing_records,
@@ -258,7 +258,7 @@ _LATE_BESIDE: Final[sa.Select[Any]] = (
         _e.started_at < _r.period_to,
         ~_on_a_bill(_r.month_key, _d.user_id),
     )
-    .group_by(_r.month_key, *_WHO, _r.period_from, _r.period_to)
+    .group_by(_r.month_key, *_PERSON, _r.period_from, _r.period_to)
 )
 
 

@@ -1,4 +1,4 @@
-"""Subscriptions: what a tenant pays for, on which terms and at which price, and what moved it."""
+"""Subscriptions: purchases and agreements with their terms, prices and events."""
 
 from billing.subscriptions.ledger_store import add_event, last_price, without_price
 from billing.subscriptions.model import (

@@ -1,4 +1,4 @@
-"""Reads what a tenant pays for: its subscription, the price in force, and the ledger a page at a time."""
+"""Reads a tenant's subscription, its present price, and pages of its ledger."""
 
 import datetime as dt
 import uuid
@@ -23,7 +23,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """`number` counts the tenant's events from 1, in the order in which they were recorded."""
+    """An event; `number` counts the tenant's events from 1, in recorded order."""
 
     number: int
     event_type: str
@@ -38,7 +38,7 @@ class LedgerRow:
 
 
 _s, _r, _e = subscriptions.c, subscription_rates.c, subscription_events.c
-# The one that is paid for; else the one that was last, pending ones before ended ones.
+# The live subscription; else the newest, pending before ended.
 _CURRENT: Final[sa.Select[Any]] = (
     sa.select(subscriptions)
     .where(_s.tenant_id == bindparam("tenant"))
@@ -60,8 +60,8 @@ _RATE: Final[sa.Select[Any]] = (
 _CONTACT: Final = sa.select(
     users.c.public_id, users.c.display_name, restricted_since(users).label("restricted_since")
 ).where(users.c.tenant_id == bindparam("tenant"), users.c.id == bindparam("user"))
-# Row numbers stay inside, so events are counted: the ledger is only ever added to, and an event keeps its number.
-_numbered: Final = (
+# Row numbers are internal, so events are counted. The ledger is append-only: an event keeps its number.
+_NUMBERED: Final = (
     sa.select(
         sa.func.row_number().over(order_by=_e.id).label("number"),
         _e.event_type,
@@ -79,21 +79,21 @@ _numbered: Final = (
     .subquery("numbered")
 )
 _LEDGER: Final[sa.Select[Any]] = (
-    sa.select(_numbered)
-    .where(_numbered.c.number < bindparam("end"))
-    .order_by(_numbered.c.number.desc())
-    .limit(bindparam("most"))
+    sa.select(_NUMBERED)
+    .where(_NUMBERED.c.number < bindparam("before"))
+    .order_by(_NUMBERED.c.number.desc())
+    .limit(bindparam("limit"))
 )
 
 
 def current(tx: sa.Connection, tenant_id: int) -> Subscription | None:
-    """What the tenant pays for, or paid for last; None when it never bought anything."""
+    """The live subscription, or else the newest; None without any."""
     row = tx.execute(_CURRENT, {"tenant": tenant_id}).first()
     return None if row is None else subscription_of(row)
 
 
 def billing_contact(tx: sa.Connection, subscription: Subscription) -> Contact | None:
-    """The buyer, where they have an account; without a name where the processing of their data is stopped."""
+    """The buyer, if they have an account; without a name if the processing of their data is restricted."""
     if subscription.billing_contact_id is None:
         return None
     key = {"tenant": subscription.tenant_id, "user": subscription.billing_contact_id}
@@ -102,12 +102,12 @@ def billing_contact(tx: sa.Connection, subscription: Subscription) -> Contact | 
 
 
 def rate_in_force(tx: sa.Connection, subscription: Subscription, now: dt.datetime) -> Rate | None:
-    """What a user costs now; a bill has what was in force at the first instant of its period."""
+    """The present price; a bill has the price at the start of its period."""
     key = {"tenant": subscription.tenant_id, "subscription": subscription.id, "now": now}
     row = tx.execute(_RATE, key).first()
     return None if row is None else rate_of(row)
 
 
-def ledger(tx: sa.Connection, tenant_id: int, *, end: int, most: int) -> list[LedgerRow]:
-    """At most `most` events of all the tenant's subscriptions, newest first, before the one numbered `end`."""
-    return [LedgerRow(*row) for row in tx.execute(_LEDGER, {"tenant": tenant_id, "end": end, "most": most})]
+def ledger(tx: sa.Connection, tenant_id: int, *, before: int, limit: int) -> list[LedgerRow]:
+    """At most `limit` events of the tenant's subscriptions, newest first, with a number below `before`."""
+    return [LedgerRow(*row) for row in tx.execute(_LEDGER, {"tenant": tenant_id, "before": before, "limit": limit})]

@@ -1,4 +1,4 @@
-"""The ledger of a subscription's events and its rates: both are only ever added to."""
+"""The append-only ledger of a subscription: its events and its rates."""
 
 import datetime as dt
 from typing import Any, Final
@@ -60,7 +60,7 @@ _WITHOUT_PRICE: Final = sa.select(_s.id).where(
 
 
 def add_event(tx: sa.Connection, after: Subscription, event: Event, outcome: Outcome, *, now: dt.datetime) -> bool:
-    """Appends to the ledger; False when its operation is there already, and so was dealt with."""
+    """Appends an event; False if the ledger has its operation already."""
     values = {
         "tenant_id": after.tenant_id,
         "subscription_id": after.id,
@@ -81,19 +81,19 @@ def add_event(tx: sa.Connection, after: Subscription, event: Event, outcome: Out
 
 
 def last_rate(tx: sa.Connection, subscription: Subscription) -> Rate | None:
-    """The newest, of whatever plan."""
+    """The newest rate, of any plan."""
     row = tx.execute(_LAST_RATE, {"tenant": subscription.tenant_id, "subscription": subscription.id}).first()
     return None if row is None else rate_of(row)
 
 
 def last_price(tx: sa.Connection, subscription: Subscription) -> Price | None:
-    """What the newest rate says; None where it could not be read."""
+    """The price of the newest rate; None if it could not be read."""
     rate = last_rate(tx, subscription)
     return None if rate is None else rate.quote.price
 
 
 def without_price(tx: sa.Connection) -> set[int]:
-    """Subscriptions of the Marketplace that are paid for and whose price could not be read yet."""
+    """Ids of live Marketplace subscriptions without a known price."""
     return set(tx.scalars(_WITHOUT_PRICE))
 
 
@@ -103,7 +103,7 @@ def rate_of(row: sa.Row[Any]) -> Rate:
 
 
 def add_rate(tx: sa.Connection, subscription: Subscription, quote: Quote, *, from_at: dt.datetime) -> None:
-    """What a user costs from an instant on; the first that is told of an instant stands."""
+    """Adds the price of a plan from an instant on; an existing rate of that instant stays."""
     values = {
         "tenant_id": subscription.tenant_id,
         "subscription_id": subscription.id,

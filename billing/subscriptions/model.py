@@ -1,4 +1,4 @@
-"""The words of a purchase: a subscription, its terms, its events and its price, as frozen values."""
+"""Types of subscriptions: terms, events and prices."""
 
 import datetime as dt
 import uuid
@@ -34,16 +34,16 @@ class EventSource(StrEnum):
 
 class Outcome(StrEnum):
     APPLIED = "applied"
-    REFUSED = "refused"  # we said no, and Microsoft was told
-    SUPERSEDED = "superseded"  # something newer had been applied before
-    IGNORED = "ignored"  # not an event that we know
+    REFUSED = "refused"  # rejected by us, and reported to Microsoft as failed
+    SUPERSEDED = "superseded"  # a newer event had been applied before
+    IGNORED = "ignored"  # an unknown event
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is bought, as Microsoft or the agreement has it.
+    """The terms of a purchase at Microsoft, or of an agreement.
 
-    Of a copy "" and None are what it does not say; of a subscription of ours `auto_renew` is always known.
+    In a copy of Microsoft's, "" and None are missing values; in a stored subscription `auto_renew` is always known.
     """
 
     status: SubscriptionStatus
@@ -54,18 +54,18 @@ class Terms:
     term_starts_at: dt.datetime | None
     term_ends_at: dt.datetime | None
     auto_renew: bool | None
-    is_free_trial: bool | None = False  # the Marketplace's; ours is a plan of its own
-    free_trial_ends_at: dt.datetime | None = None  # its last day, kept after it
+    is_free_trial: bool | None = False  # of the Marketplace; our trial is a plan
+    free_trial_ends_at: dt.datetime | None = None  # its last day; kept after the trial
 
     @property
     def price_unit(self) -> str:
-        """How long a price is for: a seat's for the term that was bought ("" where not known), a user's for a month."""
+        """The unit of the price: the purchased term for a seat ("" if not known), a month for a user."""
         return MONTH if self.quantity is None else self.term_unit
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`marketplace_id` is None for an agreement with the vendor; `paid_from` is the activation."""
+    """A purchase or agreement; `marketplace_id` is None for an agreement, `paid_from` is the activation."""
 
     id: int
     tenant_id: int
@@ -75,19 +75,19 @@ class Subscription:
     ended_at: dt.datetime | None
     last_event_at: dt.datetime | None
     version: int
-    billing_contact_id: int | None = None  # the buyer's account, where the buyer has one
-    replaces_agreement: bool = False  # a super admin agreed that it ends the agreement with the vendor
-    replaced_trial: bool = False  # the tenant was on its trial when it was agreed to
+    billing_contact_id: int | None = None  # the buyer's account, if any
+    replaces_agreement: bool = False  # ends the agreement with the vendor; confirmed by a super admin
+    replaced_trial: bool = False  # the tenant was on its trial at the confirmation
 
     @property
     def is_by_seats(self) -> bool:
-        """Microsoft charges for the seats, whoever is active; seats agreed with the vendor are only a limit."""
+        """Microsoft charges for each seat, used or not; seats agreed with the vendor are only a limit."""
         return self.marketplace_id is not None and self.terms.quantity is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one user costs for `unit`, an ISO 8601 duration; at most four decimal places."""
+    """The price of one user for `unit`, an ISO 8601 duration; at most four decimal places."""
 
     rate_per_user: Decimal
     currency: str
@@ -96,7 +96,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a plan costs on its term, once it was asked for; `price` is None where it could not be read.
+    """The price of a plan for its term; `price` is None if it could not be read.
 
     The fee of each term (`included_unit`) covers `included_users`.
     """
@@ -107,13 +107,13 @@ class Quote:
 
     @property
     def included_a_month(self) -> int:
-        """Users that come off the bill of a month; those of a longer term cannot be told by the month."""
+        """The included users of a month; 0 for longer terms, since they cannot be divided into months."""
         return self.included_users if self.included_unit == MONTH else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a plan costs from an instant on; `unit` is that of the price, also where it could not be read."""
+    """The quote of a plan from an instant on; `unit` is the unit of the price, even if that could not be read."""
 
     from_at: dt.datetime
     plan_id: str
@@ -123,7 +123,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`event_type` is Microsoft's word, or Activate; `effective_at` is by Microsoft's clock."""
+    """An event; `event_type` is Microsoft's or Activate, `effective_at` is by Microsoft's clock."""
 
     event_type: str
     source: EventSource
@@ -133,7 +133,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What was agreed to with a purchase: who is asked about its payment, and what it replaces."""
+    """The confirmation of a purchase: the contact for payments, and the replaced agreement or trial."""
 
     billing_contact_id: int | None = None
     replaces_agreement: bool = False
@@ -142,10 +142,10 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class TenantChange:
-    """What a purchase makes of its tenant; `quote` and `users_at_purchase` are None where they stay as they are."""
+    """A tenant's plan after an event; `quote` and `users_at_purchase` are None if unchanged."""
 
     status: TenantStatus
-    plan: Plan  # on `paid` seats and price are the purchase's, on `trial` there are none, else all stay as they are
+    plan: Plan  # `paid` has the purchase's seats and price, `trial` has none; else unchanged
     seat_limit: int | None
     marketplace_id: uuid.UUID | None
     quote: Quote | None
@@ -154,7 +154,7 @@ class TenantChange:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A subscription after an event, and those that ended by it: their last month is to be closed now."""
+    """A subscription after an event, and the subscriptions ended by it: their last months must be closed now."""
 
     subscription: Subscription
     ended: tuple[Subscription, ...] = ()

@@ -1,4 +1,4 @@
-"""The HTTP function of what an organisation pays for."""
+"""The HTTP function of an organization's subscription."""
 
 from http import HTTPMethod, HTTPStatus
 
@@ -37,7 +37,7 @@ def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
         found = history_store.current(tx, tenant.id)
         rate = None if found is None else history_store.rate_in_force(tx, found, call.now)
         contact = None if found is None else history_store.billing_contact(tx, found)
-        rows = history_store.ledger(tx, tenant.id, end=query.end, most=query.limit)
+        rows = history_store.ledger(tx, tenant.id, before=query.before, limit=query.limit)
         query.require_rows(rows)
         history = [SubscriptionEvent.of(row) for row in rows[: query.page_size]]
         detail = SubscriptionDetail.of(

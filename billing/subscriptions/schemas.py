@@ -1,4 +1,4 @@
-"""What an organisation pays for, on the wire: plan, seats, price, and the history of its subscriptions."""
+"""Wire models of subscriptions: plan, seats, price and history."""
 
 import datetime as dt
 from typing import Annotated, Literal, Self
@@ -8,25 +8,25 @@ from pydantic import Field
 from billing.schemas import Money
 from billing.subscriptions import model
 from billing.subscriptions.history_store import Contact, LedgerRow
-from shared.http.paging import NEXT_LINK, PageQuery
+from shared.http.paging import NEXT_LINK, CursorQuery
 from shared.http.wire import Instant, WireModel
 from shared.money import amount_text
 from shared.tenancy.model import Plan, Tenant, TenantStatus
 from shared.tenancy.rules import status_at
 
 
-_NEWEST = 2**31 - 1  # beyond any event's number
+_NO_EVENT = 2**31 - 1  # above any event's number
 _NO_QUOTE = model.Quote(None)
+EventNumber = Annotated[int, Field(ge=1, le=_NO_EVENT)]
 
 
-class SubscriptionQuery(PageQuery):
-    after: Annotated[int, Field(ge=1, le=_NEWEST)] | None = Field(  # type: ignore[assignment]
-        None, description="cursor of the previous page of the history, from its nextLink"
-    )
+class SubscriptionQuery(CursorQuery[EventNumber]):
+    after: EventNumber | None = Field(None, description="cursor of the previous page of the history, from its nextLink")
 
     @property
-    def end(self) -> int:
-        return self.after or _NEWEST
+    def before(self) -> int:
+        """The exclusive upper bound of the page's event numbers."""
+        return self.after or _NO_EVENT
 
 
 class BillingContact(WireModel):

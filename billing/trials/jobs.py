@@ -1,4 +1,4 @@
-"""The timer-triggered function that expires trials that are over."""
+"""The timer-triggered function that expires ended trials."""
 
 import azure.functions as func
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ def end_trials(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work
 
 
 def end_all_trials(app: App) -> Outcome:
-    """Ends every trial that is over now.
+    """Expires every trial that has ended.
 
     Raises:
         JobFailed: some tenants failed; the others had their turn.
@@ -31,6 +31,5 @@ def end_all_trials(app: App) -> Outcome:
     def expire(tx: sa.Connection, tenant_id: int) -> int:
         return trials_service.expire_trial(job_work(app, tx, tenant_id, now))
 
-    over = trials_store.tenants_whose_trial_is_over
-    tenant_ids = transact(app, ALL_TENANTS, lambda tx: over(tx, now), reads_only=True)
+    tenant_ids = transact(app, ALL_TENANTS, lambda tx: trials_store.tenants_with_ended_trial(tx, now), reads_only=True)
     return for_each_tenant(app, _NAME, tenant_ids, expire)

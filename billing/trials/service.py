@@ -1,4 +1,4 @@
-"""The end of a trial: its status and its audit row, once. Access ends with the date, before this runs."""
+"""Expires a trial once, with an audit row. Access has ended with the date before."""
 
 from billing.trials import store as trials_store
 from shared import audit
@@ -8,7 +8,7 @@ from shared.work import Work
 
 
 def expire_trial(work: Work) -> int:
-    """Moves a trial that is over to `expired`; returns the number of changed trials, 0 or 1."""
+    """Sets an ended trial to `expired`; returns the number of changed trials, 0 or 1."""
     ended_at = trials_store.expire(work.tx, work.tenant.id, work.now)
     if ended_at is None:
         return 0

@@ -1,4 +1,4 @@
-"""Finds the trials that are over, and puts one down as expired unless somebody bought or extended it first."""
+"""Finds ended trials, and expires a trial unless it was purchased or extended first."""
 
 import datetime as dt
 from typing import Any, Final
@@ -17,7 +17,7 @@ _IS_OVER: Final = (
     _t.trial_ends_at <= bindparam("now", type_=_t.trial_ends_at.type),
 )
 _OVER: Final[sa.Select[Any]] = sa.select(_t.id).where(*_IS_OVER).order_by(_t.id)
-# The version stays: nobody who read the tenant since its end saw it otherwise, so nobody's change is refused by this.
+# The version stays, so that no concurrent edit is refused: the trial is shown as expired since its end.
 _EXPIRE: Final = (
     tenants.update()
     .where(_t.id == bindparam("tenant", type_=sa.BigInteger), *_IS_OVER)
@@ -26,12 +26,12 @@ _EXPIRE: Final = (
 )
 
 
-def tenants_whose_trial_is_over(tx: sa.Connection, now: dt.datetime) -> list[int]:
-    """Those of whom it is not written down yet."""
+def tenants_with_ended_trial(tx: sa.Connection, now: dt.datetime) -> list[int]:
+    """The tenants with an ended trial that is not stored as expired."""
     return list(tx.scalars(_OVER, {"now": now}))
 
 
 def expire(tx: sa.Connection, tenant_id: int, now: dt.datetime) -> dt.datetime | None:
-    """When the trial ended that is expired by this; None when there is none that is over and active."""
+    """Expires an ended trial and returns its end; None if there is none to expire."""
     ended: dt.datetime | None = tx.execute(_EXPIRE, {"tenant": tenant_id, "now": now}).scalar_one_or_none()
     return ended

@@ -68,7 +68,7 @@ def adopted_usage(
                 require_yes(question, yes=yes)
             _assign(database, account.id, *chosen, dry_run=dry_run)
         with database.transaction(reads_only=True) as tx:
-            rows = adoption_store.of_tenant(tx, account.id)
+            rows = adoption_store.adopted_of_tenant(tx, account.id)
     if as_json:
         print_json([_document(row) for row in rows])
     else:

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import Field
@@ -14,14 +14,15 @@ from shared.http.wire import WireModel
 from shared.instants import parse_rfc3339, rfc3339
 
 
+Cursor = TypeVar("Cursor")
 Row = TypeVar("Row")
 NEXT_LINK: Final = Field(None, description="link to the next page; absent on the last page")
 
 
-class PageQuery(WireModel):
+class CursorQuery(WireModel, Generic[Cursor]):
     """The query of a list. A store reads `limit` rows, one more than a page has, so that a next page is noticed."""
 
-    after: str | None = Field(None, description="cursor of the previous page, from its nextLink")
+    after: Cursor | None = Field(None, description="cursor of the previous page, from its nextLink")
     page_size: Annotated[int, Field(ge=1, le=200)] = 50
 
     @property
@@ -50,6 +51,10 @@ class PageQuery(WireModel):
         """
         if self.after is not None and not rows:
             raise invalid_cursor()
+
+
+class PageQuery(CursorQuery[str]):
+    """The query of a list with opaque cursors."""
 
 
 @dataclass(frozen=True, slots=True)
