@@ -67,7 +67,9 @@ class BillingRecord(WireModel):
     state: StateText
     period_from: Instant
     period_to: Instant = Field(description="exclusive end of the period")
-    time_zone: str = Field(description="time zone of the organization at the start of the period")
+    time_zone: str = Field(
+        description="time zone of the organization at the start of the period; the month is in this zone"
+    )
     subscription_id: str | None = Field(None, description="Marketplace id; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str
