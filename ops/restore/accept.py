@@ -27,7 +27,7 @@ from privacy.restore import flow as restore_flow
 from privacy.restore.flow import RepeatResult
 from shared.app import App
 from shared.calendar import Month
-from shared.jobs import JobFailed, for_each_tenant
+from shared.jobs import JobFailed, for_each_tenant, job_work
 from shared.restore import flow, store
 from shared.restore.mark_client import of as mark_client_of
 from shared.restore.model import (
@@ -39,8 +39,7 @@ from shared.restore.model import (
     PrivacyChangeKind,
     StoredMark,
 )
-from shared.tenancy.store import read_tenant
-from shared.work import OPERATOR, Work
+from shared.work import OPERATOR
 from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
@@ -235,7 +234,7 @@ class Acceptance:
             tenants = restore_service.tenant_ids(tx)
 
         def work(tx: sa.Connection, tenant_id: int) -> int:
-            operator = Work(tx, read_tenant(tx, tenant_id), OPERATOR, now, app.new_id)
+            operator = job_work(app, tx, tenant_id, now, actor=OPERATOR)
             return restore_service.record_restore(operator, found, lost_until)
 
         try:
