@@ -72,7 +72,7 @@ def _begin(
     tenant = work.tenant
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
-    agreement.check(tx, service.load_approvers(tx, tenant, bought, request, live, work.now))
+    agreement.check(tx, service.load_approvers(work, bought, request, live))
     service.require_open(request, known)
     if terms.status is SubscriptionStatus.UNSUBSCRIBED:
         if known is None:

@@ -136,8 +136,7 @@ def _require_approver(call: Call, tx: sa.Connection, approvers: Approvers) -> No
 
 
 def _approvers(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Approvers:
-    tenant = call.caller.tenant
-    return service.load_approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
+    return service.load_approvers(call.work(tx), None, request, find_live(tx, call.caller.tenant.id))
 
 
 def _answer(call: Call, tx: sa.Connection, marketplace_id: uuid.UUID) -> Reply:
