@@ -82,5 +82,5 @@ def list_actions(call: Call, query: ActionQuery) -> Reply:
             if not author.is_restricted or author.id == viewer
         ]
         last = encode(rows[-1][0].row_key, rows[-1][1].public_id) if rows else None
-        link = None if last is None else query.next_link("actions", actions, lambda _: last)
+        link = None if last is None else query.next_link(call.link("actions"), actions, lambda _: last)
         return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=link))
