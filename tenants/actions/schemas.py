@@ -83,7 +83,7 @@ class RecordedActions(WireModel):
 
 
 class ActionQuery(PageQuery):
-    user: str | None = Field(None, description="id of the person whose actions to list")
+    user: str | None = Field(None, description="id of a person, or `me`; only their actions")
 
 
 class ActionItem(WireModel):

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel
+from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel
 from timers.entries.service import Correction, ManualEntry
 from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
 
@@ -15,7 +15,7 @@ MAX_DAYS = 366
 
 
 class EntriesQuery(PageQuery):
-    user: str | None = Field(None, description="id of a person, for admins; only their entries")
+    user: str | None = Field(None, description="`me`, or for admins the id of a person; only their entries")
     organization: Organization | None = Field(
         None, description="name of an Azure DevOps organization; only its entries"
     )
@@ -29,7 +29,7 @@ class EntriesQuery(PageQuery):
         description="first day; the range has at most 366 days, and an entry is in it if one of its days is",
     )
     to: DateInput | None = Field(None, description="last day; required with `from`", validate_default=True)
-    needs_review: bool | None = None
+    needs_review: Flag | None = None
     write_back: Literal["pending", "failed", "short", "noField"] | None = Field(
         None, description="only entries whose write-back has this status"
     )

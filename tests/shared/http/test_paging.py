@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest
 from shared.http.paging import PageQuery, TimeCursor, id_cursor
+from shared.http.wire import Flag
 
 
 ID = str(uuid.UUID(int=1))
 
 
 class Rows(PageQuery):
-    is_active: bool | None = None
+    is_active: Flag | None = None
     name: str | None = None
 
 
@@ -29,7 +30,7 @@ def test_a_link_is_given_exactly_where_a_row_was_read_beyond_the_page(size, numb
 
 
 def test_a_link_carries_the_filters_that_were_given_and_the_last_row_of_the_page():
-    query = Rows(is_active=False, name="a & b", page_size=2, after="1")
+    query = Rows.model_validate_strings({"isActive": "false", "name": "a & b", "pageSize": "2", "after": "1"})
     link = urlsplit(query.next_link("/api/rows", [7, 8, 9], lambda row: row))
 
     assert link.path == "/api/rows"
