@@ -246,7 +246,7 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         user_id=None if person is None else person.id,
         organization=query.organization,
         projects=None if query.project is None else list_store.find_projects(tx, tenant.id, query.project),
-        work_item_id=query.work_item_id,
+        work_item_ids=query.work_item_id,
         days=query.days,
         needs_review=query.needs_review,
         unwritten=query.write_back,
