@@ -81,7 +81,7 @@ def agree(work: Work, bought: marketplace.Subscription, terms: Terms, *, ends_ag
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _find_billing_contact(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(tx, tenant, marketplace_id, terms, agreed, now=work.now)
+    begin(work, marketplace_id, terms, agreed)
     if known is not None:
         return
     if request is not None:

@@ -98,7 +98,8 @@ def prepare(
     caller = start_tenant(
         purchase.tx, principal, new_tenant, settings=purchase.settings, now=purchase.now, new_id=purchase.new_id
     )
-    begin(purchase.tx, caller.tenant, purchase.marketplace_id, terms, Agreed(caller.user.id), now=purchase.now)
+    work = purchase.work(caller.tenant, Actor.user(caller.user.id))
+    begin(work, purchase.marketplace_id, terms, Agreed(caller.user.id))
 
 
 def request_agreement(purchase: PurchaseTransaction, principal: Principal, terms: Terms) -> None:
