@@ -70,7 +70,7 @@ class _ReportFilters(CsvOptions):
     include_unknown: Flag = Field(
         default=True,
         description="with `type`: whether to add the time on work items of unknown type, which nobody has read yet: in "
-        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with no under Type known",
+        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with `no` under Type known",
     )
     format: Literal["json", "csv", "xlsx"] | None = Field(
         None, description="json, csv or xlsx; instead of an Accept header"

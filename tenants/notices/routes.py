@@ -85,7 +85,7 @@ def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothi
 def dismiss_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Dismiss a notice.
 
-    For you alone: others still have it, and you find it again with `includeDismissed`.
+    Only for you. Dismissed notices are listed with `includeDismissed`.
     """
     with call.transaction() as tx:
         return _mark(call, tx, store.dismiss)

@@ -104,7 +104,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
     ),
 )
 def get_user(call: Call) -> Reply:
-    """Person by id."""
+    """Get a person."""
     with call.transaction() as tx:
         account = people_store.find(tx, call.caller.tenant.id, _user_id(call))
         if account is None:
