@@ -1,4 +1,4 @@
-"""What several features of billing spell alike on the wire."""
+"""Types of several wire models of billing."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""The structure tree of a PDF, which tells a screen reader what each piece of text is and in which order to read it.
+"""The structure tree of a PDF: kind and reading order of each text, for screen readers.
 
-fpdf2 can make a flat tree of figures. This one nests, and is put in its place (`FPDF.struct_builder`). It is written
-against classes that fpdf2 calls internal, so the version is pinned, and the tests read the tree back.
+fpdf2 only has a flat tree of figures. This one is nested and replaces it (`FPDF.struct_builder`). It uses internal
+classes of fpdf2, so the version is pinned, and tests read the tree back.
 """
 
 from collections.abc import Iterator
@@ -16,42 +16,42 @@ _SCOPES: Final = {"Column": "/A <</O /Table /Scope /Column>>", "": ""}
 
 
 class Element(PDFObject):
-    """A node: H1, P, Table, TR, TD and so on (ISO 32000-1, 14.8.4).
+    """A node, such as H1, P, Table, TR or TD (ISO 32000-1, 14.8.4).
 
-    `said` is the text as it is to be read out, where it is not the text that is printed.
+    `actual_text` is the text for screen readers, if it differs from the printed text.
     """
 
-    def __init__(self, kind: str, parent: PDFObject, *, scope: str = "", said: str | None = None) -> None:
+    def __init__(self, kind: str, parent: PDFObject, *, scope: str = "", actual_text: str | None = None) -> None:
         super().__init__()
         self.kind = kind
         self._parent = parent
         self._attributes = _SCOPES[scope]
-        self._said = said
-        self._kids: list[Element] = []
+        self._actual_text = actual_text
+        self._children: list[Element] = []
         self._content: list[tuple[PDFPage, int]] = []
 
-    def hold(self, kid: "Element") -> None:
-        self._kids.append(kid)
+    def add_child(self, child: "Element") -> None:
+        self._children.append(child)
 
-    def show(self, page: PDFPage, number: int) -> None:
-        """Marked content of a page belongs to this element."""
+    def add_content(self, page: PDFPage, number: int) -> None:
+        """Adds marked content of a page."""
         self._content.append((page, number))
 
     def serialize(self, _obj_dict: object = None, _security_handler: object = None) -> str:
-        """Written out by hand: a statement of thousands of people has ten times as many elements."""
+        """Written by hand for speed: a statement of thousands of people has ten times as many elements."""
         parts = [f"{self.id} 0 obj\n<</S /{self.kind} /P {self._parent.ref}", self._attributes]
-        if self._said is not None:
-            parts.append(f"/ActualText {PDFString(self._said).serialize()}")
+        if self._actual_text is not None:
+            parts.append(f"/ActualText {PDFString(self._actual_text).serialize()}")
         if len(self._content) == 1:
             page, number = self._content[0]
             parts.append(f"/Pg {page.ref} /K {number}")
         else:
-            shown = [f"<</Type /MCR /Pg {page.ref} /MCID {number}>>" for page, number in self._content]
-            parts.append(f"/K [{' '.join([*shown, *(kid.ref for kid in self._kids)])}]")
+            content = [f"<</Type /MCR /Pg {page.ref} /MCID {number}>>" for page, number in self._content]
+            parts.append(f"/K [{' '.join([*content, *(child.ref for child in self._children)])}]")
         return f"{' '.join(part for part in parts if part)}>>\nendobj"
 
 
-class Tags(StructureTreeBuilder):
+class StructureTree(StructureTreeBuilder):
     """The tree of one document; its root is `document`."""
 
     def __init__(self) -> None:
@@ -60,19 +60,19 @@ class Tags(StructureTreeBuilder):
         self.struct_tree_root.k = PDFArray([self.document])
         self._elements = [self.document]
 
-    def element(self, kind: str, parent: Element, *, scope: str = "", said: str | None = None) -> Element:
-        """A new node, after those that its parent has."""
-        made = Element(kind, parent, scope=scope, said=said)
-        parent.hold(made)
-        self._elements.append(made)
-        return made
+    def add_element(self, kind: str, parent: Element, *, scope: str = "", actual_text: str | None = None) -> Element:
+        """A new last child of its parent."""
+        element = Element(kind, parent, scope=scope, actual_text=actual_text)
+        parent.add_child(element)
+        self._elements.append(element)
+        return element
 
     def mark(self, element: Element, page: PDFPage) -> int:
-        """The number that the element's next content has on the page."""
+        """The number of the element's next content on the page."""
         key = page.index() - 1
         page.struct_parents = key
         of_page = self.struct_tree_root.parent_tree.nums[key]
-        element.show(page, len(of_page))
+        element.add_content(page, len(of_page))
         of_page.append(element)
         return len(of_page) - 1
 

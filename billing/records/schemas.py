@@ -67,7 +67,7 @@ class BillingRecord(WireModel):
     state: StateText
     period_from: Instant
     period_to: Instant = Field(description="exclusive end of the period")
-    time_zone: str = Field(description="the organization's when the period began; the month is one of this zone")
+    time_zone: str = Field(description="time zone of the organization at the start of the period")
     subscription_id: str | None = Field(None, description="Marketplace id; absent for an agreement with the vendor")
     invoiced_by: InvoicedBy
     subscription_plan: str
@@ -100,7 +100,7 @@ class BillingLine(WireModel):
     first_activity_at: Instant
     last_activity_at: Instant
     activity_month: MonthText = Field(
-        description="the record's, or an earlier one when time came in after it was closed"
+        description="the record's month, or an earlier one for time entered after its close"
     )
     is_adjustment: Literal[True] | None = Field(None, description="the activity was in an earlier month")
 

@@ -1,4 +1,4 @@
-"""Which seats a subscription had from when to when in a period, and at which listed price: pure."""
+"""The seats of a subscription in a period, with their listed prices; pure."""
 
 import datetime as dt
 import itertools
@@ -18,7 +18,7 @@ class SeatChange:
 
 @dataclass(frozen=True, slots=True)
 class ListedPrice:
-    """What one seat of a plan costs for a term (as P1M or P1Y), from an instant on."""
+    """The price of one seat of a plan for a term, such as P1M, from an instant on."""
 
     from_at: dt.datetime
     plan_id: str
@@ -28,8 +28,8 @@ class ListedPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadPrice:
-    """From an instant on the price of a plan on a term could not be read."""
+class UnreadablePrice:
+    """A price of a plan and term that could not be read, from an instant on."""
 
     from_at: dt.datetime
     plan_id: str
@@ -38,7 +38,7 @@ class UnreadPrice:
 
 @dataclass(frozen=True, slots=True)
 class SeatSpan:
-    """Seats of a plan from an instant up to another, which is not in it; `price` is None where it is not known."""
+    """Seats of a plan in a half-open period; `price` is None if unknown."""
 
     starts_at: dt.datetime
     ends_at: dt.datetime
@@ -49,17 +49,17 @@ class SeatSpan:
 
 def seat_spans(
     changes: Sequence[SeatChange],
-    prices: Sequence[ListedPrice | UnreadPrice],
+    prices: Sequence[ListedPrice | UnreadablePrice],
     *,
     starts_at: dt.datetime,
     ends_at: dt.datetime,
 ) -> tuple[SeatSpan, ...]:
-    """The seats of a half-open period, in the order of time; stretches on a plan without seats are left out.
+    """The seats of a half-open period, by time; times on a plan without seats are left out.
 
-    `changes` are in the order in which they were recorded, and each stands until the next: one that was told late
-    takes effect with the one before it. What stood before the first is what that one says.
+    `changes` are in recorded order, and each is in force until the next: one received late takes effect together with
+    the change before it. The first is in force before its instant, too.
     """
-    in_order = _in_order(changes)
+    in_order = _sort_by_effect(changes)
     instants = {each.at for each in in_order} | {each.from_at for each in prices}
     edges = [starts_at, *sorted(each for each in instants if starts_at < each < ends_at), ends_at]
     spans: list[SeatSpan] = []
@@ -75,7 +75,7 @@ def seat_spans(
     return tuple(spans)
 
 
-def _in_order(changes: Sequence[SeatChange]) -> list[SeatChange]:
+def _sort_by_effect(changes: Sequence[SeatChange]) -> list[SeatChange]:
     latest = list(itertools.accumulate((each.at for each in changes), max))
     return [replace(each, at=at) for each, at in zip(changes, latest, strict=True)]
 
@@ -85,10 +85,10 @@ def _in_force(changes: Sequence[SeatChange], at: dt.datetime) -> SeatChange | No
     return next(iter(before[-1:] or changes[:1]), None)
 
 
-def _price(prices: Sequence[ListedPrice | UnreadPrice], plan_id: str, at: dt.datetime) -> ListedPrice | None:
-    """The plan's own, never that of another; it is asked for just after the plan begins, and counts from there.
+def _price(prices: Sequence[ListedPrice | UnreadablePrice], plan_id: str, at: dt.datetime) -> ListedPrice | None:
+    """The price of the plan, never of another. It is read shortly after the plan begins, and counts from its beginning.
 
-    Where it could not be read, it is the next that was read of the same term.
+    If it could not be read, the next known price of the same term.
     """
     of_plan = sorted((each for each in prices if each.plan_id == plan_id), key=lambda each: each.from_at)
     if not of_plan:

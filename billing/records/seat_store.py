@@ -1,4 +1,4 @@
-"""Reads the ledger of a subscription for the seats that it had, and for the prices that they were listed at."""
+"""Reads the seats of a subscription and their listed prices from its ledger."""
 
 import datetime as dt
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.records.seat_rules import ListedPrice, SeatChange, UnreadPrice
+from billing.records.seat_rules import ListedPrice, SeatChange, UnreadablePrice
 from billing.subscriptions.model import Outcome
 from shared.db.schema import subscription_events, subscription_rates
 
@@ -34,17 +34,17 @@ _PRICES: Final[sa.Select[Any]] = (
 
 
 def changes(tx: sa.Connection, tenant_id: int, subscription: int, *, known_at: dt.datetime) -> list[SeatChange]:
-    """What was in force after each event that was recorded by an instant, in the order in which they were recorded."""
+    """Plan and seats after each event recorded by an instant, in recorded order."""
     values = {"tenant": tenant_id, "subscription": subscription, "known_at": known_at}
     return [SeatChange(*row) for row in tx.execute(_CHANGES, values)]
 
 
 def prices(
     tx: sa.Connection, tenant_id: int, subscription: int, *, known_at: dt.datetime
-) -> list[ListedPrice | UnreadPrice]:
-    """Every price that the subscription had by an instant, oldest first."""
+) -> list[ListedPrice | UnreadablePrice]:
+    """All prices of the subscription until an instant, oldest first."""
     values = {"tenant": tenant_id, "subscription": subscription, "known_at": known_at}
     return [
-        UnreadPrice(row.from_at, row.plan_id, row.rate_unit) if row.rate_per_user is None else ListedPrice(*row)
+        UnreadablePrice(row.from_at, row.plan_id, row.rate_unit) if row.rate_per_user is None else ListedPrice(*row)
         for row in tx.execute(_PRICES, values)
     ]

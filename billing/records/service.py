@@ -20,10 +20,10 @@ from shared.work import Work
 
 
 def bills_of(work: Work, text: str) -> tuple[Month, list[ClosedBill]]:
-    """The month of a text such as 2026-11, and its records.
+    """The month of a text such as 2026-11, and its bills.
 
     Raises:
-        NotFound: it is no month, or has no record; the text gives the reason.
+        NotFound: the text is no month, or the month has no record; the message gives the reason.
     """
     try:
         month = Month.parse(text)
@@ -71,11 +71,11 @@ def _seats_so_far(tx: sa.Connection, bill: Bill, now: dt.datetime) -> tuple[Seat
 
 
 def _seats(
-    tx: sa.Connection, key: tuple[int, int], otherwise: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
+    tx: sa.Connection, key: tuple[int, int], initial: SeatChange, *, ends_at: dt.datetime, known_at: dt.datetime
 ) -> tuple[SeatSpan, ...]:
-    """From the subscription's ledger, for a period that begins at `otherwise`, the seats without a ledger."""
-    changes = seat_store.changes(tx, *key, known_at=known_at) or [otherwise]
+    """The seats in the subscription's ledger; `initial` has the start of the period, and its seats without a ledger."""
+    changes = seat_store.changes(tx, *key, known_at=known_at) or [initial]
     if all(each.seats is None for each in changes):
         return ()
     prices = seat_store.prices(tx, *key, known_at=known_at)
-    return seat_spans(changes, prices, starts_at=otherwise.at, ends_at=ends_at)
+    return seat_spans(changes, prices, starts_at=initial.at, ends_at=ends_at)

@@ -31,7 +31,7 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True)
 class ClosedBill:
-    """A record with its lines; `seats` are those of the period, on a plan that Microsoft charges by seat."""
+    """A record with its lines; `seats` only on a plan by seats of the Marketplace."""
 
     record: Record
     lines: tuple[BillLine, ...]
@@ -40,7 +40,7 @@ class ClosedBill:
 
 _r, _l = billing_records.c, billing_lines.c
 _before, _after = billing_records.alias("replaced"), billing_records.alias("replacement")
-_end = billing_records.alias("page_end")
+_last = billing_records.alias("page_end")
 _RECORDS: Final[sa.Select[Any]] = (
     sa.select(
         billing_records,
@@ -52,11 +52,11 @@ _RECORDS: Final[sa.Select[Any]] = (
     .outerjoin(_after, sa.and_(_after.c.tenant_id == _r.tenant_id, _after.c.replaces_id == _r.id))
     .where(_r.tenant_id == bindparam("tenant"))
 )
-# Keyset paging: the page before ended at a record that its public id names, since row numbers stay inside.
-_THE_END: Final = sa.and_(_end.c.tenant_id == bindparam("tenant"), _end.c.public_id == bindparam("end"))
-_END_MONTH: Final = sa.select(_end.c.month_key).where(_THE_END).scalar_subquery()
-_END_ROW: Final = sa.select(_end.c.id).where(_THE_END).scalar_subquery()
-_AFTER_END: Final = sa.or_(_r.month_key < _END_MONTH, sa.and_(_r.month_key == _END_MONTH, _r.id < _END_ROW))
+# Keyset paging: the cursor is the public id of the last record, since row numbers are internal.
+_LAST_RECORD: Final = sa.and_(_last.c.tenant_id == bindparam("tenant"), _last.c.public_id == bindparam("end"))
+_LAST_MONTH: Final = sa.select(_last.c.month_key).where(_LAST_RECORD).scalar_subquery()
+_LAST_ROW: Final = sa.select(_last.c.id).where(_LAST_RECORD).scalar_subquery()
+_AFTER_LAST: Final = sa.or_(_r.month_key < _LAST_MONTH, sa.and_(_r.month_key == _LAST_MONTH, _r.id < _LAST_ROW))
 _IN_MONTH: Final = _r.month_key == bindparam("month")
 _NEWEST_FIRST: Final = _RECORDS.order_by(_r.month_key.desc(), _r.id.desc()).limit(bindparam("limit"))
 _OF_MONTH: Final = _RECORDS.where(_IN_MONTH).order_by(_r.id)
@@ -98,12 +98,12 @@ def page(
         statement = statement.where(_r.state == bindparam("wanted_state"))
         parameters = {**parameters, "wanted_state": state.value}
     if after is not None:
-        statement, parameters = statement.where(_AFTER_END), {**parameters, "end": after}
+        statement, parameters = statement.where(_AFTER_LAST), {**parameters, "end": after}
     return [_record(row) for row in tx.execute(statement, parameters)]
 
 
 def bills_of(tx: sa.Connection, tenant_id: int, month: Month) -> list[ClosedBill]:
-    """The records of a month in the order in which they were closed, each with its lines by name."""
+    """The records of a month in closing order, each with its lines by name."""
     key = {"tenant": tenant_id, "month": month.key}
     records = [_record(row) for row in tx.execute(_OF_MONTH, key)]
     lines: dict[int, list[BillLine]] = {record.id: [] for record in records}

@@ -154,7 +154,7 @@ def logged(caplog):
     return lines
 
 
-def test_a_month_that_is_closed_again_after_a_restore_is_told_once(timeline, branch, clock):
+def test_a_month_closed_again_after_a_restore_is_reported_once(timeline, branch, clock):
     """Both closings are more than 23 hours late, so each takes the hour that it is made in."""
     timeline.signs_in(3, clock())
     restored = branch(timeline)
@@ -170,7 +170,7 @@ def test_a_month_that_is_closed_again_after_a_restore_is_told_once(timeline, bra
     assert restored.events() == [(3, "accepted")]
 
 
-def test_what_was_told_after_the_backup_is_looked_for_up_to_now(timeline, branch, clock):
+def test_usage_reported_after_the_backup_is_looked_up_until_now(timeline, branch, clock):
     """The hour that the closing finds free is of an earlier day than the one that was told."""
     timeline.signs_in(3, clock())
     restored = branch(timeline)
@@ -186,7 +186,7 @@ def test_what_was_told_after_the_backup_is_looked_for_up_to_now(timeline, branch
     assert restored.events() == [(3, "accepted")]
 
 
-def test_the_bill_of_a_month_that_the_meter_has_already_owes_only_the_rest(timeline, branch, clock):
+def test_the_bill_of_a_month_reported_before_reports_only_the_rest(timeline, branch, clock):
     timeline.signs_in(2, clock())
     restored = branch(timeline)
     clock.set("2026-11-01T00:05:00Z")
@@ -206,7 +206,7 @@ def test_the_bill_of_a_month_that_the_meter_has_already_owes_only_the_rest(timel
     assert reconcile_flow.reconcile(restored.app) == []
 
 
-def test_a_bill_of_fewer_users_than_the_meter_has_owes_nothing_and_is_an_alarm(timeline, branch, clock, logged):
+def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(timeline, branch, clock, logged):
     restored = branch(timeline)
     timeline.signs_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
@@ -223,7 +223,7 @@ def test_a_bill_of_fewer_users_than_the_meter_has_owes_nothing_and_is_an_alarm(t
     assert (restored.events(), restored.on_meter()) == ([], [3])
 
 
-def test_an_open_event_that_the_meter_lists_has_arrived(timeline, branch, clock):
+def test_a_pending_event_listed_by_the_meter_is_accepted(timeline, branch, clock):
     """The backup has the bill, and not yet that its event was sent."""
     timeline.signs_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
@@ -239,9 +239,7 @@ def test_an_open_event_that_the_meter_lists_has_arrived(timeline, branch, clock)
     assert restored.on_meter() == [3]
 
 
-def test_a_bill_that_was_replaced_after_the_backup_is_not_charged_again_when_it_is_replaced_anew(
-    timeline, branch, clock
-):
+def test_a_bill_replaced_before_and_after_the_restore_is_charged_once(timeline, branch, clock):
     timeline.signs_in(2, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
@@ -267,7 +265,7 @@ def replaces(payer: Payer, now: dt.datetime) -> None:
     payer.void(record_of(closed), now, anew=True)
 
 
-def test_what_is_owed_beside_adopted_usage_of_the_last_hour_is_told_for_another(timeline, branch, clock):
+def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(timeline, branch, clock):
     """Its hour has the quantity that is owed: it would be taken for ours."""
     timeline.signs_in(1, clock())
     restored = branch(timeline)
@@ -284,7 +282,7 @@ def test_what_is_owed_beside_adopted_usage_of_the_last_hour_is_told_for_another(
     assert [event.slot for event in restored.payer.usage()] == [at("2026-11-01T03:00")]
 
 
-def test_an_hour_that_a_lost_event_has_is_not_taken_for_ours(timeline, branch, clock, logged):
+def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, logged):
     """The last hour of a subscription that ended: there is no later one."""
     subscription = timeline.payer.pays_now()
     restored = branch(timeline)
@@ -323,7 +321,7 @@ def test_adopting_again_changes_nothing(timeline, branch, clock):
     assert row.after_change == {"day": "2026-10-31", "month": "2026-10", "plan": "paid", "quantity": 2}
 
 
-def test_a_day_with_adopted_usage_can_get_more(timeline, branch, clock):
+def test_more_usage_of_a_day_can_be_adopted_later(timeline, branch, clock):
     """Two restores, one after the other: what the second lost is beyond what the first adopted."""
     first = branch(timeline)
     clock.set("2026-11-03T08:30:00Z")
@@ -336,7 +334,7 @@ def test_a_day_with_adopted_usage_can_get_more(timeline, branch, clock):
     assert first.adopted() == [(dt.date(2026, 11, 3), 3, 202610)]
 
 
-def test_the_meter_away_changes_nothing(timeline, clock):
+def test_an_unavailable_meter_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
     timeline.tells(2, clock())
     timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
@@ -359,7 +357,7 @@ def test_nothing_is_adopted_while_usage_is_being_sent(timeline, clock):
     assert (timeline.adopted(), timeline.events()) == ([], [(3, "pending")])
 
 
-def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
+def test_usage_of_no_period_is_shown_and_can_be_assigned_to_a_month(timeline, clock):
     timeline.tells(2, clock())
     planned = adopt_listed(timeline.app, dry_run=True)
     with pytest.raises(NotAdopted, match="paid for nothing in 2026-09"):
@@ -374,7 +372,7 @@ def test_what_fits_no_period_is_shown_and_can_be_given_a_month(timeline, clock):
     assert timeline.events() == [(1, "pending")]
 
 
-def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
+def test_usage_of_no_period_can_be_assigned_later_once(timeline, clock):
     timeline.tells(2, clock())
     adopt_listed(timeline.app)
 
@@ -391,7 +389,7 @@ def test_what_fitted_no_period_can_be_given_a_month_later_once(timeline, clock):
     assert timeline.adopted() == [(clock().date(), 2, 202610)]
 
 
-def test_what_fits_no_period_counts_for_the_end_that_becomes_known_later(timeline, clock):
+def test_usage_of_no_period_counts_for_an_end_received_later(timeline, clock):
     """The subscription ended after the backup, and its last usage was told before anybody here knows of the end."""
     subscription = timeline.payer.pays_now()
     timeline.signs_in(3, clock())
@@ -403,7 +401,7 @@ def test_what_fits_no_period_counts_for_the_end_that_becomes_known_later(timelin
     assert timeline.events() == []
 
 
-def test_a_part_of_a_user_is_left_and_an_alarm(timeline, clock, logged):
+def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, logged):
     timeline.tells(2.5, clock())
     found = adopt_listed(timeline.app)
 
@@ -412,7 +410,7 @@ def test_a_part_of_a_user_is_left_and_an_alarm(timeline, clock, logged):
     assert [line["reason"] for line in logged("usage_mismatch")] == ["no_whole_number"]
 
 
-def test_nothing_is_adopted_where_nothing_is_metered(timeline, app):
+def test_nothing_is_adopted_without_metering(timeline, app):
     timeline.tells(2, timeline.clock())
 
     assert adopt_listed(app).tenants == ()
@@ -431,7 +429,7 @@ NOVEMBER = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
     restored=st.sampled_from([2 * HOUR, 26 * HOUR, 12 * DAY]),
     known=st.integers(0, 2),
 )
-def test_whatever_a_restore_loses_a_month_costs_what_its_larger_bill_says(  # noqa: PLR0917 - a history
+def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a history
     begin, branch, clock, users, backup, closed, added, restored, known
 ):
     """In the time that is lost the bill is made, sent, and replaced with more people; afterwards it is made anew."""
@@ -491,7 +489,7 @@ def event(number, quantity, state):
     events=st.lists(st.tuples(st.integers(1, 12), st.sampled_from(UsageState)), max_size=6),
     adopted=st.integers(0, 20),
 )
-def test_a_day_is_made_up_of_what_is_known_what_arrived_and_the_rest(listed, events, adopted):
+def test_a_day_is_the_sum_of_known_settled_and_surplus_usage(listed, events, adopted):
     rows = [event(number, quantity, state) for number, (quantity, state) in enumerate(events)]
     found = difference(listed, rows, adopted)
     known = adopted + sum(each.usage.quantity for each in rows if each.state is UsageState.ACCEPTED)
@@ -513,7 +511,7 @@ def test_a_day_is_made_up_of_what_is_known_what_arrived_and_the_rest(listed, eve
     billed=st.lists(st.integers(0, 9), min_size=1, max_size=3),
     adopted=st.lists(st.integers(1, 9), max_size=3),
 )
-def test_a_bill_and_its_replacements_owe_what_is_not_told_and_never_less_than_nothing(billed, adopted):
+def test_a_bill_and_its_replacements_report_the_unreported_rest_and_never_less_than_zero(billed, adopted):
     told = sum(adopted)
     for users in billed:
         quantity = unreported(users, told)
@@ -522,7 +520,7 @@ def test_a_bill_and_its_replacements_owe_what_is_not_told_and_never_less_than_no
         told += quantity
 
 
-def test_usage_of_a_day_is_for_the_latest_period_that_had_ended_by_then():
+def test_usage_of_a_day_belongs_to_the_latest_period_ended_by_then():
     def period(month, ends_at, kind=Kind.MONTH):
         return Period(month, kind, at("2026-01-01"), at(ends_at), "UTC")
 
@@ -538,7 +536,7 @@ def test_usage_of_a_day_is_for_the_latest_period_that_had_ended_by_then():
     ]
 
 
-def test_a_day_in_several_rows_is_added_up_with_the_plan_that_is_told():
+def test_several_rows_of_a_day_are_added_up_with_their_plan():
     [of_subscription] = listed_by_subscription([day(2, plan=""), day(1), day(4, dimension="coffee")]).values()
 
     assert of_subscription == {

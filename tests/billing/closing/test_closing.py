@@ -30,7 +30,7 @@ def price(rate, currency="EUR"):
     return Price(Decimal(rate), currency)
 
 
-def test_a_month_is_closed_when_it_has_ended_and_not_before(payer):
+def test_a_month_is_closed_after_its_end_and_not_before(payer):
     payer.pays(JAN)
     payer.signs_in(payer.people[0], at("2026-01-10T09:00"))
     too_early = payer.close(at("2026-01-31T23:59:59.999"))
@@ -43,7 +43,7 @@ def test_a_month_is_closed_when_it_has_ended_and_not_before(payer):
     assert payer.closed_months() == [202601]
 
 
-def test_who_signed_in_or_worked_is_active_and_a_line_says_why_and_when(payer):
+def test_signing_in_or_tracking_time_makes_an_active_user_with_a_line(payer):
     payer.pays(JAN)
     ada, ben, chloe = payer.people
     payer.signs_in(ada, at("2026-01-10T09:00"))
@@ -63,7 +63,7 @@ def test_who_signed_in_or_worked_is_active_and_a_line_says_why_and_when(payer):
     assert {line.email for line in payer.lines()} == {f"p{number}@contoso.example" for number in range(3)}
 
 
-def test_who_was_invited_and_never_signed_in_is_not_counted(payer):
+def test_an_invited_person_without_a_sign_in_is_not_counted(payer):
     payer.pays(JAN)
     payer.joins(at("2026-01-15"))
     [record] = payer.close(FEB)
@@ -71,14 +71,14 @@ def test_who_was_invited_and_never_signed_in_is_not_counted(payer):
     assert record.active_users == 0
 
 
-def test_no_time_at_all_makes_nobody_active(payer):
+def test_an_entry_of_no_length_makes_nobody_active(payer):
     payer.pays(JAN)
     payer.works(payer.people[0], at("2026-01-12T10:00"), at("2026-01-12T10:00"))
 
     assert payer.close(FEB)[0].active_users == 0
 
 
-def test_a_backdated_entry_counts_in_the_month_of_the_work_while_that_is_open(payer):
+def test_a_backdated_entry_counts_in_the_month_of_the_work_if_open(payer):
     payer.pays(JAN)
     payer.works(payer.people[1], at("2026-01-02T10:00"), at("2026-01-02T11:00"), now=at("2026-01-31T20:00"))
     payer.close(FEB)
@@ -86,7 +86,7 @@ def test_a_backdated_entry_counts_in_the_month_of_the_work_while_that_is_open(pa
     assert payer.billed() == [(1, 202601)]
 
 
-def test_time_that_comes_after_its_month_was_closed_is_a_line_of_the_next_bill_once(payer):
+def test_time_entered_after_the_close_of_its_month_is_on_the_next_bill_once(payer):
     payer.pays(JAN)
     ada, ben, _ = payer.people
     payer.signs_in(ada, at("2026-01-10"))
@@ -103,7 +103,7 @@ def test_time_that_comes_after_its_month_was_closed_is_a_line_of_the_next_bill_o
     assert march.active_users == 0
 
 
-def test_time_that_was_removed_before_the_close_is_not_billed_and_after_it_gives_no_credit(payer):
+def test_time_removed_before_the_close_is_not_billed_and_after_it_gives_no_credit(payer):
     payer.pays(JAN)
     ada, ben, _ = payer.people
     early = payer.works(ada, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
@@ -117,7 +117,7 @@ def test_time_that_was_removed_before_the_close_is_not_billed_and_after_it_gives
     assert (january.active_users, february.active_users) == (1, 0)
 
 
-def test_who_was_deactivated_in_the_month_counts_in_full_and_not_in_the_next(payer, engine):
+def test_a_user_deactivated_in_the_month_counts_in_full_and_not_in_the_next(payer, engine):
     payer.pays(JAN)
     payer.signs_in(payer.people[1], at("2026-01-02"))
     with engine.begin() as tx:
@@ -129,7 +129,7 @@ def test_who_was_deactivated_in_the_month_counts_in_full_and_not_in_the_next(pay
     assert (january.total, february.total) == (Decimal("4.50"), Decimal(0))
 
 
-def test_a_person_counts_once_whatever_their_address_and_a_bill_keeps_the_one_of_its_day(payer, engine):
+def test_a_person_with_a_new_address_counts_once_and_a_bill_keeps_the_old_address(payer, engine):
     payer.pays(JAN)
     ada = payer.people[0]
     payer.signs_in(ada, at("2026-01-02"))
@@ -147,7 +147,7 @@ def test_a_person_counts_once_whatever_their_address_and_a_bill_keeps_the_one_of
     ]
 
 
-def test_a_rate_that_changes_in_the_month_counts_from_the_next(payer):
+def test_a_rate_changed_within_a_month_counts_from_the_next(payer):
     subscription = payer.pays(JAN, price("5"))
     for month in ("01", "02", "03"):
         payer.signs_in(payer.people[0], at(f"2026-{month}-20"))
@@ -158,7 +158,7 @@ def test_a_rate_that_changes_in_the_month_counts_from_the_next(payer):
     assert [record.total for record in records] == [Decimal(5), Decimal(9), Decimal(3)]
 
 
-def test_a_rate_of_the_very_instant_at_which_the_month_begins_is_its_rate(payer):
+def test_a_rate_from_the_first_instant_of_a_month_is_its_rate(payer):
     subscription = payer.pays(JAN, price("5"))
     payer.costs(subscription, price("6"), FEB)
     payer.signs_in(payer.people[0], at("2026-02-20"))
@@ -200,7 +200,7 @@ def test_the_database_refuses_a_wrong_total(payer, engine):
             tx.execute(change, {"wrong": scaled, "id": record.id})
 
 
-def test_who_buys_in_the_month_pays_for_activity_since_then_only(payer):
+def test_a_purchase_within_a_month_bills_only_later_activity(payer):
     bought = at("2026-01-15T12:00")
     ada, ben, chloe = payer.people
     dora, emil = payer.joins(JAN), payer.joins(JAN)
@@ -218,7 +218,7 @@ def test_who_buys_in_the_month_pays_for_activity_since_then_only(payer):
     assert [line.first_activity_at for line in payer.lines()] == [bought, bought, bought + HOUR]
 
 
-def test_time_of_before_the_purchase_that_comes_late_is_not_billed(payer):
+def test_late_time_from_before_the_purchase_is_not_billed(payer):
     bought = at("2026-01-15T12:00")
     payer.pays(bought)
     payer.close(FEB)
@@ -228,7 +228,7 @@ def test_time_of_before_the_purchase_that_comes_late_is_not_billed(payer):
     assert payer.close(MAR)[0].active_users == 0
 
 
-def test_time_of_before_a_final_bill_that_comes_after_it_is_billed_only_by_its_replacement(payer):
+def test_time_entered_after_the_final_bill_is_billed_only_by_its_replacement(payer):
     [final] = payer.ends(payer.pays(JAN), at("2026-01-10"))
     payer.pays(at("2026-01-20"))
     payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
@@ -253,7 +253,7 @@ def test_only_a_void_record_is_replaced_and_only_once(payer):
     assert again.replaces_id == record.id
 
 
-def test_internal_and_trial_tenants_get_no_bill(payer):
+def test_internal_and_trial_tenants_have_no_bill(payer):
     payer.signs_in(payer.people[0], at("2026-01-02"))
     on_trial = payer.close(MAR)
     payer.pays(JAN)
@@ -263,7 +263,7 @@ def test_internal_and_trial_tenants_get_no_bill(payer):
     assert payer.preview(MAR) is None
 
 
-def test_a_suspended_month_is_closed_with_the_work_before(payer):
+def test_a_suspended_tenant_is_billed_for_the_work_before(payer):
     payer.pays(JAN)
     payer.signs_in(payer.people[0], at("2026-01-02"))
     payer.change(status="suspended")
@@ -294,7 +294,7 @@ def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer
     assert payer.close(APR) == []
 
 
-def test_who_comes_back_in_the_same_month_pays_for_nobody_twice(payer):
+def test_a_second_purchase_in_a_month_bills_nobody_twice(payer):
     first = payer.pays(JAN)
     ada, ben, _ = payer.people
     payer.signs_in(ada, at("2026-01-05"))
@@ -319,7 +319,7 @@ def test_a_cancellation_in_the_month_of_the_purchase_has_one_final_bill(payer):
     assert payer.close(APR) == []
 
 
-def test_a_cancellation_at_the_instant_at_which_a_month_ends_is_final_in_that_month(payer):
+def test_a_cancellation_at_the_end_of_a_month_is_final_in_that_month(payer):
     subscription = payer.pays(JAN)
     [final] = payer.ends(subscription, FEB)
 
@@ -327,7 +327,7 @@ def test_a_cancellation_at_the_instant_at_which_a_month_ends_is_final_in_that_mo
     assert payer.close(APR) == []
 
 
-def test_a_cancellation_that_is_heard_of_after_its_month_was_closed_changes_no_bill(payer):
+def test_a_cancellation_received_after_the_close_of_its_month_changes_no_bill(payer):
     subscription = payer.pays(JAN)
     payer.signs_in(payer.people[0], at("2026-01-20"))
     [january] = payer.close(FEB)
@@ -347,7 +347,7 @@ def test_work_across_the_end_of_a_month_counts_in_both(payer):
     assert [line.last_activity_at for line in payer.lines()] == [FEB, FEB + HOUR]
 
 
-def test_a_timer_that_runs_over_the_close_counts_when_it_is_stopped(payer):
+def test_a_timer_running_over_the_close_counts_when_stopped(payer):
     payer.pays(JAN)
     [january] = payer.close(FEB + HOUR)
     payer.works(payer.people[0], FEB - HOUR, FEB + 2 * HOUR)
@@ -357,7 +357,7 @@ def test_a_timer_that_runs_over_the_close_counts_when_it_is_stopped(payer):
     assert payer.billed(february) == [(0, 202601), (0, 202602)]
 
 
-def test_a_month_without_anybody_has_a_bill_of_nothing_and_no_usage(payer):
+def test_a_month_without_active_users_has_a_bill_of_zero_and_no_usage(payer):
     payer.pays(JAN)
     [record] = payer.close(FEB)
 
@@ -365,7 +365,7 @@ def test_a_month_without_anybody_has_a_bill_of_nothing_and_no_usage(payer):
     assert (payer.lines(), payer.usage()) == ([], [])
 
 
-def test_a_period_keeps_the_zone_that_was_set_when_it_began_and_months_tile(payer):
+def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer):
     payer.change(time_zone="Pacific/Kiritimati")
     payer.pays(JAN)
     payer.close(at("2026-01-31T10:00"))
@@ -389,7 +389,7 @@ def test_a_period_keeps_the_zone_that_was_set_when_it_began_and_months_tile(paye
     assert [record.time_zone for record in records] == zones
 
 
-def test_a_period_that_is_billed_again_keeps_its_zone(payer):
+def test_a_period_billed_again_keeps_its_zone(payer):
     payer.change(time_zone="Asia/Tokyo")
     payer.pays(JAN)
     payer.moves("UTC", at("2026-01-10"))
@@ -401,7 +401,7 @@ def test_a_period_that_is_billed_again_keeps_its_zone(payer):
     assert (anew.period.ends_at, anew.period.time_zone) == (at("2026-01-31T15:00"), "Asia/Tokyo")
 
 
-def test_the_running_month_has_the_zone_that_it_began_with(payer):
+def test_the_open_month_has_the_zone_of_its_beginning(payer):
     payer.change(time_zone="Asia/Tokyo")
     payer.pays(JAN)
     payer.moves("UTC", at("2026-01-10"))
@@ -421,7 +421,7 @@ def test_the_running_month_has_the_zone_that_it_began_with(payer):
         ("Pacific/Kiritimati", "Pacific/Midway", False, 202602),  # after the January that began in Kiritimati
     ],
 )
-def test_one_hour_is_billed_once_though_the_zone_changes_around_it(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
+def test_an_hour_is_billed_once_across_a_change_of_zone(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
     payer = Payer.make(engine, zone=before)
     payer.pays(at("2026-01-05"))
     if closed:
@@ -446,7 +446,7 @@ def looked_in(payer):
     return payer, bought, end
 
 
-def test_a_look_around_after_the_end_hides_nobody_from_a_bill_that_is_made_anew(looked_in):
+def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(looked_in):
     payer, bought, end = looked_in
     [final] = payer.ends(bought, end)
     payer.change(status="cancelled")
@@ -457,7 +457,7 @@ def test_a_look_around_after_the_end_hides_nobody_from_a_bill_that_is_made_anew(
     assert payer.lines(anew)[0].first_activity_at == payer.lines(anew)[0].last_activity_at == at("2026-01-10")
 
 
-def test_an_end_that_is_heard_late_bills_who_signed_in_before_it_and_after(looked_in):
+def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(looked_in):
     payer, bought, end = looked_in
     payer.signs_in(payer.people[0], end + HOUR)
     [final] = payer.ends(bought, end, now=end + 2 * HOUR)
@@ -465,7 +465,7 @@ def test_an_end_that_is_heard_late_bills_who_signed_in_before_it_and_after(looke
     assert final.active_users == 1
 
 
-def test_who_only_looked_in_beside_the_paid_plan_is_on_no_bill(payer):
+def test_sign_ins_outside_of_the_paid_time_are_on_no_bill(payer):
     person, end = payer.people[0], at("2026-01-20T10:00")
     payer.signs_in(person, at("2026-01-02"))
     bought = payer.pays(at("2026-01-05"))
@@ -477,7 +477,7 @@ def test_who_only_looked_in_beside_the_paid_plan_is_on_no_bill(payer):
     assert (final.active_users, anew.active_users) == (0, 0)
 
 
-def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
+def test_as_of_an_instant_a_later_end_does_not_count(payer):
     bought = payer.pays(at("2025-12-10"))
     payer.signs_in(payer.people[0], at("2025-12-20"))
     with payer.engine.begin() as tx:
@@ -492,7 +492,7 @@ def test_as_of_an_instant_what_ended_later_had_not_ended(payer):
     assert [(str(record.period.month), record.period.kind) for record in later] == [("2026-01", "final")]
 
 
-def test_a_record_keeps_what_was_bought_and_the_last_event(payer):
+def test_a_record_has_the_purchase_and_the_last_event(payer):
     subscription = payer.pays(JAN, quantity=7)
     payer.close(FEB)
     [row] = payer.records()
@@ -502,7 +502,7 @@ def test_a_record_keeps_what_was_bought_and_the_last_event(payer):
     assert (row.closed_at, row.time_zone) == (FEB, "UTC")
 
 
-def test_the_preview_is_the_bill_that_the_month_would_have_now(payer):
+def test_the_preview_equals_the_bill_of_the_month(payer):
     payer.pays(JAN)
     payer.signs_in(payer.people[0], at("2026-01-05"))
     payer.close(FEB)
@@ -518,7 +518,7 @@ def test_the_preview_is_the_bill_that_the_month_would_have_now(payer):
     ]
 
 
-def test_there_is_no_preview_for_who_does_not_pay(payer):
+def test_there_is_no_preview_without_a_paid_subscription(payer):
     nothing = payer.preview(FEB)
     subscription = payer.pays(JAN)
     payer.ends(subscription, at("2026-01-15"))
@@ -527,7 +527,7 @@ def test_there_is_no_preview_for_who_does_not_pay(payer):
 
 
 @pytest.mark.parametrize("how", ["cancelled", "closed", "previewed"])
-def test_a_timer_that_runs_counts_as_time_up_to_the_end_of_the_bill(payer, how):
+def test_a_running_timer_counts_as_time_up_to_the_end_of_the_bill(payer, how):
     bought, person = payer.pays(JAN), payer.people[0]
     payer.starts(person, FEB - HOUR)
     match how:
@@ -552,7 +552,7 @@ def test_a_timer_that_runs_counts_as_time_up_to_the_end_of_the_bill(payer, how):
     assert (line.first_activity_at, line.last_activity_at) == (FEB - HOUR, end)
 
 
-def test_a_timer_that_was_started_after_the_end_or_with_it_does_not_count(payer):
+def test_a_timer_started_at_or_after_the_end_does_not_count(payer):
     bought = payer.pays(JAN)
     payer.starts(payer.people[1], FEB - HOUR)
     payer.starts(payer.people[0], FEB)
@@ -561,7 +561,7 @@ def test_a_timer_that_was_started_after_the_end_or_with_it_does_not_count(payer)
     assert payer.billed() == [(1, 202601)]
 
 
-def test_a_forgotten_timer_counts_up_to_its_limit_only(payer):
+def test_a_forgotten_timer_counts_only_up_to_its_limit(payer):
     payer.pays(JAN)
     payer.starts(payer.people[0], FEB - 13 * HOUR)  # 12 hours are the limit
     payer.starts(payer.people[1], FEB - 11 * HOUR)
@@ -572,7 +572,7 @@ def test_a_forgotten_timer_counts_up_to_its_limit_only(payer):
     assert {line.last_activity_at for line in payer.lines()} == {FEB - HOUR, FEB, FEB + HOUR}
 
 
-def test_a_timer_that_is_discarded_after_the_close_leaves_the_bill_and_one_that_is_stopped_counts_once(payer):
+def test_a_timer_discarded_after_the_close_stays_billed_and_a_stopped_one_counts_once(payer):
     payer.pays(JAN)
     for user in payer.people[:2]:
         payer.starts(user, FEB - HOUR)
@@ -584,7 +584,7 @@ def test_a_timer_that_is_discarded_after_the_close_leaves_the_bill_and_one_that_
     assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
 
 
-def test_the_users_that_a_monthly_fee_includes_come_off_the_bill_and_the_meter(payer):
+def test_users_included_in_a_monthly_fee_are_neither_billed_nor_reported(payer):
     subscription = payer.pays(JAN, included=2)
     for user in payer.people:
         payer.signs_in(user, at("2026-01-05"))
@@ -596,7 +596,7 @@ def test_the_users_that_a_monthly_fee_includes_come_off_the_bill_and_the_meter(p
     assert [event.quantity for event in payer.usage()] == [1]
 
 
-def test_the_users_that_a_yearly_fee_includes_come_off_nothing(payer):
+def test_users_included_in_a_yearly_fee_are_billed_and_reported(payer):
     payer.pays(JAN, included=2, included_unit="P1Y")
     payer.signs_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
@@ -605,7 +605,7 @@ def test_the_users_that_a_yearly_fee_includes_come_off_nothing(payer):
     assert [event.quantity for event in payer.usage()] == [1]
 
 
-def test_who_comes_late_is_covered_by_what_the_fee_of_their_month_has_left(payer):
+def test_a_user_billed_late_is_covered_by_the_rest_of_their_months_fee(payer):
     payer.pays(JAN, included=2)
     payer.signs_in(payer.people[0], at("2026-01-05"))
     payer.close(FEB)
@@ -617,7 +617,7 @@ def test_who_comes_late_is_covered_by_what_the_fee_of_their_month_has_left(payer
     assert (february.included_users, february.total) == (1, Decimal("4.50"))
 
 
-def test_a_price_by_the_year_is_on_the_record_without_a_total(payer):
+def test_a_yearly_price_is_on_the_record_without_a_total(payer):
     payer.pays(JAN, Price(Decimal(60), "EUR", "P1Y"), quantity=30)
     payer.signs_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
@@ -626,7 +626,7 @@ def test_a_price_by_the_year_is_on_the_record_without_a_total(payer):
 
 
 @pytest.mark.parametrize(("trial_ends", "included"), [("2026-01-31", 1), ("2026-01-30", 0)])
-def test_the_marketplaces_free_trial_costs_nothing_and_nothing_is_told_for_it(payer, trial_ends, included):
+def test_the_marketplaces_free_trial_is_neither_billed_nor_reported(payer, trial_ends, included):
     payer.pays(JAN, free_trial_ends_at=at(trial_ends))
     payer.signs_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
@@ -636,7 +636,7 @@ def test_the_marketplaces_free_trial_costs_nothing_and_nothing_is_told_for_it(pa
     assert [event.quantity for event in payer.usage()] == [1] * (1 - included)
 
 
-def test_a_plan_whose_price_cannot_be_read_is_billed_by_no_other_price_and_told_all_the_same(payer):
+def test_a_plan_with_an_unreadable_price_is_reported_without_a_total(payer):
     subscription = payer.pays(JAN)
     payer.costs(subscription, None, at("2026-01-20"), plan="gold")
     for month in (JAN, FEB):
@@ -651,7 +651,7 @@ def test_a_plan_whose_price_cannot_be_read_is_billed_by_no_other_price_and_told_
     payer.close(MAR)
 
 
-def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine):
+def test_a_bill_priced_later_reports_nothing_again(payer, engine):
     subscription = payer.pays(JAN, None)
     payer.signs_in(payer.people[0], JAN)
     payer.close(FEB)
@@ -666,7 +666,7 @@ def test_a_bill_that_gets_its_price_tells_the_meter_nothing_again(payer, engine)
     assert payer.close(FEB + 3 * HOUR) == []
 
 
-def test_the_audit_log_spells_money_as_the_bills_do(payer):
+def test_the_audit_log_writes_money_as_bills_do(payer):
     payer.pays(JAN)
     payer.signs_in(payer.people[0], JAN)
     [record] = payer.close(FEB)

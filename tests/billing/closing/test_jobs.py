@@ -50,14 +50,14 @@ def months(payer):
     return [(row.month_key, row.active_users, row.total) for row in payer.records()]
 
 
-def test_the_job_closes_what_is_owed_and_the_outbox_has_its_usage(job, payer):
+def test_the_job_closes_due_months_and_adds_their_usage_to_the_outbox(job, payer):
     job(FEB + HOUR)
 
     assert months(payer) == [(202601, 1, Decimal("4.50"))]
     assert [event.quantity for event in payer.usage()] == [1]
 
 
-def test_a_job_that_was_missed_for_three_days_closes_the_same_bills(job, payer):
+def test_a_job_missed_for_three_days_closes_the_same_bills(job, payer):
     job(FEB + 3 * DAY)
     job(MAR + 3 * DAY)
 
@@ -65,7 +65,7 @@ def test_a_job_that_was_missed_for_three_days_closes_the_same_bills(job, payer):
     assert payer.records()[0].period_to == FEB
 
 
-def test_a_job_that_runs_48_times_closes_once(job, payer):
+def test_48_runs_of_the_job_close_once(job, payer):
     job(FEB)
     kept = payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed")
     again = [job(FEB + number * HOUR / 2) for number in range(1, 48)]
@@ -74,7 +74,7 @@ def test_a_job_that_runs_48_times_closes_once(job, payer):
     assert (payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed")) == kept
 
 
-def test_a_clock_that_is_set_back_a_day_undoes_and_repeats_nothing(job, payer):
+def test_a_clock_set_back_a_day_undoes_and_repeats_nothing(job, payer):
     job(FEB + HOUR)
     job(FEB + HOUR - DAY)
     payer.signs_in(payer.people[0], FEB + HOUR)
@@ -83,7 +83,7 @@ def test_a_clock_that_is_set_back_a_day_undoes_and_repeats_nothing(job, payer):
     assert months(payer) == [(202601, 1, Decimal("4.50"))]
 
 
-def test_tenants_at_both_ends_of_the_world_close_at_their_own_midnights(job, engine):
+def test_tenants_in_the_first_and_last_time_zone_close_at_local_midnight(job, engine):
     first, last = (Payer.make(engine, zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"))
     for each in (first, last):
         each.pays(at("2026-01-02"))
@@ -96,9 +96,7 @@ def test_tenants_at_both_ends_of_the_world_close_at_their_own_midnights(job, eng
     assert found.index((1, 1)) == 24 + 11
 
 
-def test_a_bill_without_a_price_is_told_in_each_run_and_replaced_once_when_there_is_one(
-    job, engine, payer, monkeypatch
-):
+def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(job, engine, payer, monkeypatch):
     told = []
     monkeypatch.setattr(get_logger(), "error", lambda event, **fields: told.append((event, fields)))
     unknown = Payer.make(engine)
@@ -123,7 +121,7 @@ def test_a_bill_without_a_price_is_told_in_each_run_and_replaced_once_when_there
     assert sum(event.quantity for event in unknown.usage()) == 1
 
 
-def test_a_tenant_whose_zone_nobody_knows_fails_alone(job, engine, payer):
+def test_a_tenant_in_an_unknown_zone_fails_alone(job, engine, payer):
     nowhere = Payer.make(engine, zone="Nowhere/Else")
     nowhere.pays(JAN)
     with pytest.raises(JobFailed, match="1 of"):
@@ -134,7 +132,7 @@ def test_a_tenant_whose_zone_nobody_knows_fails_alone(job, engine, payer):
     assert len(nowhere.records()) == len(payer.records()) == 1
 
 
-def test_only_tenants_that_owe_have_a_turn(app, engine, job, payer):
+def test_the_job_works_only_on_due_tenants(app, engine, job, payer):
     idle = Payer.make(engine)
     over = Payer.make(engine)
     over.ends(over.pays(JAN), at("2026-01-20"))
@@ -152,7 +150,7 @@ def test_only_tenants_that_owe_have_a_turn(app, engine, job, payer):
 
 
 @pytest.mark.parametrize("people", [1, 200])
-def test_a_close_sends_as_many_statements_however_many_people_there_are(app, engine, counted, people):  # noqa: ARG001
+def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_people(app, engine, counted, people):  # noqa: ARG001
     payer = Payer.make(engine, people=people)
     payer.pays(JAN, FOUR_FIFTY)
     for user in payer.people:
@@ -170,7 +168,7 @@ def test_a_close_sends_as_many_statements_however_many_people_there_are(app, eng
     assert len(second) == 17, second  # and the late time, with who was billed for its month, and by which fee
 
 
-def test_a_preview_sends_eight(app, engine, counted):  # noqa: ARG001
+def test_a_preview_sends_eight_statements(app, engine, counted):  # noqa: ARG001
     payer = Payer.make(engine, people=1)
     payer.pays(JAN)
     payer.signs_in(payer.people[0], JAN)

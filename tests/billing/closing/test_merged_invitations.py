@@ -42,7 +42,7 @@ def works(payer, user, day):
     payer.works(user, at(f"{day}T10:00"), at(f"{day}T12:00"))
 
 
-def test_both_are_one_on_the_bill_of_a_month_that_is_open(payer, invitation):
+def test_both_are_one_active_user_on_the_bill_of_an_open_month(payer, invitation):
     payer.pays(JAN)
     ben = payer.people[1]
     works(payer, invitation, "2026-01-12")
@@ -54,7 +54,7 @@ def test_both_are_one_on_the_bill_of_a_month_that_is_open(payer, invitation):
     assert payer.billed() == [(BEN, 202601)]
 
 
-def test_the_person_is_not_billed_again_for_a_month_that_the_invitation_was_billed_for(payer, invitation):
+def test_the_person_is_not_billed_again_for_a_month_billed_for_the_invitation(payer, invitation):
     payer.pays(JAN)
     ben = payer.people[1]
     works(payer, invitation, "2026-01-12")
@@ -67,7 +67,7 @@ def test_the_person_is_not_billed_again_for_a_month_that_the_invitation_was_bill
     assert payer.billed(february) == [(BEN, 202602)]
 
 
-def test_a_bill_that_is_made_anew_after_the_merge_has_the_person(payer, invitation):
+def test_a_bill_replaced_after_the_merge_has_the_person(payer, invitation):
     payer.pays(JAN)
     ben = payer.people[1]
     works(payer, invitation, "2026-01-12")
@@ -80,7 +80,7 @@ def test_a_bill_that_is_made_anew_after_the_merge_has_the_person(payer, invitati
     assert payer.billed(anew) == [(BEN, 202601)]
 
 
-def test_time_of_somebody_else_is_billed_late_as_before(payer, invitation):
+def test_late_time_of_another_person_is_still_billed(payer, invitation):
     payer.pays(JAN)
     _, ben, chloe = payer.people[:3]
     works(payer, invitation, "2026-01-12")

@@ -29,7 +29,7 @@ def close(app, books):
         return service.close_tenant(job_work(app, tx, books.tenant_id, app.now()), Closing(""))
 
 
-def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, books, world, clock):
+def test_the_open_month_shows_active_users_and_total_so_far(ada, books, world, clock):
     ben = world.member(ada)
     clock.tick(hours=1)
     ben.start(7)
@@ -59,14 +59,14 @@ def test_the_running_month_shows_who_counts_so_far_and_what_it_comes_to(ada, boo
     assert books.people
 
 
-def test_a_preview_names_what_was_bought_in_the_marketplace_and_its_seats(ada, engine):
+def test_a_preview_has_the_marketplace_subscription_and_its_seats(ada, engine):
     pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
     shown = ada.get("billing/preview").body
 
     assert (shown["subscriptionId"], shown["quantity"], shown["invoicedBy"]) == (bought, 7, "microsoft")
 
 
-def test_the_last_preview_of_a_month_is_its_record(ada, books, world, app, clock):
+def test_the_last_preview_of_a_month_equals_its_record(ada, books, world, app, clock):
     ben = world.member(ada)
     ben.enter()
     clock.set("2026-11-30T23:59:59.999+01:00")
@@ -83,7 +83,7 @@ def test_the_last_preview_of_a_month_is_its_record(ada, books, world, app, clock
     assert ada.get("billing/records/2026-11/statement").status == 200
 
 
-def test_who_pays_nothing_has_no_preview(world, books, ada, clock):
+def test_a_tenant_without_a_paid_subscription_has_no_preview(world, books, ada, clock):
     trial = world.tenant().get("billing/preview")
     books.end(clock())
     ended = ada.get("billing/preview")
@@ -92,7 +92,7 @@ def test_who_pays_nothing_has_no_preview(world, books, ada, clock):
     assert "has no paid subscription" in trial.body["detail"]
 
 
-def test_a_price_that_is_not_known_leaves_the_running_month_without_rate_and_total(world, engine):
+def test_an_unknown_price_leaves_the_open_month_without_rate_and_total(world, engine):
     ada = world.tenant()
     pays(engine, ada)
     shown = ada.get("billing/preview").body
@@ -101,7 +101,7 @@ def test_a_price_that_is_not_known_leaves_the_running_month_without_rate_and_tot
     assert shown.keys().isdisjoint({"ratePerUser", "rateUnit", "currency", "total"})
 
 
-def test_a_suspended_tenant_sees_what_it_owes(ada, books, engine):
+def test_a_suspended_tenant_sees_its_preview(ada, books, engine):
     with engine.begin() as tx:
         theirs = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
         tx.execute(tenants.update().where(theirs).values(status="suspended"))
@@ -123,7 +123,7 @@ def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
     assert (after["activeUsers"], after["total"]) == (1, "4.50")
 
 
-def test_a_new_time_zone_acts_at_once_on_reports_and_on_bills_from_the_next_period(ada, books, app, clock):
+def test_a_new_time_zone_counts_for_bills_from_the_next_period(ada, books, app, clock):
     settings = ada.get("tenant")
     changed = ada.patch("tenant", {"timeZone": "Pacific/Honolulu"}, version=settings.body["version"])
     before = ada.get("billing/preview").body

@@ -59,7 +59,7 @@ def local(instant: dt.datetime, zone: ZoneInfo) -> Month:
     return Month(there.year, there.month)
 
 
-def test_months_of_every_zone_from_2020_to_2035_tile_at_their_own_midnights():
+def test_months_of_every_zone_from_2020_to_2035_meet_at_local_midnight():
     months = [Month(year, number) for year in range(2020, 2036) for number in range(1, 13)]
 
     def holds(name: str) -> None:
@@ -94,7 +94,7 @@ def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begin
     assert Month.from_key(month).starts_at(ZoneInfo(name)) == at(begins)
 
 
-def test_months_have_the_hours_that_their_zone_gives_them():
+def test_months_have_the_hours_of_their_time_zone():
     lord_howe = list(
         rules.ended_periods(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
     )
@@ -106,7 +106,7 @@ def test_months_have_the_hours_that_their_zone_gives_them():
 
 
 @given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
-def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_closed(zone, paid_from, lasted, late):
+def test_late_closed_periods_cover_the_paid_time_to_the_millisecond(zone, paid_from, lasted, late):
     ended_at = paid_from + lasted * MS
     periods = list(rules.ended_periods(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
 
@@ -118,7 +118,7 @@ def test_periods_tile_the_paid_life_to_the_millisecond_however_late_they_are_clo
 
 
 @given(zone=zones, paid_from=instants, steps=st.lists(st.integers(-48, 24 * 20), max_size=30))
-def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, steps):
+def test_due_periods_do_not_depend_on_the_time_of_the_close(zone, paid_from, steps):
     now, found, one = paid_from, [], standing(paid_from)
     latest = now
     for step in steps:
@@ -134,7 +134,7 @@ def test_what_is_owed_does_not_depend_on_when_it_was_asked(zone, paid_from, step
 
 
 @given(paid_from=instants, places=st.lists(st.tuples(st.integers(1, 40 * 24), zones), max_size=8), last=zones)
-def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, places, last):
+def test_adjacent_periods_have_the_zone_of_their_beginning(paid_from, places, last):
     changes, moment = [], paid_from
     for hours, zone in places:
         moment += hours * HOUR
@@ -151,7 +151,7 @@ def test_periods_tile_and_have_the_zone_that_was_set_when_they_began(paid_from, 
         assert each.ends_at == max(each.starts_at, each.month.next.starts_at(zone))
 
 
-def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
+def test_a_new_zone_counts_from_the_next_period_on():
     berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
     zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
     periods = list(rules.ended_periods(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
@@ -163,7 +163,7 @@ def test_a_zone_that_is_set_in_a_period_counts_from_the_next_one_on():
 
 
 @given(zone=zones, paid_from=instants, ahead=st.integers(0, 400 * 24))
-def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone, paid_from, ahead):
+def test_the_open_period_is_the_next_period_to_be_closed(zone, paid_from, ahead):
     now = paid_from + ahead * HOUR
     one = standing(paid_from)
     for period in list(rules.ended_periods(one, Zones(zone), now)):
@@ -176,7 +176,7 @@ def test_the_running_period_is_the_one_that_is_owed_next_when_all_is_closed(zone
     assert open_now == rules.open_period(standing(paid_from), Zones(zone), now)
 
 
-def test_who_does_not_pay_owes_nothing():
+def test_an_unpaid_subscription_has_no_periods():
     assert list(rules.ended_periods(standing(None), UTC, at("2030-01-01"))) == []
     assert rules.open_period(standing(None), UTC, at("2030-01-01")) is None
 
@@ -186,7 +186,7 @@ def test_who_does_not_pay_owes_nothing():
     rate=rates,
     currency=st.sampled_from(sorted(MINOR)),
 )
-def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rate, currency):
+def test_a_total_is_the_nearest_amount_with_halves_rounded_up(count, rate, currency):
     total = rules.total(count, Price(rate, currency))
     exact = Fraction(count * int(rate.scaleb(4)), 10_000)
     unit = Fraction(1, 10 ** MINOR[currency])
@@ -208,11 +208,11 @@ def test_a_total_is_the_nearest_amount_and_the_greater_of_two_as_near(count, rat
         ("0.0005", "KWD", "0.001"),
     ],
 )
-def test_half_a_cent_is_a_cent(rate, currency, total):
+def test_half_a_cent_is_rounded_up(rate, currency, total):
     assert rules.total(1, Price(Decimal(rate), currency)) == Decimal(total)
 
 
-def test_the_minor_unit_is_a_hundredth_unless_iso_4217_says_otherwise():
+def test_the_minor_unit_follows_iso_4217_and_is_mostly_a_hundredth():
     units = {code: str(minor_unit(code)) for code in ("EUR", "USD", "INR", "JPY", "KRW", "CLP", "KWD", "TND")}
 
     assert units == {**dict.fromkeys(("EUR", "USD", "INR"), "0.01")} | dict.fromkeys(("JPY", "KRW", "CLP"), "1") | {
@@ -231,14 +231,14 @@ def price_at(text: str, *rates: Rate) -> Decimal | None:
     return None if found is None or found.quote.price is None else found.quote.price.rate_per_user
 
 
-def test_the_price_is_that_of_the_first_instant_or_else_the_first_there_ever_was():
+def test_a_period_has_the_price_of_its_first_instant_or_else_the_earliest():
     rates = [rate("2026-03-01", 2), rate("2026-01-15", 1), rate("2026-04-01", 3)]
 
     assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, 1, 2, 3]
     assert rules.rate_in_force([], at("2026-01-01")) is None
 
 
-def test_a_price_that_could_not_be_read_is_that_of_no_other_term():
+def test_an_unreadable_price_is_not_replaced_by_another_terms():
     unread, yearly = rate("2026-01-01", None), Price(Decimal(60), "EUR", "P1Y")
     later = Rate(at("2026-03-01"), "paid", Quote(yearly), "P1Y")
     unread_year = Rate(at("2026-02-01"), "paid", Quote(None), "P1Y")
@@ -247,19 +247,19 @@ def test_a_price_that_could_not_be_read_is_that_of_no_other_term():
     assert price_at("2026-02-01", unread, unread_year, later) == 60
 
 
-def test_a_price_that_could_not_be_read_is_that_of_no_other_plan():
+def test_an_unreadable_price_is_not_replaced_by_another_plans():
     rates = [rate("2026-01-01", 1), rate("2026-01-10", None, "gold"), rate("2026-03-10", 9, "silver")]
 
     assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3, 4)] == [1, None, None, 9]
 
 
-def test_a_price_that_is_read_later_is_that_of_its_plan_from_the_beginning():
+def test_a_price_read_later_counts_from_the_plans_beginning():
     rates = [rate("2026-01-10", None, "gold"), rate("2026-02-20", 7, "gold"), rate("2026-02-25", 8, "gold")]
 
     assert [price_at(f"2026-0{month}-01", *rates) for month in (1, 2, 3)] == [7, 7, 8]
 
 
-def test_a_price_by_the_year_makes_no_total_of_a_month():
+def test_a_yearly_price_gives_no_monthly_total():
     yearly = Price(Decimal(60), "EUR", "P1Y")
 
     assert rules.total(30, yearly) is rules.total(30, None) is None
@@ -269,7 +269,7 @@ def test_a_price_by_the_year_makes_no_total_of_a_month():
     ("ends", "is_trial", "is_free"),
     [("2026-01-31", True, True), ("2026-01-30", True, False), ("2026-01-31", False, True), (None, True, True)],
 )
-def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_part_of_it(ends, is_trial, is_free):
+def test_a_period_is_free_if_it_ends_by_the_last_day_of_the_free_trial(ends, is_trial, is_free):
     one = subscription(at("2026-01-01"))
     terms = replace(one.terms, is_free_trial=is_trial, free_trial_ends_at=ends and at(ends))
 
@@ -281,7 +281,7 @@ def test_a_period_is_free_when_all_of_it_lies_in_the_trial_whose_last_day_is_par
     late=st.lists(st.integers(0, 4), min_size=6, max_size=6),
     included=st.integers(0, 8),
 )
-def test_whoever_is_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
+def test_a_user_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
     """Paid for in the end are, of each month, those beyond its included users, whenever they came in."""
     quote, paid = Quote(None, included), 0
     billed: Counter[Month] = Counter()
@@ -317,7 +317,7 @@ RAN = activity(Reason.TIME, "2026-01-31T20:00", "2026-01-31T20:00")
         ("2025-12-31T20:00", "2026-01-01T09:00", 12, "2026-01-01T08:00"),
     ],
 )
-def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, last):
+def test_a_running_timer_counts_as_time_up_to_its_limit(started, now, limit, last):
     timer = replace(RAN, first_at=at(started), last_at=at(started))
     ran = rules.timer_activity(timer, JANUARY, limit=limit * HOUR, now=at(now))
 
@@ -336,14 +336,14 @@ def test_a_timer_that_runs_counts_as_time_up_to_its_limit(started, now, limit, l
         (Kind.FINAL, "2026-01-15T09:40", "2026-01-19T09:40", "2026-01-15T09:00"),
     ],
 )
-def test_usage_is_told_for_the_last_hour_that_the_meter_still_takes(kind, ends_at, now, slot):
+def test_usage_is_reported_for_the_last_hour_the_meter_still_accepts(kind, ends_at, now, slot):
     period = Period(JAN, kind, at("2026-01-01"), at(ends_at), "UTC")
 
     assert rules.preferred_slot(period, at(now)) == at(slot)
 
 
 @given(wanted=instants, taken=st.sets(st.integers(0, 30)))
-def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
+def test_a_taken_hour_is_replaced_by_the_nearest_free_hour_before(wanted, taken):
     wanted = wanted.replace(minute=0, second=0, microsecond=0)
     slot = rules.free_slot(wanted, {wanted - hours * HOUR for hours in taken})
     back = (wanted - slot) // HOUR
@@ -357,14 +357,14 @@ def test_a_taken_hour_gives_way_to_the_nearest_free_one_before(wanted, taken):
     ("one", "other", "both"),
     [(Reason.TIME, Reason.SIGN_IN, Reason.TIME), (Reason.TIME,) * 3, (Reason.SIGN_IN,) * 3],
 )
-def test_all_that_a_person_did_in_a_month_is_one_line_from_the_first_to_the_last_whatever_came_first(one, other, both):
+def test_the_activity_of_a_person_in_a_month_is_one_line_in_any_order(one, other, both):
     found = [activity(one, "2026-01-09", "2026-01-20"), activity(other, "2026-01-05", "2026-01-12")]
     line = activity(both, "2026-01-05", "2026-01-20")
 
     assert rules.merge_lines(found) == rules.merge_lines(reversed(found)) == (line,)
 
 
-def test_a_person_has_a_line_for_each_month_and_lines_are_in_order():
+def test_a_person_has_a_line_for_each_month_and_lines_are_sorted():
     found = [
         activity(Reason.TIME, "2026-01-09", "2026-01-20", user=2),
         activity(Reason.TIME, "2025-12-09", "2025-12-20", user=2, month=DEC),
@@ -387,14 +387,14 @@ JANUARY = Period(JAN, Kind.MONTH, at("2026-01-01"), at("2026-02-01"), "UTC")
         (JANUARY.ends_at + MS, False),
     ],
 )
-def test_a_period_billed_again_ends_where_its_subscription_did_and_both_edges_are_in_it(ended_at, is_final):
+def test_a_period_billed_again_ends_with_its_subscription(ended_at, is_final):
     again = rules.replacement_period(JANUARY, subscription(at("2025-06-01"), ended_at))
 
     assert again == (replace(JANUARY, kind=Kind.FINAL, ends_at=ended_at) if is_final else JANUARY)
 
 
 @pytest.mark.parametrize("now", ["2026-02-01", "2026-02-01T00:05", "2026-03-01"])
-def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(now):
+def test_a_subscription_ending_with_its_month_has_one_final_record(now):
     ended = standing(JANUARY.starts_at, JANUARY.ends_at)
     final = replace(JANUARY, kind=Kind.FINAL)
 
@@ -403,7 +403,7 @@ def test_a_subscription_that_ends_with_its_month_is_billed_by_one_final_record(n
 
 
 @pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-01-31T23:59"), ("2025-12-30", "2026-02-02")])
-def test_time_on_a_line_is_cut_where_the_period_is(first, last):
+def test_time_on_a_line_is_limited_to_the_period(first, last):
     cut = rules.clip_to_period(activity(Reason.TIME, first, last), JANUARY.starts_at, JANUARY.ends_at)
 
     assert (cut.first_at, cut.last_at) == (max(at(first), JANUARY.starts_at), min(at(last), JANUARY.ends_at))
@@ -418,7 +418,7 @@ def test_time_on_a_line_is_cut_where_the_period_is(first, last):
         ("2026-01-15", "2026-02-01", ("2026-01-15", "2026-01-15")),
     ],
 )
-def test_sign_ins_on_a_line_are_those_in_the_period(first, last, shown):
+def test_sign_ins_on_a_line_are_limited_to_the_period(first, last, shown):
     found = rules.sign_in_activity(activity(Reason.SIGN_IN, first, last, month=DEC), JANUARY)
 
     assert (found.month, found.first_at, found.last_at) == (JAN, *map(at, shown))
@@ -437,7 +437,7 @@ ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), a
         (None, "2026-01-31", None),
     ],
 )
-def test_what_ended_later_had_not_ended(ended_at, instant, seen):
+def test_a_later_end_does_not_count_as_of_an_earlier_instant(ended_at, instant, seen):
     asked, ended, left = (None if each is None else at(each) for each in (instant, ended_at, seen))
     now = standing(at("2025-06-01"), ended)
 
@@ -458,11 +458,11 @@ def test_what_ended_later_had_not_ended(ended_at, instant, seen):
         (standing(None), True, None, "2026-09-01", False),
     ],
 )
-def test_a_tenant_is_due_when_a_month_is_to_be_closed_or_marked(standing, is_billed, marked, now, is_due):
+def test_a_tenant_is_due_if_a_month_must_be_closed_or_marked(standing, is_billed, marked, now, is_due):
     assert rules.is_due(Candidate(standing, UTC, is_billed, marked), at(now)) is is_due
 
 
-def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknown():
+def test_a_tenant_is_due_at_local_midnight_and_always_in_an_unknown_zone():
     due = {
         zone: Candidate(ENDED, rules.zones_of(zone, ()), is_billed=True, marked=DEC)
         for zone in ("Asia/Tokyo", "America/New_York", "Nowhere", "../etc")
@@ -471,7 +471,7 @@ def test_a_tenant_is_due_by_its_own_midnight_and_always_where_its_zone_is_unknow
     assert [rules.is_due(each, at("2026-01-31T15:00")) for each in due.values()] == [True, False, True, True]
 
 
-def test_a_month_ends_at_its_own_midnight():
+def test_a_month_ends_at_local_midnight():
     tokyo = ZoneInfo("Asia/Tokyo")
 
     assert rules.last_ended(tokyo, at("2026-01-31T15:00")) == JAN
@@ -479,14 +479,14 @@ def test_a_month_ends_at_its_own_midnight():
 
 
 @given(zone=zones, now=instants)
-def test_the_last_month_that_has_ended_is_followed_by_one_that_has_not(zone, now):
+def test_the_month_after_the_last_ended_one_has_not_ended(zone, now):
     last = rules.last_ended(zone, now)
 
     assert rules.has_ended(last, zone, now)
     assert not rules.has_ended(last.next, zone, now)
 
 
-def test_a_month_that_clocks_go_back_into_has_ended():
+def test_a_month_stays_ended_when_clocks_go_back_into_it():
     """Newfoundland's clocks went back at 00:01 on the first of November 2009, to 23:01 of October."""
     newfoundland, again = ZoneInfo("America/St_Johns"), at("2009-11-01T02:45")
 

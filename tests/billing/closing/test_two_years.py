@@ -187,7 +187,7 @@ def happenings(lives: Sequence[Life], days: int, each: float) -> Iterator[tuple[
 
 
 @pytest.mark.parametrize("seed", range(tries(1)))
-def test_two_years_of_bills_are_those_of_the_oracle(app, engine, seed):
+def test_two_years_of_bills_equal_the_oracles(app, engine, seed):
     since, days = at("2020-01-05"), TWO_YEARS if ALL else 200
     world = lives(engine, since, seed)
     coming = sorted(happenings(world, days, each=4), key=lambda each: each[0], reverse=True)
@@ -216,7 +216,7 @@ def test_two_years_of_bills_are_those_of_the_oracle(app, engine, seed):
     assert any(line[0] != bill[0] for life in world for bill in life.bills() for line in bill[4]), "none came late"
 
 
-def test_every_hour_of_the_job_itself_closes_as_the_oracle_does(app, engine, clock):
+def test_hourly_runs_of_the_job_close_the_oracles_bills(app, engine, clock):
     since, days = at("2020-09-25"), TWO_YEARS if ALL else 25
     world = lives(engine, since)
     coming = sorted(happenings(world, days + 20, each=1), key=lambda each: each[0], reverse=True)
@@ -241,7 +241,7 @@ def candidates(app, world):
 
 
 @pytest.mark.parametrize("wrong", ["a cent", "a person", "a day"])
-def test_the_oracle_tells_a_wrong_bill(app, engine, wrong):  # noqa: ARG001
+def test_the_oracle_detects_a_wrong_bill(app, engine, wrong):  # noqa: ARG001
     life = Life.begin(engine, "UTC", 1, at("2026-01-01"))
     life._pay(at("2026-01-01"))
     life._sign_in(at("2026-01-05"))

@@ -124,7 +124,7 @@ def test_a_second_activation_is_the_same_as_one(marketplace, client, deadline):
     assert marketplace.status(bought) == "Subscribed"
 
 
-def test_an_activation_whose_response_was_lost_is_verified(marketplace, client, deadline):
+def test_an_activation_without_a_response_is_verified(marketplace, client, deadline):
     bought = marketplace.buy()
     inject_fault(marketplace, "activate.answer", status=500, times=1)
 
@@ -257,7 +257,7 @@ def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, deadline)
     assert client.get(subscription, deadline).quantity == 5
 
 
-def test_a_change_whose_outcome_is_unknown_is_not_repeated(marketplace, client, deadline):
+def test_a_change_with_an_unknown_outcome_is_not_repeated(marketplace, client, deadline):
     subscription = marketplace.buy(active=True)
     inject_fault(marketplace, "change.answer", status=503)
 
@@ -515,7 +515,7 @@ def test_a_transient_error_of_entra_is_retried(marketplace, client, entra, deadl
     assert client.get(subscription, deadline)
 
 
-def test_all_who_wait_for_a_token_that_never_comes_end_at_their_deadline(client, entra):
+def test_waiting_for_a_missing_token_ends_at_each_deadline(client, entra):
     requests.post(f"{entra.authority}/admin/faults", json={"token": {"hang": True}}, timeout=5)
 
     with ThreadPoolExecutor(4) as pool:

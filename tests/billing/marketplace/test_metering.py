@@ -121,7 +121,7 @@ def test_a_response_without_a_list_is_unreadable(meter, usage, marketplace, body
         meter.send_usage([usage], Deadline.after(5))
 
 
-def test_items_are_found_by_what_they_are_of_however_it_is_written(meter, usage, marketplace):
+def test_items_are_matched_by_their_event_in_any_spelling(meter, usage, marketplace):
     later = replace(usage, slot=START + dt.timedelta(hours=1))
     written = [
         told(

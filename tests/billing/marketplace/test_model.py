@@ -229,7 +229,7 @@ def test_the_users_that_a_fee_includes_are_those_of_its_term(units, included):
 
 
 @pytest.mark.parametrize("units", ["infinite", None, -1, "2.5", True, [], {}])
-def test_a_price_whose_included_users_cannot_be_read_is_none(units):
+def test_a_price_with_unreadable_included_users_is_none(units):
     monthly = {**term("P1M", 20), "meteredQuantityIncluded": [{"dimensionId": "a", "units": units}]}
 
     assert plan(metered=[dimension("a", 5)], terms=[monthly]).pricing_for("P1M").price is None

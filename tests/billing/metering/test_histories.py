@@ -60,9 +60,7 @@ class Debt:
 
 @settings(max_examples=tries(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_all_that_the_meter_could_take_in_time_is_accepted_and_only_what_it_could_not_is_in_alarm(
-    metering, clock, steps
-):
+def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_alarm(metering, clock, steps):
     metering.empty_outbox()
     metering.marketplace.order("pace", ack_seconds=0)
     tenants = [metering.tenant() for _ in range(2)]

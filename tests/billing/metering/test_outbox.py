@@ -28,7 +28,7 @@ def everybody_signs_in(payer, when):
         payer.signs_in(user, when)
 
 
-def test_a_bill_owes_its_users_in_the_last_hour_of_its_month(payer):
+def test_a_bill_reports_its_users_for_the_last_hour_of_its_month(payer):
     subscription = payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     payer.close(FEB + HOUR)
@@ -45,7 +45,9 @@ def test_a_bill_owes_its_users_in_the_last_hour_of_its_month(payer):
 @pytest.mark.parametrize(
     ("marketplace", "quantity", "dimension"), [(False, None, "active_user"), (True, 5, "active_user"), (True, None, "")]
 )
-def test_agreements_plans_with_seats_and_plans_without_a_dimension_owe_nothing(payer, marketplace, quantity, dimension):
+def test_agreements_plans_with_seats_and_plans_without_a_dimension_report_nothing(
+    payer, marketplace, quantity, dimension
+):
     payer.pays(JAN, marketplace=marketplace, quantity=quantity)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB, dimension=dimension)
@@ -53,7 +55,7 @@ def test_agreements_plans_with_seats_and_plans_without_a_dimension_owe_nothing(p
     assert (record.active_users, payer.usage()) == (3, [])
 
 
-def test_a_month_that_is_closed_too_late_for_its_last_hour_owes_in_the_present_one(payer):
+def test_a_month_closed_too_late_for_its_last_hour_reports_for_the_present_one(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     payer.close(FEB + 3 * 24 * HOUR + HOUR / 2)
@@ -61,7 +63,7 @@ def test_a_month_that_is_closed_too_late_for_its_last_hour_owes_in_the_present_o
     assert [event.slot for event in payer.usage()] == [FEB + 3 * 24 * HOUR]
 
 
-def test_months_that_are_closed_together_owe_in_hours_of_their_own(payer):
+def test_months_closed_together_report_for_different_hours(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     everybody_signs_in(payer, FEB)
@@ -71,7 +73,7 @@ def test_months_that_are_closed_together_owe_in_hours_of_their_own(payer):
     assert [event.slot for event in payer.usage()] == [at(f"2026-04-05T{hour:02}:00") for hour in (10, 9, 8)]
 
 
-def test_a_final_bill_owes_in_the_hour_of_the_end(payer):
+def test_a_final_bill_reports_for_the_hour_of_the_end(payer):
     subscription = payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     payer.ends(subscription, at("2026-01-15T09:40"), now=at("2026-01-17T12:00"))
@@ -79,7 +81,7 @@ def test_a_final_bill_owes_in_the_hour_of_the_end(payer):
     assert [event.slot for event in payer.usage()] == [at("2026-01-15T09:00")]
 
 
-def test_an_hour_of_a_month_need_not_begin_where_the_month_does(payer):
+def test_a_month_may_begin_within_an_hour_of_the_meter(payer):
     payer.change(time_zone="Asia/Kolkata")
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
@@ -88,7 +90,7 @@ def test_an_hour_of_a_month_need_not_begin_where_the_month_does(payer):
     assert [event.slot for event in payer.usage()] == [at("2026-01-31T18:00")]
 
 
-def test_a_bill_that_was_not_told_yet_is_told_as_replaced_only(payer):
+def test_a_bill_replaced_before_its_report_is_reported_once(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
@@ -101,7 +103,7 @@ def test_a_bill_that_was_not_told_yet_is_told_as_replaced_only(payer):
 @pytest.mark.parametrize(
     ("state", "owed"), [("accepted", [3, 1]), ("pending", [3, 1]), ("held", [3, 1]), ("alarm", [3, 4])]
 )
-def test_a_replacement_owes_what_was_not_told_and_may_not_be_told_any_more(payer, engine, state, owed):
+def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise(payer, engine, state, owed):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
@@ -116,7 +118,7 @@ def test_a_replacement_owes_what_was_not_told_and_may_not_be_told_any_more(payer
     assert len({event.slot for event in payer.usage()}) == 2
 
 
-def test_a_replacement_with_fewer_users_owes_nothing_more(payer, engine):
+def test_a_replacement_with_fewer_users_reports_nothing_more(payer, engine):
     payer.pays(JAN)
     entries = [payer.works(user, JAN, JAN + HOUR) for user in payer.people]
     [record] = payer.close(FEB)
@@ -128,7 +130,7 @@ def test_a_replacement_with_fewer_users_owes_nothing_more(payer, engine):
     assert (anew.active_users, len(payer.usage())) == (2, 1)
 
 
-def test_a_void_bill_and_its_replacement_are_both_kept_and_on_record(payer):
+def test_a_void_bill_and_its_replacement_are_both_kept_and_audited(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
@@ -144,7 +146,7 @@ def test_a_void_bill_and_its_replacement_are_both_kept_and_on_record(payer):
     assert payer.close(FEB + 2 * HOUR) == []
 
 
-def test_a_record_reads_as_it_was_closed(payer, engine):
+def test_a_record_is_read_as_it_was_closed(payer, engine):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB + HOUR)
@@ -157,7 +159,7 @@ def test_a_record_reads_as_it_was_closed(payer, engine):
     assert read == [replace(record, state=State.VOID, voided_at=FEB + 2 * HOUR, void_reason=reason), anew]
 
 
-def test_a_bill_that_is_void_and_not_replaced_bills_nobody_also_not_later(payer):
+def test_a_void_bill_without_replacement_bills_nobody_now_or_later(payer):
     payer.pays(JAN)
     payer.works(payer.people[0], JAN, JAN + HOUR)
     [january] = payer.close(FEB)

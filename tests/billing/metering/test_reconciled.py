@@ -38,13 +38,13 @@ def tell(metering, subscription, *, quantity=2, at=START):
     assert answer.status_code == 200
 
 
-def test_what_agrees_is_no_mismatch(metering, told, caplog):
+def test_equal_quantities_are_no_mismatch(metering, told, caplog):
     assert differences(metering) == []
     assert lines(caplog) == []
     assert told.event()["state"] == "accepted"
 
 
-def test_what_was_accepted_and_is_not_listed_is_missing(metering, told, caplog):
+def test_accepted_usage_that_is_not_listed_is_missing(metering, told, caplog):
     tenant = metering.tenant()
     tenant.owe(5, state="accepted")
 
@@ -55,7 +55,7 @@ def test_what_was_accepted_and_is_not_listed_is_missing(metering, told, caplog):
     assert told.event()["state"] == tenant.event()["state"] == "accepted"
 
 
-def test_another_quantity_is_different(metering, told, caplog):
+def test_another_quantity_is_a_difference(metering, told, caplog):
     told.change(usage_events, quantity=4)
 
     assert differences(metering) == [(Difference.DIFFERENT, told.tenant, 4, 3)]
@@ -63,7 +63,7 @@ def test_another_quantity_is_different(metering, told, caplog):
     assert len(lines(caplog)) == 1
 
 
-def test_what_we_never_told_is_foreign_and_named_by_its_tenant(metering, clock, caplog):
+def test_listed_usage_never_reported_by_us_is_foreign_and_names_its_tenant(metering, clock, caplog):
     tenant, stranger = metering.tenant(), metering.marketplace.buy(active=True)
     tell(metering, tenant.marketplace_id)
     tell(metering, stranger)
@@ -76,13 +76,13 @@ def test_what_we_never_told_is_foreign_and_named_by_its_tenant(metering, clock, 
 
 
 @pytest.mark.parametrize(("status", "found"), [("Accepted", 0), ("Submitted", 0), ("Rejected", 1), ("Mismatch", 1)])
-def test_what_microsoft_will_not_charge_is_a_mismatch(metering, told, status, found):
+def test_usage_that_microsoft_does_not_charge_is_a_mismatch(metering, told, status, found):
     metering.marketplace.order("shapes", recon_status=status)
 
     assert differences(metering) == [(Difference.NOT_CHARGED, told.tenant, 3, 3)] * found
 
 
-def test_a_day_is_judged_when_nothing_can_be_sent_for_it_any_more(metering, clock):
+def test_a_day_is_compared_once_nothing_more_can_be_sent_for_it(metering, clock):
     tenant = metering.tenant()
     tenant.owe(5, state="accepted")
     clock.set("2026-11-24T23:59:59Z")
@@ -94,7 +94,7 @@ def test_a_day_is_judged_when_nothing_can_be_sent_for_it_any_more(metering, cloc
 
 
 @pytest.mark.parametrize("row", ["7", "{}", '{"usageResourceId": "/subscriptions/x", "dimension": "d"}'])
-def test_a_row_that_cannot_be_read_is_told_and_hides_no_other(metering, told, caplog, row):
+def test_an_unreadable_row_is_logged_and_hides_no_other(metering, told, caplog, row):
     [good] = metering.marketplace.send("GET", "usageEvents", query={"usageStartDate": "2026-11-01"}).json()
     good["submittedQuantity"] = 9
     body = f"[{row}, {json.dumps(good)}]"
@@ -105,7 +105,7 @@ def test_a_row_that_cannot_be_read_is_told_and_hides_no_other(metering, told, ca
     assert unreadable["count"] == 1
 
 
-def test_a_list_that_cannot_be_had_fails_the_run(metering, told):
+def test_an_unavailable_list_fails_the_run(metering, told):
     metering.trouble("usage_list", status=503)
 
     with pytest.raises(MarketplaceUnavailable):
@@ -113,7 +113,7 @@ def test_a_list_that_cannot_be_had_fails_the_run(metering, told):
     assert told.event()["state"] == "accepted"
 
 
-def test_nothing_is_compared_where_nothing_is_metered(metering, app, engine):
+def test_nothing_is_compared_without_metering(metering, app, engine):
     metering.tenant().owe(5, state="accepted")
     asked = metering.hits("usage_list")
 
@@ -123,7 +123,7 @@ def test_nothing_is_compared_where_nothing_is_metered(metering, app, engine):
         assert connection.scalar(sa.select(sa.func.count()).select_from(usage_events)) == 1
 
 
-def test_what_is_listed_of_another_product_is_left_out(metering, told, caplog):
+def test_listed_usage_of_another_product_is_left_out(metering, told, caplog):
     settings = metering.app.settings.model_copy(update={"marketplace_offers": frozenset({"timetracker"})})
     other = metering.marketplace.buy(active=True, plan="team")
     event = {"resourceId": other, "quantity": 2, "dimension": "active_user", "planId": "team"}

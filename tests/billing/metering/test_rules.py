@@ -66,7 +66,7 @@ def test_an_event_without_a_result_keeps_its_state(state):
 
 
 @pytest.mark.parametrize("quantity", [3, None])
-def test_accepted_with_our_quantity_or_none_has_arrived(quantity):
+def test_accepted_with_our_quantity_or_none_is_accepted(quantity):
     assert verdict(usage_event(), result("Accepted", quantity), STILL) == Verdict(ACCEPTED, "Accepted", None, EVENT_ID)
 
 
@@ -79,13 +79,13 @@ def test_another_quantity_than_ours_is_a_conflict(now):
     assert duplicate == Verdict(ALARM, "Duplicate", Alarm.CONFLICT, THEIR_ID)
 
 
-def test_a_duplicate_of_our_quantity_is_an_earlier_attempt_that_arrived():
+def test_a_duplicate_of_our_quantity_is_an_earlier_accepted_attempt():
     assert verdict(usage_event(), result("Duplicate", 4, {"quantity": 3}), STILL) == Verdict(
         ACCEPTED, "Duplicate", None, THEIR_ID
     )
 
 
-def test_a_duplicate_of_nobody_knows_what_is_asked_again_until_it_is_late():
+def test_a_duplicate_without_details_is_sent_again_until_it_is_late():
     of = result("Duplicate", 3)
 
     assert verdict(usage_event(), of, STILL) == Verdict(PENDING, "Duplicate")
@@ -115,13 +115,13 @@ def test_a_duplicate_of_nobody_knows_what_is_asked_again_until_it_is_late():
         ),
     ],
 )
-def test_each_word_of_the_meter_has_its_verdict(word, while_taken, after):
+def test_each_status_of_the_meter_has_its_verdict(word, while_taken, after):
     found = [verdict(usage_event(), result(word), now) for now in (STILL, LATE)]
 
     assert found == [while_taken, after]
 
 
-def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_given():
+def test_usage_of_an_ended_subscription_is_an_alarm_while_an_earlier_hour_is_possible():
     ended, word = replace(usage_event(), has_ended=True), result("ResourceNotActive")
 
     assert verdict(ended, word, STILL) == Verdict(ALARM, "ResourceNotActive", Alarm.REFUSED)
@@ -137,7 +137,7 @@ def test_usage_of_what_has_ended_is_an_alarm_while_an_earlier_hour_can_still_be_
         (2, Verdict(PENDING, "Error"), False),
     ],
 )
-def test_only_what_was_tried_before_and_is_given_up_now_may_have_arrived(attempts, found, maybe):
+def test_only_an_event_tried_before_and_now_expired_may_have_been_accepted(attempts, found, maybe):
     assert may_have_arrived(usage_event(attempts=attempts), found) == maybe
 
 
@@ -149,13 +149,13 @@ def looked(listed, *beside, of=None, adopted=0):
     return verdict_after_listing(owed_now, EXPIRED, listed=Decimal(listed), others=beside, adopted=adopted, now=LATE)
 
 
-def test_adopted_usage_of_the_day_is_known_and_no_event_is_taken_for_it():
+def test_adopted_usage_of_the_day_settles_no_event():
     assert looked(3).state is ACCEPTED
     assert looked(3, adopted=3) == EXPIRED
     assert looked(6, adopted=3).state is ACCEPTED
 
 
-def test_what_the_day_lists_beyond_the_accepted_is_what_arrived():
+def test_a_listed_quantity_beyond_the_accepted_settles_the_event():
     assert looked(3) == Verdict(ACCEPTED, LISTED)
     assert looked(8, usage_event(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
     assert looked(5, usage_event(1, 5, ACCEPTED)) == EXPIRED
@@ -163,18 +163,18 @@ def test_what_the_day_lists_beyond_the_accepted_is_what_arrived():
 
 
 @pytest.mark.parametrize("listed", ["4", "2", "3.5", "0.5"])
-def test_what_the_day_lists_and_nothing_of_ours_adds_up_to_is_a_conflict(listed):
+def test_a_listed_quantity_of_no_sum_of_our_events_is_a_conflict(listed):
     assert looked(listed) == replace(EXPIRED, alarm=Alarm.CONFLICT)
 
 
-def test_of_those_that_were_tried_without_an_answer_any_may_have_arrived():
+def test_each_event_tried_without_a_response_may_have_been_accepted():
     assert looked(5, usage_event(1, 5)) == EXPIRED
     assert looked(5, usage_event(1, 5, HELD)) == EXPIRED
     assert looked(8, usage_event(1, 5)) == Verdict(ACCEPTED, LISTED)
     assert looked(8, usage_event(1, 2), usage_event(2, 3)) == Verdict(ACCEPTED, LISTED)
 
 
-def test_what_was_never_tried_or_is_given_up_has_not_arrived():
+def test_an_event_never_tried_or_in_alarm_was_not_accepted():
     conflict = replace(EXPIRED, alarm=Alarm.CONFLICT)
 
     assert looked(5, usage_event(1, 5, attempts=0)) == conflict
@@ -182,11 +182,11 @@ def test_what_was_never_tried_or_is_given_up_has_not_arrived():
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(MOMENT, PENDING), (dt.timedelta(), ALARM), (-MOMENT, ALARM)])
-def test_nothing_is_given_up_while_somebody_sends_what_lies_beside(ahead, word):
+def test_nothing_expires_while_another_event_of_the_day_is_being_sent(ahead, word):
     assert looked(0, usage_event(1, 5, claimed_until=LATE + ahead)).state == word
 
 
-def test_a_claim_of_the_same_run_is_nobody_elses():
+def test_a_claim_of_the_same_run_is_ours():
     until = LATE + HOUR
     mine = usage_event(9, attempts=2, claimed_until=until)
 
@@ -198,7 +198,7 @@ def test_a_claim_of_the_same_run_is_nobody_elses():
     unsure=st.lists(st.integers(1, 9), max_size=4),
     arrived=st.lists(st.booleans(), min_size=5, max_size=5),
 )
-def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, unsure, arrived):
+def test_accepted_events_add_up_to_the_listed_quantity_in_every_case(mine, unsure, arrived):
     """The events of a day are looked at one after the other, as a run settles them."""
     events = [usage_event(number, quantity, attempts=2) for number, quantity in enumerate([mine, *unsure])]
     listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
@@ -211,7 +211,7 @@ def test_whatever_arrived_what_is_listed_and_what_is_owed_still_add_up(mine, uns
     assert sum(each.usage.quantity for each in events if each.state is ACCEPTED) == listed
 
 
-def test_a_run_counts_what_became_of_each():
+def test_a_run_counts_events_by_state():
     sent = Sent()
     for state, times in ((ACCEPTED, 2), (HELD, 3), (ALARM, 4), (PENDING, 5)):
         for _ in range(times):
@@ -229,11 +229,11 @@ def accepted(quantity, slot=SLOT, subscription=SUBSCRIPTION, tenant=ONE):
     return Accepted(tenant, subscription, "active_user", slot.date(), quantity)
 
 
-def test_a_day_that_is_listed_in_pieces_is_added_up():
+def test_several_rows_of_a_day_are_added_up():
     assert mismatches([accepted(3), accepted(2, SLOT + HOUR)], [day(4), day(1)], {}) == []
 
 
-def test_mismatches_come_in_the_order_of_days_then_of_subscriptions_then_of_dimensions():
+def test_mismatches_are_ordered_by_day_subscription_and_dimension():
     later = DAY + dt.timedelta(days=1)
     first, second = (uuid.UUID(int=number) for number in (40, 50))
     listed = [
@@ -257,12 +257,12 @@ def entry(state=ALARM, last_result="Expired", ended_at=None):
 
 
 @pytest.mark.parametrize("word", ["Duplicate", "Accepted"])
-def test_what_met_another_quantity_is_never_told_again(word):
+def test_an_event_in_conflict_is_never_reported_again(word):
     with pytest.raises(RescheduleRefused, match="event 5 met another quantity"):
         ensure_not_reported(entry(last_result=word), Decimal(0), 0)
 
 
-def test_only_what_is_in_alarm_and_not_listed_is_told_again():
+def test_only_an_unlisted_event_in_alarm_is_reported_again():
     ensure_not_reported(entry(), Decimal(4), 4)
     with pytest.raises(RescheduleRefused, match="only an event in alarm"):
         ensure_not_reported(entry(state=HELD), Decimal(0), 0)
@@ -270,7 +270,7 @@ def test_only_what_is_in_alarm_and_not_listed_is_told_again():
         ensure_not_reported(entry(), Decimal(3), 0)
 
 
-def test_the_newest_hour_that_is_free_is_taken():
+def test_the_newest_free_hour_is_used():
     now = SLOT + HOUR / 2
 
     assert free_hour(entry(), set(), now) == SLOT
@@ -278,7 +278,7 @@ def test_the_newest_hour_that_is_free_is_taken():
     assert free_hour(entry(ended_at=SLOT - HOUR / 2), set(), now) == SLOT - HOUR
 
 
-def test_an_hour_that_began_24_hours_ago_is_too_old():
+def test_an_hour_of_24_hours_ago_is_too_old():
     taken = {SLOT - number * HOUR for number in range(23)}
 
     assert free_hour(entry(), taken, SLOT) == SLOT - 23 * HOUR
@@ -286,5 +286,5 @@ def test_an_hour_that_began_24_hours_ago_is_too_old():
         free_hour(entry(), {*taken, SLOT - 23 * HOUR}, SLOT)
 
 
-def test_usage_that_was_told_is_not_told_again_and_never_taken_back():
+def test_reported_usage_is_neither_reported_again_nor_taken_back():
     assert [unreported(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]

@@ -40,7 +40,7 @@ def logged(caplog):
     return lines
 
 
-def test_what_is_owed_is_sent_and_known_to_have_arrived(metering, logged):
+def test_pending_usage_is_sent_and_recorded_as_accepted(metering, logged):
     tenant = metering.tenant()
     tenant.owe(3)
 
@@ -56,7 +56,7 @@ def test_what_is_owed_is_sent_and_known_to_have_arrived(metering, logged):
     assert [(line["function"], line["count"], line["failed"]) for line in logged("job_done")] == [("send_usage", 1, 0)]
 
 
-def test_what_has_arrived_is_not_sent_again(metering, clock):
+def test_accepted_usage_is_not_sent_again(metering, clock):
     metering.tenant().owe()
     send_all(metering.app)
     clock.tick(hours=1)
@@ -79,7 +79,7 @@ def test_a_batch_has_at_most_25_events(metering, events, batches):
     assert metering.hits() == batches
 
 
-def test_results_are_matched_by_what_they_are_of_and_not_by_their_place(metering):
+def test_results_are_matched_by_their_event_and_not_by_position(metering):
     metering.marketplace.order("shapes", shuffled_batches=True)
     tenants = [metering.tenant() for _ in range(12)]
     for number, tenant in enumerate(tenants, start=1):
@@ -97,7 +97,7 @@ def test_results_are_matched_by_what_they_are_of_and_not_by_their_place(metering
         assert (str(event["usage_event_id"]), event["quantity"]) == (mine["id"], mine["quantity"])
 
 
-def test_a_lost_answer_leads_to_a_duplicate_and_no_second_charge(metering, clock):
+def test_a_lost_response_leads_to_a_duplicate_and_no_second_charge(metering, clock):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.trouble("usage_batch.answer", status=503)
@@ -119,7 +119,7 @@ def test_a_lost_answer_leads_to_a_duplicate_and_no_second_charge(metering, clock
 @pytest.mark.parametrize(
     "fault", [{"status": 503, "times": 2}, {"status": 429, "times": 1}, {"delay": 0.1, "times": 1}]
 )
-def test_trouble_that_passes_is_waited_for_within_a_run(metering, fault):
+def test_a_passing_fault_is_retried_within_a_run(metering, fault):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.trouble(**fault)
@@ -144,7 +144,7 @@ def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, 
     assert tenant.event()["slot"] == START
 
 
-def test_an_outage_of_more_than_a_day_alarms_and_keeps(metering, clock, logged):
+def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(metering, clock, logged):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.trouble(status=503)
@@ -165,7 +165,7 @@ def test_an_outage_of_more_than_a_day_alarms_and_keeps(metering, clock, logged):
     assert [(line["tenant"], line["count"]) for line in logged("usage_late")] == [(str(tenant.tenant), 1)] * 2
 
 
-def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(metering, clock, logged):
+def test_after_a_lost_response_and_a_day_of_outage_the_accepted_event_is_found(metering, clock, logged):
     """Otherwise an operator would send again what was taken."""
     tenant = metering.tenant()
     tenant.owe(3)
@@ -182,7 +182,7 @@ def test_an_outage_of_more_than_a_day_after_a_lost_answer_finds_what_arrived(met
     assert logged("usage_expired") == logged("usage_late") == []
 
 
-def test_late_usage_is_looked_for_only_among_what_was_not_accepted(tmp_path):
+def test_the_search_for_late_usage_reads_only_events_not_accepted(tmp_path):
     engine = sa.create_engine(f"sqlite:///{tmp_path}/plan.db")
     metadata.create_all(engine)
     text = str(store._LATE.compile(engine))
@@ -210,7 +210,7 @@ def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(meteri
     assert metering.on_meter(tenant) == [3.0]
 
 
-def test_an_event_is_not_judged_by_the_list_while_another_of_its_day_is_being_sent(metering, clock):
+def test_an_event_is_not_settled_by_the_list_while_another_of_its_day_is_being_sent(metering, clock):
     tenant = metering.tenant()
     tenant.owe(3, attempts=1)
     clock.tick(hours=25)
@@ -224,7 +224,7 @@ def test_an_event_is_not_judged_by_the_list_while_another_of_its_day_is_being_se
 
 
 @pytest.mark.parametrize("listed", [1, 4])
-def test_a_day_with_another_quantity_than_any_of_ours_is_a_conflict(metering, clock, logged, listed):
+def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clock, logged, listed):
     tenant = metering.tenant()
     tenant.owe(3, attempts=1)
     other = {"resourceId": str(tenant.marketplace_id), "dimension": "active_user", "planId": "paid"}
@@ -237,7 +237,7 @@ def test_a_day_with_another_quantity_than_any_of_ours_is_a_conflict(metering, cl
     assert [line["code"] for line in logged("usage_conflict")] == ["Expired"]
 
 
-def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(metering, clock, logged):
+def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(metering, clock, logged):
     tenant = metering.tenant()
     tenant.owe(3)
     other = metering.tenant()
@@ -259,7 +259,7 @@ def test_what_may_have_arrived_is_not_given_up_while_the_meter_cannot_be_asked(m
     assert [line["reason"] for line in logged("usage_not_listed")] == ["http_503"] * 2
 
 
-def test_an_hour_with_another_quantity_is_an_alarm_and_left_alone(metering, clock, logged):
+def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering, clock, logged):
     tenant = metering.tenant()
     tenant.owe(3)
     foreign = {"resourceId": str(tenant.marketplace_id), "quantity": 7, "dimension": "active_user", "planId": "paid"}
@@ -298,7 +298,7 @@ def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock
         (subscriptions, {"plan_id": "gold"}, "BadArgument"),  # not the one that Microsoft has
     ],
 )
-def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(  # noqa: PLR0917 - fixtures
+def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR0917 - fixtures
     metering, clock, logged, table, changed, word
 ):
     tenant, other = metering.tenant(), metering.tenant()
@@ -316,7 +316,7 @@ def test_what_the_meter_refuses_for_good_is_an_alarm_with_its_word(  # noqa: PLR
     assert (line["tenant"], line["code"]) == (str(tenant.tenant), word)
 
 
-def test_a_resource_that_we_may_not_tell_of_is_an_alarm(metering, logged):
+def test_a_resource_not_authorized_for_us_is_an_alarm(metering, logged):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
@@ -328,7 +328,7 @@ def test_a_resource_that_we_may_not_tell_of_is_an_alarm(metering, logged):
 
 
 @pytest.mark.parametrize(("hours", "state", "arrived"), [(5, "accepted", [3.0]), (25, "alarm", [])])
-def test_usage_of_the_suspended_is_held_until_they_are_reinstated_or_a_day_is_over(
+def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_day(
     metering, clock, hours, state, arrived
 ):
     tenant = metering.tenant()
@@ -347,7 +347,7 @@ def test_usage_of_the_suspended_is_held_until_they_are_reinstated_or_a_day_is_ov
     assert (tenant.event()["state"], metering.on_meter(tenant)) == (state, arrived)
 
 
-def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_the_end(metering, clock, logged):
+def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_before_the_end(metering, clock, logged):
     """What is held for a reinstatement that cannot come would be told of when nothing can be done any more."""
     tenant = metering.tenant()
     clock.tick(minutes=30)
@@ -370,7 +370,7 @@ def test_usage_of_the_ended_is_an_alarm_at_once_and_can_be_given_an_hour_before_
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 
-def test_usage_before_a_cancellation_is_taken_after_it(metering, clock):
+def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
     tenant = metering.tenant()
     clock.tick(minutes=30)
     metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
@@ -382,7 +382,7 @@ def test_usage_before_a_cancellation_is_taken_after_it(metering, clock):
 
 
 @pytest.mark.parametrize("status", [400, 403])
-def test_a_batch_that_is_refused_as_a_whole_loses_and_marks_nothing(metering, clock, logged, status):
+def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, logged, status):
     tenants = [metering.tenant() for _ in range(3)]
     for tenant in tenants:
         tenant.owe(3)
@@ -407,7 +407,7 @@ def owe_100(metering):
             tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
 
 
-def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_batches(metering, clock):
+def test_a_403_ends_the_run_at_once_and_an_outage_after_three_batches(metering, clock):
     owe_100(metering)
     metering.trouble(status=403)
     refused = send_due(metering.app)
@@ -421,7 +421,7 @@ def test_an_app_that_may_not_ask_ends_the_run_and_an_outage_does_after_three_bat
     assert metering.hits() - asked == 3 * 4
 
 
-def test_batches_that_are_refused_one_by_one_end_no_run(metering):
+def test_batches_refused_one_by_one_do_not_end_a_run(metering):
     owe_100(metering)
     metering.trouble(status=400)
 
@@ -431,7 +431,7 @@ def test_batches_that_are_refused_one_by_one_end_no_run(metering):
 
 
 @pytest.mark.parametrize("body", ["", "null", "{}", '{"result": 7}', "{", '{"result": [7, {"status": "Accepted"}]}'])
-def test_an_answer_that_makes_no_sense_leaves_everything_as_it_is(metering, clock, body):
+def test_an_invalid_response_changes_nothing(metering, clock, body):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.trouble(status=200, body=body)
@@ -444,7 +444,7 @@ def test_an_answer_that_makes_no_sense_leaves_everything_as_it_is(metering, cloc
     assert (unsure["state"], unsure["claimed_until"]) == ("pending", None)
 
 
-def test_a_claim_that_somebody_else_has_is_left_alone_until_it_runs_out(metering, clock):
+def test_the_claim_of_another_process_is_respected_until_it_expires(metering, clock):
     tenant = metering.tenant()
     tenant.owe(3, claimed_until=START + CLAIM)
     early = send_all(metering.app)
@@ -453,7 +453,7 @@ def test_a_claim_that_somebody_else_has_is_left_alone_until_it_runs_out(metering
     assert (early, send_all(metering.app)) == (0, 1)
 
 
-def test_usage_of_an_hour_to_come_waits(metering, clock):
+def test_usage_of_a_future_hour_waits(metering, clock):
     tenant = metering.tenant()
     tenant.owe(3, slot=START + dt.timedelta(hours=1))
     early = send_all(metering.app)
@@ -462,7 +462,7 @@ def test_usage_of_an_hour_to_come_waits(metering, clock):
     assert (early, send_all(metering.app)) == (0, 1)
 
 
-def test_what_a_void_record_owed_is_late_no_more_once_it_was_in_alarm(metering, clock, logged):
+def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, logged):
     """Whoever replaces the record counts on what was tried to arrive, and not on what was in alarm."""
     tried, given_up = metering.tenant(), metering.tenant()
     tried.owe(3, attempts=1)
@@ -478,7 +478,7 @@ def test_what_a_void_record_owed_is_late_no_more_once_it_was_in_alarm(metering, 
     assert [line["tenant"] for line in logged("usage_late")] == [str(tried.tenant)]
 
 
-def test_nothing_is_asked_where_nothing_is_metered(metering, app):
+def test_nothing_is_sent_without_metering(metering, app):
     tenant = metering.tenant()
     tenant.owe(3)
     unnamed = metering.app.settings.model_copy(update={"marketplace_metering_dimension": ""})
@@ -488,7 +488,7 @@ def test_nothing_is_asked_where_nothing_is_metered(metering, app):
     assert (off, no_dimension, metering.hits(), tenant.event()["attempts"]) == (0, 0, 0, 0)
 
 
-def test_a_final_bill_goes_out_at_once_and_alone(metering):
+def test_a_final_bill_is_sent_at_once_and_alone(metering):
     leaving, staying = metering.tenant(), metering.tenant()
     leaving.owe(3)
     staying.owe(2)
@@ -498,7 +498,7 @@ def test_a_final_bill_goes_out_at_once_and_alone(metering):
     assert (leaving.event()["state"], staying.event()["state"]) == ("accepted", "pending")
 
 
-def test_a_close_asks_the_meter_for_three_seconds_at_most(metering, monkeypatch):
+def test_a_close_waits_three_seconds_at_most_for_the_meter(metering, monkeypatch):
     granted: list[float] = []
 
     class Noted(Deadline):
@@ -517,7 +517,7 @@ def test_a_close_asks_the_meter_for_three_seconds_at_most(metering, monkeypatch)
 
 
 @pytest.mark.parametrize("fault", [{"hang": True}, {"status": 403}, {"status": 503}])
-def test_trouble_of_the_meter_never_reaches_whoever_closed_the_bill(metering, monkeypatch, fault):
+def test_a_fault_of_the_meter_does_not_fail_the_close(metering, monkeypatch, fault):
     monkeypatch.setattr(flow, "AT_ONCE_SECONDS", 0.5)
     tenant = metering.tenant()
     tenant.owe(3)
@@ -544,7 +544,7 @@ def refusing(beginning, engine, tenant_id):
         sa_event.remove(engine, "before_cursor_execute", refuse)
 
 
-def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
+def test_one_tenants_failure_does_not_affect_the_others(metering, clock, logged):
     broken, sound = metering.tenant(), metering.tenant()
     broken.owe(3)
     sound.owe(2)
@@ -564,7 +564,7 @@ def test_one_tenants_failure_is_kept_from_the_others(metering, clock, logged):
     assert (line["function"], line["tenant"], line["errorType"]) == ("send_usage", str(broken.tenant), "OSError")
 
 
-def test_a_failure_of_ours_never_reaches_whoever_closed_the_bill(metering, logged):
+def test_a_failure_of_ours_does_not_fail_the_close(metering, logged):
     tenant = metering.tenant()
     tenant.owe(3)
     with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
@@ -574,7 +574,7 @@ def test_a_failure_of_ours_never_reaches_whoever_closed_the_bill(metering, logge
     assert (tenant.event()["state"], line["errorType"]) == ("pending", "OSError")
 
 
-def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
+def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, engine):
     tenant = metering.tenant()
     midnight = START.replace(hour=0)
     hours = [midnight - dt.timedelta(hours=1), midnight, midnight + dt.timedelta(hours=23), midnight + DAY]
@@ -591,7 +591,7 @@ def test_an_event_at_each_end_of_the_day_is_beside_the_others(metering, engine):
 
 @on_postgresql
 @pytest.mark.parametrize("number", [1, 2], ids=["at the claim", "at the settlement"])
-def test_a_line_that_is_cut_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
+def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.owe(3)
     with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
@@ -618,7 +618,7 @@ def late(metering, clock):
     return tenant
 
 
-def test_usage_of_another_hour_than_the_last_is_asked_for_once_and_sent(metering, late, clock):
+def test_usage_for_another_hour_than_the_last_is_looked_up_once_and_sent(metering, late, clock):
     early = metering.tenant()
     early.owe(2, slot=clock().replace(minute=0))
     send_all(metering.app)
@@ -628,14 +628,14 @@ def test_usage_of_another_hour_than_the_last_is_asked_for_once_and_sent(metering
     assert late.event()["last_result"] == "Accepted"
 
 
-def test_usage_of_the_last_hour_is_not_asked_for(metering):
+def test_usage_for_the_last_hour_is_not_looked_up(metering):
     metering.tenant().owe(3)
     send_all(metering.app)
 
     assert metering.hits("usage_list") == 0
 
 
-def test_usage_that_the_meter_has_for_the_last_hour_is_not_told_again_for_another(metering, late, logged):
+def test_usage_listed_for_the_last_hour_is_not_reported_for_another(metering, late, logged):
     tell(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
 
@@ -644,7 +644,7 @@ def test_usage_that_the_meter_has_for_the_last_hour_is_not_told_again_for_anothe
     assert logged("usage_conflict") == []
 
 
-def test_usage_beside_another_quantity_of_its_period_is_an_alarm_and_not_sent(metering, late, logged):
+def test_usage_is_an_alarm_and_not_sent_if_its_period_has_another_quantity(metering, late, logged):
     tell(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
     [line] = logged("usage_conflict")
@@ -653,7 +653,7 @@ def test_usage_beside_another_quantity_of_its_period_is_an_alarm_and_not_sent(me
     assert metering.on_meter(late) == [2]
 
 
-def test_usage_waits_while_the_meter_cannot_be_asked_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
+def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
     early = metering.tenant()
     early.owe(2, slot=clock().replace(minute=0))
     metering.trouble("usage_list", status=503, times=100)
@@ -674,7 +674,7 @@ def test_usage_waits_while_the_meter_cannot_be_asked_and_is_an_alarm_after_twelv
     assert metering.on_meter(late) == [3]
 
 
-def test_usage_is_told_with_the_plan_that_the_subscription_has_by_then(metering):
+def test_usage_is_reported_with_the_subscriptions_present_plan(metering):
     tenant = metering.tenant()
     tenant.owe(3)
     metering.marketplace.order("pace", ack_seconds=0)

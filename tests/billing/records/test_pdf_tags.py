@@ -97,7 +97,7 @@ def check(document):
     return tree
 
 
-def test_a_statement_is_tagged_and_says_its_language_title_and_author():
+def test_a_statement_is_tagged_and_has_a_language_title_and_author():
     document = reader([long_bill()])
     root = document.trailer["/Root"]
 
@@ -108,7 +108,7 @@ def test_a_statement_is_tagged_and_says_its_language_title_and_author():
     assert document.metadata.author == "Example Software GmbH"
 
 
-def test_a_table_has_one_header_in_the_tree_however_many_pages_it_takes():
+def test_a_table_of_several_pages_has_one_header_in_the_tree():
     document = reader([long_bill(people=200)])
     tree = check(document)
     kinds = [element["/S"] for element in tree]
@@ -121,7 +121,7 @@ def test_a_table_has_one_header_in_the_tree_however_many_pages_it_takes():
     assert all(element["/A"]["/Scope"] == "/Column" for element in tree if element["/S"] == "/TH")
 
 
-def test_a_header_that_a_page_repeats_is_not_read_out_again():
+def test_a_repeated_header_is_not_read_out_again():
     pages = reader([long_bill(people=200)]).pages
 
     assert "Active through" in pages[2].extract_text()
@@ -131,7 +131,7 @@ def test_a_header_that_a_page_repeats_is_not_read_out_again():
 @pytest.mark.parametrize(
     ("name", "said"), [("王小明", "王小明"), ("משה", "משה"), ("Ben\u202eevil", None), ("Ada", None)]
 )
-def test_a_name_is_read_out_as_it_is_where_it_is_printed_otherwise(name, said):
+def test_a_name_printed_differently_is_read_out_unchanged(name, said):
     tree = check(reader([ClosedBill(record(), (line(name),))]))
 
     assert [element["/ActualText"] for element in tree if "/ActualText" in element] == ([] if said is None else [said])
@@ -144,7 +144,7 @@ def test_a_name_is_read_out_as_it_is_where_it_is_printed_otherwise(name, said):
     st.text(max_size=500),
     st.sampled_from(State),
 )
-def test_whatever_people_are_called_every_text_is_in_the_tree_once(names, tenant, reason, state):
+def test_with_any_name_each_text_is_in_the_tree_once(names, tenant, reason, state):
     bills = [
         ClosedBill(record(state=state, void_reason=reason), tuple(line(name, name) for name in names)),
         long_bill(3),
@@ -160,7 +160,7 @@ def poppler(*command):
 
 
 @by_poppler
-def test_poppler_reads_the_tree_in_the_order_of_the_pages(tmp_path):
+def test_poppler_reads_the_tree_in_page_order(tmp_path):
     path = tmp_path / "statement.pdf"
     path.write_bytes(statement("Contoso", 202611, [long_bill()]))
 

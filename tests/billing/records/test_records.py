@@ -34,7 +34,7 @@ def put(engine, person, **values):
         tx.execute(tenants.update().where(theirs).values(**values))
 
 
-def test_a_record_says_what_was_counted_and_what_it_comes_to(ada, books):
+def test_a_record_shows_the_counted_users_and_the_total(ada, books):
     record = books.close(202610, 0, 1, 2, kind="final", quantity=7)
     [item] = ada.get("billing/records").body["items"]
 
@@ -59,7 +59,7 @@ def test_a_record_says_what_was_counted_and_what_it_comes_to(ada, books):
     }
 
 
-def test_records_come_newest_month_first_page_by_page_each_once(ada, books):
+def test_pages_of_records_have_each_record_once_newest_month_first(ada, books):
     made = [books.close(month, 0) for month in (202601, 202602, 202512, 202603, 202604)]
     page, listed, sizes = ada.get("billing/records", pageSize="2").body, [], []
     while True:
@@ -94,7 +94,7 @@ def test_records_are_found_by_month_and_by_state(ada, books):
     ("filters", "first", "following"),
     [({"month": "2026-09"}, "right", "wrong"), ({"state": "closed"}, "other", "right")],
 )
-def test_the_next_page_keeps_to_the_filters(ada, books, filters, first, following):
+def test_the_next_page_has_the_same_filters(ada, books, filters, first, following):
     books.void(books.close(202608, 0))
     made = {"wrong": books.close(202609, 0)}
     row = books.void(made["wrong"])
@@ -107,7 +107,7 @@ def test_the_next_page_keeps_to_the_filters(ada, books, filters, first, followin
     assert "nextLink" not in rest
 
 
-def test_a_void_record_says_when_why_and_what_stands_for_it(ada, books):
+def test_a_void_record_shows_its_time_reason_and_replacement(ada, books):
     wrong = books.close(202609, 0)
     row = books.void(wrong, reason="a wrong rate")
     right = books.close(202609, 0, replaces_id=row, rate_per_user=Decimal("0.0001"))
@@ -119,7 +119,7 @@ def test_a_void_record_says_when_why_and_what_stands_for_it(ada, books):
     assert not {"voidedAt", "voidReason", "replacedById"} & new.keys()
 
 
-def test_a_month_has_everybody_who_counts_and_why(ada, books):
+def test_a_month_lists_each_active_user_with_the_reason(ada, books):
     [first, second, third] = books.people[:3]
     line = {"user_id": second, "display_name": "Ben", "email": "ben@billed.example", "reason": "signIn"}
     late = {"user_id": third, "display_name": "Åsa", "email": "asa@billed.example", "activity_month": 202609}
@@ -148,7 +148,7 @@ def test_a_month_has_everybody_who_counts_and_why(ada, books):
     }
 
 
-def test_a_month_with_several_subscriptions_has_all_their_records_each_with_its_own_lines(ada, books):
+def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada, books):
     books.end(dt.datetime(2026, 10, 9, tzinfo=dt.UTC))
     books.close(202610, 0, kind="final")
     books.subscribe(uuid.UUID(marketplace_id := new_id())).close(202610, 1, 2)
@@ -160,9 +160,9 @@ def test_a_month_with_several_subscriptions_has_all_their_records_each_with_its_
 
 @pytest.mark.parametrize("path", ["billing/records/{}", "billing/records/{}/statement"])
 @pytest.mark.parametrize(
-    ("month", "told"),
+    ("month", "detail"),
     [
-        ("2026-11", "This month is still open. The preview shows what it comes to so far."),
+        ("2026-11", "This month is still open. The preview shows its bill so far."),
         ("2026-12", "This month has not begun."),
         ("2026-09", "This month has no record"),
         ("2026-13", "There is no such month. Write it like 2026-11."),
@@ -170,15 +170,15 @@ def test_a_month_with_several_subscriptions_has_all_their_records_each_with_its_
         ("٢٠٢٦-10", "There is no such month."),
     ],
 )
-def test_a_month_without_a_record_says_why(ada, books, path, month, told):
+def test_a_month_without_a_record_is_not_found_with_the_reason(ada, books, path, month, detail):
     books.close(202610, 0)
     refused = ada.get(path.format(month))
 
     assert (refused.status, refused.code) == (404, "not_found")
-    assert refused.body["detail"].startswith(told)
+    assert refused.body["detail"].startswith(detail)
 
 
-def test_the_month_that_is_open_is_the_tenants(ada, books, clock):
+def test_the_open_month_follows_the_tenants_time_zone(ada, books, clock):
     clock.set("2026-11-30T23:30:00+00:00")  # December in Berlin
 
     assert "no record" in ada.get("billing/records/2026-11").body["detail"]
@@ -194,13 +194,13 @@ def test_a_wrong_parameter_is_named(ada, parameter):
     assert [each["pointer"] for each in refused.body["errors"]] == [parameter]
 
 
-def test_a_made_up_page_end_is_refused(ada, books):
+def test_an_invalid_cursor_is_refused(ada, books):
     books.close(202610, 0)
 
     assert ada.get("billing/records", after=new_id()).status == 400
 
 
-def test_another_tenants_bills_are_as_if_they_did_not_exist(books, world, engine):
+def test_another_tenants_bills_are_not_found(books, world, engine):
     record = books.close(202610, 0, 1)
     bob = world.tenant()
     theirs = pays(engine, bob).close(202609, 0)
@@ -214,7 +214,7 @@ def test_another_tenants_bills_are_as_if_they_did_not_exist(books, world, engine
 
 @pytest.mark.parametrize("path", ["billing/records", "billing/records/2026-10", "billing/subscription"])
 @pytest.mark.parametrize("status", ["suspended", "cancelled"])
-def test_bills_are_read_on_after_a_suspension_and_a_cancellation_by_super_admins_alone(ada, books, world, path, status):
+def test_after_a_suspension_or_cancellation_only_super_admins_read_bills(ada, books, world, path, status):
     books.close(202610, 0)
     ben = world.member(ada)
     put(books.engine, ada, status=status)
@@ -227,7 +227,7 @@ def test_bills_are_read_on_after_a_suspension_and_a_cancellation_by_super_admins
     assert (ben.get(path).status, ben.get(path).code) == (403, "role_required")
 
 
-def test_drawing_a_statement_says_nothing_of_its_letters_in_the_log(ada, books, caplog):
+def test_a_statement_writes_nothing_about_its_fonts_to_the_log(ada, books, caplog):
     books.close(202610, 0)
     caplog.set_level("INFO")
     taken = ada.get("billing/records/2026-10/statement")
@@ -236,7 +236,7 @@ def test_drawing_a_statement_says_nothing_of_its_letters_in_the_log(ada, books, 
     assert not [record for record in caplog.records if record.name.startswith("fontTools")]
 
 
-def test_a_statement_that_is_taken_out_is_on_record(ada, books):
+def test_an_exported_statement_is_in_the_audit_log(ada, books):
     books.close(202610, 0)
     taken = ada.get("billing/records/2026-10/statement")
     with books.engine.connect() as connection:
@@ -257,7 +257,7 @@ def test_a_head_request_for_a_statement_has_its_headers_and_records_nothing(ada,
 
 
 @given(st.decimals(min_value=0, max_value=10**9, places=4), st.sampled_from(["1", "0.01", "0.0100", "0.001"]))
-def test_money_is_written_exactly_and_with_the_places_of_its_currency(amount, unit):
+def test_money_is_written_exactly_with_the_decimals_of_its_currency(amount, unit):
     text = money_text(amount, Decimal(unit))
     places = len(text.partition(".")[2])
 
@@ -267,5 +267,5 @@ def test_money_is_written_exactly_and_with_the_places_of_its_currency(amount, un
 
 
 @pytest.mark.parametrize(("month", "told"), [(11, "open"), (12, "not begun"), (10, "no record")])
-def test_why_a_month_has_no_record_follows_from_the_current_one(month, told):
+def test_the_reason_for_a_missing_record_depends_on_the_current_month(month, told):
     assert told in no_record(Month(2026, month), Month(2026, 11))

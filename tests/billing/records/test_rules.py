@@ -25,7 +25,7 @@ APIA = ZoneInfo("Pacific/Apia")
         (BERLIN, "2026-02-28T23:00", "2026-02-28T23:00", "1 March 2026", "1 March 2026, 00:00"),  # it ended as it began
     ],
 )
-def test_a_period_is_spelled_by_its_days_where_it_lies(zone, starts, ends, first, last):
+def test_a_period_is_written_as_days_of_its_time_zone(zone, starts, ends, first, last):
     assert period_days(at(starts), at(ends), zone) == (first, last)
 
 
@@ -39,5 +39,5 @@ def test_a_period_is_spelled_by_its_days_where_it_lies(zone, starts, ends, first
         ("4.5", "0.001", "4.500"),
     ],
 )
-def test_money_has_the_places_of_its_currency_and_those_that_it_needs(amount, unit, text):
+def test_money_has_the_decimals_of_its_currency_or_more_if_needed(amount, unit, text):
     assert money_text(Decimal(amount), Decimal(unit)) == text

@@ -40,19 +40,19 @@ def spans(events, listed=(), starts_at=OCTOBER, ends_at=NOVEMBER):
     return seat_spans(events, listed, starts_at=starts_at, ends_at=ends_at)
 
 
-def test_seats_that_never_change_are_one_stretch():
+def test_unchanged_seats_are_one_span():
     (span,) = spans([SeatChange(OCTOBER, "team", 20), SeatChange(october(5), "team", 20)], [price(OCTOBER)])
 
     assert (span.starts_at, span.ends_at, span.seats, span.price) == (OCTOBER, NOVEMBER, 20, price(OCTOBER))
 
 
-def test_the_price_of_another_plan_is_never_taken():
+def test_the_price_of_another_plan_is_never_used():
     found = spans([SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)], [price(OCTOBER)])
 
     assert [(span.plan_id, span.price is None) for span in found] == [("team", False), ("more", True)]
 
 
-def test_a_price_that_was_asked_for_a_moment_after_the_plan_began_counts_from_its_beginning():
+def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
     later = october(9) + dt.timedelta(seconds=4)
     events = [SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)]
     found = spans(events, [price(OCTOBER), price(later, "more", "9.00")])
@@ -63,7 +63,7 @@ def test_a_price_that_was_asked_for_a_moment_after_the_plan_began_counts_from_it
     ]
 
 
-def test_another_price_at_a_renewal_begins_another_stretch():
+def test_a_new_price_at_a_renewal_begins_another_span():
     found = spans([SeatChange(OCTOBER, "team", 2)], [price(OCTOBER), price(october(15), amount="7.00")])
 
     assert [(span.starts_at, span.price.amount) for span in found] == [
@@ -74,7 +74,7 @@ def test_another_price_at_a_renewal_begins_another_stretch():
 
 @given(changes, prices)
 @example([(0, "a", 1), (1, "a", None), (2, "a", 1)], [])  # a stretch without seats is no part of those beside it
-def test_each_hour_has_the_seats_and_the_price_that_the_ledger_left_then(told, listed):
+def test_each_hour_has_the_seats_and_price_of_the_ledger_at_that_time(told, listed):
     def at(hour):
         return OCTOBER + hour * HOUR
 
@@ -120,7 +120,7 @@ def test_each_hour_has_the_seats_and_the_price_that_the_ledger_left_then(told, l
         ("P0M", "term"),
     ],
 )
-def test_a_term_is_told_in_words(unit, text):
+def test_a_term_is_written_in_words(unit, text):
     assert term_text(unit) == text
 
 
@@ -140,7 +140,7 @@ def books(ada, engine):
     return books
 
 
-def test_a_statement_by_seats_says_which_from_when_to_when_and_that_microsoft_decides(ada, books):
+def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoice(ada, books):
     books.close(202610, 0, 1, plan_id="paid", quantity=12)
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
@@ -182,7 +182,7 @@ def test_the_api_shows_the_same_seats_and_no_total(ada, books):
     ]
 
 
-def test_what_is_recorded_after_the_close_changes_no_statement(ada, books):
+def test_events_recorded_after_the_close_do_not_change_a_statement(ada, books):
     books.close(202610, 0, plan_id="paid", quantity=12)
     before = ada.get("billing/records/2026-10/statement").raw
     late = dt.datetime(2026, 11, 3, tzinfo=dt.UTC)
@@ -192,7 +192,7 @@ def test_what_is_recorded_after_the_close_changes_no_statement(ada, books):
     assert ada.get("billing/records/2026-10/statement").raw == before
 
 
-def test_without_a_ledger_the_seats_of_the_record_stand_for_the_whole_period(ada, engine):
+def test_without_a_ledger_the_records_seats_count_for_the_whole_period(ada, engine):
     pays(engine, ada, marketplace_id=uuid.uuid4(), quantity=7).close(202610, quantity=7)  # noqa: TID251 - as above
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
@@ -200,7 +200,7 @@ def test_without_a_ledger_the_seats_of_the_record_stand_for_the_whole_period(ada
     assert "listedPrice" not in record["seats"][0]
 
 
-def test_a_years_price_is_told_for_the_year_and_that_of_a_term_that_could_not_be_read_is_not_known(ada, books, engine):
+def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada, books, engine):
     unread = {"rate_per_user": None, "currency": None, "rate_unit": "P1M", "plan_id": "paid", "from_at": october(20)}
     with engine.begin() as tx:
         this = subscription_rates.c.subscription_id == books.subscription_id
@@ -218,7 +218,7 @@ def test_a_years_price_is_told_for_the_year_and_that_of_a_term_that_could_not_be
 
 
 @pytest.mark.usefixtures("books")
-def test_the_running_month_shows_its_seats_so_far(ada, clock):
+def test_the_open_month_shows_its_seats_so_far(ada, clock):
     clock.at = october(20, 12)
     shown = ada.get("billing/preview").body
 

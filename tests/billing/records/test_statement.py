@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.closing.model import Kind, Period, Reason, Record, State
-from billing.records import statement as tables_statement
+from billing.records import statement as statement_pdf
 from billing.records.rules import period_days
 from billing.records.seat_rules import ListedPrice, SeatSpan
 from billing.records.statement import Vendor
@@ -59,7 +59,7 @@ def line(name="Ada Lovelace", email="ada@contoso.example", month=NOVEMBER):
 
 
 def statement(tenant, month, bills):
-    return tables_statement.statement(VENDOR, tenant, month, bills)
+    return statement_pdf.statement(VENDOR, tenant, month, bills)
 
 
 def seats(number, starts_at, ends_at, price="6.00", term="P1M"):
@@ -72,19 +72,19 @@ def pages_of(document):
 
 
 def created_at(document):
-    about = pypdf.PdfReader(io.BytesIO(document)).metadata
-    return about and about.creation_date
+    metadata = pypdf.PdfReader(io.BytesIO(document)).metadata
+    return metadata and metadata.creation_date
 
 
 def text_of(document):
     return " ".join(pages_of(document))
 
 
-def test_a_statement_says_who_counts_why_at_which_rate_and_what_it_comes_to(world, engine):
+def test_a_statement_lists_active_users_with_reason_rate_and_total(world, engine):
     ada = world.tenant(name="Contoso Zürich")
     books = pays(engine, ada, people=5, marketplace_id=uuid.UUID(int=4711))
     named = [{"user_id": row, "display_name": name} for row, name in zip(books.people, NAMES, strict=True)]
-    made = books.close(202610, *named)
+    record_id = books.close(202610, *named)
     answer = ada.get("billing/records/2026-10/statement")
     text = text_of(answer.raw)
 
@@ -98,7 +98,7 @@ def test_a_statement_says_who_counts_why_at_which_rate_and_what_it_comes_to(worl
         "Period 1 October 2026 to 31 October 2026",
         "Time zone UTC",
         "Plan Per active user Subscription Azure Marketplace, 00000000-0000-0000-0000-000000001267",
-        f"Statement id {made}",
+        f"Statement id {record_id}",
         "Issued 1 November 2026, 00:20",
         "No. Name E-mail Active through First activity Last activity",
         "tracked time 2 October 2026 21 October 2026",
@@ -123,7 +123,7 @@ def test_the_same_record_makes_the_same_bytes(world, engine, clock):
     assert created_at(first) == dt.datetime(2026, 11, 1, 0, 20, tzinfo=dt.UTC)
 
 
-def test_days_are_those_of_the_records_zone():
+def test_days_follow_the_records_time_zone():
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),))]))
 
     assert "Period 1 November 2026 to 30 November 2026" in text
@@ -131,7 +131,7 @@ def test_days_are_those_of_the_records_zone():
     assert "2 November 2026 29 November 2026" in text  # 23:30 in UTC is the next day in Berlin
 
 
-def test_two_hundred_people_take_several_pages_each_with_the_header():
+def test_two_hundred_people_fill_several_pages_each_with_the_header():
     lines = tuple(line(f"Somebody {number}", f"p{number}@contoso.example") for number in range(200))
     pages = pages_of(statement("Contoso", NOVEMBER, [ClosedBill(record(active_users=200, total=Decimal(900)), lines)]))
     text = " ".join(pages)
@@ -149,32 +149,32 @@ def test_time_of_an_earlier_month_is_marked_as_an_adjustment():
     assert text.count("tracked time in October 2026 (adjustment)") == 1
 
 
-def test_a_statement_names_who_issues_it_and_for_whom():
+def test_a_statement_names_its_issuer_and_its_customer():
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), ())]))
 
     assert "Issued by Example Software GmbH 1 Example Street, 12345 Example City billing@example.com" in text
     assert "Customer Contoso" in text
 
 
-def test_without_an_address_only_the_name_of_the_vendor_stands_there():
-    document = tables_statement.statement(Vendor("Example", "", ""), "Contoso", NOVEMBER, [ClosedBill(record(), ())])
+def test_without_an_address_only_the_vendors_name_is_shown():
+    document = statement_pdf.statement(Vendor("Example", "", ""), "Contoso", NOVEMBER, [ClosedBill(record(), ())])
 
     assert "Issued by Example Customer Contoso" in text_of(document)
 
 
-def test_an_agreement_is_told_in_words_and_has_nothing_of_microsoft(world, engine):
+def test_an_agreement_is_described_in_words_without_microsoft(world, engine):
     ada = world.tenant()
     books = pays(engine, ada, plan_id="agreed")
     books.close(202610, 0, plan_id="agreed")
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
     assert "Plan Per active user, as agreed with TimeTracker (development) Statement id" in text
-    assert "is invoiced by TimeTracker (development). This is a statement, not an invoice." in text
+    assert "are invoiced by TimeTracker (development). This is a statement, not an invoice." in text
     assert "Microsoft" not in text
     assert "Plan agreed" not in text
 
 
-def test_seats_that_were_agreed_are_a_limit_and_people_are_counted():
+def test_agreed_seats_are_a_limit_and_active_users_are_counted():
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(marketplace_id=None, quantity=20), (line(),))]))
 
     assert "Plan Per active user, for up to 20 seats, as agreed with Example Software GmbH" in text
@@ -211,7 +211,7 @@ def test_the_listed_price_is_for_the_term(term, shown):
     assert shown in text_of(statement("Contoso", NOVEMBER, [ClosedBill(bill, (), (span,))]))
 
 
-def test_a_price_that_is_not_known_is_told_as_such():
+def test_an_unknown_price_is_shown_as_not_known():
     bill = record(quantity=5)
     span = seats(5, bill.period.starts_at, bill.period.ends_at, price=None)
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(bill, (), (span,))]))
@@ -220,14 +220,14 @@ def test_a_price_that_is_not_known_is_told_as_such():
     assert "30 November 2026 5 not known not known" in text
 
 
-def test_users_without_charge_stand_beside_the_rate():
+def test_users_without_charge_are_shown_beside_the_rate():
     bill = ClosedBill(record(included_users=1, total=Decimal("4.50")), (line(), line("Ben")))
     text = text_of(statement("Contoso", NOVEMBER, [bill]))
 
-    assert "Active users 2 Of them without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
+    assert "Active users 2 Users without charge 1 Rate per user and month 4.50 EUR Total 4.50 EUR" in text
 
 
-def test_a_price_that_could_not_be_read_leaves_rate_and_total_open():
+def test_an_unreadable_price_leaves_rate_and_total_unknown():
     unread = record(public_id=uuid.UUID(int=6), rate=None, total=None)
     alone = text_of(statement("Contoso", NOVEMBER, [ClosedBill(unread, (line(),))]))
     beside = text_of(
@@ -238,7 +238,7 @@ def test_a_price_that_could_not_be_read_leaves_rate_and_total_open():
     assert "Active users of the month 4 Total of the month 9.00 EUR Further amounts not known" in beside
 
 
-def test_seats_before_a_change_to_another_kind_of_plan_are_shown_beside_its_total():
+def test_seats_before_a_change_of_plan_are_shown_beside_its_total():
     span = seats(5, PERIOD.starts_at, dt.datetime(2026, 11, 10, tzinfo=dt.UTC))
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),), (span,))]))
 
@@ -274,15 +274,16 @@ def test_a_month_with_several_records_adds_up_without_the_void_one():
     assert "Void: not to be paid" in text
     assert "This statement was voided on 2 December 2026, 10:00: the rate was wrong." in text
     assert "wrong.." not in text
+    assert "Statement 00000000-0000-0000-0000-00000000004d replaces it." in text
     assert "Nobody" not in text
     assert "1 November 2026 to 14 November 2026, 10:30" in text
     assert "as the subscription ended" in text
-    assert "What was agreed with Example Software GmbH is invoiced by Example Software GmbH." in text
+    assert "Subscriptions agreed with Example Software GmbH are invoiced by Example Software GmbH." in text
     assert "Microsoft is the merchant of record for subscriptions bought in the Azure Marketplace" in text
     assert "Active users of the month 3 Total of the month 13.50 EUR" in text
 
 
-def test_a_months_total_leaves_out_what_microsoft_charges_for_seats():
+def test_a_months_total_leaves_out_microsofts_charge_for_seats():
     by_seats = record(public_id=uuid.UUID(int=6), quantity=5, total=Decimal("31.50"))
     text = text_of(
         statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(),)), ClosedBill(by_seats, (line("Cleo"),))])
@@ -291,7 +292,7 @@ def test_a_months_total_leaves_out_what_microsoft_charges_for_seats():
     assert "Active users of the month 4 Total without seats 9.00 EUR" in text
 
 
-def test_a_month_that_is_void_altogether_comes_to_nothing():
+def test_a_month_with_only_void_records_has_no_total():
     void = record(state=State.VOID, voided_at=dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC), void_reason="a mistake")
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(void, ())]))
 
@@ -299,7 +300,7 @@ def test_a_month_that_is_void_altogether_comes_to_nothing():
     assert "9.00" not in text
 
 
-def test_a_month_without_anybody_says_so():
+def test_a_month_without_active_users_has_a_statement_of_nothing():
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(active_users=0, total=Decimal(0)), ())]))
 
     assert "Nobody was active in this period." in text
@@ -318,17 +319,17 @@ def test_a_month_without_anybody_says_so():
         ("დავით", "დავით"),
     ],
 )
-def test_a_name_is_shown_as_far_as_the_font_goes(name, shown):
+def test_a_name_is_shown_with_the_letters_of_the_font(name, shown):
     assert shown in text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(name),))]))
 
 
-def test_hebrew_stands_in_the_order_in_which_it_is_read():
+def test_hebrew_is_printed_in_reading_order():
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line("דוד"),))]))
 
     assert "דוד"[::-1] in text or "דוד" in text
 
 
-def test_names_and_addresses_that_are_too_wide_are_whole_on_several_lines():
+def test_wide_names_and_addresses_are_wrapped_and_complete():
     name, email = "Anna-Maria Wolfeschlegelsteinhausenbergerdorff-Schmidt", f"{'long.' * 50}@contoso.example"
     text = text_of(statement("Contoso", NOVEMBER, [ClosedBill(record(), (line(name, email),))]))
     letters = "".join(text.split())
@@ -345,7 +346,7 @@ def test_no_name_makes_a_statement_fail(names, tenant):
     assert statement(tenant, NOVEMBER, [ClosedBill(record(void_reason=tenant), lines)]).startswith(b"%PDF-")
 
 
-def test_people_of_one_name_and_address_are_told_apart_and_others_are_left_as_they_are():
+def test_only_people_of_the_same_name_and_address_get_a_short_id():
     sam = replace(line("Sam", "sam@contoso.example"), user_id=uuid.UUID(int=0xABCD1234 << 96))
     twin = replace(line("SAM", "Sam@contoso.example"), user_id=uuid.UUID(int=2))
     earlier, namesake = replace(sam, activity_month=NOVEMBER.previous), line("Sam", "sam.two@contoso.example")
@@ -356,7 +357,7 @@ def test_people_of_one_name_and_address_are_told_apart_and_others_are_left_as_th
     assert "Sam sam.two@contoso.example" in text
 
 
-def test_the_letters_of_europe_are_printed_as_they_are():
+def test_european_letters_are_printed_unchanged():
     blocks = [(0xC0, 0x17F), (0x391, 0x3A1), (0x3A3, 0x3CE), (0x400, 0x4FF), (0x1EA0, 0x1EF9), (0x531, 0x556)]
     letters = [chr(each) for first, last in blocks for each in range(first, last + 1)]
     names = ["".join(letters[at : at + 8]) for at in range(0, len(letters), 8)]
@@ -366,7 +367,7 @@ def test_the_letters_of_europe_are_printed_as_they_are():
 
 
 @given(st.integers(0, 2**31), st.integers(1, 40 * 86_400))
-def test_the_last_day_of_a_period_is_in_it(start, seconds):
+def test_a_period_includes_its_last_day(start, seconds):
     starts_at = dt.datetime.fromtimestamp(start, dt.UTC)
     ends_at = starts_at + dt.timedelta(seconds=seconds)
     first, last = period_days(starts_at, ends_at, BERLIN)

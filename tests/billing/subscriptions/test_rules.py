@@ -60,7 +60,7 @@ def after(document: dict[str, object], known: Terms = KNOWN) -> Terms:
 
 @pytest.mark.parametrize("empty", [None, "", {}, 7], ids=["null", "blank", "object", "number"])
 @pytest.mark.parametrize("name", ["offerId", "term", "autoRenew"])
-def test_a_member_that_is_not_told_stays_as_it_was(name, empty):
+def test_a_missing_field_stays_unchanged(name, empty):
     whole = after(DOCUMENT)
     thin = after({**DOCUMENT, name: empty})
     absent = after({each: value for each, value in DOCUMENT.items() if each != name})
@@ -82,13 +82,13 @@ def test_a_member_that_is_not_told_stays_as_it_was(name, empty):
     ],
     ids=["unit", "half a term", "year one"],
 )
-def test_half_a_term_is_not_put_beside_half_of_another(term, told):
+def test_halves_of_two_terms_are_not_combined(term, told):
     terms = after({**DOCUMENT, "term": term})
 
     assert (terms.term_unit, terms.term_starts_at, terms.term_ends_at) == told
 
 
-def test_what_is_told_is_followed_and_a_cancelled_renewal_is_one():
+def test_present_fields_are_applied_and_a_cancelled_renewal_is_recorded():
     terms = after({**DOCUMENT, "autoRenew": False})
 
     assert terms == Terms(
@@ -104,7 +104,7 @@ def test_what_is_told_is_followed_and_a_cancelled_renewal_is_one():
 
 
 @given(terms, terms)
-def test_nothing_that_is_known_is_ever_gone_and_nothing_that_is_told_is_lost_but_half_a_term(copy, known):
+def test_no_known_field_is_lost_and_every_present_field_is_applied_except_half_a_term(copy, known):
     found = rules.fill_missing_terms(copy, known)
 
     for each in fields(Terms):
@@ -127,7 +127,7 @@ def test_nothing_that_is_known_is_ever_gone_and_nothing_that_is_told_is_lost_but
     ("plan", "seats", "lacks"),
     [("seats", None, True), ("seats", 5, False), ("paid", None, False), ("new", None, False)],
 )
-def test_a_plan_by_seats_without_their_number_is_not_one_without_a_limit(plan, seats, *, lacks):
+def test_a_plan_by_seats_without_their_number_is_not_unlimited(plan, seats, *, lacks):
     plans = [Plan(id="seats", is_per_seat=True), Plan(id="paid")]
 
     assert rules.lacks_seats(replace(KNOWN, plan_id=plan, quantity=seats), plans) is lacks

@@ -23,13 +23,13 @@ def test_a_trial_has_its_plan_and_seats_and_no_subscription(ada):
     }
 
 
-def test_a_trial_that_is_over_is_shown_so(ada, clock):
+def test_an_ended_trial_is_shown_as_expired(ada, clock):
     clock.tick(days=30)
 
     assert ada.get("billing/subscription").body["status"] == "expired"
 
 
-def test_a_subscription_says_what_is_paid_since_when_and_until_when(ada, engine):
+def test_a_subscription_shows_its_rate_and_its_term(ada, engine):
     bought = new_id()
     books = pays(engine, ada, marketplace_id=uuid.UUID(bought), term_starts_at=PAID_FROM, term_ends_at=START)
     books.price("4.50", PAID_FROM)
@@ -66,7 +66,7 @@ def test_the_price_is_the_one_in_force_now(ada, engine, clock):
     assert ada.get("billing/subscription").body["subscription"]["ratePerUser"] == "5.00"
 
 
-def test_what_is_paid_for_is_shown_before_what_waits_and_what_waits_before_what_ended(ada, engine):
+def test_a_paid_subscription_is_shown_before_a_pending_or_ended_one(ada, engine):
     ended = {"status": "unsubscribed", "ended_at": START}
     books = pays(engine, ada, marketplace_id=uuid.UUID(live := new_id()))
     books.subscribe(uuid.UUID(new_id()), status="pending", paid_from=None)
@@ -75,14 +75,14 @@ def test_what_is_paid_for_is_shown_before_what_waits_and_what_waits_before_what_
     assert ada.get("billing/subscription").body["subscription"]["id"] == live
 
 
-def test_what_has_ended_says_when(ada, engine):
+def test_an_ended_subscription_shows_its_end(ada, engine):
     pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id())).end(START)
     shown = ada.get("billing/subscription").body["subscription"]
 
     assert (shown["id"], shown["status"], shown["endedAt"]) == (bought, "unsubscribed", "2026-11-23T09:00:00.000Z")
 
 
-def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
+def test_pages_of_the_history_have_each_event_newest_first(ada, engine):
     books = pays(engine, ada)
     kinds = ["Activate", "ChangeQuantity", "Suspend", "Reinstate", "Unsubscribe"]
     for number, kind in enumerate(kinds):
@@ -109,7 +109,7 @@ def test_the_history_has_every_event_newest_first_page_by_page(ada, engine):
     }
 
 
-def test_an_event_of_a_plan_with_seats_says_how_many_there_were_since(ada, engine):
+def test_an_event_of_a_plan_with_seats_shows_their_new_number(ada, engine):
     books = pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=5)
     books.happen("ChangeQuantity", START, quantity=7, plan_id="seats", status="suspended", outcome="refused")
     shown = ada.get("billing/subscription").body
@@ -125,5 +125,5 @@ def test_an_event_of_a_plan_with_seats_says_how_many_there_were_since(ada, engin
     assert (event["number"], event["subscriptionId"]) == (1, bought)
 
 
-def test_a_made_up_page_end_is_refused(ada):
+def test_an_invalid_cursor_is_refused(ada):
     assert [ada.get("billing/subscription", after=after).status for after in ("1", "0", "x")] == [400, 400, 400]

@@ -66,7 +66,7 @@ def test_the_job_ends_a_trial_at_its_instant_and_not_before(world, app, clock, a
     assert len(events(app.engine, ada)) == (status == "expired")
 
 
-def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, engine):
+def test_of_two_concurrent_jobs_one_ends_a_trial(world, app, engine):
     ada = world.tenant()
     tenant_id = row(engine, ada).id
     counts = []
@@ -78,7 +78,7 @@ def test_of_two_jobs_that_found_the_same_trial_one_ends_it(world, app, engine):
     assert len(events(engine, ada)) == 1
 
 
-def test_the_end_is_on_record_with_its_own_instant_however_late_the_job_is(world, app, clock, engine):
+def test_the_audit_log_has_the_instant_of_the_end_even_if_the_job_is_late(world, app, clock, engine):
     ada = world.tenant()
     clock.tick(days=33)
     end_all_trials(app)
@@ -89,7 +89,7 @@ def test_the_end_is_on_record_with_its_own_instant_however_late_the_job_is(world
     assert event.after_change == {"status": "expired", "trialEndsAt": ENDED}
 
 
-def test_everybody_sees_the_end_at_its_instant_whether_or_not_the_job_has_run(world, app, clock):
+def test_users_see_the_end_at_its_instant_before_and_after_the_job(world, app, clock):
     ada = world.tenant()
     clock.at = END
     told = []
@@ -109,7 +109,7 @@ def test_everybody_sees_the_end_at_its_instant_whether_or_not_the_job_has_run(wo
     assert told[0] == told[1] == ["expired", "trial_expired", "expired", '"1"', (402, "trial_expired")]
 
 
-def test_the_job_run_48_times_ends_a_trial_once(world, app, clock, engine):
+def test_48_runs_of_the_job_end_a_trial_once(world, app, clock, engine):
     ada = world.tenant()
     clock.at = END - dt.timedelta(hours=24)
     for _ in range(48):
@@ -123,7 +123,7 @@ def test_the_job_run_48_times_ends_a_trial_once(world, app, clock, engine):
     assert row(engine, ada) == before
 
 
-def test_a_start_of_the_trial_that_is_reported_after_the_job_counts(world, app, clock, engine):
+def test_a_late_start_within_the_trial_counts_after_the_job(world, app, clock, engine):
     ada = world.tenant()
     clock.at = END + dt.timedelta(hours=1)
     end_all_trials(app)
@@ -135,7 +135,7 @@ def test_a_start_of_the_trial_that_is_reported_after_the_job_counts(world, app, 
     assert ada.stop().status == 200
 
 
-def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, app, clock, engine, ops):
+def test_the_end_removes_nothing_and_a_purchase_on_day_31_restores_tracking(world, app, clock, engine, ops):
     ada = world.tenant()
     ada.start(7)
     clock.tick(hours=1)
@@ -157,7 +157,7 @@ def test_the_end_removes_nothing_and_a_purchase_on_day_31_gives_all_back(world, 
 
 
 @pytest.mark.parametrize("job_first", [True, False])
-def test_an_end_and_a_purchase_in_either_order_leave_a_paying_tenant(world, app, clock, ops, job_first):
+def test_an_end_and_a_purchase_in_any_order_leave_a_paying_tenant(world, app, clock, ops, job_first):
     ada = world.tenant()
     clock.at = END + MS
     if job_first:
@@ -175,7 +175,7 @@ def test_an_end_and_a_purchase_in_either_order_leave_a_paying_tenant(world, app,
     assert ada.post("sign-in").body["entitlements"] == {"canTrack": True}
 
 
-def test_a_purchase_that_an_operator_has_before_them_is_not_refused_for_the_job(world, app, clock, engine):
+def test_the_job_does_not_change_the_tenants_version(world, app, clock, engine):
     ada = world.tenant()
     seen = ada.get("tenant").headers["ETag"]
     clock.at = END
@@ -186,7 +186,7 @@ def test_a_purchase_that_an_operator_has_before_them_is_not_refused_for_the_job(
     assert row(engine, ada).status == "expired"
 
 
-def test_an_extension_makes_an_ended_trial_active_and_it_ends_again(world, app, clock, engine, ops):
+def test_an_extended_trial_is_active_and_ends_again(world, app, clock, engine, ops):
     ada = world.tenant()
     clock.at = END
     end_all_trials(app)
@@ -202,7 +202,7 @@ def test_an_extension_makes_an_ended_trial_active_and_it_ends_again(world, app, 
 
 
 @pytest.mark.parametrize("status", ["suspended", "cancelled"])
-def test_what_is_suspended_or_cancelled_stays_so(world, app, clock, engine, status):
+def test_a_suspended_or_cancelled_tenant_stays_so(world, app, clock, engine, status):
     ada = world.tenant()
     put(engine, ada, status=status)
     clock.at = END
@@ -214,7 +214,7 @@ def test_what_is_suspended_or_cancelled_stays_so(world, app, clock, engine, stat
 
 @pytest.mark.parametrize("stored", list(TenantStatus))
 @pytest.mark.parametrize("plan", list(Plan))
-def test_only_the_end_of_a_trial_says_whether_it_is_over(world, engine, plan, stored):
+def test_only_active_trials_end_by_the_clock(world, engine, plan, stored):
     ada = world.tenant()
     put(engine, ada, plan_kind=plan.value, status=stored.value)
     with engine.connect() as connection:
