@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel
+from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel, allow_null
 from timers.entries.service import Correction, ManualEntry
 from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
 
@@ -75,13 +75,13 @@ class AddEntry(WireModel):
 
 
 class CorrectEntry(WireModel):
-    """Omitted or null fields stay as they are, except that null deletes the note."""
+    """Omitted fields stay as they are, except that null deletes the note."""
 
     started_at: InstantInput | None = None
     stopped_at: InstantInput | None = None
     project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
-    note: Note | None = None
+    note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
     needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
     reason: Reason | None = Field(
         None, description="reason of the correction; required unless `needsReview` is the only field"

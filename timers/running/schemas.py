@@ -4,13 +4,16 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Final, Literal, Self
 
 from pydantic import Field
 
-from shared.http.wire import InstantInput, Note, WireModel
+from shared.http.wire import InstantInput, Note, Problem, WireModel
 from timers.running.model import Start, StartResult, Stop
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
+
+
+_OMITTED: Final = "omitted in a repeat whose first response is withheld"
 
 
 class StartTimer(WireModel):
@@ -62,3 +65,19 @@ class StopTimer(WireModel):
 
     def to_stop(self) -> Stop:
         return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+
+
+class TimerAlreadyRunningProblem(Problem):
+    code: Literal["timer_already_running"]
+    running_timer: RunningTimer | None = Field(None, description=f"the running timer; {_OMITTED}")
+
+
+class TimerAlreadyEndedProblem(Problem):
+    code: Literal["timer_already_ended"]
+    entry: TimeEntry | None = Field(None, description="entry of the timer; omitted if it was discarded or deleted")
+
+
+class InsideAnotherEntryProblem(Problem):
+    code: Literal["inside_another_entry"]
+    running_timer: RunningTimer | None = Field(None, description="the overlapping timer, if it is running")
+    entry: TimeEntry | None = Field(None, description="the overlapping entry, unless it was deleted")
