@@ -6,6 +6,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from shared.http import etag
 from shared.http.json_schema import component_schemas, problem_reference, problem_schemas, query_schema, reference
 from shared.http.operation import (
@@ -156,12 +158,20 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.description:
         result["description"] = operation.description
     if operation.body is not None:
-        required = any(field.is_required() for field in operation.body.model_fields.values())
         result["requestBody"] = {
-            "required": required,
+            "required": not _accepts_nothing(operation.body),
             "content": {operation.body_type: {"schema": _ref(operation.body)}},
         }
     return result
+
+
+def _accepts_nothing(body: type[WireModel]) -> bool:
+    """Whether the body may be left out."""
+    try:
+        body.model_validate_json("{}")
+    except ValidationError:
+        return False
+    return True
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
