@@ -1,9 +1,10 @@
 """Lists and changes of time entries on the wire."""
 
 import datetime as dt
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
 from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel, allow_null
@@ -12,6 +13,14 @@ from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
 
 
 MAX_DAYS = 366
+_ENTRY: Final[JsonDict] = {
+    "organization": "contoso",
+    "project": "Website",
+    "workItemId": 42,
+    "startedAt": "2026-11-23T08:00:00Z",
+    "stoppedAt": "2026-11-23T09:30:00Z",
+    "note": "Review of the design",
+}
 
 
 class EntriesQuery(PageQuery):
@@ -55,6 +64,8 @@ class EntriesPage(WireModel):
 
 
 class AddEntry(WireModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
+
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
@@ -76,6 +87,10 @@ class AddEntry(WireModel):
 
 class CorrectEntry(WireModel):
     """Omitted fields stay as they are, except that null deletes the note."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "Review of the design", "reason": "The note was missing"}]}
+    )
 
     started_at: InstantInput | None = None
     stopped_at: InstantInput | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shared.http.wire import InstantInput, Note, Problem, WireModel
 from timers.running.model import Start, StartResult, Stop
@@ -17,6 +17,10 @@ _OMITTED: Final = "omitted in a repeat whose first response is withheld"
 
 
 class StartTimer(WireModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"organization": "contoso", "project": "Website", "workItemId": 42}]}
+    )
+
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
@@ -60,6 +64,8 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"stoppedAt": "2026-11-23T09:30:00Z"}]})
+
     stopped_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
     timer_id: uuid.UUID | None = Field(None, description="id of the timer to stop; the running one if omitted")
 
