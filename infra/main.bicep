@@ -1,5 +1,4 @@
-// The whole of TimeTracker in one resource group; azd deploys it with main.parameters.json. No registry modules, so what
-// stands here is what is made.
+// All resources of TimeTracker, in one resource group; azd deploys them with main.parameters.json. No registry modules.
 targetScope = 'subscription'
 
 @description('Name of the azd environment; each has a resource group of its own')
@@ -17,7 +16,7 @@ param sqlAdminName string
 @allowed(['Application', 'Group', 'User'])
 param sqlAdminType string = 'Group'
 
-@description('Who is told when something is wrong')
+@description('E-mail address for alerts')
 param alertEmail string
 
 @description('Budget of the resource group per month, in the currency of the subscription')
@@ -35,7 +34,7 @@ param alwaysReadyInstances int = 0
 param sqlMaxCores int = 2
 param sqlMinCores string = '0.5'
 
-@description('Application settings without defaults; README.md says what each is')
+@description('Application settings without defaults; described in docs/deployment.md')
 param entraApiClientId string
 param entraClientIds string
 param corsAllowedOrigins string

@@ -1,4 +1,4 @@
-// The function app and what it stands on: storage without keys, Azure SQL without passwords, one identity, its few roles.
+// The function app with its storage (no keys), Azure SQL (no passwords), identity and roles.
 param location string
 param token string
 param tags object
@@ -158,7 +158,7 @@ resource sqlServer 'Microsoft.Sql/servers@2021-11-01' = {
   }
 }
 
-// From Azure's own addresses only; who is let in is Entra's to say
+// From Azure's addresses only; Entra decides about access
 resource fromAzure 'Microsoft.Sql/servers/firewallRules@2021-11-01' = {
   parent: sqlServer
   name: 'AllowAllWindowsAzureIps'
@@ -186,7 +186,7 @@ resource backups 'Microsoft.Sql/servers/databases/backupShortTermRetentionPolici
   properties: { retentionDays: 35 }
 }
 
-// Who entered the database, and who changed its tables and rights; no statement and no value
+// Logins, and changes of tables and permissions; no statements, no values
 resource auditing 'Microsoft.Sql/servers/auditingSettings@2021-11-01' = {
   parent: sqlServer
   name: 'default'

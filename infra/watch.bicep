@@ -1,4 +1,4 @@
-// What is kept of telemetry, who is told when something is wrong, and what it may cost.
+// Telemetry, alerts and the budget.
 param location string
 param token string
 param tags object
@@ -30,8 +30,8 @@ var alarms = [
   {
     name: 'alarms'
     severity: 1
-    about: 'An event that somebody must look at; docs/operations.md says what each means'
-    query: 'AppTraces | extend told = parse_json(Message) | where told.level == "error" and told.event != "request_failed" | summarize count() by event = tostring(told.event)'
+    about: 'An event that needs attention; docs/operations.md describes each'
+    query: 'AppTraces | extend entry = parse_json(Message) | where entry.level == "error" and entry.event != "request_failed" | summarize count() by event = tostring(entry.event)'
     operator: 'GreaterThan'
     threshold: 0
     minutes: 15
@@ -40,7 +40,7 @@ var alarms = [
     name: 'failed-requests'
     severity: 2
     about: 'Requests that failed by our fault, more than 20 in a quarter of an hour'
-    query: 'AppTraces | extend told = parse_json(Message) | where told.event == "request_failed"'
+    query: 'AppTraces | extend entry = parse_json(Message) | where entry.event == "request_failed"'
     operator: 'GreaterThan'
     threshold: 20
     minutes: 15
@@ -58,7 +58,7 @@ var alarms = [
     name: 'silence'
     severity: 0
     about: 'Nothing runs: no check of the data has come to an end for an hour'
-    query: 'AppTraces | extend told = parse_json(Message) | where told.event == "job_done" and told.function == "check_invariants"'
+    query: 'AppTraces | extend entry = parse_json(Message) | where entry.event == "job_done" and entry.function == "check_invariants"'
     operator: 'LessThan'
     threshold: 1
     minutes: 60

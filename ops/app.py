@@ -31,7 +31,7 @@ def open_app(database: Database) -> Iterator[App]:
         settings=database.settings,
         engine=database.engine,
         validator=TokenValidator(SigningKeys(database.settings.entra_keys_url), database.settings, now=clock.now),
-        about=ALL_TENANTS,
+        default_tenant=ALL_TENANTS,
     )
     try:
         yield app

@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 
 from reports.rules import MOST_DAYS, Group, Span, parse_day
 from shared.http.csv_options import CsvOptions
-from shared.http.wire import Text64, Text128
+from shared.http.wire import Flag, Text64, Text128
 from timers import Organization
 
 
@@ -66,12 +66,12 @@ Groups = Annotated[
 class _ReportFilters(CsvOptions):
     organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
     project: Text64 | None = Field(None, description="only projects of this name, and projects that are one with them")
-    user: str | None = Field(None, description="only the person with this id")
+    user: str | None = Field(None, description="id of a person, or `me`; only their time")
     type: Text128 | None = Field(None, description="only work items of this type, like Bug")
-    include_unknown: bool = Field(
+    include_unknown: Flag = Field(
         default=True,
         description="with `type`: whether to add the time on work items of unknown type, which nobody has read yet: in "
-        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with no under Type known",
+        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with `no` under Type known",
     )
     format: Literal["json", "csv", "xlsx"] | None = Field(
         None, description="json, csv or xlsx; instead of an Accept header"

@@ -1,1 +1,1 @@
-"""What every slice stands on; it imports none of them."""
+"""Code that several slices use; imports no slice."""

@@ -1,4 +1,4 @@
-"""The composition root: one frozen App holds what handlers and jobs are given; tests put another in its place."""
+"""The composition root: one frozen App for handlers and jobs, which tests replace."""
 
 import datetime as dt
 import os
@@ -27,62 +27,61 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Everything outside the process that the code may touch, and the two sources of surprise: time and ids."""
+    """The settings and outside dependencies of the code, with the sources of time and ids."""
 
     settings: Settings
     engine: sa.Engine
     validator: TokenValidator
     now: Callable[[], dt.datetime] = field(default=clock.now)
     new_id: Callable[[], uuid.UUID] = field(default=clock.new_id)
-    about: int | None = None  # the tenant of transactions that name none: an operator's are about ALL_TENANTS
+    default_tenant: int | None = None  # of transactions without one; ALL_TENANTS for operators
     liveness: Liveness[bool] = field(default_factory=Liveness, init=False, repr=False)
     _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _made: dict[Callable[["App"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _making: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
+    _clients: dict[Callable[["App"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _clients_lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     def once(self, make: Callable[["App"], T]) -> T:
-        """What `make` makes of this App, made when first asked for; whoever asks meanwhile waits for the same one."""
-        if make not in self._made:
-            with self._making:  # to be entered again: what is made may ask for what it needs
-                if make not in self._made:
-                    self._made[make] = make(self)
-        made: T = self._made[make]
-        return made
+        """Returns `make(app)`, created at the first use and then the same; concurrent callers wait for it."""
+        if make not in self._clients:
+            with self._clients_lock:  # reentrant, since a client may need another one
+                if make not in self._clients:
+                    self._clients[make] = make(self)
+        client: T = self._clients[make]
+        return client
 
     def close(self) -> None:
-        """Closes what was made, where it can be closed."""
-        for made in self._made.values():
-            if hasattr(made, "close"):
-                made.close()
+        """Closes the clients that can be closed."""
+        for client in self._clients.values():
+            if hasattr(client, "close"):
+                client.close()
 
     @contextmanager
     def transaction(self, *, reads_only: bool = False, tenant: int | None = None) -> Iterator[sa.Connection]:
         """One transaction: leaving it commits, an exception undoes it.
 
-        `tenant` says whose rows it is about, or ALL_TENANTS; None until the tenant is found by its directory's id,
-        read or held, which says so likewise.
+        `tenant` is a row id or ALL_TENANTS. Without it, the tenant is set once its row is read or locked.
         """
-        with self._turn(reads_only=reads_only), self.engine.connect() as connection:
+        with self._write_lock(reads_only=reads_only), self.engine.connect() as connection:
             if reads_only:
-                connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same one, marked
+                connection = connection.execution_options(reads_only=True)  # noqa: PLW2901 - the same connection
             with connection.begin():
-                if (about := self.about if tenant is None else tenant) is not None:
-                    set_tenant(connection, about)
+                if (found := self.default_tenant if tenant is None else tenant) is not None:
+                    set_tenant(connection, found)
                 yield connection
 
     @property
     def has_one_writer(self) -> bool:
-        """Whether the database, which is SQLite then, lets one transaction write at a time."""
+        """Whether the database allows one writing transaction at a time, as SQLite does."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def _turn(self, *, reads_only: bool) -> Iterator[None]:
-        """SQLite has one writer, and whoever it turns away sleeps up to 100 ms between tries: threads queue up here."""
+    def _write_lock(self, *, reads_only: bool) -> Iterator[None]:
+        """Lets writers wait for each other here, since SQLite's own wait sleeps up to 100 ms between tries."""
         if reads_only or not self.has_one_writer:
             yield
             return
         if not self._writer.acquire(timeout=LOCK_WAIT_SECONDS):
-            raise Unavailable("Too much is being written at once. Nothing was changed; try again in a moment.")
+            raise Unavailable("The database is busy. Nothing was changed; try again in a moment.")
         try:
             yield
         finally:
@@ -91,7 +90,7 @@ class App:
 
 def build(settings: Settings, *, now: Callable[[], dt.datetime] = clock.now) -> App:
     """The production App; nothing is connected or fetched before it is needed."""
-    get_logger()  # before a library logs of its own accord
+    get_logger()  # before a library logs
     validator = TokenValidator(SigningKeys(settings.entra_keys_url), settings, now=now)
     return App(
         settings=settings,
@@ -106,7 +105,7 @@ _current: App | None = None
 
 
 def current() -> App:
-    """The App of this process, built from the environment when first asked for.
+    """The App of this process, built from the environment at its first use.
 
     Raises:
         SettingsError: a setting is missing or wrong.
@@ -121,7 +120,7 @@ def current() -> App:
 
 @contextmanager
 def use(app: App) -> Iterator[App]:
-    """Puts another App in place for a while: the seam for tests."""
+    """Replaces the App of this process for a while, in tests."""
     global _current  # noqa: PLW0603 - the one place a process keeps its App
     before, _current = _current, app
     try:

@@ -1,4 +1,4 @@
-"""The only reader of the clock and the only source of random ids; everything else is handed both."""
+"""The only source of the time and of random ids; all other code gets them as parameters."""
 
 import datetime as dt
 import uuid
@@ -8,11 +8,11 @@ UTC = dt.UTC
 
 
 def now() -> dt.datetime:
-    """The instant, aware and in UTC, cut to the millisecond that every database here keeps."""
-    instant = dt.datetime.now(UTC)  # noqa: TID251 - this is the one door to the clock
+    """The present instant in UTC, cut to milliseconds, the precision of every database here."""
+    instant = dt.datetime.now(UTC)  # noqa: TID251 - the only source of the time
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def new_id() -> uuid.UUID:
-    """A random id: it says nothing about how many there are."""
-    return uuid.uuid4()  # noqa: TID251 - this is the one source of ids
+    """A random id, which does not reveal a count."""
+    return uuid.uuid4()  # noqa: TID251 - the only source of ids

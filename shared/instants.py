@@ -1,4 +1,4 @@
-"""How an instant is written and read wherever it leaves or enters: one spelling of RFC 3339."""
+"""Formats and parses instants: one form of RFC 3339 for input and output."""
 
 import datetime as dt
 import re
@@ -6,19 +6,19 @@ from typing import Final
 
 
 _RFC3339: Final = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
-YEARS: Final = range(2000, 3000)  # far from where the arithmetic of dates ends
+YEARS: Final = range(2000, 3000)  # far from the limits of date arithmetic
 
 
 def rfc3339(instant: dt.datetime) -> str:
-    """UTC with milliseconds, cut and not rounded, and a Z: always of the same width, so that it sorts as time."""
+    """UTC with milliseconds, truncated, and Z: of constant width, so that texts sort by time."""
     return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_rfc3339(text: object) -> dt.datetime:
-    """The instant in UTC, cut to the millisecond; with any offset, but not without one.
+    """The instant in UTC, truncated to milliseconds. The text needs an offset.
 
     Raises:
-        ValueError: it is spelled otherwise, as a number in quotes is, or lies before the year 2000.
+        ValueError: the text has another form, or is before the year 2000.
     """
     try:
         if isinstance(text, str) and _RFC3339.match(text):

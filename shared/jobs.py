@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.db.engine import is_transient
 from shared.db.retry import RetryPolicy, for_jobs
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.tenancy.store import read_tenant
 from shared.work import SERVICE, Work
 
@@ -127,7 +127,7 @@ def _run_worker(app: App, name: str, pending: SimpleQueue[int], work: TenantWork
         except Exception as error:  # noqa: BLE001 - one tenant's failure must not affect the others
             outcome += Outcome(tenants=1, failed=1)
             outages = outages + 1 if is_transient(error) else 0
-            get_logger().error("job_failed_for_tenant", function=name, ids=[tenant_id], **where(error))
+            get_logger().error("job_failed_for_tenant", function=name, ids=[tenant_id], **exception_fields(error))
         else:
             outcome += Outcome(tenants=1, changed=changed)
             outages = 0

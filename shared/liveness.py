@@ -1,4 +1,4 @@
-"""Whether the database answers, asked no more often than every few seconds, however often somebody wants to know."""
+"""Caches the health check of the database for a few seconds."""
 
 import threading
 import time
@@ -6,26 +6,26 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 
-KEPT_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 5.0
 T = TypeVar("T")
 
 
 class Liveness(Generic[T]):
-    """Of one process; threads may share it. That it failed is not kept, so a recovery shows at once."""
+    """One result for a process, shared by its threads. Failures are not cached, so a recovery shows at once."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now, self._lock = now, threading.Lock()
-        self._answer: tuple[float, T] | None = None
+        self._result: tuple[float, T] | None = None
 
-    def confirm(self, ask: Callable[[], T]) -> T:
-        """The database's answer, which is asked for unless it has just come; raises what asking raises."""
-        if (kept := self._kept()) is not None:
-            return kept[1]
+    def check(self, query: Callable[[], T]) -> T:
+        """The cached result, or else that of the query; raises the query's errors."""
+        if (cached := self._cached()) is not None:
+            return cached[1]
         with self._lock:
-            if (kept := self._kept()) is None:
-                kept = self._answer = (self._now(), ask())
-            return kept[1]
+            if (cached := self._cached()) is None:
+                cached = self._result = (self._now(), query())
+            return cached[1]
 
-    def _kept(self) -> tuple[float, T] | None:
-        kept = self._answer
-        return None if kept is None or self._now() - kept[0] >= KEPT_SECONDS else kept
+    def _cached(self) -> tuple[float, T] | None:
+        result = self._result
+        return None if result is None or self._now() - result[0] >= CACHE_SECONDS else result

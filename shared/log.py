@@ -1,7 +1,7 @@
-"""The log: JSON lines with constant event names, and only the fields listed here, so that no personal data gets in.
+"""The log: JSON lines with constant event names and the fields listed here, so that it has no personal data.
 
-No name, e-mail, token, address, user agent, statement parameter or exception text can be a field: ids are ours, random,
-and mean nothing outside the database.
+No name, e-mail, token, address, user agent, statement parameter or exception text can be a field. Ids are random, and
+mean nothing outside the database.
 """
 
 import logging
@@ -35,18 +35,18 @@ FIELDS: Final = frozenset(
         "user",
         "attempt",
         "count",
-        "sent",  # users that the meter has, and that a bill has
+        "sent",  # users reported to the meter, and users of a bill
         "billed",
         "failed",
         "invariant",
-        "ids",  # row numbers, which say nothing outside the database
+        "ids",  # row ids, which mean nothing outside the database
         "errorType",
         "stack",
         "droppedFields",
     }
 )
-# Libraries that tell at this level of each request they make, with its address and headers.
-_TALKATIVE: Final = ("azure.core", "azure.data", "azure.identity", "fontTools", "msal")
+# Libraries that log each of their requests at INFO, with address and headers.
+_VERBOSE_LIBRARIES: Final = ("azure.core", "azure.data", "azure.identity", "fontTools", "msal")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -58,7 +58,7 @@ def _allow_listed(_logger: object, _method: str, event: MutableMapping[str, Any]
 
 @cache
 def get_logger() -> structlog.stdlib.BoundLogger:
-    """The product's logger; it writes through `logging`, which is where the platform listens."""
+    """The product's logger; it writes through `logging`, for the platform."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -72,14 +72,14 @@ def get_logger() -> structlog.stdlib.BoundLogger:
         cache_logger_on_first_use=True,
     )
     logging.getLogger("timetracker").setLevel(logging.INFO)
-    for library in _TALKATIVE:
+    for library in _VERBOSE_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
     logger: structlog.stdlib.BoundLogger = structlog.get_logger("timetracker")
     return logger
 
 
-def where(error: BaseException) -> dict[str, Any]:
-    """What of an exception may be logged: its type and the places it passed, never its text."""
+def exception_fields(error: BaseException) -> dict[str, Any]:
+    """The loggable fields of an exception: its type and its stack, never its text."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
     return {"errorType": type(error).__qualname__, "stack": places[-12:]}

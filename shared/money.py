@@ -1,10 +1,10 @@
-"""Amounts of money: the smallest one of each currency, and how they are spelled; pure."""
+"""Amounts of money: the minor unit of each currency, and their text; pure."""
 
 from decimal import Decimal
 from typing import Final
 
 
-MONTH: Final = "P1M"  # the term that a rate is for, unless it says otherwise
+MONTH: Final = "P1M"  # the default term of a rate
 # ISO 4217: currencies whose minor unit is not a hundredth.
 _WHOLE: Final = frozenset(
     {
@@ -23,13 +23,13 @@ def minor_unit(currency: str) -> Decimal:
 
 
 def money_text(amount: Decimal, unit: Decimal) -> str:
-    """An amount with the decimal places of its currency's minor unit, and more where it has more."""
+    """An amount with the decimal places of its currency's minor unit, or more if needed."""
     places = max(_places(unit), _places(amount))
     return f"{amount:.{places}f}"
 
 
 def amount_text(amount: Decimal | None, currency: str | None) -> str | None:
-    """An amount of a currency on the wire; None where there is none."""
+    """An amount on the wire; None without an amount or currency."""
     return None if amount is None or currency is None else money_text(amount, minor_unit(currency))
 
 

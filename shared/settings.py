@@ -32,6 +32,8 @@ _EXPECTED: Final = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
 }
 
 
@@ -89,7 +91,7 @@ def _table_endpoint(value: str) -> str:
 
 def _require_tls_of_tables(connection_string: str) -> None:
     parts = (part.strip().partition("=") for part in connection_string.split(";"))
-    given = {name.lower(): told for name, _, told in parts}
+    given = {name.lower(): value for name, _, value in parts}
     endpoints = [given[name] for name in ("tableendpoint", "tablesecondaryendpoint") if name in given]
     is_open = not endpoints and given.get("defaultendpointsprotocol", "https").lower() != "https"
     if is_open or not all(re.match(rf"\A(?:https://{_HOST}|{_LOOPBACK}){_PORT}(?:/|\Z)", each) for each in endpoints):
@@ -103,7 +105,7 @@ def _dimension(value: str) -> str:
 
 
 def _printable(value: str) -> str:
-    """A line of a document: it stands there as it is."""
+    """One printable line, for documents."""
     if len(value) > _LONGEST_LINE or not value.isprintable():
         raise ValueError(f"expected one line of at most {_LONGEST_LINE} characters")
     return value.strip()
@@ -116,7 +118,7 @@ def _offer(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    """Servers are held to an encrypted line; whether a URL leads anywhere is seen when it is used."""
+    """Servers need an encrypted connection; whether a URL works is found out at its first use."""
     for kind, check in (("mssql", azure_sql.check_url), ("postgresql", postgresql.check_url)):
         if value.startswith(kind):
             try:
@@ -147,24 +149,22 @@ class Settings(BaseModel):
     database_url: Annotated[str, BeforeValidator(_database_url)] = Field(
         "sqlite:///.data/timetracker.db", alias="DATABASE_URL", description="SQLAlchemy URL of the database"
     )
-    entra_authority: PrivateUrl = Field(
-        PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="who issues the tokens; issuers follow it"
-    )
+    entra_authority: PrivateUrl = Field(PUBLIC_AUTHORITY, alias="ENTRA_AUTHORITY", description="issuer of the tokens")
     entra_api_client_id: Guid = Field(
         alias="ENTRA_API_CLIENT_ID", description="client id of our API: the audience of every token"
     )
     entra_client_ids: Guids = Field(
-        alias="ENTRA_CLIENT_IDS", description="client ids whose tokens are accepted (`azp`), comma separated"
+        alias="ENTRA_CLIENT_IDS", description="client ids of accepted tokens (`azp`), comma separated"
     )
     entra_keys_url: PrivateUrl = Field(
         "",
         alias="ENTRA_KEYS_URL",
-        description="where signing keys are; follows the authority when unset",
+        description="address of the signing keys; default: the authority's",
     )
     public_url: PublicUrl = Field(
         "",
         alias="PUBLIC_URL",
-        description="address by which browsers reach the app; without it only this machine's own names are taken",
+        description="public address of the app; default: only this machine's own names are accepted",
     )
     cors_allowed_origins: Origins = Field(
         frozenset(),
@@ -174,12 +174,12 @@ class Settings(BaseModel):
     azure_devops_url: AzureDevOpsUrl = Field(
         AZURE_DEVOPS,
         alias="AZURE_DEVOPS_URL",
-        description="where work items are; people's tokens go nowhere else",
+        description="address of Azure DevOps; people's tokens are sent to no other",
     )
     action_log_table_endpoint: TableEndpoint = Field(
         "",
         alias="ACTION_LOG_TABLE_ENDPOINT",
-        description="Table Storage that keeps the action log, and the mark by which a restored database is noticed; "
+        description="Table Storage of the action log, and of the mark that detects a restored database; "
         "when unset the database keeps the log, and no restore is noticed",
         repr=False,
     )
@@ -203,28 +203,28 @@ class Settings(BaseModel):
     marketplace_metering_dimension: Dimension = Field(
         "",
         alias="MARKETPLACE_METERING_DIMENSION",
-        description="the metered dimension of a flat-rate plan; without it no usage is told",
+        description="metered dimension of a flat-rate plan; without it no usage is reported",
     )
     marketplace_offers: Offers = Field(
         frozenset(),
         alias="MARKETPLACE_OFFERS",
-        description="our offers, comma separated, each with all its plans or, as offer/plan, one of them; all that the "
-        "publisher sells when unset",
+        description="offers of this product, comma separated: an offer with all its plans, or offer/plan; default: all "
+        "offers of the publisher",
     )
     landing_client_id: Guid = Field(
         "",
         alias="LANDING_CLIENT_ID",
-        description="client id of the app that buyers sign in to; without it the landing page is off",
+        description="client id of the landing page's app; without it the landing page is off",
     )
     landing_client_secret: str = Field("", alias="LANDING_CLIENT_SECRET", description="that app's secret", repr=False)
     vendor_name: Line = Field(
         "TimeTracker (development)",
         alias="VENDOR_NAME",
-        description="the company that sells this, as usage statements name it",
+        description="name of the vendor, on usage statements",
     )
-    vendor_address: Line = Field("", alias="VENDOR_ADDRESS", description="its postal address, in one line")
+    vendor_address: Line = Field("", alias="VENDOR_ADDRESS", description="postal address of the vendor, in one line")
     vendor_contact: Line = Field(
-        "", alias="VENDOR_CONTACT", description="where customers ask for help, on statements and the landing page"
+        "", alias="VENDOR_CONTACT", description="contact for customers, on usage statements and the landing page"
     )
     internal_tenant_ids: Guids = Field(
         frozenset(), alias="INTERNAL_TENANT_IDS", description="the vendor's own directories, comma separated"
@@ -233,32 +233,32 @@ class Settings(BaseModel):
         30, alias="TRIAL_DAYS", description="length of a trial, in days of 24 hours"
     )
     trial_user_limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        5, alias="TRIAL_USER_LIMIT", description="enabled accounts a trial admits"
+        5, alias="TRIAL_USER_LIMIT", description="limit of active accounts in a trial"
     )
     month_close_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 5 * * * *",
         alias="MONTH_CLOSE_SCHEDULE",
-        description="when months that have ended are closed (NCRONTAB, UTC)",
+        description="schedule for closing ended months (NCRONTAB, UTC)",
     )
     trial_expiry_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 20 * * * *",
         alias="TRIAL_EXPIRY_SCHEDULE",
-        description="when trials that are over are put down as expired (NCRONTAB, UTC)",
+        description="schedule for expiring trials (NCRONTAB, UTC)",
     )
     forgotten_timer_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 */5 * * * *",
         alias="FORGOTTEN_TIMER_SCHEDULE",
-        description="when timers over their organisation's limit are stopped (NCRONTAB, UTC)",
+        description="schedule for stopping forgotten timers (NCRONTAB, UTC)",
     )
     usage_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 15 * * * *",
         alias="USAGE_SCHEDULE",
-        description="when usage is told to the Marketplace's meter (NCRONTAB, UTC)",
+        description="schedule for reporting usage to the Marketplace (NCRONTAB, UTC)",
     )
     retention_schedule: Annotated[str, Field(min_length=9)] = Field(
         "0 10 * * * *",
         alias="RETENTION_SCHEDULE",
-        description="when expired rows are removed (NCRONTAB, UTC)",
+        description="schedule for removing expired data (NCRONTAB, UTC)",
     )
 
     @model_validator(mode="before")
@@ -268,28 +268,28 @@ class Settings(BaseModel):
         return {"ENTRA_KEYS_URL": f"{authority}/common/discovery/v2.0/keys", **values}
 
     @model_validator(mode="after")
-    def _marketplace_is_whole(self) -> Self:
+    def _marketplace_is_complete(self) -> Self:
         named = (self.marketplace_tenant_id, self.marketplace_client_id)
         if any((*named, self.marketplace_client_secret)) and not all(named):
             raise ValueError("MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both, or nothing of the Marketplace")
         return self
 
     @model_validator(mode="after")
-    def _landing_page_is_whole(self) -> Self:
+    def _landing_page_is_complete(self) -> Self:
         if bool(self.landing_client_id) != bool(self.landing_client_secret):
             raise ValueError("LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both, or neither")
         return self
 
     @model_validator(mode="after")
-    def _seller_is_named(self) -> Self:
-        """Real customers get statements, which say who issues them."""
+    def _vendor_is_named(self) -> Self:
+        """Usage statements for real customers name their issuer."""
         is_selling = self.landing_page_is_on and self.marketplace_api_url == PUBLIC_MARKETPLACE
         if is_selling and not {"vendor_name", "vendor_address", "vendor_contact"} <= self.model_fields_set:
             raise ValueError("VENDOR_NAME, VENDOR_ADDRESS and VENDOR_CONTACT: set all three to sell in the Marketplace")
         return self
 
     def is_sold_here(self, offer_id: str, plan_id: str) -> bool:
-        """Whether a plan of the publisher's is this product's. What does not name its offer is not refused for that."""
+        """Whether a plan of the publisher belongs to this product; also true without an offer."""
         if not self.marketplace_offers or not offer_id:
             return True
         offer = offer_id.lower()

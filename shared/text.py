@@ -1,11 +1,11 @@
-"""Text that must fit a column, and text by which things are told apart."""
+"""Truncation of text, and keys for comparing it."""
 
 import unicodedata
 from typing import Final
 
 
-# Control characters, but for those that are blanks, and what Unicode calls default ignorable: nothing is shown for
-# them, so two names that differ by them look the same.
+# Control characters except blanks, and Unicode's default ignorable characters. They are invisible, so names that
+# differ by them alone look the same.
 _INVISIBLE: Final[dict[int, str | None]] = dict.fromkeys(
     number
     for first, last in (
@@ -38,20 +38,20 @@ _NOT_SHOWN: Final = _INVISIBLE | dict.fromkeys(map(ord, [*_DIRECTION, "\ufff9", 
 
 
 def shortened(text: str, limit: int) -> str:
-    """At most `limit` UTF-16 units, which is how Azure SQL measures a column, without half a character at the end."""
+    """At most `limit` UTF-16 units, Azure SQL's measure of a column, without half a character at the end."""
     return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", errors="ignore")
 
 
 def key_of(text: str, limit: int) -> str:
-    """The text for comparing: without blanks around it, in one case, and cut, since folding a letter can triple it."""
+    """A key for comparing: trimmed, in one case, and truncated, since case folding can triple a letter."""
     return shortened(text.strip().casefold(), limit)
 
 
 def name_key(name: str, limit: int) -> str:
-    """The name of a project for comparing: names that look the same have one key.
+    """A key for comparing names of projects: names that look the same have one key.
 
-    Composed and decomposed letters are one, and so are upper and lower case, blanks of any kind and number, and a name
-    with and without characters that nobody sees. Letters of different scripts stay apart. The key of a key is itself.
+    It ignores composition of letters, case, kind and number of blanks, and invisible characters. Letters of different
+    scripts stay different. The key of a key is itself.
     """
     if not (name.isascii() and name.isprintable()):
         name = unicodedata.normalize("NFD", name.translate(_INVISIBLE)).casefold()
@@ -60,10 +60,10 @@ def name_key(name: str, limit: int) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of the text is shown: it has only blanks and characters that nobody sees."""
+    """Whether the text has only blanks and invisible characters."""
     return not (text.strip() if text.isascii() and text.isprintable() else text.translate(_NOT_SHOWN).strip())
 
 
 def has_bidi_controls(text: str) -> bool:
-    """Whether the text has characters that change the direction in which it is shown."""
+    """Whether the text has characters that change its direction."""
     return not (text.isascii() or _DIRECTION.isdisjoint(text))

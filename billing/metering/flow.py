@@ -23,7 +23,7 @@ from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.jobs import transact
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.restore.flow import find_active_installation
 
 
@@ -78,7 +78,7 @@ def send_at_once(app: App, tenant_id: int) -> None:
             return
         send_due(app, tenant_id=tenant_id, seconds=AT_ONCE_SECONDS, retry=for_requests())
     except Exception as error:  # noqa: BLE001 - the bill is closed, and its usage is in the outbox
-        get_logger().error("usage_not_sent_at_once", **where(error))
+        get_logger().error("usage_not_sent_at_once", **exception_fields(error))
 
 
 def log_late_events(app: App) -> int:
@@ -196,7 +196,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - as above
             self.sent.failed += 1
             get_logger().error(
-                "job_failed_for_tenant", function="send_usage", tenant=str(events[0].tenant), **where(error)
+                "job_failed_for_tenant", function="send_usage", tenant=str(events[0].tenant), **exception_fields(error)
             )
 
     def _release(self, events: list[UsageEvent], word: str) -> None:

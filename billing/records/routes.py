@@ -48,7 +48,7 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
         )
         query.require_rows(rows)
         items = [BillingRecord.of(row) for row in rows[: query.page_size]]
-        link = query.next_link("billing/records", rows, lambda row: row.public_id)
+        link = query.next_link(call.link("billing/records"), rows, lambda row: row.public_id)
         return call.answer(tx, HTTPStatus.OK, BillingRecordPage(items=items, next_link=link))
 
 

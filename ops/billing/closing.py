@@ -23,6 +23,7 @@ from ops.work import work_in
 from shared import clock
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.instants import parse_rfc3339
+from shared.tenancy.store import read_tenant
 
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ class _Run:
 
     def _records(self, tenant_id: int) -> list[Record]:
         with self.database.attempt() as tx:
+            self._slugs[tenant_id] = read_tenant(tx, tenant_id).slug  # also for the error of a locked tenant
             work = work_in(tx, tenant_id, locks_tenant=True)
-            self._slugs[tenant_id] = work.tenant.slug
             records = service.close_tenant(work, self.closing)
             if self.dry_run:
                 tx.rollback()

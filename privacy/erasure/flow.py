@@ -13,7 +13,7 @@ from privacy.rules import Scope
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import JobFailed, Outcome, job_work, transact
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Work
 
@@ -34,7 +34,7 @@ def carry_out_due(app: App) -> Outcome:
             done += carry_out(app, tenant_id, public_id)
         except Exception as error:  # noqa: BLE001 - one failure must not reach the others
             failed += 1
-            get_logger().error("job_failed_for_tenant", function=NAME, **where(error))
+            get_logger().error("job_failed_for_tenant", function=NAME, **exception_fields(error))
     get_logger().info("job_done", function=NAME, count=done, failed=failed)
     if failed:
         raise JobFailed(f"{NAME}: {failed} of {len(due)} requests failed")

@@ -11,7 +11,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.statements import limit_statements
 from shared.health.invariants import Invariants, Violation, check
 from shared.jobs import transact
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 
 
 _NAME = "check_invariants"
@@ -47,7 +47,7 @@ def check_all(app: App, invariants: Invariants) -> None:
             violation = _check(app, name, query, retry)
         except Exception as error:  # noqa: BLE001 - the others are still checked
             failed += 1
-            get_logger().error("invariant_not_checked", invariant=name, **where(error))
+            get_logger().error("invariant_not_checked", invariant=name, **exception_fields(error))
         else:
             if violation is not None:
                 violated += 1

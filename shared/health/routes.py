@@ -67,7 +67,7 @@ def get_health(call: Call) -> Reply:
         with call.transaction() as tx:
             return read(tx).is_held
 
-    is_held = call.app.liveness.confirm(read_hold)
+    is_held = call.app.liveness.check(read_hold)
     watch: Literal["off", "on", "held"] = "held" if is_held else "on" if mark_client_of(call.app).is_on else "off"
     return Reply.of(HTTPStatus.OK, Health(status="ok", version=VERSION, restore_watch=watch))
 

@@ -40,7 +40,7 @@ _HEADERS: Final = {
         {"type": "string", "pattern": "^@[0-9]+$"},
     ),
     LINK: ("the operation to use instead, with rel successor-version", {"type": "string"}),
-    LOCATION: ("address of the next page", {"type": "string", "format": "uri-reference"}),
+    LOCATION: ("address of the new resource, or of the next page", {"type": "string", "format": "uri-reference"}),
     _REQUEST_ID: ("id of the request, for support; also `requestId` of errors", {"type": "string", "format": "uuid"}),
     _RETRY_AFTER: ("seconds until a retry", {"type": "integer", "minimum": 0}),
     _WWW_AUTHENTICATE: (

@@ -11,7 +11,7 @@ from shared.db.retry import is_retryable
 from shared.errors import ApiError, Inconclusive, InsufficientScope, InternalError, InvalidToken, Unavailable
 from shared.http.reply import Reply
 from shared.http.wire import Problem
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -62,6 +62,6 @@ def _log(error: Exception, shown: ApiError, facts: Mapping[str, Any]) -> None:
     elif isinstance(shown, Inconclusive):  # not counted as unavailability: anybody can cause these with unknown keys
         get_logger().warning("request_inconclusive", reason=shown.reason, **facts)
     elif isinstance(shown, InternalError | Unavailable):
-        get_logger().error("request_failed", **facts, **where(error))
+        get_logger().error("request_failed", **facts, **exception_fields(error))
     else:
         get_logger().info("request_refused", **facts)

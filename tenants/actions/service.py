@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared.errors import FieldError, InvalidRequest
 from shared.http.paging import invalid_cursor
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.tenancy.model import User
 from shared.work import Work
 from tenants.actions import store as actions_store
@@ -76,7 +76,7 @@ def append(log: ActionLog, actions: Sequence[Action], *, operation: str, request
     except Exception as error:  # noqa: BLE001 - a failure of the log must not fail the request
         count, reason = (error.count, error.reason) if isinstance(error, AppendFailed) else (len(actions), "failed")
         fields = {"requestId": request_id, "operation": operation, "count": count, "reason": reason}
-        get_logger().error("actions_dropped", **fields, **where(error.__cause__ or error))
+        get_logger().error("actions_dropped", **fields, **exception_fields(error.__cause__ or error))
         return count
     return 0
 

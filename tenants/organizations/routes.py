@@ -31,7 +31,7 @@ _TAG: Final = "organizations"
     ),
 )
 def list_organizations(call: Call) -> Reply:
-    """Azure DevOps organizations for your time.
+    """List Azure DevOps organizations.
 
     All organizations of the tenant by name, also inactive ones.
     """

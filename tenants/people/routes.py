@@ -59,7 +59,9 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         query.require_rows(accounts)
         alike = people_store.find_alike(tx, tenant_id)
         items = [UserDetail.of_account(account, alike) for account in accounts[: query.page_size]]
-        link = query.next_link("users", accounts, lambda each: TimeCursor(each.user.public_id, each.created_at))
+        link = query.next_link(
+            call.link("users"), accounts, lambda each: TimeCursor(each.user.public_id, each.created_at)
+        )
         return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=link))
 
 
@@ -105,7 +107,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
     ),
 )
 def get_user(call: Call) -> Reply:
-    """Person by id.
+    """Get a person.
 
     The response has an `ETag` for changes of the person.
     """

@@ -9,7 +9,7 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.http.admission import tenant_not_registered
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import PLAN, Answer, Operation, merge_problems
+from shared.http.operation import LOCATION, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.tenancy import organization_store
@@ -32,7 +32,7 @@ blueprint = func.Blueprint()
         path="tenants",
         tag="sign-in",
         body=CreateTenant,
-        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn)},
+        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn, headers=(LOCATION,))},
         problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
     ),
 )
@@ -51,7 +51,7 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
             new_id=call.app.new_id,
         )
         call.set_caller(caller)
-        return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller))
+        return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller), {LOCATION: call.link("tenant")})
 
 
 @route(

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 
 
 def test_only_the_listed_fields_are_written(caplog):
@@ -18,7 +18,7 @@ def test_only_the_listed_fields_are_written(caplog):
 def test_an_exception_is_logged_by_its_type_and_places_without_its_text():
     with pytest.raises(ValueError, match="secret") as caught:
         raise ValueError("secret of ada@contoso.example")
-    told = where(caught.value)
+    told = exception_fields(caught.value)
 
     assert told["errorType"] == "ValueError"
     assert told["stack"][-1].startswith("tests/shared/test_log.py:")

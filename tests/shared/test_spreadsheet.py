@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.spreadsheet import EXCEL_EN, EXCEL_EU, Cell, Dialect, safe, to_csv
-from shared.spreadsheet_guesses import is_guessed
+from shared.spreadsheet import EXCEL_EN, EXCEL_EU, Cell, Dialect, escape, to_csv
+from shared.spreadsheet_conversions import is_converted
 from tests.support import rfc4180
 from tests.support.spreadsheets import unmarked
 
@@ -36,7 +36,7 @@ def read(raw: bytes, dialect: Dialect = EXCEL_EN) -> list[list[str]]:
 @example("'007")
 @example("1\t-5")
 def test_marks_taken_off_leave_the_text_as_it_was(text):
-    assert unmarked(safe(text)) == text
+    assert unmarked(escape(text)) == text
 
 
 @given(st.lists(texts, min_size=1), st.sampled_from(DIALECTS))
@@ -122,12 +122,12 @@ PLAIN = [
 
 @pytest.mark.parametrize("text", GUESSED)
 def test_text_that_a_spreadsheet_would_take_for_a_value_is_marked(text):
-    assert (is_guessed(text), safe(text), safe(f"'{text}")) == (True, f"'{text}", f"''{text}")
+    assert (is_converted(text), escape(text), escape(f"'{text}")) == (True, f"'{text}", f"''{text}")
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_other_text_is_left_as_it_is(text):
-    assert safe(text) == text
+    assert escape(text) == text
 
 
 def test_texts_are_quoted_and_numbers_and_dates_are_not():

@@ -2,7 +2,7 @@
 
 import re
 
-from shared.spreadsheet_guesses import is_guessed
+from shared.spreadsheet_conversions import is_converted
 
 
 # By what Excel, LibreOffice and Google Sheets begin a formula, in half and full width.
@@ -13,5 +13,5 @@ _FORMULA = "[\"']*[" + re.escape("".join(TRIGGERS)) + "]"
 def unmarked(cell: str) -> str:
     """The text without the apostrophes that keep it, or what follows a separator in it, from being a formula."""
     inside = re.sub(f"([,;|\t\r\n])'(?={_FORMULA})", r"\1", cell)
-    kept = cell.startswith("'") and (re.match(_FORMULA, inside[1:]) or is_guessed(inside.lstrip("'")))
+    kept = cell.startswith("'") and (re.match(_FORMULA, inside[1:]) or is_converted(inside.lstrip("'")))
     return inside[1:] if kept else inside

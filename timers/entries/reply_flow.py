@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shared.http.call import Call
 from shared.http.reply import Reply
 from shared.http.wire import WireModel
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.tenancy import people
 from timers import azure_devops, model
 from timers.azure_devops.errors import AzureDevOpsError
@@ -73,7 +73,8 @@ def respond_after_write_back(
     try:
         return _write_back_and_reply(call, reply, tuple(entries), to_wire)
     except Exception as error:  # noqa: BLE001 - the change is committed and has its reply
-        get_logger().error("write_back_failed", operation=call.operation.id, requestId=call.request_id, **where(error))
+        fields = {"operation": call.operation.id, "requestId": call.request_id, **exception_fields(error)}
+        get_logger().error("write_back_failed", **fields)
         return reply
 
 

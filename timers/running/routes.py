@@ -13,7 +13,8 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import PLAN, Answer, Operation, merge_problems
+from shared.http.etag import etag
+from shared.http.operation import ETAG, LOCATION, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
@@ -49,7 +50,7 @@ _TAG: Final = "timers"
         body=StartTimer,
         asks_azure_devops=True,
         answers={
-            201: Answer("The started timer", StartedTimer),
+            201: Answer("The started timer", StartedTimer, headers=(LOCATION,)),
             200: Answer("The timer was already running", StartedTimer),
         },
         problems=merge_problems(
@@ -86,8 +87,11 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
             result = service.start(call.work(tx), call.caller.user, start)
         views = {entry.id: EntryView.load(tx, call, entry) for entry in result.entries}
         to_wire = partial(_started_timer, call, call.now, result, views)
-        status = HTTPStatus.CREATED if result.is_new else HTTPStatus.OK
-        reply = call.answer(tx, status, to_wire(load_progress(tx, call, result.entries)))
+        wire = to_wire(load_progress(tx, call, result.entries))
+        if result.is_new:
+            reply = call.answer(tx, HTTPStatus.CREATED, wire, {LOCATION: _location(call, result)})
+        else:
+            reply = call.answer(tx, HTTPStatus.OK, wire)
     return respond_after_write_back(call, reply, result.entries, to_wire)
 
 
@@ -101,7 +105,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         problem_models=(InsideAnotherEntryProblem,),
         body=StopTimer,
         asks_azure_devops=True,
-        answers={200: Answer("The time entry", TimeEntry)},
+        answers={200: Answer("The time entry", TimeEntry, headers=(ETAG,))},
         problems={
             400: ("too_long_ago", "in_the_future"),
             409: ("no_running_timer", "timer_not_started", "stop_before_start", "inside_another_entry"),
@@ -120,7 +124,8 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
         with _show_conflicts(call):
             entry = service.stop(call.work(tx), call.caller.user, body.to_stop())
         view = EntryView.load(tx, call, entry)
-        reply = call.answer(tx, HTTPStatus.OK, view.to_wire(load_progress(tx, call, [entry])))
+        wire = view.to_wire(load_progress(tx, call, [entry]))
+        reply = call.answer(tx, HTTPStatus.OK, wire, {ETAG: etag(entry.version)})
     return respond_after_write_back(call, reply, [entry], view.to_wire)
 
 
@@ -164,6 +169,11 @@ def discard_running_timer(call: Call) -> Reply:
     with call.transaction() as tx:
         service.discard(call.work(tx), call.caller.user)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
+
+
+def _location(call: Call, result: StartResult) -> str:
+    """The address of the timer, or of its entry if it has ended."""
+    return call.link("timers/running" if result.ended is None else f"entries/{result.ended.id}")
 
 
 def _started_timer(

@@ -182,9 +182,10 @@ class _Writer:
             if result is AttemptState.OPEN:
                 shown = self.session.work_item(self.claim.item.number)
                 is_next = shown.rev == attempt.revision
-                again = self._send(attempt, shown, was_sent=True) if is_next else self._look_up(attempt)
-                if again is AttemptState.OPEN:
-                    raise OutcomeUnknown
+                with suppress(_NoField):  # the attempt is lost then
+                    again = self._send(attempt, shown, was_sent=True) if is_next else self._look_up(attempt)
+                    if again is AttemptState.OPEN:
+                        raise OutcomeUnknown
         return self._transact(lambda tx: self._add_changes(tx)[0]) if attempts else item
 
     def _check_history(self, item: ClaimedItem) -> ClaimedItem:
@@ -293,9 +294,10 @@ class _Writer:
             except (WorkItemChanged, OutcomeUnknown) as error:
                 was_sent = was_sent or isinstance(error, OutcomeUnknown)
             except _NOT_WRITTEN as error:
-                if not was_sent:
+                has_no_field = isinstance(error, Rejected) and self._has_no_field(shown)
+                if has_no_field or not was_sent:  # also an earlier request cannot write a field that does not exist
                     self._set_lost(attempt)
-                if isinstance(error, Rejected) and self._has_no_field(shown):
+                if has_no_field:
                     raise _NoField from error
                 raise
             else:

@@ -20,7 +20,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.errors import Inconclusive
 from shared.jobs import transact
-from shared.log import get_logger, where
+from shared.log import exception_fields, get_logger
 from shared.tenancy.store import lock_tenant
 from shared.work import SERVICE, Actor, Work
 from webhooks.agreement import store as agreement_store
@@ -190,7 +190,7 @@ def _compare(  # noqa: PLR0917 - the run and the row
         get_logger().error("marketplace_reconcile_failed", subscription=row.id, reason=error.reason)
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.failed.append(row.id)
-        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
+        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **exception_fields(error))
 
 
 def _compare_request(
@@ -218,7 +218,7 @@ def _compare_request(
     except Exception as error:  # noqa: BLE001 - one purchase's failure must not reach the others
         report.changed.remove(row.id)
         report.failed.append(row.id)
-        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **where(error))
+        get_logger().error("marketplace_reconcile_failed", subscription=row.id, **exception_fields(error))
 
 
 def _differs(ours: Subscription, row: marketplace.Subscription, app: App) -> bool:

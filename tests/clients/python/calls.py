@@ -91,7 +91,7 @@ def correct_time(client: AuthenticatedClient) -> None:
     assert got(models.TimeEntry, corrected).note is UNSET
     late = correct_entry.sync(entry.id, client=client, body=change, if_match=tag)
     assert got(models.PreconditionFailedProblem, late).status == HTTPStatus.PRECONDITION_FAILED
-    page = got(models.EntriesPage, list_entries.sync(client=client, page_size=1, work_item_id=42))
+    page = got(models.EntriesPage, list_entries.sync(client=client, page_size=1, work_item_id=[42, 43]))
     assert len(page.items) == 1
     assert page.next_link
     reason = models.DeleteEntry(reason="by mistake")

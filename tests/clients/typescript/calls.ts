@@ -75,7 +75,7 @@ const late = await client.PATCH("/api/entries/{id}", {
   body: { project: "Website 2", reason: "renamed" },
 });
 assert(late.error?.code === "precondition_failed", "the changed entry");
-const page = got(await client.GET("/api/entries", { params: { query: { pageSize: 1, workItemId: 42 } } }));
+const page = got(await client.GET("/api/entries", { params: { query: { pageSize: 1, workItemId: [42, 43] } } }));
 assert(page.items.length === 1 && page.nextLink !== undefined, "a page of entries");
 
 const query = { month: "2026-11", groupBy: ["project", "user", "workItem"] } satisfies NonNullable<

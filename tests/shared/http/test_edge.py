@@ -8,7 +8,7 @@ import pytest
 import function_app
 from shared.http.openapi import document
 from shared.http.operation import OPERATIONS
-from shared.liveness import KEPT_SECONDS, Liveness
+from shared.liveness import CACHE_SECONDS, Liveness
 from shared.permissions import Access
 from tests.support.world import new_id
 
@@ -86,13 +86,13 @@ def test_a_success_is_checked_again_after_a_while_and_a_failure_at_once():
     liveness: Liveness[None] = Liveness(lambda: time[0])
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            liveness.confirm(ask)
+            liveness.check(ask)
     fails[0] = False
-    for instant in (0.0, KEPT_SECONDS - 0.1, KEPT_SECONDS, KEPT_SECONDS + 1):
+    for instant in (0.0, CACHE_SECONDS - 0.1, CACHE_SECONDS, CACHE_SECONDS + 1):
         time[0] = instant
-        liveness.confirm(ask)
+        liveness.check(ask)
 
-    assert asked == [0.0, 0.0, 0.0, KEPT_SECONDS]
+    assert asked == [0.0, 0.0, 0.0, CACHE_SECONDS]
 
 
 def test_an_unchanged_contract_is_304_for_its_etag(http):

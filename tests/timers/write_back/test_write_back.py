@@ -340,6 +340,16 @@ def test_an_item_without_completed_work_is_shown_as_such_also_after_a_lost_respo
     assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("noField", "no_field")
 
 
+def test_a_deleted_entry_is_settled_on_an_item_without_completed_work_after_a_lost_response(ada, clock, azure_devops):
+    azure_devops.trouble("update", cut=True)
+    stopped = worked(ada, clock, azure_devops.token(), item=STORY)
+    azure_devops.trouble("update", cut=True)
+    removed(ada, stopped.body, azure_devops.token())
+    azure_devops.settle()
+
+    assert retry(ada, stopped.body["id"], azure_devops.token()).status == 204
+
+
 def test_an_invalid_token_is_shown_and_the_stop_is_done(ada, clock, azure_devops):
     before = azure_devops.hits("work_item")
     stopped = worked(ada, clock, "not a token")

@@ -13,7 +13,9 @@ def change(person, **fields):
 
 
 def send(person, method, path, token, body=None, **headers):
-    return person.http.send(method, path, body, token=person.token, headers={HEADER: token, **headers})
+    return person.http.send(
+        method, path, body, token=person.token, headers={**({} if token is None else {HEADER: token}), **headers}
+    )
 
 
 def worked(person, clock, token, *, item=BUG, minutes=30.0, **headers):

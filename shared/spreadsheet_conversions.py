@@ -1,7 +1,7 @@
-"""Texts that a spreadsheet changes when it opens a CSV: formulas, and what it takes for a number, a date or a truth.
+"""Texts that a spreadsheet converts when it opens a CSV: formulas, numbers, dates, times and booleans.
 
-Guesses depend on the language of the program; covered are numbers, dates, times and truth values in those of Western
-Europe. A workbook has real text cells and needs none of this.
+Conversions depend on the program's language; those of Western Europe are covered. A workbook has real text cells and
+needs none of this.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 FORMULA_TRIGGERS: Final = (
     "=+-@\t\r\n\0\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 )
-_LONGEST: Final = 64  # what is longer is no number that a spreadsheet knows, nor a date
+_LONGEST: Final = 64  # longer text is neither a number nor a date
 _OF_VALUES: Final = "0123456789 \t\n\r\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}.,:/()%'$€£¥₹+-"
 _MONTHS: Final = frozenset(
     re.findall(
@@ -43,7 +43,7 @@ _WEEKDAYS: Final = frozenset(
 """,
     )
 )
-_TRUTHS: Final = frozenset(
+_BOOLEANS: Final = frozenset(
     ["true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero", "verdadeiro", "waar", "onwaar"]
 )
 _ERRORS: Final = re.compile(r"#(N/A|NV|REF!|BEZUG!|NAME\?|DIV/0!|NUM!|ZAHL!|VALUE!|WERT!|NULL!)", re.IGNORECASE)
@@ -53,8 +53,8 @@ _WORDS: Final = re.compile(r"[^\s\d.,:/]+")
 _INSTANT: Final = re.compile(r"\s*\d{4}-\d\d?-\d\d?T\d\d?(:\d\d?)*([.,]\d+)?(Z|[+-][\d:]+)?\s*", re.IGNORECASE)
 
 
-def is_guessed(text: str) -> bool:
-    """A spreadsheet would show something else than this text, or compute with it."""
+def is_converted(text: str) -> bool:
+    """Whether a spreadsheet would convert this text."""
     if len(text) > _LONGEST:
         return False
     letters = text.strip(_OF_VALUES)
@@ -67,4 +67,4 @@ def is_guessed(text: str) -> bool:
         return True
     if word in _WITH_A_LETTER:  # 1e5, 10 am
         return _EXPONENT_OR_TIME.fullmatch(text) is not None
-    return letters.isdecimal() or word in _TRUTHS or (letters[0] == "#" and _ERRORS.fullmatch(text) is not None)
+    return letters.isdecimal() or word in _BOOLEANS or (letters[0] == "#" and _ERRORS.fullmatch(text) is not None)
