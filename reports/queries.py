@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
@@ -29,7 +29,6 @@ def _parse_groups(value: str) -> tuple[Group, ...]:
     return groups
 
 
-_WORDS: Final = "project|user|workItem|day"
 MonthText = Annotated[
     Span,
     _parsed(Span.month, "a month like 2026-11"),
@@ -54,9 +53,11 @@ Groups = Annotated[
     _parsed(_parse_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
     WithJsonSchema(
         {
-            "type": "string",
-            "pattern": f"^({_WORDS})(,({_WORDS})){{0,3}}$",
-            "description": "any of project, user, workItem, day, separated by commas; rows are sorted in this order",
+            "type": "array",
+            "items": {"type": "string", "enum": [group.value for group in Group]},
+            "minItems": 1,
+            "uniqueItems": True,
+            "description": "groups of the rows, separated by commas; rows are sorted in this order",
         }
     ),
 ]
@@ -83,7 +84,7 @@ class _ReportFilters(CsvOptions):
 
 
 class _GroupedQuery(_ReportFilters):
-    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
+    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": [Group.PROJECT.value]})
 
     @property
     def has_people(self) -> bool:

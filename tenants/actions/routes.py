@@ -66,7 +66,10 @@ def record_actions(call: Call, body: NewActions) -> Reply:
     ),
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:
-    """User actions, newest first."""
+    """User actions, newest first.
+
+    The actions that clients recorded, of everyone or with `user` of one person.
+    """
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
         after = actions_service.resolve_cursor(tx, call.caller.tenant.id, query.after)

@@ -50,8 +50,15 @@ class NewAction(WireModel):
         return SentAction(pointer, self.type, self.page, self.at)
 
 
+_OBJECT: Final = ("type", "additionalProperties")
+
+
 def _one_or_many(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": ["items"]}, {"required": ["type", "page"]}]
+    items = next(each for each in schema["properties"]["items"]["anyOf"] if "items" in each)
+    many = {"properties": {"items": items}, "required": ["items"]} | {name: schema[name] for name in _OBJECT}
+    for name in ("properties", *_OBJECT):
+        del schema[name]
+    schema["oneOf"] = [items["items"], many]
 
 
 class NewActions(WireModel):

@@ -65,7 +65,10 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
     ),
 )
 def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Mark a notice as seen."""
+    """Mark a notice as seen.
+
+    For you alone. The first time counts; a repeat changes nothing.
+    """
     with call.transaction() as tx:
         return _mark(call, tx, store.mark_seen)
 

@@ -100,7 +100,10 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
     ),
 )
 def get_me(call: Call) -> Reply:
-    """Your account."""
+    """Your account.
+
+    With your role and your sign-in times. Available after the subscription was canceled too.
+    """
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(call.caller))
 
@@ -117,7 +120,10 @@ def get_me(call: Call) -> Reply:
     ),
 )
 def rename_me(call: Call, body: RenameMe) -> Reply:
-    """Change your display name."""
+    """Change your display name.
+
+    The name that colleagues see in lists and reports.
+    """
     with call.transaction() as tx:
         caller = service.rename_me(call.work(tx), call.caller.user, body.display_name)
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))

@@ -109,7 +109,10 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
     ),
 )
 def get_entry(call: Call) -> Reply:
-    """Get a time entry."""
+    """Get a time entry.
+
+    Your own; admins read everyone's. The response has the `ETag` that changes of the entry need.
+    """
     with call.transaction() as tx:
         return _answer(call, tx, EntryView.load(tx, call, _find(call, tx)))
 

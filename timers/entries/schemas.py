@@ -5,6 +5,7 @@ import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -13,14 +14,23 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel
+from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel, allow_null
 from timers.entries.service import Correction, ManualEntry
 from timers.schemas import MAX_WORK_ITEM_ID, Organization, ProjectName, TimeEntry, WorkItemId
 
 
 MAX_DAYS = 366
+_ENTRY: Final[JsonDict] = {
+    "organization": "contoso",
+    "project": "Website",
+    "workItemId": 42,
+    "startedAt": "2026-11-23T08:00:00Z",
+    "stoppedAt": "2026-11-23T09:30:00Z",
+    "note": "Review of the design",
+}
 _MOST_ITEMS: Final = 50
 _NUMBER: Final = re.compile(r"\A0*[1-9][0-9]{0,9}\Z")
 
@@ -32,17 +42,16 @@ def _parse_work_items(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - input be
     return tuple(sorted({int(word) for word in words}))
 
 
-# The published pattern has numbers of nine digits at most: no pattern can tell the highest number of ten.
 WorkItemIds = Annotated[
     tuple[int, ...],
     PlainValidator(_parse_work_items),
     PlainSerializer(lambda ids: ",".join(map(str, ids)), return_type=str),
     WithJsonSchema(
         {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": MAX_WORK_ITEM_ID},
-                {"type": "string", "pattern": f"^[1-9][0-9]{{0,8}}(,[1-9][0-9]{{0,8}}){{0,{_MOST_ITEMS - 1}}}$"},
-            ]
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": MAX_WORK_ITEM_ID},
+            "minItems": 1,
+            "maxItems": _MOST_ITEMS,
         }
     ),
 ]
@@ -93,6 +102,8 @@ class EntriesPage(WireModel):
 
 
 class AddEntry(WireModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
+
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
@@ -113,13 +124,17 @@ class AddEntry(WireModel):
 
 
 class CorrectEntry(WireModel):
-    """Omitted or null fields stay as they are, except that null deletes the note."""
+    """Omitted fields stay as they are, except that null deletes the note."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "Review of the design", "reason": "The note was missing"}]}
+    )
 
     started_at: InstantInput | None = None
     stopped_at: InstantInput | None = None
     project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
-    note: Note | None = None
+    note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
     needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
     reason: Reason | None = Field(
         None, description="reason of the correction; required unless `needsReview` is the only field"

@@ -21,7 +21,14 @@ from timers import model
 from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
 from timers.running import rules, service
 from timers.running.model import StartResult
-from timers.running.schemas import StartedTimer, StartTimer, StopTimer
+from timers.running.schemas import (
+    InsideAnotherEntryProblem,
+    StartedTimer,
+    StartTimer,
+    StopTimer,
+    TimerAlreadyEndedProblem,
+    TimerAlreadyRunningProblem,
+)
 from timers.schemas import RunningTimer, TimeEntry
 from timers.store import find_running
 from timers.work_items.check_flow import read_work_item, require_own_project
@@ -39,6 +46,7 @@ _TAG: Final = "timers"
         method=HTTPMethod.POST,
         path="timers/start",
         tag=_TAG,
+        problem_models=(TimerAlreadyRunningProblem, TimerAlreadyEndedProblem, InsideAnotherEntryProblem),
         body=StartTimer,
         asks_azure_devops=True,
         answers={
@@ -94,6 +102,7 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         method=HTTPMethod.POST,
         path="timers/stop",
         tag=_TAG,
+        problem_models=(InsideAnotherEntryProblem,),
         body=StopTimer,
         asks_azure_devops=True,
         answers={200: Answer("The time entry", TimeEntry, headers=(ETAG,))},
@@ -131,7 +140,10 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
     ),
 )
 def get_running_timer(call: Call) -> Reply:
-    """Get the running timer."""
+    """Get the running timer.
+
+    Your own; 204 if none is running.
+    """
     with call.transaction() as tx:
         timer = find_running(tx, call.caller.tenant.id, call.caller.user.id)
         if timer is None:
