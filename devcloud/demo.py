@@ -146,11 +146,12 @@ def _pay(tx: sa.Connection, history: TenantHistory) -> None:
     """Records a direct agreement, like an operator."""
     tenant, since = find_tenant(tx, tid=history.directory.tid), history.began
     assert tenant is not None, "it was started above"  # noqa: S101 - created before
-    subscriptions.agree(tx, tenant, "agreed", None, PRICE, now=since)
+    work = Work(tx, tenant, OPERATOR, since, clock.new_id)
+    subscriptions.agree(work, "agreed", None, PRICE)
     paid = TenantChange(TenantStatus.ACTIVE, Plan.PAID, None, None, Quote(PRICE), None)
     change_tenant(tx, tenant.id, paid, now=since)
     audit.record(
-        Work(tx, tenant, OPERATOR, since, clock.new_id),
+        work,
         audit.Action.PLAN_CHANGED,
         before={"plan": tenant.plan},
         after={"plan": Plan.PAID, "ratePerUser": PRICE.rate_per_user, "currency": PRICE.currency},

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ops.database import Database
 from shared import clock
 from shared.app import App
-from shared.tenancy.store import lock_tenant, read_tenant
+from shared.jobs import load_work
 from shared.work import OPERATOR, Work
 
 
@@ -25,5 +25,4 @@ def operator_work(database: App | Database, tenant_id: int, *, locks_tenant: boo
 
 def work_in(tx: sa.Connection, tenant_id: int, *, locks_tenant: bool) -> Work:
     """The `Work` in a transaction; a locked tenant stays as it is until the end of the transaction."""
-    find = lock_tenant if locks_tenant else read_tenant
-    return Work(tx, find(tx, tenant_id), OPERATOR, clock.now(), clock.new_id)
+    return load_work(tx, tenant_id, OPERATOR, now=clock.now, new_id=clock.new_id, locks_tenant=locks_tenant)

@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from reports.rules import MOST_DAYS, Group, Span, parse_day
 from shared.http.csv_options import CsvOptions
-from shared.http.wire import Text64, Text128
+from shared.http.wire import Flag, Text64, Text128
 from timers import Organization
 
 
@@ -29,7 +29,6 @@ def _parse_groups(value: str) -> tuple[Group, ...]:
     return groups
 
 
-_WORDS: Final = "project|user|workItem|day"
 MonthText = Annotated[
     Span,
     _parsed(Span.month, "a month like 2026-11"),
@@ -54,9 +53,11 @@ Groups = Annotated[
     _parsed(_parse_groups, "one or more of project, user, workItem, day, each once, separated by commas"),
     WithJsonSchema(
         {
-            "type": "string",
-            "pattern": f"^({_WORDS})(,({_WORDS})){{0,3}}$",
-            "description": "any of project, user, workItem, day, separated by commas; rows are sorted in this order",
+            "type": "array",
+            "items": {"type": "string", "enum": [group.value for group in Group]},
+            "minItems": 1,
+            "uniqueItems": True,
+            "description": "groups of the rows, separated by commas; rows are sorted in this order",
         }
     ),
 ]
@@ -65,12 +66,12 @@ Groups = Annotated[
 class _ReportFilters(CsvOptions):
     organization: Organization | None = Field(None, description="only projects of this Azure DevOps organization")
     project: Text64 | None = Field(None, description="only projects of this name, and projects that are one with them")
-    user: str | None = Field(None, description="only the person with this id")
+    user: str | None = Field(None, description="id of a person, or `me`; only their time")
     type: Text128 | None = Field(None, description="only work items of this type, like Bug")
-    include_unknown: bool = Field(
+    include_unknown: Flag = Field(
         default=True,
         description="with `type`: whether to add the time on work items of unknown type, which nobody has read yet: in "
-        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with no under Type known",
+        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with `no` under Type known",
     )
     format: Literal["json", "csv", "xlsx"] | None = Field(
         None, description="json, csv or xlsx; instead of an Accept header"
@@ -83,7 +84,7 @@ class _ReportFilters(CsvOptions):
 
 
 class _GroupedQuery(_ReportFilters):
-    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": "project"})
+    group_by: Groups = Field((Group.PROJECT,), json_schema_extra={"default": [Group.PROJECT.value]})
 
     @property
     def has_people(self) -> bool:

@@ -82,7 +82,7 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
     when an entry was stopped. Totals by group, by day and overall always agree, also with filters.
 
     A workbook lists all entries behind its sums, and opens the same in every spreadsheet program. CSV depends on the
-    region of the computer, see docs/files.md.
+    region of the computer.
 
     Titles, assignees and states of work items are visible to people who have read them with their own Azure DevOps
     token in the last 30 days. With your token, a report that shows work items or filters by type first reads up to

@@ -4,6 +4,7 @@ It has no personal data: people are rows of users, and only the fields listed he
 """
 
 import datetime as dt
+import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -131,8 +132,9 @@ def record(
     subject: int | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    row_id: uuid.UUID | None = None,
 ) -> None:
-    """Appends a row about `subject`, a row of users, or about the tenant.
+    """Appends a row about `subject`, a row of users, or about the tenant. Without `row_id` the row gets a new id.
 
     Values without a JSON type are stored as text, instants as RFC 3339.
 
@@ -143,7 +145,7 @@ def record(
         _ADD,
         {
             "tenant_id": work.tenant.id,
-            "public_id": work.new_id(),
+            "public_id": work.new_id() if row_id is None else row_id,
             "at": work.now,
             "actor_kind": work.actor.kind.value,
             "actor_id": work.actor.user_id,

@@ -15,8 +15,8 @@ from shared.app import App
 from shared.db.engine import is_transient
 from shared.db.retry import RetryPolicy, for_jobs
 from shared.log import exception_fields, get_logger
-from shared.tenancy.store import read_tenant
-from shared.work import SERVICE, Work
+from shared.tenancy.store import lock_tenant, read_tenant
+from shared.work import SERVICE, Actor, NewId, Work
 
 
 T = TypeVar("T")
@@ -112,9 +112,32 @@ def for_each_tenant(
     return total
 
 
-def job_work(app: App, tx: sa.Connection, tenant_id: int, now: dt.datetime) -> Work:
-    """The Work of a job's transaction about a tenant, which is read for it."""
-    return Work(tx, read_tenant(tx, tenant_id), SERVICE, now, app.new_id)
+def job_work(
+    app: App,
+    tx: sa.Connection,
+    tenant_id: int,
+    now: dt.datetime | None = None,
+    *,
+    actor: Actor = SERVICE,
+    locks_tenant: bool = False,
+) -> Work:
+    """The Work of a job's transaction about a tenant. Without `now`, its time is read after the tenant."""
+    read_now = app.now if now is None else lambda: now
+    return load_work(tx, tenant_id, actor, now=read_now, new_id=app.new_id, locks_tenant=locks_tenant)
+
+
+def load_work(
+    tx: sa.Connection,
+    tenant_id: int,
+    actor: Actor,
+    *,
+    now: Callable[[], dt.datetime],
+    new_id: NewId,
+    locks_tenant: bool,
+) -> Work:
+    """The Work of a transaction. The tenant is read first; a locked one stays as it is until the transaction ends."""
+    load = lock_tenant if locks_tenant else read_tenant
+    return Work(tx, load(tx, tenant_id), actor, now(), new_id)
 
 
 def _run_worker(app: App, name: str, pending: SimpleQueue[int], work: TenantWork, run: Callable[..., int]) -> Outcome:

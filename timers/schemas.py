@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -15,7 +15,8 @@ from timers.projects.store import project_name_key
 from timers.write_back.model import Help, WriteBack, WriteBackProgress
 
 
-WorkItemId = Annotated[int, Field(ge=1, le=2**31 - 1, description="number of the work item in Azure DevOps")]
+MAX_WORK_ITEM_ID: Final = 2**31 - 1
+WorkItemId = Annotated[int, Field(ge=1, le=MAX_WORK_ITEM_ID, description="number of the work item in Azure DevOps")]
 
 
 def _organization(value: str) -> str:

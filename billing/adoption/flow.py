@@ -20,10 +20,9 @@ from shared.app import App
 from shared.calendar import Month
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
-from shared.jobs import transact
+from shared.jobs import job_work, transact
 from shared.log import get_logger
-from shared.tenancy.store import lock_tenant
-from shared.work import OPERATOR, Work
+from shared.work import OPERATOR
 
 
 _SECONDS: Final = 60.0
@@ -65,7 +64,7 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dr
 def _adopt(
     app: App, tx: sa.Connection, *, now: dt.datetime, metered: Metered, listing: MeterList, dry_run: bool
 ) -> TenantAdoption:
-    work = Work(tx, lock_tenant(tx, metered.tenant_id), OPERATOR, now, app.new_id)
+    work = job_work(app, tx, metered.tenant_id, now, actor=OPERATOR, locks_tenant=True)
     adoption = adoption_service.adopt(work, metered, listing)
     if dry_run:
         tx.rollback()

@@ -7,10 +7,8 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
-from shared.jobs import for_each_tenant, transact
+from shared.jobs import for_each_tenant, job_work, transact
 from shared.restore.flow import run_unless_held
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Work
 
 
 blueprint = func.Blueprint()
@@ -40,7 +38,7 @@ def _close(app: App) -> int:
     closing = Closing(app.settings.marketplace_metering_dimension)
 
     def close(tx: sa.Connection, tenant_id: int) -> int:
-        return len(service.close_tenant(Work(tx, lock_tenant(tx, tenant_id), SERVICE, now, app.new_id), closing))
+        return len(service.close_tenant(job_work(app, tx, tenant_id, now, locks_tenant=True), closing))
 
     tenant_ids = transact(app, ALL_TENANTS, lambda tx: service.due_tenants(tx, now), reads_only=True)
     try:

@@ -20,7 +20,7 @@ from shared import audit
 from shared.audit import Action
 from shared.log import get_logger
 from shared.money import amount_text
-from shared.tenancy.model import Plan, Tenant
+from shared.tenancy.model import Plan
 from shared.work import Work
 
 
@@ -86,15 +86,15 @@ def _store(work: Work, bill: Bill, closing: Closing, replaces: Record | None, *,
     return record
 
 
-def preview(tx: sa.Connection, tenant: Tenant, *, now: dt.datetime) -> Bill | None:
+def preview(work: Work) -> Bill | None:
     """The bill of the running month if it ended now; None for a tenant that does not pay."""
-    if tenant.plan is Plan.INTERNAL:
+    if work.tenant.plan is Plan.INTERNAL:
         return None
-    for each in store.billed_through(tx, tenant.id):
-        zones = store.zones(tx, tenant, has_earlier=each.has_earlier_zones)
-        period = rules.open_period(each, zones, now)
+    for each in store.billed_through(work.tx, work.tenant.id):
+        zones = store.zones(work.tx, work.tenant, has_earlier=each.has_earlier_zones)
+        period = rules.open_period(each, zones, work.now)
         if period is not None:
-            return _build_bill(tx, tenant, each.subscription, period, zones, now)
+            return _build_bill(work, each.subscription, period, zones)
     return None
 
 
@@ -125,7 +125,7 @@ def replace(work: Work, record: Record, closing: Closing) -> Record:
         raise NotVoidable("only a void record that nothing replaces yet can be replaced")
     subscription = read_subscription(tx, tenant.id, record.subscription_id)
     period = rules.replacement_period(record.period, subscription)
-    bill = _build_bill(tx, tenant, subscription, period, store.zones(tx, tenant), work.now)
+    bill = _build_bill(work, subscription, period, store.zones(tx, tenant))
     return _store(work, bill, closing, replaces=record)
 
 
@@ -186,15 +186,14 @@ def _close_ended_periods(work: Work, billed: BilledThrough, closing: Closing) ->
     zones = store.zones(work.tx, work.tenant, has_earlier=billed.has_earlier_zones)
     closed = []
     for period in rules.ended_periods(billed, zones, closing.as_of or work.now):
-        bill = _build_bill(work.tx, work.tenant, billed.subscription, period, zones, work.now)
+        bill = _build_bill(work, billed.subscription, period, zones)
         closed.append(_store(work, bill, closing, None, has_adopted=billed.has_adopted))
     return closed
 
 
-def _build_bill(  # noqa: PLR0917 - subscription, period and time zones
-    tx: sa.Connection, tenant: Tenant, subscription: Subscription, period: Period, zones: Zones, now: dt.datetime
-) -> Bill:
-    running = store.running_timers_in(tx, tenant, period, now)
+def _build_bill(work: Work, subscription: Subscription, period: Period, zones: Zones) -> Bill:
+    tx, tenant = work.tx, work.tenant
+    running = store.running_timers_in(tx, tenant, period, work.now)
     lines = rules.merge_lines(
         [
             *running,

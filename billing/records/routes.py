@@ -48,7 +48,7 @@ def list_billing_records(call: Call, query: RecordsQuery) -> Reply:
         )
         query.require_rows(rows)
         items = [BillingRecord.of(row) for row in rows[: query.page_size]]
-        link = query.next_link("billing/records", rows, lambda row: row.public_id)
+        link = query.next_link(call.link("billing/records"), rows, lambda row: row.public_id)
         return call.answer(tx, HTTPStatus.OK, BillingRecordPage(items=items, next_link=link))
 
 
@@ -69,7 +69,7 @@ def get_billing_month(call: Call) -> Reply:
     `month` is written like 2026-11. A month with several subscriptions has several records.
     """
     with call.transaction() as tx:
-        month, bills = records_service.bills_of(tx, call.caller.tenant, call.path("month"), now=call.now)
+        month, bills = records_service.bills_of(call.work(tx), call.path("month"))
         return call.answer(tx, HTTPStatus.OK, BillingMonth.of(month, bills))
 
 
@@ -92,7 +92,7 @@ def get_billing_statement(call: Call) -> Reply:
     """
     with call.transaction() as tx:
         tenant = call.caller.tenant
-        month, bills = records_service.bills_of(tx, tenant, call.path("month"), now=call.now)
+        month, bills = records_service.bills_of(call.work(tx), call.path("month"))
     document = statement(_vendor(call.app.settings), tenant.name, month, bills)
     if not call.is_head:
         with call.app.transaction(tenant=tenant.id) as tx:  # the read's transaction cannot write the audit row
@@ -120,7 +120,7 @@ def get_billing_preview(call: Call) -> Reply:
     Computed as at the end of the month. It changes until then.
     """
     with call.transaction() as tx:
-        bill, lines, seats = records_service.preview(tx, call.caller.tenant, now=call.now)
+        bill, lines, seats = records_service.preview(call.work(tx))
         return call.answer(tx, HTTPStatus.OK, BillingPreview.of(bill, lines, seats, now=call.now))
 
 

@@ -16,11 +16,10 @@ from shared import audit
 from shared.audit import Action
 from shared.calendar import Month
 from shared.errors import NotFound
-from shared.tenancy.model import Tenant
 from shared.work import Work
 
 
-def bills_of(tx: sa.Connection, tenant: Tenant, text: str, *, now: dt.datetime) -> tuple[Month, list[ClosedBill]]:
+def bills_of(work: Work, text: str) -> tuple[Month, list[ClosedBill]]:
     """The month of a text such as 2026-11, and its bills.
 
     Raises:
@@ -30,24 +29,24 @@ def bills_of(tx: sa.Connection, tenant: Tenant, text: str, *, now: dt.datetime) 
         month = Month.parse(text)
     except ValueError as error:
         raise NotFound("There is no such month. Write it like 2026-11.") from error
+    tx, tenant = work.tx, work.tenant
     bills = records_store.bills_of(tx, tenant.id, month)
     if not bills:
-        raise NotFound(records_rules.no_record(month, Month.of(now, tenant.zone)))
+        raise NotFound(records_rules.no_record(month, Month.of(work.now, tenant.zone)))
     return month, [replace(bill, seats=_seats_of(tx, tenant.id, bill.record)) for bill in bills]
 
 
-def preview(
-    tx: sa.Connection, tenant: Tenant, *, now: dt.datetime
-) -> tuple[Bill, tuple[BillLine, ...], tuple[SeatSpan, ...]]:
+def preview(work: Work) -> tuple[Bill, tuple[BillLine, ...], tuple[SeatSpan, ...]]:
     """The preview of the running month, with its active users and seats.
 
     Raises:
         NotFound: the tenant has no subscription.
     """
-    bill = closing.preview(tx, tenant, now=now)
+    bill = closing.preview(work)
     if bill is None:
         raise NotFound("Your organization has no paid subscription, so this month will have no bill.")
-    return bill, records_store.lines_of(tx, tenant.id, bill.lines), _seats_so_far(tx, bill, now)
+    lines = records_store.lines_of(work.tx, work.tenant.id, bill.lines)
+    return bill, lines, _seats_so_far(work.tx, bill, work.now)
 
 
 def record_statement(work: Work, month: Month) -> None:

@@ -45,7 +45,7 @@ def get_subscription(call: Call, query: SubscriptionQuery) -> Reply:
             None if found is None else Subscription.of(found, rate, contact),
             history,
             seat_limit=seat_cap(tenant, call.app.settings.trial_user_limit),
-            next_link=query.next_link("billing/subscription", rows, lambda row: row.number),
+            next_link=query.next_link(call.link("billing/subscription"), rows, lambda row: row.number),
             now=call.now,
         )
         return call.answer(tx, HTTPStatus.OK, detail)

@@ -24,7 +24,7 @@ from shared import audit, notices
 from shared.audit import Action
 from shared.errors import Conflict
 from shared.notices import NoticeKind
-from shared.tenancy.model import Plan, Tenant
+from shared.tenancy.model import Plan
 from shared.work import Work
 
 
@@ -32,21 +32,14 @@ NOTHING_REPLACED: Final = Agreed()
 _ENDED: Final = "Unsubscribe"
 
 
-def begin(
-    tx: sa.Connection,
-    tenant: Tenant,
-    marketplace_id: uuid.UUID,
-    terms: Terms,
-    agreed: Agreed = NOTHING_REPLACED,
-    *,
-    now: dt.datetime,
-) -> Subscription:
+def begin(work: Work, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed = NOTHING_REPLACED) -> Subscription:
     """The purchase of a tenant, pending until its activation; the existing one if it was begun before.
 
     Raises:
         Conflict: it belongs to another tenant, or the tenant has another live subscription or an agreement that this
             purchase does not replace.
     """
+    tx, tenant, now = work.tx, work.tenant, work.now
     pending = replace(terms, status=SubscriptionStatus.PENDING)
     subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, agreed, now=now) or store.find_bought(
         tx, marketplace_id
@@ -85,7 +78,7 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
     if final:
         return Moved(subscription)
     if after.terms.status.is_live and not subscription.terms.status.is_live:
-        ended += _end_replaced_agreement(tx, after, now=now)
+        ended += _end_replaced_agreement(work, after)
         after = replace(after, replaced_trial=after.replaced_trial and tenant.plan is Plan.TRIAL)
     if not store.change(tx, after, now=now):
         raise AssertionError("the tenant is locked, so no other process changed its subscription")
@@ -99,14 +92,13 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
     return Moved(after, tuple(ended))
 
 
-def agree(
-    tx: sa.Connection, tenant: Tenant, plan_id: str, seats: int | None, price: Price, *, now: dt.datetime
-) -> Subscription:
+def agree(work: Work, plan_id: str, seats: int | None, price: Price) -> Subscription:
     """Adds an agreement with the vendor, in force from now on.
 
     Raises:
         Conflict: the tenant has a live subscription.
     """
+    tx, tenant, now = work.tx, work.tenant, work.now
     if store.find_live(tx, tenant.id) is not None:
         raise another_is_live()
     terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
@@ -116,8 +108,9 @@ def agree(
     return agreed
 
 
-def end_agreement(tx: sa.Connection, agreed: Subscription, event: Event, *, now: dt.datetime) -> Subscription:
+def end_agreement(work: Work, agreed: Subscription, event: Event) -> Subscription:
     """Ends an agreement with the vendor now; the caller closes its last month."""
+    tx, now = work.tx, work.now
     ended = rules.apply_terms(
         agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now
     )
@@ -157,13 +150,13 @@ def _require_no_other(tx: sa.Connection, subscription: Subscription) -> None:
         raise agreement_is_live() if other.marketplace_id is None else another_is_live()
 
 
-def _end_replaced_agreement(tx: sa.Connection, bought: Subscription, *, now: dt.datetime) -> list[Subscription]:
+def _end_replaced_agreement(work: Work, bought: Subscription) -> list[Subscription]:
     """Ends the agreement with the vendor that the purchase replaces."""
-    _require_no_other(tx, bought)
-    live = store.find_live(tx, bought.tenant_id)
+    _require_no_other(work.tx, bought)
+    live = store.find_live(work.tx, bought.tenant_id)
     if live is None or live.id == bought.id:
         return []
-    return [end_agreement(tx, live, Event(_ENDED, EventSource.OPERATOR, now), now=now)]
+    return [end_agreement(work, live, Event(_ENDED, EventSource.OPERATOR, work.now))]
 
 
 def _set_price(

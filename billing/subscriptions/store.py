@@ -26,7 +26,6 @@ _OPEN: Final = (
     .where(_OF_TENANT, _s.status.in_([each.value for each in SubscriptionStatus if not each.is_final]))
     .limit(1)
 )
-_NEWEST: Final = sa.select(subscriptions).where(_OF_TENANT).order_by(_s.id.desc()).limit(1)
 _PAGE: Final = 500
 _ALL_BOUGHT: Final = (
     sa.select(subscriptions)
@@ -111,11 +110,6 @@ def find_live(tx: sa.Connection, tenant_id: int) -> Subscription | None:
 def has_open(tx: sa.Connection, tenant_id: int) -> bool:
     """Whether a tenant has a subscription that has not ended, activated or not."""
     return tx.execute(_OPEN, {"tenant": tenant_id}).first() is not None
-
-
-def find_newest(tx: sa.Connection, tenant_id: int) -> Subscription | None:
-    """The newest subscription, in any state."""
-    return _first(tx, _NEWEST, {"tenant": tenant_id})
 
 
 def all_bought(tx: sa.Connection) -> Iterator[Subscription]:

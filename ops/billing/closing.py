@@ -82,7 +82,7 @@ def preview(
     with open_database() as database:
         account = find_tenant(database, tenant)
         with database.transaction(reads_only=True) as tx:
-            bill = service.preview(tx, account.tenant, now=clock.now())
+            bill = service.preview(work_in(tx, account.tenant.id, locks_tenant=False))
     if bill is None:
         raise CommandRejected(f"{account.tenant.slug} has no paid subscription, so there is no current month")
     document = preview_document(bill, account.tenant.slug)

@@ -56,7 +56,7 @@ def apply_plan(work: Work, after: PlanTerms) -> tuple[uuid.UUID | None, str | No
         price = _pay(work, live, after)
         return (None if live is None else live.marketplace_id), price.unit
     if live is not None:
-        ended = service.end_agreement(tx, live, _event("Unsubscribe", work.now), now=work.now)
+        ended = service.end_agreement(work, live, _event("Unsubscribe", work.now))
         billing.close_ended(work, [ended], Closing(""))
     return None, None
 
@@ -68,7 +68,7 @@ def _pay(work: Work, live: Subscription | None, after: PlanTerms) -> Price:
     assert after.currency is not None, "and a currency"  # noqa: S101 - likewise
     price = Price(after.rate_per_user, after.currency)
     if live is None:
-        service.agree(tx, work.tenant, PLAN_ID, after.seat_limit, price, now=now)
+        service.agree(work, PLAN_ID, after.seat_limit, price)
         return price
     last = ledger_store.last_rate(tx, live)
     price = dataclasses.replace(price, unit=live.terms.price_unit or (MONTH if last is None else last.unit))

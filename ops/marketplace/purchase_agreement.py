@@ -14,7 +14,7 @@ from ops.output import AsJson, Fields, print_fields, print_json, stderr_console,
 from ops.restore_hold import require_not_held
 from shared.app import App
 from shared.errors import Conflict, Inconclusive
-from shared.tenancy.store import read_tenant
+from shared.jobs import job_work
 from shared.work import OPERATOR
 from webhooks.agreement import service as agreement_service
 from webhooks.agreement import store as agreement_store
@@ -88,9 +88,9 @@ def _read(app: App, guid: uuid.UUID) -> tuple[str, PurchaseRequest, Approvers]:
         request = agreement_store.find_anywhere(tx, guid)
         if request is None:
             raise ItemNotFound(f"{guid} does not wait for agreement; ask the buyer to open the landing page")
-        tenant = read_tenant(tx, request.tenant_id)
-        live = find_live(tx, tenant.id)
-        return tenant.slug, request, agreement_service.load_approvers(tx, tenant, None, request, live, app.now())
+        work = job_work(app, tx, request.tenant_id, actor=OPERATOR)
+        live = find_live(tx, work.tenant.id)
+        return work.tenant.slug, request, agreement_service.load_approvers(work, None, request, live)
 
 
 def _require_operator(_tx: sa.Connection | None, approvers: Approvers) -> None:

@@ -27,7 +27,7 @@ from privacy.restore import flow as restore_flow
 from privacy.restore.flow import RepeatResult
 from shared.app import App
 from shared.calendar import Month
-from shared.jobs import JobFailed, for_each_tenant
+from shared.jobs import JobFailed, for_each_tenant, job_work
 from shared.restore import flow, store
 from shared.restore.mark_client import of as mark_client_of
 from shared.restore.model import (
@@ -39,8 +39,7 @@ from shared.restore.model import (
     PrivacyChangeKind,
     StoredMark,
 )
-from shared.tenancy.store import read_tenant
-from shared.work import OPERATOR, Work
+from shared.work import OPERATOR
 from webhooks.events.reconcile_flow import ReconcileOptions, ReconcileReport, reconcile
 
 
@@ -154,20 +153,20 @@ class Acceptance:
         reason = self._found.held_reason
         if reason is HeldReason.BEHIND:
             raise CommandRejected(
-                f"the database is behind the mark of the outside store. If this database is to be used, run "
+                f"the database is behind the mark of the restore store. If this database is to be used, run "
                 f"ops restore begin first; {_UNCHANGED}"
             )
         if reason is not HeldReason.BEGUN:
             raise CommandRejected("the database is not held, so there is nothing to accept; nothing was changed")
 
     def _read_store(self) -> None:
-        """Reads the mark and the changes in the outside store, unless --without-store is given."""
+        """Reads the mark and the changes in the restore store, unless --without-store is given."""
         if self.without_store:
             return
         client = mark_client_of(self.app)
         if not client.is_on:
             raise WrongUsage(
-                "ACTION_LOG_TABLE_ENDPOINT, the outside store, is not set; set it as in the app; if the app has none, "
+                "ACTION_LOG_TABLE_ENDPOINT, the restore store, is not set; set it as in the app; if the app has none, "
                 f"add --without-store; {_UNCHANGED}"
             )
         try:
@@ -175,7 +174,7 @@ class Acceptance:
             self._changes = client.call(lambda there: there.list_changes(self._found.public_id))
         except MarkTableUnavailable:
             raise ServiceUnavailable(
-                f"the outside store cannot be reached; try again, or add --without-store; {_UNCHANGED}"
+                f"the restore store cannot be reached; try again, or add --without-store; {_UNCHANGED}"
             ) from None
 
     def _check_other_database(self) -> str:
@@ -235,7 +234,7 @@ class Acceptance:
             tenants = restore_service.tenant_ids(tx)
 
         def work(tx: sa.Connection, tenant_id: int) -> int:
-            operator = Work(tx, read_tenant(tx, tenant_id), OPERATOR, now, app.new_id)
+            operator = job_work(app, tx, tenant_id, now, actor=OPERATOR)
             return restore_service.record_restore(operator, found, lost_until)
 
         try:
@@ -244,14 +243,14 @@ class Acceptance:
             raise ServiceUnavailable(f"not all tenants could be notified: {failed}; {_STILL_HELD}") from failed
 
     def _end_hold(self) -> None:
-        """Writes to the outside store first: from then on every other database is behind, even if this one fails."""
+        """Writes to the restore store first: from then on every other database is behind, even if this one fails."""
         now, ended = self.app.now(), Mark(self._epoch, self._found.mark.number)
         if not self.without_store:
             try:
                 client = mark_client_of(self.app)
                 client.call(lambda there: there.raise_to(self._found.public_id, ended, now=now))
             except MarkTableUnavailable:
-                raise ServiceUnavailable(f"the outside store cannot be reached; {_STILL_HELD}") from None
+                raise ServiceUnavailable(f"the restore store cannot be reached; {_STILL_HELD}") from None
         with self.app.transaction() as tx:
             if not store.accept(tx, ended.epoch, restored_to=self._found.moved_at, now=now):
                 raise CommandRejected("it was accepted concurrently")

@@ -48,7 +48,7 @@ def begin(*, yes: Yes = False) -> None:
 def status(*, as_json: AsJson = False) -> None:
     """Show the hold, the marks and the pending work.
 
-    Marks are compared with the outside store. Exit code 1 if the database is held.
+    Marks are compared with the restore store. Exit code 1 if the database is held.
     """
     with open_restored_app() as product:
         found = flow.read_installation(product)
@@ -62,7 +62,7 @@ def status(*, as_json: AsJson = False) -> None:
         ("usage to report", waiting.usage, _deadline(waiting.oldest_slot)),
         ("due erasures", waiting.erasures, None),
         ("work items to check", waiting.work_items, None),
-        ("changes for the outside store", waiting.changes, None),
+        ("changes for the restore store", waiting.changes, None),
     ]
     if as_json:
         counted = [{"what": name, "count": count, "until": to_json(until)} for name, count, until in rows]
@@ -85,7 +85,7 @@ def accept(
         bool, typer.Option("--other-is-off", help="the former database is off, although it was used minutes ago")
     ] = False,
     without_store: Annotated[
-        bool, typer.Option("--without-store", help="there is no outside store, or it cannot be reached")
+        bool, typer.Option("--without-store", help="there is no restore store, or it cannot be reached")
     ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -33,6 +32,6 @@ def record_restore(work: Work, found: Installation, lost_until: dt.datetime) -> 
     if work.tx.execute(_IS_RECORDED, {"tenant": work.tenant.id, "public": row_id}).first() is not None:
         return 0
     lost = {"from": found.moved_at, "to": lost_until}
-    audit.record(replace(work, new_id=lambda: row_id), Action.DATABASE_RESTORED, after=lost)
+    audit.record(work, Action.DATABASE_RESTORED, after=lost, row_id=row_id)
     notices.record(work, NoticeKind.DATABASE_RESTORED, details=lost, audience=Audience.EVERYONE)
     return 1

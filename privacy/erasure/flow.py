@@ -14,8 +14,6 @@ from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import JobFailed, Outcome, job_work, transact
 from shared.log import exception_fields, get_logger
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Work
 
 
 NAME: Final = "carry_out_erasures"
@@ -49,7 +47,7 @@ def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
     """
 
     def begin(tx: sa.Connection) -> Request | None:
-        work = Work(tx, lock_tenant(tx, tenant_id), SERVICE, app.now(), app.new_id)
+        work = job_work(app, tx, tenant_id, locks_tenant=True)
         request = erasure_service.begin(work, public_id)
         if request is None:
             return None

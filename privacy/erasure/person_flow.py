@@ -14,9 +14,7 @@ from privacy.erasure import service as erasure_service
 from privacy.erasure.mention_rules import Redaction
 from privacy.person_store import Person
 from shared.app import App
-from shared.jobs import transact
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Work
+from shared.jobs import job_work, transact
 from tenants.actions import log as action_log
 from tenants.invitations import merged_into
 
@@ -43,7 +41,7 @@ def erase(app: App, tenant_id: int, user_id: int) -> bool:
 
     def erase_identity(tx: sa.Connection) -> bool:
         """With the tenant locked, so that no month is closed at the same time, and a second process finds it done."""
-        work = Work(tx, lock_tenant(tx, tenant_id), SERVICE, app.now(), app.new_id)
+        work = job_work(app, tx, tenant_id, locks_tenant=True)
         current = person_store.read(tx, tenant_id, user_id, lock=True)
         return erasure_service.erase_person(work, current, erasure_service.build_redaction(tx, current, unique))
 

@@ -64,7 +64,7 @@ def request_erasure(call: Call, body: RequestErasure) -> Reply:
 def list_erasures(call: Call) -> Reply:
     """Erasure requests, newest first.
 
-    Those about you; for super admins, all of the organization.
+    The list has the requests about you; for super admins, those of the whole organization.
     """
     with call.transaction() as tx:
         found = submission.list_newest(tx, call.caller, sees_everyone=call.sees_everyone, limit=_MAX_LISTED)

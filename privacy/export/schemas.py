@@ -19,7 +19,7 @@ class Format(StrEnum):
 class ExportQuery(CsvOptions):
     format: Annotated[Format, Field(strict=False)] = Format.JSON
     scope: Annotated[Scope, Field(strict=False)] = Scope.PERSON
-    user: str | None = Field(None, max_length=64, description="id of a member, for super admins; default: yourself")
+    user: str | None = Field(None, max_length=64, description="`me` (default), or for super admins the id of a member")
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:

@@ -20,9 +20,8 @@ from privacy.rules import Channel, Right, State
 from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.errors import Conflict
-from shared.jobs import transact
+from shared.jobs import job_work, transact
 from shared.restore.model import PrivacyChange, PrivacyChangeKind
-from shared.tenancy.store import lock_tenant
 from shared.work import OPERATOR, Work
 
 
@@ -84,7 +83,7 @@ def _find_or_request(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.
     Raises:
         Conflict: the last super admin.
     """
-    work = Work(tx, lock_tenant(tx, tenant_id), OPERATOR, app.now(), app.new_id)
+    work = job_work(app, tx, tenant_id, actor=OPERATOR, locks_tenant=True)
     if subject is None:
         if requests_store.is_erased(tx, tenant_id):
             return None

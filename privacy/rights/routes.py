@@ -31,7 +31,10 @@ _TAG: Final = "privacy"
     ),
 )
 def get_privacy(call: Call) -> Reply:
-    """Your privacy preferences."""
+    """Your privacy preferences.
+
+    Restriction, objection, withdrawn consent and nominee, and your open request for erasure.
+    """
     with call.transaction() as tx:
         return _build_reply(call, tx)
 
@@ -93,7 +96,10 @@ def name_nominee(call: Call, body: NameNominee) -> Reply:
     ),
 )
 def remove_nominee(call: Call) -> Reply:
-    """Remove your nominee."""
+    """Remove your nominee.
+
+    Without a nominee nothing happens.
+    """
     with call.transaction() as tx:
         rights_service.remove_nominee(call.work(tx), call.caller.user)
         return call.answer(tx, HTTPStatus.NO_CONTENT)

@@ -24,12 +24,25 @@ def strict_transport(settings: Settings | None, request: func.HttpRequest) -> di
 
 
 def base_address(settings: Settings, request: func.HttpRequest) -> str:
-    """The setting PUBLIC_URL; without it the address of this request, if that is this machine. No slash at the end.
-
-    Any other Host is not trusted, since the client chooses it. Forwarded headers are not read.
+    """The base address, as `find_base_address` finds it.
 
     Raises:
         Misdirected: the setting is missing.
+    """
+    address = find_base_address(settings, request)
+    if address is None:
+        get_logger().error("public_url_missing")
+        raise Misdirected(
+            "This page cannot be opened at this address, so nothing was changed. The operator of TimeTracker has to "
+            "enter the address of the app in its settings."
+        )
+    return address
+
+
+def find_base_address(settings: Settings, request: func.HttpRequest) -> str | None:
+    """The setting PUBLIC_URL; without it the address of this request, if that is this machine. No slash at the end.
+
+    None for any other Host, which is not trusted, since the client chooses it. Forwarded headers are not read.
     """
     if settings.public_url:
         return settings.public_url
@@ -39,10 +52,6 @@ def base_address(settings: Settings, request: func.HttpRequest) -> str:
     except ValueError:  # not an address
         host, port = None, None
     if host not in _LOOPBACK:
-        get_logger().error("public_url_missing")
-        raise Misdirected(
-            "This page cannot be opened at this address, so nothing was changed. The operator of TimeTracker has to "
-            "enter the address of the app in its settings."
-        )
+        return None
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}" + (f":{port}" if port else "")

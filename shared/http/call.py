@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared.app import App
 from shared.auth.tokens import Principal
 from shared.errors import ApiError, Conflict
-from shared.http.address import base_address
+from shared.http.address import base_address, find_base_address
 from shared.http.admission import find_caller, find_tenant, not_signed_in, require_allowed, tenant_not_registered
 from shared.http.etag import parse_if_match
 from shared.http.idempotency import RequestKey, lookup, replace, store
@@ -63,7 +63,7 @@ class Call:
         """The versions in If-Match; None where it has none, or is `*`.
 
         Raises:
-            PreconditionRequired, PreconditionFailed, InvalidRequest: as shared.http.etag says.
+            PreconditionRequired, InvalidRequest: as shared.http.etag says.
         """
         return parse_if_match(self.request, required=self.operation.if_match is IfMatch.REQUIRED)
 
@@ -75,6 +75,10 @@ class Call:
             Misdirected: the setting is missing, and the request does not come from this machine.
         """
         return base_address(self.app.settings, self.request)
+
+    def link(self, path: str) -> str:
+        """The address of a path of the API; without scheme and host where the base address is not known."""
+        return f"{find_base_address(self.app.settings, self.request) or ''}/api/{path}"
 
     def once(self, build: Callable[["Call"], T]) -> T:
         """The result of `build`, which runs once in a call."""

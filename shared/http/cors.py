@@ -10,7 +10,7 @@ from shared.settings import Settings
 
 
 _ALLOWED_HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-Match, {AZURE_DEVOPS_TOKEN}"
-_EXPOSED_HEADERS: Final = "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+_EXPOSED_HEADERS: Final = "Content-Disposition, Date, ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
 _ALLOWED_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 

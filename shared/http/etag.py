@@ -5,7 +5,7 @@ from typing import Final
 import azure.functions as func
 from werkzeug.http import parse_etags
 
-from shared.errors import FieldError, InvalidRequest, PreconditionFailed, PreconditionRequired
+from shared.errors import FieldError, InvalidRequest, PreconditionRequired
 
 
 PATTERN: Final = r'^(\*|"[0-9]{1,9}"( *, *"[0-9]{1,9}")*)$'
@@ -21,8 +21,7 @@ def parse_if_match(request: func.HttpRequest, *, required: bool = False) -> froz
 
     Raises:
         PreconditionRequired: it is required and missing.
-        PreconditionFailed: it has weak tags only, which match nothing.
-        InvalidRequest: it is neither `*` nor a list of entity tags.
+        InvalidRequest: it is neither `*` nor a list of strong entity tags.
     """
     header = request.headers.get("if-match")
     if header is None and required:
@@ -32,16 +31,14 @@ def parse_if_match(request: func.HttpRequest, *, required: bool = False) -> froz
     if header is None or header.strip() == "*":
         return None
     tags = parse_etags(header)
-    # werkzeug returns the empty tag as None
-    strong, every = ({tag or "" for tag in found} for found in (tags.as_set(), tags.as_set(include_weak=True)))
+    strong = {tag or "" for tag in tags.as_set()}  # werkzeug returns the empty tag as None
+    is_weak = any(map(tags.is_weak, tags.as_set(include_weak=True)))
     # werkzeug also accepts words without quotes, and a star beside tags
-    if tags.star_tag or not every or not all('"' not in tag and f'"{tag}"' in header for tag in every):
+    if tags.star_tag or is_weak or not strong or not all('"' not in tag and f'"{tag}"' in header for tag in strong):
         wrong = FieldError("If-Match", 'must be an ETag from a response, like "3"')
         raise InvalidRequest(
             "The version is not valid. Send it as you received it.", code="invalid_if_match", errors=[wrong]
         )
-    if not strong:
-        raise PreconditionFailed("A weak version is not enough for a change. Read again and send the new version.")
     return frozenset(int(tag) for tag in strong if _is_version(tag))
 
 

@@ -6,9 +6,10 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic.json_schema import models_json_schema
+from pydantic import ValidationError
 
 from shared.http import etag
+from shared.http.json_schema import component_schemas, problem_reference, problem_schemas, query_schema, reference
 from shared.http.operation import (
     AZURE_DEVOPS_TOKEN,
     DEPRECATION,
@@ -29,7 +30,6 @@ from shared.permissions import Access
 
 
 VERSION: Final = "0.1.0"
-_REF: Final = "#/components/schemas/{model}"
 _IDEMPOTENT_REPLAYED, _REQUEST_ID, _RETRY_AFTER = "Idempotent-Replayed", "X-Request-Id", "Retry-After"
 _WWW_AUTHENTICATE: Final = "WWW-Authenticate"
 _HEADERS: Final = {
@@ -40,7 +40,7 @@ _HEADERS: Final = {
         {"type": "string", "pattern": "^@[0-9]+$"},
     ),
     LINK: ("the operation to use instead, with rel successor-version", {"type": "string"}),
-    LOCATION: ("address of the next page", {"type": "string", "format": "uri-reference"}),
+    LOCATION: ("address of the new resource, or of the next page", {"type": "string", "format": "uri-reference"}),
     _REQUEST_ID: ("id of the request, for support; also `requestId` of errors", {"type": "string", "format": "uuid"}),
     _RETRY_AFTER: ("seconds until a retry", {"type": "integer", "minimum": 0}),
     _WWW_AUTHENTICATE: (
@@ -83,6 +83,7 @@ def document() -> dict[str, Any]:
             "version": VERSION,
             "description": "Time tracking on work items of Azure DevOps. Times are RFC 3339 in UTC, durations whole "
             "milliseconds, ids opaque strings, errors RFC 9457. HEAD is supported wherever GET is.",
+            "contact": {"name": "Support of TimeTracker"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -157,12 +158,20 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.description:
         result["description"] = operation.description
     if operation.body is not None:
-        required = any(field.is_required() for field in operation.body.model_fields.values())
         result["requestBody"] = {
-            "required": required,
+            "required": not _accepts_nothing(operation.body),
             "content": {operation.body_type: {"schema": _ref(operation.body)}},
         }
     return result
+
+
+def _accepts_nothing(body: type[WireModel]) -> bool:
+    """Whether the body may be left out."""
+    try:
+        body.model_validate_json("{}")
+    except ValidationError:
+        return False
+    return True
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -171,11 +180,9 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     if operation.query is not None:
-        schema = operation.query.model_json_schema(by_alias=True, ref_template=_REF)
-        parameters += [
-            {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": part}
-            for name, part in schema["properties"].items()
-        ]
+        schema = query_schema(operation.query)
+        required = schema.get("required", ())
+        parameters += [_query_parameter(name, part, name in required) for name, part in schema["properties"].items()]
     if operation.asks_azure_devops:
         parameters.append(
             {
@@ -209,16 +216,27 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return parameters
 
 
+def _query_parameter(name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:  # noqa: FBT001
+    """A parameter; a list is one value, with commas."""
+    style = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
+    text = {"description": schema["description"]} if "description" in schema else {}
+    return {"name": name, "in": "query", "required": required, **text, **style, "schema": schema}
+
+
 def _response(operation: Operation, answer: Answer) -> dict[str, Any]:
     response: dict[str, Any] = {"description": answer.description, "headers": _headers(operation, *answer.headers)}
     if ETAG in answer.headers:
         response["links"] = dict(_links(operation))
-    files: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in answer.media if media != JSON}
+    files: dict[str, Any] = {media: {"schema": _file_schema(media)} for media in answer.media if media != JSON}
     if answer.model is not None:
         response["content"] = {JSON: {"schema": _ref(answer.model)}, **files}
     elif files:
         response["content"] = files
     return response
+
+
+def _file_schema(media: str) -> dict[str, Any]:
+    return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _links(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -233,7 +251,7 @@ def _links(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _error(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[str, Any]:
-    page, problem = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": _ref(Problem)}}
+    page, problem = {HTML: {"schema": {"type": "string"}}}, {PROBLEM_JSON: {"schema": problem_reference(codes)}}
     return {
         "description": f"{_TITLES[status]}: {', '.join(f'`{code}`' for code in codes)}",
         "headers": _headers(operation, *_HEADERS_OF.get(status, ())),
@@ -249,18 +267,20 @@ def _headers(operation: Operation, *names: str) -> dict[str, Any]:
 
 
 def _ref(model: type[WireModel]) -> dict[str, str]:
-    return {"$ref": _REF.format(model=model.__name__)}
+    return reference(model.__name__)
 
 
 def _schemas(operations: list[Operation]) -> dict[str, Any]:
     bodies = {operation.body for operation in operations if operation.body is not None}
+    problems = {model for operation in operations for model in operation.problem_models}
     responses = {answer.model for operation in operations for answer in operation.answers.values() if answer.model}
     models: list[Any] = [(model, "validation") for model in bodies]
-    models += [(model, "serialization") for model in responses | {Problem}]
+    models += [(model, "serialization") for model in responses | problems | {Problem}]
     models.sort(key=lambda pair: pair[0].__name__)
-    _, schemas = models_json_schema(models, by_alias=True, ref_template=_REF)
-    definitions: dict[str, Any] = schemas["$defs"]
+    schemas = component_schemas(models)
     for operation in operations:
         if operation.query is not None:
-            definitions |= operation.query.model_json_schema(by_alias=True, ref_template=_REF).get("$defs", {})
-    return dict(sorted(definitions.items()))
+            schemas |= query_schema(operation.query)["$defs"]
+    with_json_errors = (operation for operation in operations if not operation.for_browser)
+    codes = {code for each in with_json_errors for group in problem_codes(each).values() for code in group}
+    return dict(sorted({**problem_schemas(codes, schemas[Problem.__name__]), **schemas}.items()))

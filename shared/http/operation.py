@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from shared.http.reply import Reply
-from shared.http.wire import WireModel
+from shared.http.wire import Problem, WireModel
 from shared.permissions import PERMISSIONS, Access, Permission
 
 
@@ -98,6 +98,7 @@ class Operation:
     tag: str
     answers: Mapping[int, Answer]
     problems: Problems = field(default_factory=dict)  # codes beyond those of its kind, see openapi.problem_codes
+    problem_models: tuple[type[Problem], ...] = ()  # of the codes whose problem document has more members
     body: type[WireModel] | None = None
     query: type[WireModel] | None = None
     if_match: IfMatch | None = None

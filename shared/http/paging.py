@@ -29,8 +29,11 @@ class CursorQuery(WireModel, Generic[Cursor]):
     def limit(self) -> int:
         return self.page_size + 1
 
-    def next_link(self, path: str, rows: Sequence[Row], cursor: Callable[[Row], object]) -> str | None:
-        """The same query after the page's last row; None where `rows`, read up to `limit`, end with this page."""
+    def next_link(self, address: str, rows: Sequence[Row], cursor: Callable[[Row], object]) -> str | None:
+        """The list's address with the same query after the page's last row.
+
+        None where `rows`, read up to `limit`, end with this page.
+        """
         if len(rows) <= self.page_size:
             return None
         filters = self.model_dump(
@@ -41,7 +44,7 @@ class CursorQuery(WireModel, Generic[Cursor]):
             warnings=False,  # pydantic warns of types with a PlainValidator, and serializes them rightly
         )
         parameters = {**filters, "pageSize": self.page_size, "after": cursor(rows[self.page_size - 1])}
-        return f"/api/{path}?" + urlencode({name: _text(value) for name, value in parameters.items()})
+        return f"{address}?" + urlencode({name: _text(value) for name, value in parameters.items()})
 
     def require_rows(self, rows: Sequence[object]) -> None:
         """For lists whose rows are never removed: there a cursor with nothing after it was made up.

@@ -113,6 +113,12 @@ def _parse_date(value: Any) -> dt.date:  # noqa: ANN401 - input before validatio
     raise ValueError("must be a date from the year 2000 on, like 2026-11-23")
 
 
+def _parse_flag(value: Any) -> bool:  # noqa: ANN401 - input before validation
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return bool(value == "true")
+
+
 InstantInput = Annotated[
     dt.datetime,
     PlainValidator(parse_rfc3339),
@@ -123,12 +129,19 @@ DateInput = Annotated[
     PlainValidator(_parse_date),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-23"]}),
 ]
+# A boolean in a query. Pydantic's own also accepts words such as yes and 1.
+Flag = Annotated[bool, PlainValidator(_parse_flag), WithJsonSchema({"type": "boolean"})]
 Instant = Annotated[
     dt.datetime,
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time", "examples": ["2026-11-23T09:30:00.000Z"]}),
 ]
 ElapsedMs = Annotated[int, Field(ge=0, description="whole milliseconds")]
+
+
+def allow_null(schema: dict[str, Any]) -> None:
+    """For the `json_schema_extra` of an optional field: shows that null has a meaning of its own."""
+    schema.pop("default")
 
 
 class FieldProblem(WireModel):

@@ -15,6 +15,9 @@ from shared.tenancy.rules import processing_restricted
 from shared.tenancy.store import restricted_since
 
 
+ME: Final = "me"  # the caller, in a filter
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """The identity of a user. `restricted_since` is set while processing of their data is stopped."""
@@ -59,12 +62,14 @@ def resolve(tx: sa.Connection, caller: Caller, public_id: str | uuid.UUID | None
 def resolve_filter(
     tx: sa.Connection, caller: Caller, public_id: str | uuid.UUID | None, *, everyone: bool
 ) -> Person | None:
-    """As `resolve`, for filters: without an id None for callers who see everyone.
+    """As `resolve`, for filters: without an id None for callers who see everyone; `me` is the caller.
 
     Raises:
         NotFound, Forbidden: as `resolve`.
     """
-    return None if public_id is None and everyone else resolve(tx, caller, public_id, everyone=everyone)
+    if public_id is None and everyone:
+        return None
+    return resolve(tx, caller, None if public_id == ME else public_id, everyone=everyone)
 
 
 def find(tx: sa.Connection, tenant_id: int, wanted: str | uuid.UUID) -> Person | None:

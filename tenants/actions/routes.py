@@ -66,12 +66,18 @@ def record_actions(call: Call, body: NewActions) -> Reply:
     ),
 )
 def list_actions(call: Call, query: ActionQuery) -> Reply:
-    """User actions, newest first."""
+    """User actions, newest first.
+
+    The actions that clients recorded, of everyone or with `user` of one person.
+    """
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
         after = actions_service.resolve_cursor(tx, call.caller.tenant.id, query.after)
     tenant_id, user_id = call.caller.tenant.id, None if person is None else person.id
-    actions = action_log.of(call.app).page(tenant_id, user_id=user_id, after=after, limit=query.limit)
+    since, until = query.bounds(call.caller.tenant.zone)
+    actions = action_log.of(call.app).page(
+        tenant_id, user_id=user_id, after=after, limit=query.limit, since=since, until=until
+    )
     with call.transaction() as tx:
         authors = actions_store.find_authors(tx, tenant_id, (action.user_id for action in actions))
         viewer = call.caller.user.id
@@ -82,5 +88,5 @@ def list_actions(call: Call, query: ActionQuery) -> Reply:
             if not author.is_restricted or author.id == viewer
         ]
         last = encode(rows[-1][0].row_key, rows[-1][1].public_id) if rows else None
-        link = None if last is None else query.next_link("actions", actions, lambda _: last)
+        link = None if last is None else query.next_link(call.link("actions"), actions, lambda _: last)
         return call.answer(tx, HTTPStatus.OK, ActionPage(items=items, next_link=link))

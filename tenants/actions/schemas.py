@@ -1,18 +1,22 @@
 """Actions in requests of the extension, and in responses to admins."""
 
+import datetime as dt
 import uuid
 from typing import Annotated, Any, Final, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from shared.calendar import first_instant
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import Instant, InstantInput, WireModel
-from tenants.actions.log.model import Action
+from shared.http.wire import DateInput, Instant, InstantInput, WireModel
+from tenants.actions.log.model import Action, bound_key
 from tenants.actions.rules import is_plain_path
 from tenants.actions.service import SentAction
 
 
 MOST_AT_ONCE: Final = 50
+_DAY: Final = dt.timedelta(days=1)
 
 
 def _plain_path(value: str) -> str:
@@ -46,8 +50,15 @@ class NewAction(WireModel):
         return SentAction(pointer, self.type, self.page, self.at)
 
 
+_OBJECT: Final = ("type", "additionalProperties")
+
+
 def _one_or_many(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": ["items"]}, {"required": ["type", "page"]}]
+    items = next(each for each in schema["properties"]["items"]["anyOf"] if "items" in each)
+    many = {"properties": {"items": items}, "required": ["items"]} | {name: schema[name] for name in _OBJECT}
+    for name in ("properties", *_OBJECT):
+        del schema[name]
+    schema["oneOf"] = [items["items"], many]
 
 
 class NewActions(WireModel):
@@ -83,7 +94,22 @@ class RecordedActions(WireModel):
 
 
 class ActionQuery(PageQuery):
-    user: str | None = Field(None, description="id of the person whose actions to list")
+    user: str | None = Field(None, description="id of a person, or `me`; only their actions")
+    from_: DateInput | None = Field(None, alias="from", description="first day, in the tenant's time zone")
+    to: DateInput | None = Field(None, description="last day")
+
+    @field_validator("to", mode="after")
+    @classmethod
+    def _not_before_from(cls, to: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        first = info.data.get("from_")
+        if first is not None and to is not None and to < first:
+            raise ValueError("must not be before from")
+        return to
+
+    def bounds(self, zone: ZoneInfo) -> tuple[str | None, str | None]:
+        """The bounds of the range in the action log: since the first day, and until the last."""
+        since = None if self.from_ is None else bound_key(first_instant(self.from_, zone))
+        return since, None if self.to is None else bound_key(first_instant(self.to + _DAY, zone))
 
 
 class ActionItem(WireModel):

@@ -6,8 +6,6 @@ import sqlalchemy as sa
 from shared.app import App, current
 from shared.db.row_level_security import ALL_TENANTS
 from shared.jobs import Outcome, for_each_tenant, job_work, transact
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Work
 from tenants.invitations.service import end_expired
 from tenants.invitations.store import tenants_with_expired
 from timers.entries import move_left_behind, tenants_with_left_behind
@@ -32,9 +30,8 @@ def end_all_invitations(app: App) -> Outcome:
     now = app.now()
 
     def process(tx: sa.Connection, tenant_id: int) -> int:
-        moved = move_left_behind(job_work(app, tx, tenant_id, now))
-        tenant = lock_tenant(tx, tenant_id)
-        return moved + end_expired(Work(tx, tenant, SERVICE, now, app.new_id))
+        work = job_work(app, tx, tenant_id, now, locks_tenant=True)
+        return move_left_behind(work) + end_expired(work)
 
     def pending(tx: sa.Connection) -> list[int]:
         return sorted({*tenants_with_expired(tx, now=now), *tenants_with_left_behind(tx)})

@@ -47,7 +47,7 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
         rows = store.page(tx, viewer, with_dismissed=query.include_dismissed, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [Notice.of(row, now=call.now) for row in rows[: query.page_size]]
-        link = query.next_link("notices", rows, lambda row: row.id)
+        link = query.next_link(call.link("notices"), rows, lambda row: row.id)
         unseen = store.count_unseen(tx, viewer)
         return call.answer(tx, HTTPStatus.OK, Notices(items=items, unseen=unseen, next_link=link))
 
@@ -65,7 +65,10 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
     ),
 )
 def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Mark a notice as seen."""
+    """Mark a notice as seen.
+
+    For you alone. The first time counts; a repeat changes nothing.
+    """
     with call.transaction() as tx:
         return _mark(call, tx, store.mark_seen)
 
@@ -85,7 +88,7 @@ def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothi
 def dismiss_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Dismiss a notice.
 
-    For you alone: others still have it, and you find it again with `includeDismissed`.
+    Only for you. Dismissed notices are listed with `includeDismissed`.
     """
     with call.transaction() as tx:
         return _mark(call, tx, store.dismiss)

@@ -6,14 +6,14 @@ from typing import Self
 from pydantic import Field
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import Instant, WireModel
+from shared.http.wire import Flag, Instant, WireModel
 from shared.notices import NoticeKind
 from tenants.notices.rules import text_of
 from tenants.notices.store import NoticeRow, PersonName
 
 
 class NoticesQuery(PageQuery):
-    include_dismissed: bool = Field(default=False, description="include notices that you have dismissed")
+    include_dismissed: Flag = Field(default=False, description="include notices that you have dismissed")
 
 
 class NoticePerson(WireModel):

@@ -31,7 +31,10 @@ _TAG: Final = "organizations"
     ),
 )
 def list_organizations(call: Call) -> Reply:
-    """Azure DevOps organizations for your time."""
+    """List Azure DevOps organizations.
+
+    All organizations of the tenant by name, also inactive ones.
+    """
     with call.transaction() as tx:
         tenant = call.caller.tenant
         items = [AzureDevOpsOrganization.of(each, tenant) for each in organization_store.find_all(tx, tenant.id)]

@@ -19,7 +19,7 @@ class AddOrganization(WireModel):
 
 
 class ChangeOrganization(WireModel):
-    """A field that is absent or null is not changed."""
+    """A field that is absent is not changed."""
 
     name: Organization | None = Field(
         None, description="the new name in Azure DevOps; its time stays with it, and logs keep the old name"

@@ -48,7 +48,10 @@ _TAG: Final = "people"
     ),
 )
 def list_users(call: Call, query: UsersQuery) -> Reply:
-    """People of your organization."""
+    """People of your organization.
+
+    Everyone with an account, also deactivated and invited people.
+    """
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
@@ -56,7 +59,9 @@ def list_users(call: Call, query: UsersQuery) -> Reply:
         query.require_rows(accounts)
         alike = people_store.find_alike(tx, tenant_id)
         items = [UserDetail.of_account(account, alike) for account in accounts[: query.page_size]]
-        link = query.next_link("users", accounts, lambda each: TimeCursor(each.user.public_id, each.created_at))
+        link = query.next_link(
+            call.link("users"), accounts, lambda each: TimeCursor(each.user.public_id, each.created_at)
+        )
         return call.answer(tx, HTTPStatus.OK, UsersPage(items=items, next_link=link))
 
 
@@ -102,7 +107,10 @@ def add_users(call: Call, body: AddUsers) -> Reply:
     ),
 )
 def get_user(call: Call) -> Reply:
-    """Person by id."""
+    """Get a person.
+
+    The response has an `ETag` for changes of the person.
+    """
     with call.transaction() as tx:
         account = people_store.find(tx, call.caller.tenant.id, _user_id(call))
         if account is None:
@@ -228,7 +236,10 @@ def deactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has 
     ),
 )
 def reactivate_user(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
-    """Reactivate a person."""
+    """Reactivate a person.
+
+    Needs a free seat. An invitation that nobody has claimed opens again. An active person is not changed.
+    """
     with call.transaction() as tx:
         account = people_service.reactivate(
             call.work(tx),

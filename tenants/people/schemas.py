@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import Instant, Name, Problem, WireModel, json_schema_pattern
+from shared.http.wire import Flag, Instant, Name, Problem, WireModel, json_schema_pattern
 from shared.tenancy.model import AuthProvider, Role
 from shared.tenancy.rules import short_id
 from tenants.people.add_service import AddResult, NewPerson
@@ -102,7 +102,7 @@ class UserDetail(User):
 
 class UsersQuery(PageQuery):
     role: Role | None = None
-    is_active: bool | None = None
+    is_active: Flag | None = None
     auth_provider: AuthProvider | None = None
 
     def to_filters(self) -> AccountFilters:

@@ -92,7 +92,7 @@ def list_audit(call: Call, query: PageQuery) -> Reply:
         rows = audit_store.page(tx, call.caller.tenant.id, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
-        link = query.next_link("audit", rows, lambda row: row.id)
+        link = query.next_link(call.link("audit"), rows, lambda row: row.id)
         return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link))
 
 

@@ -9,7 +9,7 @@ from shared.errors import Forbidden, PaymentRequired
 from shared.http.admission import tenant_not_registered
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import PLAN, Answer, Operation, merge_problems
+from shared.http.operation import LOCATION, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
 from shared.tenancy import organization_store
@@ -32,7 +32,7 @@ blueprint = func.Blueprint()
         path="tenants",
         tag="sign-in",
         body=CreateTenant,
-        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn)},
+        answers={201: Answer("The new tenant, its super admin and entitlements", SignIn, headers=(LOCATION,))},
         problems={403: ("guest_cannot_register",), 409: ("tenant_already_registered",)},
     ),
 )
@@ -51,7 +51,7 @@ def create_tenant(call: Call, body: CreateTenant) -> Reply:
             new_id=call.app.new_id,
         )
         call.set_caller(caller)
-        return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller))
+        return call.answer(tx, HTTPStatus.CREATED, _build_sign_in(tx, call, caller), {LOCATION: call.link("tenant")})
 
 
 @route(
@@ -100,7 +100,10 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
     ),
 )
 def get_me(call: Call) -> Reply:
-    """Your account."""
+    """Your account.
+
+    With your role and your sign-in times. Available after the subscription was canceled too.
+    """
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(call.caller))
 
@@ -117,7 +120,10 @@ def get_me(call: Call) -> Reply:
     ),
 )
 def rename_me(call: Call, body: RenameMe) -> Reply:
-    """Change your display name."""
+    """Change your display name.
+
+    The name that colleagues see in lists and reports.
+    """
     with call.transaction() as tx:
         caller = service.rename_me(call.work(tx), call.caller.user, body.display_name)
         return call.answer(tx, HTTPStatus.OK, Me.of_caller(caller))

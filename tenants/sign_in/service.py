@@ -14,7 +14,7 @@ from shared.errors import Conflict, Forbidden
 from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy import organization_store
-from shared.tenancy.model import Caller, Role, User
+from shared.tenancy.model import Caller, Role, Tenant, User
 from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error, tracking_refusal, user_deactivated
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from shared.work import ANONYMOUS, Actor, NewId, Work
@@ -51,7 +51,7 @@ def start_tenant(
     user_id = store.add_user(tx, tenant_id, rows.build_user(principal, Role.SUPER_ADMIN, now=now, new_id=new_id))
     assert user_id is not None, "a new tenant has no users"  # noqa: S101 - an invariant of ours
     caller = _find(tx, principal)
-    work = Work(tx, caller.tenant, Actor.user(user_id), now, new_id)
+    work = _work(tx, caller.tenant, user_id, now=now, new_id=new_id)
     after = {"plan": tenant.plan, "timeZone": new.time_zone, "trialEndsAt": tenant.trial_ends_at}
     audit.record(work, Action.TENANT_CREATED, subject=user_id, after=after)
     return _record_sign_in(work, caller.user, principal)
@@ -67,17 +67,18 @@ def sign_in(
         PaymentRequired: the plan allows no new people now.
     """
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True)
-    if caller is None:
-        tenant = find_tenant(tx, tid=principal.tid, lock=True)
-        if tenant is None:
-            return None
-        # The tenant is locked while somebody joins. Another request of this person may have come first.
-        if find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True) is None:
-            _join(Work(tx, tenant, ANONYMOUS, now, new_id), principal, settings)
+    tenant = find_tenant(tx, tid=principal.tid, lock=True) if caller is None else caller.tenant
+    if tenant is None:
+        return None
+    work = _work(tx, tenant, None, now=now, new_id=new_id)
+    # The tenant is locked while somebody joins. Another request of this person may have come first.
+    if caller is None and find_caller(tx, tid=principal.tid, oid=principal.oid, lock=True) is None:
+        _join(work, principal, settings)
     caller = _find(tx, principal)
     if not caller.user.is_active:
         raise user_deactivated()
-    return _record_sign_in(Work(tx, caller.tenant, Actor.user(caller.user.id), now, new_id), caller.user, principal)
+    by_person = replace(work, tenant=caller.tenant, actor=Actor.user(caller.user.id))
+    return _record_sign_in(by_person, caller.user, principal)
 
 
 def admit_buyer(work: Work, principal: Principal, *, settings: Settings) -> Caller | None:
@@ -108,8 +109,8 @@ def record_refusal(tx: sa.Connection, principal: Principal, code: str, *, now: d
         return
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     user_id = None if caller is None else caller.user.id
-    actor = ANONYMOUS if user_id is None else Actor.user(user_id)
-    audit.record(Work(tx, tenant, actor, now, new_id), Action.SIGN_IN_REFUSED, subject=user_id, after={"code": code})
+    work = _work(tx, tenant, user_id, now=now, new_id=new_id)
+    audit.record(work, Action.SIGN_IN_REFUSED, subject=user_id, after={"code": code})
 
 
 def rename_me(work: Work, user: User, name: str) -> Caller:
@@ -118,6 +119,11 @@ def rename_me(work: Work, user: User, name: str) -> Caller:
         store.rename(work.tx, work.tenant.id, user.id, name=name, now=work.now)
         audit.record(work, Action.USER_RENAMED, subject=user.id)
     return Caller(work.tenant, replace(user, display_name=name))
+
+
+def _work(tx: sa.Connection, tenant: Tenant, user_id: int | None, *, now: dt.datetime, new_id: NewId) -> Work:
+    """The Work once the tenant is known, by a user or by somebody without an account."""
+    return Work(tx, tenant, ANONYMOUS if user_id is None else Actor.user(user_id), now, new_id)
 
 
 def _join(work: Work, principal: Principal, settings: Settings) -> None:

@@ -28,7 +28,7 @@ ROLES = {
 NOT_KEPT = {"ClientIP", "ClientCity", "ClientStateOrProvince", "ClientBrowser", "ClientOS"}
 NOT_DEPLOYED = (
     *("devcloud", "tools", "tests", "ops", "migrations", "infra", "docs", "scripts", ".git", ".venv"),
-    *("requirements-dev.txt", "requirements-local.txt", "requirements-peer.txt"),
+    *("requirements-clients.txt", "requirements-dev.txt", "requirements-local.txt", "requirements-peer.txt"),
 )
 DEPLOYED = ("shared", "timers", "tenants", "reports", "billing", "webhooks", "privacy")
 

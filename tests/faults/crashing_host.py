@@ -38,7 +38,7 @@ def die_before_statement(number: int) -> None:
     def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         nonlocal is_first
         if statement.startswith("SELECT set_config"):
-            return  # the wall's: it changes no row, so dying here is dying at what comes next
+            return  # sets the tenant: it changes no row, so a crash here equals one at the next statement
         if budget.ALL or is_first or not statement.startswith("SELECT"):
             count()
         is_first = False

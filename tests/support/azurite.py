@@ -1,10 +1,6 @@
 """Azure Table Storage for the tests: Azurite, Microsoft's emulator, installed from its lock file when first needed."""
 
 import contextlib
-import fcntl
-import hashlib
-import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,18 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from azure.data.tables import TableServiceClient
+
+from tests.support import npm
 
 
 FOLDER = Path(__file__).resolve().parents[1] / "azurite"
 # Published by Microsoft for every emulator there is: no secret.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _OPTIONS = ("--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry")
-
-
-class NoAzurite(Exception):
-    """There is no way here to run Azurite."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +51,7 @@ def connection_string(port: int) -> str:
 @contextlib.contextmanager
 def required() -> Iterator[Azurite]:
     """A running Azurite; where there can be none the test is skipped with the reason, and in CI fails."""
-    try:
-        _install()
-    except NoAzurite as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI must not go without Azurite: {reason}")
-        pytest.skip(f"no Azurite: {reason}")
+    npm.require(FOLDER)
     with _running() as azurite:
         yield azurite
 
@@ -73,28 +61,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _install() -> None:
-    """Installs what the lock file names, once; other test processes wait meanwhile.
-
-    Raises:
-        NoAzurite: node or npm is missing, or npm failed.
-    """
-    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    if missing:
-        raise NoAzurite(f"{' and '.join(missing)} not found")
-    digest = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()[:16]
-    stamp = FOLDER / "node_modules" / f".installed-{digest}"
-    with (Path(tempfile.gettempdir()) / f"timetracker-azurite-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists():
-            return
-        command = ["npm", "ci", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise NoAzurite(f"npm ci failed: {done.stderr[-500:]}")
-        stamp.touch()
 
 
 @contextlib.contextmanager

@@ -240,7 +240,7 @@ class Payer:
 
     def preview(self, now: dt.datetime) -> Bill | None:
         with self.engine.begin() as tx:
-            return service.preview(tx, self.tenant(tx), now=now)
+            return service.preview(self.work(tx, now))
 
     def void(self, record: Record, now: dt.datetime, *, anew: bool = False) -> Record | None:
         with self.engine.begin() as tx:

@@ -135,9 +135,9 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)
         assert tenant is not None
-        row = service.begin(tx, tenant, uuid.UUID(bought.id), terms, now=app.now())
-        event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
+        work = Work(tx, tenant, SERVICE, app.now(), app.new_id)
+        row = service.begin(work, uuid.UUID(bought.id), terms)
+        service.move(work, row, terms, Event("Activate", EventSource.LANDING, work.now), quote=quote)
     return bought
 
 
@@ -149,7 +149,7 @@ def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purc
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=tid, lock=True)
         assert tenant is not None
-        service.begin(tx, tenant, uuid.UUID(bought), terms, now=app.now())
+        service.begin(Work(tx, tenant, SERVICE, app.now(), app.new_id), uuid.UUID(bought), terms)
     return Purchase(bought, tid, app, marketplace)
 
 

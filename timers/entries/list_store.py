@@ -34,7 +34,7 @@ class Filters:
     user_id: int | None = None
     organization: str | None = None
     projects: Sequence[int] | None = None
-    work_item_id: int | None = None
+    work_item_ids: Sequence[int] | None = None
     days: tuple[dt.date, dt.date] | None = None
     needs_review: bool | None = None
     unwritten: str | None = None  # the state of a write-back that is not done
@@ -84,7 +84,7 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     )
     .scalar_subquery(),
     "projects": _entries.project_id.in_(bindparam("projects", expanding=True)),
-    "work_item": _entries.work_item_id == bindparam("work_item"),
+    "work_items": _entries.work_item_id.in_(bindparam("work_items", expanding=True)),
     "days": sa.and_(
         _entries.started_at >= sa.func.coalesce(_earliest_start, _since),
         _entries.started_at < bindparam("until", type_=_entries.started_at.type),
@@ -176,8 +176,8 @@ def _parameters(filters: Filters, after: TimeCursor | None) -> dict[str, dict[st
         given["organization"] = {"organization": organization_key(filters.organization)}
     if filters.projects is not None:
         given["projects"] = {"projects": list(filters.projects)}
-    if filters.work_item_id is not None:
-        given["work_item"] = {"work_item": filters.work_item_id}
+    if filters.work_item_ids is not None:
+        given["work_items"] = {"work_items": list(filters.work_item_ids)}
     if filters.days is not None:
         given["days"] = _range(*filters.days)
     if filters.unwritten is not None:

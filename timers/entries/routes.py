@@ -1,6 +1,7 @@
 """The HTTP functions of time entries: list, read, add, correct and delete them."""
 
 import datetime as dt
+from collections.abc import Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, PERSON, PLAN, Answer, Deprecated, IfMatch, Operation, merge_problems
+from shared.http.operation import ETAG, LOCATION, PERSON, PLAN, Answer, Deprecated, IfMatch, Operation, merge_problems
 from shared.http.paging import TimeCursor
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
@@ -62,7 +63,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         overlaps = entries_rules.find_overlaps(entries, spans, limit=MAX_OVERLAPS)
         progress = load_progress(tx, call, entries)
         items = [EntryView(each.entry, each.user, overlaps[each.entry.id]).to_wire(progress) for each in listed]
-        link = query.next_link("entries", rows, lambda row: TimeCursor(row.public_id, row.started_at))
+        link = query.next_link(call.link("entries"), rows, lambda row: TimeCursor(row.public_id, row.started_at))
         return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link))
 
 
@@ -75,7 +76,7 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         tag=_TAG,
         body=AddEntry,
         asks_azure_devops=True,
-        answers={201: Answer("The entry", TimeEntry, headers=(ETAG,))},
+        answers={201: Answer("The entry", TimeEntry, headers=(ETAG, LOCATION))},
         problems=merge_problems(PLAN, PERSON, {400: ("wrong_organization", "wrong_project", "invalid_times")}),
     ),
 )
@@ -92,7 +93,7 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
         owner = people.resolve(tx, call.caller, body.user_id, everyone=call.sees_everyone)
         added = entries_service.add(call.work(tx), call.caller.user, body.to_manual_entry(), owner_id=owner.id)
         view = EntryView.load(tx, call, added.entry, is_adjustment=added.is_adjustment)
-        reply = _answer(call, tx, view, HTTPStatus.CREATED)
+        reply = _answer(call, tx, view, HTTPStatus.CREATED, {LOCATION: call.link(f"entries/{added.entry.id}")})
     return respond_after_write_back(call, reply, [added.entry], view.to_wire)
 
 
@@ -108,7 +109,10 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
     ),
 )
 def get_entry(call: Call) -> Reply:
-    """Get a time entry."""
+    """Get a time entry.
+
+    Your own; admins read everyone's. The response has the `ETag` that changes of the entry need.
+    """
     with call.transaction() as tx:
         return _answer(call, tx, EntryView.load(tx, call, _find(call, tx)))
 
@@ -227,9 +231,15 @@ def _moves(entry: model.TimeEntry, body: CorrectEntry) -> bool:
     return not same_project or body.work_item_id not in {None, item.work_item_id}
 
 
-def _answer(call: Call, tx: sa.Connection, view: EntryView, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+def _answer(
+    call: Call,
+    tx: sa.Connection,
+    view: EntryView,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
     wire = view.to_wire(load_progress(tx, call, [view.entry]))
-    return call.answer(tx, status, wire, {"ETag": etag(view.entry.version)})
+    return call.answer(tx, status, wire, {ETAG: etag(view.entry.version), **(headers or {})})
 
 
 def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
@@ -239,7 +249,7 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         user_id=None if person is None else person.id,
         organization=query.organization,
         projects=None if query.project is None else list_store.find_projects(tx, tenant.id, query.project),
-        work_item_id=query.work_item_id,
+        work_item_ids=query.work_item_id,
         days=query.days,
         needs_review=query.needs_review,
         unwritten=query.write_back,

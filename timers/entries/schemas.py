@@ -1,35 +1,82 @@
 """Lists and changes of time entries on the wire."""
 
 import datetime as dt
-from typing import Literal, Self
+import re
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, InstantInput, Note, Reason, Text64, WireModel
+from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel, allow_null
 from timers.entries.service import Correction, ManualEntry
-from timers.schemas import Organization, ProjectName, TimeEntry, WorkItemId
+from timers.schemas import MAX_WORK_ITEM_ID, Organization, ProjectName, TimeEntry, WorkItemId
 
 
 MAX_DAYS = 366
+_ENTRY: Final[JsonDict] = {
+    "organization": "contoso",
+    "project": "Website",
+    "workItemId": 42,
+    "startedAt": "2026-11-23T08:00:00Z",
+    "stoppedAt": "2026-11-23T09:30:00Z",
+    "note": "Review of the design",
+}
+_MOST_ITEMS: Final = 50
+_NUMBER: Final = re.compile(r"\A0*[1-9][0-9]{0,9}\Z")
+
+
+def _parse_work_items(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - input before validation
+    words = str(value).split(",")
+    if len(words) > _MOST_ITEMS or not all(_NUMBER.match(word) and int(word) <= MAX_WORK_ITEM_ID for word in words):
+        raise ValueError(f"must be numbers of work items, at most {_MOST_ITEMS}, separated by commas")
+    return tuple(sorted({int(word) for word in words}))
+
+
+WorkItemIds = Annotated[
+    tuple[int, ...],
+    PlainValidator(_parse_work_items),
+    PlainSerializer(lambda ids: ",".join(map(str, ids)), return_type=str),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": MAX_WORK_ITEM_ID},
+            "minItems": 1,
+            "maxItems": _MOST_ITEMS,
+        }
+    ),
+]
 
 
 class EntriesQuery(PageQuery):
-    user: str | None = Field(None, description="id of a person, for admins; only their entries")
+    user: str | None = Field(None, description="`me`, or for admins the id of a person; only their entries")
     organization: Organization | None = Field(
         None, description="name of an Azure DevOps organization; only its entries"
     )
     project: Text64 | None = Field(
         None, description="name of a project; only its entries, and those of projects joined with it"
     )
-    work_item_id: WorkItemId | None = None
+    work_item_id: WorkItemIds | None = Field(
+        None,
+        description="number of a work item, or several, separated by commas; only their entries",
+        examples=[42, "42,57"],
+    )
     from_: DateInput | None = Field(
         None,
         alias="from",
         description="first day; the range has at most 366 days, and an entry is in it if one of its days is",
     )
     to: DateInput | None = Field(None, description="last day; required with `from`", validate_default=True)
-    needs_review: bool | None = None
+    needs_review: Flag | None = None
     write_back: Literal["pending", "failed", "short", "noField"] | None = Field(
         None, description="only entries whose write-back has this status"
     )
@@ -55,6 +102,8 @@ class EntriesPage(WireModel):
 
 
 class AddEntry(WireModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
+
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
@@ -75,13 +124,17 @@ class AddEntry(WireModel):
 
 
 class CorrectEntry(WireModel):
-    """Omitted or null fields stay as they are, except that null deletes the note."""
+    """Omitted fields stay as they are, except that null deletes the note."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "Review of the design", "reason": "The note was missing"}]}
+    )
 
     started_at: InstantInput | None = None
     stopped_at: InstantInput | None = None
     project: ProjectName | None = None
     work_item_id: WorkItemId | None = None
-    note: Note | None = None
+    note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
     needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
     reason: Reason | None = Field(
         None, description="reason of the correction; required unless `needsReview` is the only field"

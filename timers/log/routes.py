@@ -58,7 +58,7 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
         )
         query.require_rows(rows)
         items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
-        link = query.next_link("timer-log", rows, _cursor)
+        link = query.next_link(call.link("timer-log"), rows, _cursor)
         return call.answer(tx, HTTPStatus.OK, TimerLogPage(items=items, next_link=link))
 
 

@@ -13,7 +13,7 @@ from timers.model import EventKind, Source
 
 
 class TimerLogQuery(PageQuery):
-    user: str | None = Field(None, description="id of a person, for admins; only their events")
+    user: str | None = Field(None, description="`me`, or for admins the id of a person; only their events")
     timer_id: str | None = Field(None, description="only events of this timer and of its entry, which have the same id")
 
 

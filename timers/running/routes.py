@@ -13,14 +13,22 @@ import azure.functions as func
 
 from shared.http.call import Call
 from shared.http.endpoint import route
-from shared.http.operation import PLAN, Answer, Operation, merge_problems
+from shared.http.etag import etag
+from shared.http.operation import ETAG, LOCATION, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
 from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
 from timers.running import rules, service
 from timers.running.model import StartResult
-from timers.running.schemas import StartedTimer, StartTimer, StopTimer
+from timers.running.schemas import (
+    InsideAnotherEntryProblem,
+    StartedTimer,
+    StartTimer,
+    StopTimer,
+    TimerAlreadyEndedProblem,
+    TimerAlreadyRunningProblem,
+)
 from timers.schemas import RunningTimer, TimeEntry
 from timers.store import find_running
 from timers.work_items.check_flow import read_work_item, require_own_project
@@ -38,10 +46,11 @@ _TAG: Final = "timers"
         method=HTTPMethod.POST,
         path="timers/start",
         tag=_TAG,
+        problem_models=(TimerAlreadyRunningProblem, TimerAlreadyEndedProblem, InsideAnotherEntryProblem),
         body=StartTimer,
         asks_azure_devops=True,
         answers={
-            201: Answer("The started timer", StartedTimer),
+            201: Answer("The started timer", StartedTimer, headers=(LOCATION,)),
             200: Answer("The timer was already running", StartedTimer),
         },
         problems=merge_problems(
@@ -78,8 +87,11 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
             result = service.start(call.work(tx), call.caller.user, start)
         views = {entry.id: EntryView.load(tx, call, entry) for entry in result.entries}
         to_wire = partial(_started_timer, call, call.now, result, views)
-        status = HTTPStatus.CREATED if result.is_new else HTTPStatus.OK
-        reply = call.answer(tx, status, to_wire(load_progress(tx, call, result.entries)))
+        wire = to_wire(load_progress(tx, call, result.entries))
+        if result.is_new:
+            reply = call.answer(tx, HTTPStatus.CREATED, wire, {LOCATION: _location(call, result)})
+        else:
+            reply = call.answer(tx, HTTPStatus.OK, wire)
     return respond_after_write_back(call, reply, result.entries, to_wire)
 
 
@@ -90,9 +102,10 @@ def start_timer(call: Call, body: StartTimer) -> Reply:
         method=HTTPMethod.POST,
         path="timers/stop",
         tag=_TAG,
+        problem_models=(InsideAnotherEntryProblem,),
         body=StopTimer,
         asks_azure_devops=True,
-        answers={200: Answer("The time entry", TimeEntry)},
+        answers={200: Answer("The time entry", TimeEntry, headers=(ETAG,))},
         problems={
             400: ("too_long_ago", "in_the_future"),
             409: ("no_running_timer", "timer_not_started", "stop_before_start", "inside_another_entry"),
@@ -111,7 +124,8 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
         with _show_conflicts(call):
             entry = service.stop(call.work(tx), call.caller.user, body.to_stop())
         view = EntryView.load(tx, call, entry)
-        reply = call.answer(tx, HTTPStatus.OK, view.to_wire(load_progress(tx, call, [entry])))
+        wire = view.to_wire(load_progress(tx, call, [entry]))
+        reply = call.answer(tx, HTTPStatus.OK, wire, {ETAG: etag(entry.version)})
     return respond_after_write_back(call, reply, [entry], view.to_wire)
 
 
@@ -126,7 +140,10 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
     ),
 )
 def get_running_timer(call: Call) -> Reply:
-    """Get the running timer."""
+    """Get the running timer.
+
+    Your own; 204 if none is running.
+    """
     with call.transaction() as tx:
         timer = find_running(tx, call.caller.tenant.id, call.caller.user.id)
         if timer is None:
@@ -152,6 +169,11 @@ def discard_running_timer(call: Call) -> Reply:
     with call.transaction() as tx:
         service.discard(call.work(tx), call.caller.user)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
+
+
+def _location(call: Call, result: StartResult) -> str:
+    """The address of the timer, or of its entry if it has ended."""
+    return call.link("timers/running" if result.ended is None else f"entries/{result.ended.id}")
 
 
 def _started_timer(

@@ -4,16 +4,23 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from shared.http.wire import InstantInput, Note, WireModel
+from shared.http.wire import InstantInput, Note, Problem, WireModel
 from timers.running.model import Start, StartResult, Stop
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
 
+_OMITTED: Final = "omitted in a repeat whose first response is withheld"
+
+
 class StartTimer(WireModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"organization": "contoso", "project": "Website", "workItemId": 42}]}
+    )
+
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
@@ -57,8 +64,26 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"stoppedAt": "2026-11-23T09:30:00Z"}]})
+
     stopped_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
     timer_id: uuid.UUID | None = Field(None, description="id of the timer to stop; the running one if omitted")
 
     def to_stop(self) -> Stop:
         return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+
+
+class TimerAlreadyRunningProblem(Problem):
+    code: Literal["timer_already_running"]
+    running_timer: RunningTimer | None = Field(None, description=f"the running timer; {_OMITTED}")
+
+
+class TimerAlreadyEndedProblem(Problem):
+    code: Literal["timer_already_ended"]
+    entry: TimeEntry | None = Field(None, description="entry of the timer; omitted if it was discarded or deleted")
+
+
+class InsideAnotherEntryProblem(Problem):
+    code: Literal["inside_another_entry"]
+    running_timer: RunningTimer | None = Field(None, description="the overlapping timer, if it is running")
+    entry: TimeEntry | None = Field(None, description="the overlapping entry, unless it was deleted")

@@ -37,5 +37,5 @@ def list_timers(call: Call, query: PageQuery) -> Reply:
         tenant_id, viewer = call.caller.tenant.id, call.caller.user.id
         timers = team_store.read_page(tx, tenant_id, viewer=viewer, after=after, limit=query.limit)
         items = [RunningTimerOfUser.of_team(each, now=call.now) for each in timers[: query.page_size]]
-        link = query.next_link("timers", timers, lambda row: TimeCursor(row.timer.id, row.timer.started_at))
+        link = query.next_link(call.link("timers"), timers, lambda row: TimeCursor(row.timer.id, row.timer.started_at))
         return call.answer(tx, HTTPStatus.OK, TimersPage(items=items, next_link=link))

@@ -135,6 +135,8 @@ def _model(model: type[WireModel]) -> str:
 def _shapes(document: Json) -> Iterator[str]:
     yield from ("## Shapes", "")
     for name, schema in document["components"]["schemas"].items():
+        if _is_plain_problem(document, schema):
+            continue
         yield f'<a id="{name.lower()}"></a>'
         yield ""
         yield f"**{name}**{_enumeration(schema)}"
@@ -147,6 +149,13 @@ def _shapes(document: Json) -> Iterator[str]:
             about = "" if field.endswith("Ms") else part.get("description", "")
             yield _field(field, part, optional, about)
         yield ""
+
+
+def _is_plain_problem(document: Json, schema: Json) -> bool:
+    """Whether it is the schema of a problem code without members of its own; the codes are explained under Errors."""
+    fields = schema.get("properties", {})
+    is_problem = fields.keys() == document["components"]["schemas"]["Problem"]["properties"].keys()
+    return is_problem and "const" in fields["code"]
 
 
 def _enumeration(schema: Json) -> str:

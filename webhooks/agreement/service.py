@@ -1,6 +1,5 @@
 """A purchase for an existing tenant: requested by its buyer, and agreed to or declined by an approver."""
 
-import datetime as dt
 import uuid
 from dataclasses import replace
 from typing import Final
@@ -32,21 +31,19 @@ _EVENTS: Final = {
 }
 
 
-def load_approvers(  # noqa: PLR0917 - the tenant's rows of the purchase
-    tx: sa.Connection,
-    tenant: Tenant,
+def load_approvers(
+    work: Work,
     bought: marketplace.Subscription | None,
     request: PurchaseRequest | None,
     live: Subscription | None,
-    now: dt.datetime,
 ) -> Approvers:
     """The people who may agree. Microsoft's copy names the buyers; `bought` is None where it was not read."""
     return Approvers(
-        admins=agreement_store.admins(tx, tenant.id),
+        admins=agreement_store.admins(work.tx, work.tenant.id),
         buyers=frozenset() if bought is None else buyers_of(bought),
         buyer_id=None if request is None else request.buyer_id,
         has_agreement=live is not None and live.marketplace_id is None,
-        now=now,
+        now=work.now,
     )
 
 
@@ -84,7 +81,7 @@ def agree(work: Work, bought: marketplace.Subscription, terms: Terms, *, ends_ag
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _find_billing_contact(tx, tenant, bought) or (None if request is None else request.buyer_id)
     agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(tx, tenant, marketplace_id, terms, agreed, now=work.now)
+    begin(work, marketplace_id, terms, agreed)
     if known is not None:
         return
     if request is not None:

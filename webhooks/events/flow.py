@@ -7,6 +7,7 @@ again, so the last commit is always based on the newest state read from Microsof
 import contextlib
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,9 @@ from shared.app import App
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.errors import Conflict, Inconclusive
+from shared.jobs import job_work
 from shared.log import get_logger
+from shared.work import Work
 from webhooks.events import rules, service
 from webhooks.events.lookups import (
     EventRef,
@@ -103,12 +106,19 @@ def _load_known(app: App, ref: EventRef) -> KnownState | None:
         return service.load_known(tx, ref.marketplace_id, ref.operation_id, now=app.now())
 
 
+@contextlib.contextmanager
+def _locked(app: App, known: KnownState, ref: EventRef) -> Iterator[Work]:
+    """A transaction about the subscription's tenant, which is locked, by the actor of the event."""
+    with app.transaction() as tx:
+        yield job_work(app, tx, known.subscription.tenant_id, app.now(), actor=ref.actor, locks_tenant=True)
+
+
 def _apply(app: App, known: KnownState, microsoft: MarketplaceState, ref: EventRef) -> EventResult:
     action = ref.action if microsoft.operation is None else microsoft.operation.action
-    event = IncomingEvent(action, ref.operation_id, ref.source, ref.actor)
-    with app.transaction() as tx:
-        closing = Closing(app.settings.marketplace_metering_dimension)
-        return service.apply(tx, known, microsoft, event, closing, now=app.now(), new_id=app.new_id)
+    event = IncomingEvent(action, ref.operation_id, ref.source)
+    closing = Closing(app.settings.marketplace_metering_dimension)
+    with _locked(app, known, ref) as work:
+        return service.apply(work, known, microsoft, event, closing)
 
 
 def _with_plan_check(app: App, microsoft: MarketplaceState) -> MarketplaceState:
@@ -121,9 +131,9 @@ def _with_plan_check(app: App, microsoft: MarketplaceState) -> MarketplaceState:
 
 
 def _record_ignored(app: App, known: KnownState, ref: EventRef) -> EventResult:
-    event = IncomingEvent(ref.action, ref.operation_id, ref.source, ref.actor)
-    with app.transaction() as tx:
-        return service.record_ignored(tx, known, event, now=app.now())
+    event = IncomingEvent(ref.action, ref.operation_id, ref.source)
+    with _locked(app, known, ref) as work:
+        return service.record_ignored(work, known, event)
 
 
 def _acknowledge(client: "MarketplaceClient", ref: EventRef, microsoft: MarketplaceState | None) -> None:

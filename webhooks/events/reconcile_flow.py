@@ -19,10 +19,9 @@ from shared.db.retry import RetryPolicy, for_jobs, for_requests
 from shared.db.row_level_security import ALL_TENANTS
 from shared.deadline import Deadline
 from shared.errors import Inconclusive
-from shared.jobs import transact
+from shared.jobs import job_work, transact
 from shared.log import exception_fields, get_logger
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor, Work
+from shared.work import SERVICE, Actor
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import PurchaseRequest, RequestState
 from webhooks.agreement.service import close as close_request
@@ -210,8 +209,8 @@ def _compare_request(
         return
 
     def close(tx: sa.Connection) -> bool:
-        tenant = lock_tenant(tx, request.tenant_id)
-        return close_request(Work(tx, tenant, options.actor, app.now(), app.new_id), request, RequestState.CANCELLED)
+        work = job_work(app, tx, request.tenant_id, actor=options.actor, locks_tenant=True)
+        return close_request(work, request, RequestState.CANCELLED)
 
     try:
         transact(app, request.tenant_id, close, retry=options.retry())

@@ -18,6 +18,7 @@ from shared.restore.flow import HELD, require_not_held
 from webhooks.events import flow as events_flow
 from webhooks.events import reconcile_flow
 from webhooks.events.publisher_token import require_marketplace, v1_keys_of
+from webhooks.events.schemas import SeatsInUseProblem
 from webhooks.events.service import PLAN_NOT_SOLD, SEATS_IN_USE
 
 
@@ -32,6 +33,7 @@ _BODY_LIMIT: Final = 256 * 1024
         method=HTTPMethod.POST,
         path="marketplace/webhook",
         tag="marketplace",
+        problem_models=(SeatsInUseProblem,),
         body_limit=None,
         final_errors=("invalid_token", SEATS_IN_USE, PLAN_NOT_SOLD),
         answers={200: Answer("The event was accepted")},

@@ -13,8 +13,7 @@ from billing.closing import Closing, close_ended
 from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
 from shared import audit
 from shared.audit import Action
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor, NewId, Work
+from shared.work import Work
 from webhooks.events import rules, store
 from webhooks.events.rules import KnownState, MarketplaceState, PlanNotSold, SeatsInUse
 
@@ -35,7 +34,6 @@ class IncomingEvent:
     event_type: str
     operation_id: uuid.UUID | None
     source: EventSource
-    actor: Actor = SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +56,22 @@ def load_known(
 
 
 def apply(
-    tx: sa.Connection,
-    known: KnownState,
-    microsoft: MarketplaceState,
-    event: IncomingEvent,
-    closing: Closing,
-    *,
-    now: dt.datetime,
-    new_id: NewId,
+    work: Work, known: KnownState, microsoft: MarketplaceState, event: IncomingEvent, closing: Closing
 ) -> EventResult:
-    """Applies the event under the tenant's lock, if the subscription still has the version that was read.
+    """Applies the event, if the subscription still has the version that was read. The tenant is locked.
 
     So Microsoft's state was read after every change that is committed by now.
 
     Raises:
         Overtaken: the subscription or the event was changed meanwhile; nothing is changed here.
     """
-    tenant = lock_tenant(tx, known.subscription.tenant_id)
-    subscription = subscriptions.read(tx, tenant.id, known.subscription.id)
+    subscription = subscriptions.read(work.tx, work.tenant.id, known.subscription.id)
     if subscription.version != known.subscription.version:
         raise Overtaken
-    handler = _Handler(Work(tx, tenant, event.actor, now, new_id), subscription, microsoft, event, closing)
+    handler = _Handler(work, subscription, microsoft, event, closing)
     if known.outcome is Outcome.REFUSED:
         return handler.repeat_refusal()
-    if (refusal := rules.check_plan(microsoft) or rules.check_seats(tenant, microsoft)) is not None:
+    if (refusal := rules.check_plan(microsoft) or rules.check_seats(work.tenant, microsoft)) is not None:
         return handler.refuse(refusal)
     if handler.is_second_subscription():
         return handler.defer()
@@ -90,13 +80,12 @@ def apply(
     return handler.apply_terms(event.operation_id)
 
 
-def record_ignored(tx: sa.Connection, known: KnownState, event: IncomingEvent, *, now: dt.datetime) -> EventResult:
-    """Records an event that changes nothing; an unknown action raises an alarm."""
-    tenant = lock_tenant(tx, known.subscription.tenant_id)
-    row = Event(event.event_type, event.source, now, event.operation_id)
-    subscriptions.add_event(tx, known.subscription, row, Outcome.IGNORED, now=now)
+def record_ignored(work: Work, known: KnownState, event: IncomingEvent) -> EventResult:
+    """Records an event that changes nothing; an unknown action raises an alarm. The tenant is locked."""
+    row = Event(event.event_type, event.source, work.now, event.operation_id)
+    subscriptions.add_event(work.tx, known.subscription, row, Outcome.IGNORED, now=work.now)
     alarms = () if event.event_type in rules.IGNORED else ("marketplace_event_unknown",)
-    return EventResult(tenant.public_id, alarms=alarms)
+    return EventResult(work.tenant.public_id, alarms=alarms)
 
 
 @dataclass(frozen=True, slots=True)

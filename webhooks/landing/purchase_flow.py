@@ -6,8 +6,7 @@ After a crash at any point, opening the page again or the daily comparison compl
 import contextlib
 import datetime as dt
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +29,7 @@ from webhooks.landing import visit_store
 from webhooks.landing.marketplace_calls import marketplace_call, require_client
 from webhooks.landing.rules import PageState, PurchaseContext, page_state
 from webhooks.landing.schemas import FormErrors
-from webhooks.landing.service import Choices
+from webhooks.landing.service import Choices, PurchaseTransaction
 from webhooks.landing.visit_store import Visit
 
 
@@ -157,21 +156,19 @@ def record_activation(
     if terms is None or not terms.status.is_live:
         return
     quote = subscriptions.quote_of(plans, terms)
-    with app.transaction(tenant=ALL_TENANTS) as tx:
-        tenant = landing_service.record_activation(
-            tx,
-            uuid.UUID(bought.id),
-            terms,
-            quote,
-            principal,
-            settings=app.settings,
-            now=app.now(),
-            new_id=app.new_id,
-            actor=actor,
-        )
+    with _transaction(app, bought, tenant=ALL_TENANTS) as purchase:
+        tenant = landing_service.record_activation(purchase, terms, quote, principal, actor=actor)
     if tenant is not None:
         for alarm in subscriptions.quote_alarms(quote):
             get_logger().error(alarm, tenant=str(tenant.public_id))
+
+
+@contextlib.contextmanager
+def _transaction(
+    app: App, bought: marketplace.Subscription, *, reads_only: bool = False, tenant: int | None = None
+) -> Iterator[PurchaseTransaction]:
+    with app.transaction(reads_only=reads_only, tenant=tenant) as tx:
+        yield PurchaseTransaction(tx, bought, app.settings, app.now(), app.new_id)
 
 
 def _is_behind(purchase: PurchaseContext, visit: Visit) -> bool:
@@ -187,8 +184,8 @@ def _has_ended(purchase: PurchaseContext, visit: Visit) -> bool:
 
 
 def _load_context(app: App, visit: Visit, bought: marketplace.Subscription) -> PurchaseContext:
-    with app.transaction(reads_only=True) as tx:
-        return landing_service.load_context(tx, visit.principal, bought, now=app.now())
+    with _transaction(app, bought, reads_only=True) as purchase:
+        return landing_service.load_context(purchase, visit.principal)
 
 
 def _form_errors(purchase: PurchaseContext, form: Form) -> FormErrors:
@@ -205,15 +202,13 @@ def _mark_activated(app: App, visit: Visit) -> None:
 
 
 def _request_agreement(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms) -> None:
-    with app.transaction() as tx:
-        landing_service.request_agreement(
-            tx, visit.principal, bought, terms, settings=app.settings, now=app.now(), new_id=app.new_id
-        )
+    with _transaction(app, bought) as purchase:
+        landing_service.request_agreement(purchase, visit.principal, terms)
 
 
 def _close_request(app: App, visit: Visit, bought: marketplace.Subscription, state: RequestState) -> None:
-    with app.transaction() as tx:
-        landing_service.close_request(tx, visit.principal, bought, state, now=app.now(), new_id=app.new_id)
+    with _transaction(app, bought) as purchase:
+        landing_service.close_request(purchase, visit.principal, state)
 
 
 def _reconcile(app: App, stale: list[Subscription], deadline: Deadline) -> None:
@@ -227,20 +222,11 @@ def _reconcile(app: App, stale: list[Subscription], deadline: Deadline) -> None:
 
 def _prepare(app: App, visit: Visit, bought: marketplace.Subscription, terms: Terms, form: Form) -> None:
     """A second attempt follows if somebody else registered the directory meanwhile; then there is a tenant."""
+    choices = form.choices if isinstance(form.choices, Choices) else None
     for is_last in (False, True):
         try:
-            with app.transaction() as tx:
-                landing_service.prepare(
-                    tx,
-                    visit.principal,
-                    bought,
-                    terms,
-                    form.choices if isinstance(form.choices, Choices) else None,
-                    ends_agreement=form.ends_agreement,
-                    settings=app.settings,
-                    now=app.now(),
-                    new_id=app.new_id,
-                )
+            with _transaction(app, bought) as purchase:
+                landing_service.prepare(purchase, visit.principal, terms, choices, ends_agreement=form.ends_agreement)
         except Conflict as conflict:
             if is_last or conflict.code != "tenant_already_registered":
                 raise

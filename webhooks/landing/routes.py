@@ -80,7 +80,10 @@ def open_landing_page(call: Call, query: Arrival) -> Reply:
     ),
 )
 def return_from_sign_in(call: Call, query: Return) -> Reply:
-    """Finish the sign-in."""
+    """Finish the sign-in.
+
+    Microsoft Entra redirects the browser here, with a code or an error.
+    """
     require_client(call.app)
     try:
         response = AuthorizationResponse(query.code, query.error)
@@ -111,7 +114,10 @@ def return_from_sign_in(call: Call, query: Return) -> Reply:
     ),
 )
 def show_purchase(call: Call, query: PurchasePage) -> Reply:
-    """The page of a purchase."""
+    """The page of a purchase.
+
+    Shows the purchase and the form to confirm it, to the browser that signed in.
+    """
     require_client(call.app)
     sessions = _sessions(call)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), sessions)
@@ -140,7 +146,10 @@ def show_purchase(call: Call, query: PurchasePage) -> Reply:
     ),
 )
 def refresh_purchase(call: Call, body: PageForm) -> Reply:
-    """Apply Microsoft's changes to a purchase."""
+    """Apply Microsoft's changes to a purchase.
+
+    Reads the purchase from the Marketplace and redirects to its page.
+    """
     require_client(call.app)
     visit = _visit_of_form(call, body)
     purchase_flow.refresh(call.app, visit)
@@ -161,7 +170,10 @@ def refresh_purchase(call: Call, body: PageForm) -> Reply:
     ),
 )
 def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
-    """Sign out of the landing page."""
+    """Sign out of the landing page.
+
+    Ends all visits of this browser. The purchase is not changed.
+    """
     require_client(call.app)
     visit = _visit_of_form(call, body)
     arrival_flow.sign_out(call.app, _sessions(call))
@@ -182,7 +194,10 @@ def sign_out_of_landing_page(call: Call, body: PageForm) -> Reply:
     ),
 )
 def change_account(call: Call, query: PurchasePage) -> Reply:
-    """Open a purchase with another account."""
+    """Open a purchase with another account.
+
+    Redirects to the sign-in, which then asks for the account.
+    """
     require_client(call.app)
     visit = arrival_flow.find_visit(call.app, public_id(query.visit), _sessions(call))
     address, session = arrival_flow.change_account(call.app, visit, _redirect_uri(call))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from billing.subscriptions import Agreed, Event, EventSource, Quote, Subscriptio
 from shared.auth.tokens import Principal
 from shared.errors import Forbidden
 from shared.settings import Settings
-from shared.tenancy.model import Tenant
+from shared.tenancy.model import Tenant, User
 from shared.tenancy.store import find_caller, find_tenant, lock_tenant
 from shared.work import ANONYMOUS, SERVICE, Actor, NewId, Work
 from tenants import NewTenant
@@ -35,25 +35,45 @@ class Choices:
     organization: str
 
 
-def load_context(
-    tx: sa.Connection, principal: Principal, bought: marketplace.Subscription, *, now: dt.datetime
-) -> PurchaseContext:
+@dataclass(frozen=True, slots=True)
+class PurchaseTransaction:
+    """A transaction about a purchase, begun before its tenant is known. `bought` is Microsoft's copy."""
+
+    tx: sa.Connection
+    bought: marketplace.Subscription
+    settings: Settings
+    now: dt.datetime
+    new_id: NewId
+
+    @property
+    def marketplace_id(self) -> uuid.UUID:
+        return uuid.UUID(self.bought.id)
+
+    def work(self, tenant: Tenant, actor: Actor) -> Work:
+        """The Work once the tenant is known."""
+        return Work(self.tx, tenant, actor, self.now, self.new_id)
+
+    def lock_directory(self, principal: Principal) -> Work | None:
+        """The Work of the visitor's directory, with its tenant locked; None for a new directory."""
+        tenant = find_tenant(self.tx, tid=principal.tid, lock=True)
+        return None if tenant is None else self.work(tenant, ANONYMOUS)
+
+
+def load_context(purchase: PurchaseTransaction, principal: Principal) -> PurchaseContext:
     """Our rows of a purchase and of the visitor's directory."""
-    tenant = find_tenant(tx, tid=principal.tid)
-    return PurchaseContext(bought) if tenant is None else _context(tx, tenant, principal, bought, now)
+    tenant = find_tenant(purchase.tx, tid=principal.tid)
+    if tenant is None:
+        return PurchaseContext(purchase.bought)
+    return _context(purchase.work(tenant, ANONYMOUS), principal, purchase.bought)
 
 
 def prepare(
-    tx: sa.Connection,
+    purchase: PurchaseTransaction,
     principal: Principal,
-    bought: marketplace.Subscription,
     terms: Terms,
     choices: Choices | None,
     *,
     ends_agreement: bool,
-    settings: Settings,
-    now: dt.datetime,
-    new_id: NewId,
 ) -> None:
     """Everything before the activation: the pending subscription; in a new directory also tenant and super admin.
 
@@ -63,86 +83,61 @@ def prepare(
         Forbidden: the person may not agree to this purchase.
         Conflict: the tenant pays for another subscription, or somebody else just registered the directory.
     """
-    tenant = find_tenant(tx, tid=principal.tid, lock=True)
-    if tenant is not None:
-        purchase = _context(tx, tenant, principal, bought, now)
-        if not may_confirm(purchase, principal):
+    work = purchase.lock_directory(principal)
+    if work is not None:
+        context = _context(work, principal, purchase.bought)
+        if not may_confirm(context, principal):
             raise Forbidden(
                 "Ask a super admin of your organization to agree to the purchase.", code=agreement_service.ROLE_REQUIRED
             )
-        actor = SERVICE if purchase.account is None else Actor.user(purchase.account.id)
-        work = Work(tx, tenant, actor, now, new_id)
-        agreement_service.agree(work, bought, terms, ends_agreement=ends_agreement)
+        work = replace(work, actor=_actor(context.account))
+        agreement_service.agree(work, purchase.bought, terms, ends_agreement=ends_agreement)
         return
     assert choices is not None, "the form of a new directory was validated"  # noqa: S101 - an invariant of ours
     new_tenant = NewTenant(choices.organization, choices.organization, choices.time_zone)
-    caller = start_tenant(tx, principal, new_tenant, settings=settings, now=now, new_id=new_id)
-    begin(tx, caller.tenant, uuid.UUID(bought.id), terms, Agreed(caller.user.id), now=now)
+    caller = start_tenant(
+        purchase.tx, principal, new_tenant, settings=purchase.settings, now=purchase.now, new_id=purchase.new_id
+    )
+    work = purchase.work(caller.tenant, Actor.user(caller.user.id))
+    begin(work, purchase.marketplace_id, terms, Agreed(caller.user.id))
 
 
-def request_agreement(
-    tx: sa.Connection,
-    principal: Principal,
-    bought: marketplace.Subscription,
-    terms: Terms,
-    *,
-    settings: Settings,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
+def request_agreement(purchase: PurchaseTransaction, principal: Principal, terms: Terms) -> None:
     """Asks the approvers of an existing tenant to agree to the purchase."""
-    tenant = find_tenant(tx, tid=principal.tid, lock=True)
-    assert tenant is not None, "only a purchase for a tenant needs agreement"  # noqa: S101 - an invariant of ours
-    work = Work(tx, tenant, ANONYMOUS, now, new_id)
-    agreement_service.request_agreement(work, principal, bought, terms, settings=settings)
+    work = purchase.lock_directory(principal)
+    assert work is not None, "only a purchase for a tenant needs agreement"  # noqa: S101 - an invariant of ours
+    agreement_service.request_agreement(work, principal, purchase.bought, terms, settings=purchase.settings)
 
 
-def close_request(
-    tx: sa.Connection,
-    principal: Principal,
-    bought: marketplace.Subscription,
-    state: RequestState,
-    *,
-    now: dt.datetime,
-    new_id: NewId,
-) -> None:
+def close_request(purchase: PurchaseTransaction, principal: Principal, state: RequestState) -> None:
     """Declines the request for a purchase as the visitor, or records that its purchase was canceled.
 
     Raises:
         Forbidden: the visitor may not decline it.
     """
-    tenant = find_tenant(tx, tid=principal.tid, lock=True)
-    if tenant is None:
+    work = purchase.lock_directory(principal)
+    if work is None:
         return
-    purchase = _context(tx, tenant, principal, bought, now)
-    if state is RequestState.DECLINED and not may_decline(purchase, principal):
+    context = _context(work, principal, purchase.bought)
+    if state is RequestState.DECLINED and not may_decline(context, principal):
         raise Forbidden(
             "Ask a super admin of your organization to decline the purchase.", code=agreement_service.ROLE_REQUIRED
         )
-    if purchase.request is not None:
-        visitor = purchase.account if state is RequestState.DECLINED else None
-        actor = SERVICE if visitor is None else Actor.user(visitor.id)
-        agreement_service.close(Work(tx, tenant, actor, now, new_id), purchase.request, state)
+    if context.request is not None:
+        visitor = context.account if state is RequestState.DECLINED else None
+        agreement_service.close(replace(work, actor=_actor(visitor)), context.request, state)
 
 
 def record_activation(
-    tx: sa.Connection,
-    marketplace_id: uuid.UUID,
-    terms: Terms,
-    quote: Quote,
-    principal: Principal | None,
-    *,
-    settings: Settings,
-    now: dt.datetime,
-    new_id: NewId,
-    actor: Actor = SERVICE,
+    purchase: PurchaseTransaction, terms: Terms, quote: Quote, principal: Principal | None, *, actor: Actor = SERVICE
 ) -> Tenant | None:
     """Starts the paid plan of a pending subscription; returns None and changes nothing where none is pending.
 
     Raises:
         Conflict: the tenant pays for another subscription by now.
     """
-    known = subscriptions.find_bought(tx, marketplace_id)
+    tx = purchase.tx
+    known = subscriptions.find_bought(tx, purchase.marketplace_id)
     if known is None:
         return None
     tenant = lock_tenant(tx, known.tenant_id)
@@ -150,23 +145,24 @@ def record_activation(
     if known.terms.status is not SubscriptionStatus.PENDING:
         return None
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
-    actor = actor if caller is None else Actor.user(caller.user.id)
-    event = Event(ACTIVATED, EventSource.LANDING, now)
-    work = Work(tx, tenant, actor, now, new_id)
-    moved = subscriptions.move(work, known, terms, event, quote=quote)
+    work = purchase.work(tenant, actor if caller is None else Actor.user(caller.user.id))
+    moved = subscriptions.move(work, known, terms, Event(ACTIVATED, EventSource.LANDING, work.now), quote=quote)
     if moved is None:
         return None
-    closing = Closing(settings.marketplace_metering_dimension)
+    closing = Closing(purchase.settings.marketplace_metering_dimension)
     close_ended(work, moved.ended, closing)  # a replaced agreement with the vendor
     return tenant
 
 
-def _context(
-    tx: sa.Connection, tenant: Tenant, principal: Principal, bought: marketplace.Subscription, now: dt.datetime
-) -> PurchaseContext:
+def _actor(account: User | None) -> Actor:
+    return SERVICE if account is None else Actor.user(account.id)
+
+
+def _context(work: Work, principal: Principal, bought: marketplace.Subscription) -> PurchaseContext:
+    tx, tenant = work.tx, work.tenant
     caller = find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     marketplace_id = uuid.UUID(bought.id)
     known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     request = agreement_store.find(tx, tenant.id, marketplace_id)
-    approvers = agreement_service.load_approvers(tx, tenant, bought, request, live, now)
+    approvers = agreement_service.load_approvers(work, bought, request, live)
     return PurchaseContext(bought, known, tenant, None if caller is None else caller.user, live, request, approvers)

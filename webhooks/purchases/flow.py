@@ -11,8 +11,8 @@ from billing import marketplace, subscriptions
 from billing.marketplace import UnreadableResponse
 from billing.subscriptions import SubscriptionStatus, Terms
 from shared.app import App
-from shared.tenancy.store import lock_tenant
-from shared.work import SERVICE, Actor, Work
+from shared.jobs import job_work
+from shared.work import SERVICE, Actor
 from webhooks.agreement import service
 from webhooks.agreement import store as agreement_store
 from webhooks.agreement.rules import Approvers, RequestState
@@ -68,11 +68,11 @@ def _begin(
     app: App, tx: sa.Connection, agreement: Agreement, bought: marketplace.Subscription, terms: Terms
 ) -> Exception | None:
     """Stores the agreement. If the purchase has changed, stores its present terms and returns the refusal."""
-    tenant = lock_tenant(tx, agreement.tenant_id)
+    work = job_work(app, tx, agreement.tenant_id, actor=agreement.actor, locks_tenant=True)
+    tenant = work.tenant
     request = service.require_request(tx, tenant.id, agreement.marketplace_id)
     known, live = subscriptions.find_bought(tx, agreement.marketplace_id), subscriptions.find_live(tx, tenant.id)
-    work = Work(tx, tenant, agreement.actor, app.now(), app.new_id)
-    agreement.check(tx, service.load_approvers(tx, tenant, bought, request, live, work.now))
+    agreement.check(tx, service.load_approvers(work, bought, request, live))
     service.require_open(request, known)
     if terms.status is SubscriptionStatus.UNSUBSCRIBED:
         if known is None:

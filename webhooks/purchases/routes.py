@@ -24,7 +24,14 @@ from webhooks.agreement.rules import Approvers, PurchaseRequest
 from webhooks.landing.marketplace_calls import require_client
 from webhooks.purchases import flow as purchases_flow
 from webhooks.purchases.flow import Agreement
-from webhooks.purchases.schemas import AgreePurchase, Purchase, Purchases
+from webhooks.purchases.schemas import (
+    AgreePurchase,
+    Purchase,
+    PurchaseAgreedProblem,
+    PurchaseCancelledProblem,
+    PurchaseChangedProblem,
+    Purchases,
+)
 
 
 blueprint = func.Blueprint()
@@ -60,6 +67,7 @@ def list_purchases(call: Call) -> Reply:
         method=HTTPMethod.POST,
         path="billing/purchases/{id}/agree",
         tag=_TAG,
+        problem_models=(PurchaseCancelledProblem, PurchaseChangedProblem),
         body=AgreePurchase,
         answers={200: Answer("The purchase as it is now", Purchase)},
         problems=merge_problems(
@@ -105,6 +113,7 @@ def agree_purchase(call: Call, body: AgreePurchase) -> Reply:
         method=HTTPMethod.POST,
         path="billing/purchases/{id}/decline",
         tag=_TAG,
+        problem_models=(PurchaseAgreedProblem, PurchaseCancelledProblem),
         body=NoFields,
         locks_tenant=True,
         answers={200: Answer("The purchase as it is now", Purchase)},
@@ -136,8 +145,7 @@ def _require_approver(call: Call, tx: sa.Connection, approvers: Approvers) -> No
 
 
 def _approvers(call: Call, tx: sa.Connection, request: PurchaseRequest) -> Approvers:
-    tenant = call.caller.tenant
-    return service.load_approvers(tx, tenant, None, request, find_live(tx, tenant.id), call.now)
+    return service.load_approvers(call.work(tx), None, request, find_live(tx, call.caller.tenant.id))
 
 
 def _answer(call: Call, tx: sa.Connection, marketplace_id: uuid.UUID) -> Reply:

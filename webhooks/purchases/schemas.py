@@ -1,11 +1,11 @@
 """Purchases that need agreement, on the wire."""
 
 import uuid
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from shared.http.wire import Instant, WireModel
+from shared.http.wire import Instant, Problem, WireModel
 from webhooks.agreement.rules import Agreer, Approvers, PurchaseRequest, RequestState
 
 
@@ -79,3 +79,23 @@ class AgreePurchase(WireModel):
         default=False,
         description="ends your agreement with the vendor once the purchase is active; required with `endsAgreement`",
     )
+
+
+class PurchaseChangedProblem(Problem):
+    code: Literal["purchase_changed"]
+    state: RequestState
+    purchase: str = Field(description="id of the purchase")
+    plan: str = Field(description="the plan as it is now")
+    quantity: int | None = Field(None, description="the seats as they are now, on a plan with seats")
+
+
+class PurchaseCancelledProblem(Problem):
+    code: Literal["purchase_cancelled"]
+    state: Literal[RequestState.CANCELLED]
+    purchase: str = Field(description="id of the purchase")
+
+
+class PurchaseAgreedProblem(Problem):
+    code: Literal["purchase_agreed"]
+    state: Literal[RequestState.AGREED]
+    purchase: str = Field(description="id of the purchase")

@@ -47,8 +47,17 @@ class BoundedActionLog:
             self._begin_pause()
             raise AppendFailed(len(actions), "too_slow") from None
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
-        return self._log.page(tenant_id, user_id=user_id, after=after, limit=limit)
+    def page(
+        self,
+        tenant_id: int,
+        *,
+        user_id: int | None,
+        after: str | None,
+        limit: int,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Action]:
+        return self._log.page(tenant_id, user_id=user_id, after=after, limit=limit, since=since, until=until)
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
         """Without a time limit, for jobs."""

@@ -41,8 +41,19 @@ class ActionLog(Protocol):
             AppendFailed: with the number of actions that were not written.
         """
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+    def page(
+        self,
+        tenant_id: int,
+        *,
+        user_id: int | None,
+        after: str | None,
+        limit: int,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Action]:
         """At most `limit` actions of one user, or of all, newest first, after a row key.
+
+        `since` and `until` are bounds from `bound_key`; None is open.
 
         Raises:
             Unavailable: the log cannot be read right now.
@@ -63,6 +74,11 @@ def row_key(happened_at: dt.datetime, *, user_id: int, tag: str, place: int = 0)
     """
     ticks = (happened_at - _YEAR_1) // _MICROSECOND * _TICKS + place
     return f"{LAST_TICK - ticks:019d}_{user_id}_{tag}"
+
+
+def bound_key(instant: dt.datetime) -> str:
+    """A text between the keys of actions from the instant on, which sort before it, and those of earlier ones."""
+    return f"{LAST_TICK - (instant - _YEAR_1) // _MICROSECOND * _TICKS + 1:019d}"
 
 
 def month_of(key: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,19 +17,17 @@ from tenants.actions.log.model import Action, AppendFailed
 _log = action_log.c
 _COLUMNS: Final = ("tenant_id", "user_id", "row_key", "action_type", "page", "happened_at")
 _INSERT = InsertIfAbsent(action_log, key=("tenant_id", "row_key"), columns=_COLUMNS)
-_EVERYONE: Final[sa.Select[Any]] = (
+_PAGE: Final[sa.Select[Any]] = (
     sa.select(*(_log[name] for name in _COLUMNS))
     .where(_log.tenant_id == bindparam("tenant"))
     .order_by(_log.row_key)
     .limit(bindparam("most"))
 )
-_OF_USER = _log.user_id == bindparam("user")
-_OLDER = _log.row_key > bindparam("after")
-_PAGES: Final = {
-    (False, False): _EVERYONE,
-    (True, False): _EVERYONE.where(_OF_USER),
-    (False, True): _EVERYONE.where(_OLDER),
-    (True, True): _EVERYONE.where(_OF_USER, _OLDER),
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "user": _log.user_id == bindparam("user"),
+    "after": _log.row_key > bindparam("after"),
+    "since": _log.row_key < bindparam("since"),
+    "until": _log.row_key > bindparam("until"),
 }
 # Only erasures change rows.
 _BATCH: Final = 500
@@ -49,6 +48,11 @@ _DELETE: Final = action_log.delete().where(
 )
 
 
+@cache
+def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions))
+
+
 class SqlActionLog:
     """Writes and reads in its own transactions, as the other implementation does."""
 
@@ -63,11 +67,21 @@ class SqlActionLog:
         except sa.exc.SQLAlchemyError as error:
             raise AppendFailed(len(actions), "database") from error
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
-        parameters = {"tenant": tenant_id, "most": limit, "user": user_id, "after": after}
-        bound = {name: value for name, value in parameters.items() if value is not None}
+    def page(
+        self,
+        tenant_id: int,
+        *,
+        user_id: int | None,
+        after: str | None,
+        limit: int,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Action]:
+        conditions = {"user": user_id, "after": after, "since": since, "until": until}
+        given = {name: value for name, value in conditions.items() if value is not None}
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            return [Action(*row) for row in tx.execute(_PAGES[user_id is not None, after is not None], bound)]
+            rows = tx.execute(_page(tuple(given)), {"tenant": tenant_id, "most": limit, **given})
+            return [Action(*row) for row in rows]
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
         after, changed = "", 0

@@ -38,6 +38,9 @@ _BACKOFF: Final = 0.1
 _CHANGED: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED}
 
 
+_Bounds = tuple[str | None, str | None]  # row keys, both exclusive, the newer one first; None is open
+
+
 class MoveFailed(Exception):
     """Some rows were not copied; none of them was deleted."""
 
@@ -81,14 +84,24 @@ class TablesActionLog:
         except AzureError as error:
             raise AppendFailed(left, "table_storage") from error
 
-    def page(self, tenant_id: int, *, user_id: int | None, after: str | None, limit: int) -> list[Action]:
+    def page(
+        self,
+        tenant_id: int,
+        *,
+        user_id: int | None,
+        after: str | None,
+        limit: int,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Action]:
         """Without actions of unknown people: after a restore the database lacks those who joined later."""
         last = None if after is None else _parts(after)
         keys = self._keys(tenant_id, {number for number in (user_id, last and last[1]) if number is not None})
         if keys.is_numbered:
             keys = self._keys(tenant_id, everyone=True)
         try:
-            rows = self._after(keys, user_id, None if last is None else _row_key(*last, keys), limit)
+            newest = max(filter(None, (until, last and _row_key(*last, keys))), default=None)
+            rows = self._between(keys, user_id, (newest, since), limit)
             actions: list[Action] = []
             while len(actions) < limit and (some := list(itertools.islice(rows, limit))):
                 numbers = self._numbers(tenant_id, keys, some)
@@ -123,7 +136,7 @@ class TablesActionLog:
         """
         keys, moved = self._keys(tenant_id, everyone=True), 0
         query = _filter(_numbered(tenant_id))
-        for name in self._tables(None):
+        for name in self._tables():
             table = self._service.get_table_client(name)
             while some := list(itertools.islice(self._rows(name, query, _MOST_AT_ONCE), _MOST_AT_ONCE)):
                 if _move(table, [_old_row(entity, keys) for entity in some], keys):
@@ -134,7 +147,7 @@ class TablesActionLog:
     def count_numbered(self, tenant_id: int) -> int:
         """The number of rows under the tenant's row id."""
         query = _filter(_numbered(tenant_id))
-        return sum(1 for name in self._tables(None) for _ in self._rows(name, query, _MOST_AT_A_READ))
+        return sum(1 for name in self._tables() for _ in self._rows(name, query, _MOST_AT_A_READ))
 
     def _keys(self, tenant_id: int, numbers: Iterable[int] = (), *, everyone: bool = False) -> LogKeys:
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
@@ -150,20 +163,23 @@ class TablesActionLog:
                 numbers |= key_store.numbers_by_key(tx, tenant_id, unknown)
         return numbers
 
-    def _after(self, keys: LogKeys, user_id: int | None, after: str | None, limit: int) -> Iterator[_Row]:
-        """The rows of one person, or of all, after a row key; each once, also during a move."""
-        for table in self._tables(None if after is None else _table_of(after)):
-            rows = self._merged(table, keys, user_id, after, limit)
+    def _between(self, keys: LogKeys, user_id: int | None, bounds: _Bounds, limit: int) -> Iterator[_Row]:
+        """The rows of one person, or of all, between two row keys; each once, also during a move."""
+        newest, oldest = (None if key is None else _table_of(key) for key in bounds)
+        for table in self._tables(newest, oldest):
+            rows = self._merged(table, keys, user_id, bounds, limit)
             yield from (next(same) for _, same in itertools.groupby(rows, key=lambda row: row.key))
 
-    def _merged(self, table: str, keys: LogKeys, user_id: int | None, after: str | None, limit: int) -> Iterator[_Row]:
+    def _merged(self, table: str, keys: LogKeys, user_id: int | None, bounds: _Bounds, limit: int) -> Iterator[_Row]:
         of_user = None if user_id is None else ("User", keys.key_of(user_id).hex)
-        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user, after), limit))
+        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user, bounds), limit))
         if not keys.is_numbered:
             return new
         of_number = None if user_id is None else ("UserId", str(user_id))
+        after, before = bounds
         from_instant = None if after is None else after.partition("_")[0]
-        old_entities = self._rows(table, _filter(_numbered(keys.tenant_id), of_number, from_instant), limit)
+        numbered = _filter(_numbered(keys.tenant_id), of_number, (from_instant, before))
+        old_entities = self._rows(table, numbered, limit)
         old = (
             row
             for row in _in_order(_old_row(entity, keys) for entity in old_entities)
@@ -176,7 +192,7 @@ class TablesActionLog:
     ) -> int:
         """Older rows come first, so that rows that are moved meanwhile are not missed."""
         changed = 0
-        for name in self._tables(None):
+        for name in self._tables():
             table = self._service.get_table_client(name)
             old = (
                 _old_row(each, keys) for each in self._rows(name, _filter(_numbered(keys.tenant_id)), _MOST_AT_A_READ)
@@ -198,9 +214,9 @@ class TablesActionLog:
             self._service.create_table_if_not_exists(table.table_name, **_WRITE)  # the month's first action
             _create(table, entities)
 
-    def _tables(self, newest: str | None) -> list[str]:
-        """The existing tables, newest first, from the table of the cursor on."""
-        within = {"first": "actions000000", "last": newest or "actions999999"}
+    def _tables(self, newest: str | None = None, oldest: str | None = None) -> list[str]:
+        """The existing tables from the newest to the oldest one."""
+        within = {"first": oldest or "actions000000", "last": newest or "actions999999"}
         tables = self._service.query_tables("TableName ge @first and TableName le @last", parameters=within, **_READ)
         return sorted((table.name for table in tables if _TABLE.match(table.name)), reverse=True)
 
@@ -341,11 +357,14 @@ def _action(tenant_id: int, number: int, row: _Row) -> Action:
 
 
 def _filter(
-    partition: str, of_user: tuple[str, str] | None = None, after: str | None = None
+    partition: str, of_user: tuple[str, str] | None = None, bounds: _Bounds = (None, None)
 ) -> tuple[str, dict[str, str]]:
     conditions = {"PartitionKey eq @partition": ("partition", partition)}
     if of_user is not None:
         conditions[f"{of_user[0]} eq @user"] = ("user", of_user[1])
+    after, before = bounds
     if after is not None:
         conditions["RowKey gt @after"] = ("after", after)
+    if before is not None:
+        conditions["RowKey lt @before"] = ("before", before)
     return " and ".join(conditions), dict(conditions.values())

@@ -247,6 +247,15 @@ def test_an_exported_statement_is_in_the_audit_log(ada, books):
     assert (rows.action, rows.after_change) == ("statement.exported", {"month": "2026-10", "format": "pdf"})
 
 
+def test_a_head_request_for_a_statement_has_its_headers_and_records_nothing(ada, books):
+    books.close(202610, 0)
+    head = ada.http.send("HEAD", "billing/records/2026-10/statement", token=ada.token)
+
+    assert (head.status, head.raw) == (200, b"")
+    assert head.headers["Content-Disposition"].startswith("attachment")
+    assert "statement.exported" not in {row["action"] for row in ada.get("audit").body["items"]}
+
+
 @given(st.decimals(min_value=0, max_value=10**9, places=4), st.sampled_from(["1", "0.01", "0.0100", "0.001"]))
 def test_money_is_written_exactly_with_the_decimals_of_its_currency(amount, unit):
     text = money_text(amount, Decimal(unit))

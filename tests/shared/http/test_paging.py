@@ -10,27 +10,28 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest
 from shared.http.paging import PageQuery, TimeCursor, id_cursor
+from shared.http.wire import Flag
 
 
 ID = str(uuid.UUID(int=1))
 
 
 class Rows(PageQuery):
-    is_active: bool | None = None
+    is_active: Flag | None = None
     name: str | None = None
 
 
 @given(st.integers(1, 200), st.integers(0, 201))
 def test_a_link_is_given_exactly_where_a_row_was_read_beyond_the_page(size, number):
     query = Rows(page_size=size)
-    link = query.next_link("rows", range(min(number, query.limit)), lambda row: row)
+    link = query.next_link("/api/rows", range(min(number, query.limit)), lambda row: row)
 
     assert (link is not None) == (number > size)
 
 
 def test_a_link_carries_the_filters_that_were_given_and_the_last_row_of_the_page():
-    query = Rows(is_active=False, name="a & b", page_size=2, after="1")
-    link = urlsplit(query.next_link("rows", [7, 8, 9], lambda row: row))
+    query = Rows.model_validate_strings({"isActive": "false", "name": "a & b", "pageSize": "2", "after": "1"})
+    link = urlsplit(query.next_link("/api/rows", [7, 8, 9], lambda row: row))
 
     assert link.path == "/api/rows"
     assert parse_qs(link.query) == {"isActive": ["false"], "name": ["a & b"], "pageSize": ["2"], "after": ["8"]}

@@ -110,6 +110,28 @@ def test_one_persons_actions_are_found_by_their_id(admin, world):
     assert "nextLink" not in second
 
 
+@by_each_keeper
+def test_actions_are_filtered_by_days_of_the_tenants_time_zone(world, clock):
+    admin = world.tenant("Europe/Berlin")
+    for day, at in enumerate(("10-31T22:59:59.999", "10-31T23:00:00", "11-01T22:59:59.999", "11-01T23:00:00")):
+        clock.set(f"2026-{at}Z")
+        record(admin, f"/{day}/first", f"/{day}/second")
+    pages: list[str] = []
+    link: str | None = "actions?from=2026-11-01&to=2026-11-01&pageSize=1"
+    while link is not None:
+        answer = admin.get(link).body
+        pages += [item["page"] for item in answer["items"]]
+        link = answer.get("nextLink")
+
+    assert pages == ["/2/second", "/2/first", "/1/second", "/1/first"]
+    assert [item["page"] for item in listed(admin, **{"from": "2026-11-02"})] == ["/3/second", "/3/first"]
+    assert [item["page"] for item in listed(admin, to="2026-10-31")] == ["/0/second", "/0/first"]
+    assert listed(admin, **{"from": "2026-11-03"}) == []
+
+    refused = admin.get("actions", **{"from": "2026-11-02", "to": "2026-11-01"})
+    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "to")
+
+
 @pytest.mark.parametrize("user", ["nobody", "7d9ac0a5-93a3-4c5f-9b4d-0d6a2f0f8f11"])
 def test_an_unknown_person_is_not_found(admin, user):
     assert admin.get("actions", user=user).status == 404

@@ -19,7 +19,7 @@ from shared.db.engine import make_engine
 from shared.db.schema import installation, tenants, users
 from tenants.actions.log import key_store
 from tenants.actions.log import tables as log_tables
-from tenants.actions.log.model import Action, row_key
+from tenants.actions.log.model import Action, bound_key, row_key
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
@@ -76,9 +76,9 @@ def key_of(payer: Payer) -> str:
     return key.hex
 
 
-def everything(log, payer, most=7, user_id=None):
+def everything(log, payer, most=7, user_id=None, **bounds):
     found, after = [], None
-    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, limit=most):
+    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, limit=most, **bounds):
         found += rows
         after = rows[-1].row_key
     return found
@@ -117,8 +117,11 @@ def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
     log(payer.engine).append(sent[1::2])
     of_bob = everything(log(payer.engine), payer, most=2, user_id=payer.people[1])
     found = everything(log(payer.engine), payer)
+    since, until = bound_key(instants[9]), bound_key(instants[2])
+    of_days = everything(log(payer.engine), payer, most=2, since=since, until=until)
 
     assert len(found) == len(sent) == 72
+    assert of_days == [row for row in found if instants[9] <= row.happened_at < instants[2]]
     assert {row.row_key for row in found} == {row.row_key for row in sent}
     assert [row.happened_at for row in found] == sorted((row.happened_at for row in sent), reverse=True)
     assert {row.row_key for row in of_bob} == {row.row_key for row in sent if row.user_id == payer.people[1]}

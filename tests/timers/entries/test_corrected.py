@@ -66,7 +66,13 @@ def corrected_with(world, tag):
     return answer
 
 
-@pytest.mark.parametrize("wrong", ["", "1", '"1', '1"', '""1""', "W/1", "'1'", '"1", *', '"1" "2"', ",", '"1", 2'])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("", "1", '"1', '1"', '""1""', "W/1", "'1'", '"1", *', '"1" "2"', ",", '"1", 2'),
+        *('W/"1"', 'W/"1", "2"', 'W/"2", "1"', 'W/"1", "1"', 'W/""'),
+    ],
+)
 def test_an_invalid_list_of_tags_is_refused(world, wrong):
     refused = corrected_with(world, wrong)
 
@@ -74,21 +80,15 @@ def test_an_invalid_list_of_tags_is_refused(world, wrong):
 
 
 @pytest.mark.parametrize(
-    "tags",
-    [
-        *('"2"', '"2", "3"', '"-1"', '"01"', '"1234567890"', '"another"', 'W/"1"', 'W/"1", "2"'),
-        *('""', 'W/""', '"",""', '"2", "",'),
-    ],
+    "tags", ['"2"', '"2", "3"', '"-1"', '"01"', '"1234567890"', '"another"', '""', '"",""', '"2", "",']
 )
-def test_tags_of_other_versions_and_weak_ones_do_not_match(world, tags):
+def test_tags_of_other_versions_do_not_match(world, tags):
     stale = corrected_with(world, tags)
 
     assert (stale.status, stale.code) == (412, "precondition_failed")
 
 
-@pytest.mark.parametrize(
-    "tags", ['"1"', '"2", "1"', '"1","2"', 'W/"2", "1"', '"another", "1"', "*", '"1", ""', '"1","",']
-)
+@pytest.mark.parametrize("tags", ['"1"', '"2", "1"', '"1","2"', '"another", "1"', "*", '"1", ""', '"1","",'])
 def test_one_tag_of_a_list_is_enough(world, tags):
     assert corrected_with(world, tags).status == 200
 

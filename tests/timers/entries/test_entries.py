@@ -255,7 +255,12 @@ def test_entries_are_filtered_by_project_and_work_item(world):
     assert ids(ada.entries(project="WEBSITE", workItemId="1")) == [website]
     assert ada.entries(project="Website", workItemId="2") == []
     assert ada.entries(project="Nowhere") == []
-    assert ada.get("entries", workItemId="0").status == 400
+    assert ids(ada.entries(workItemId="1,2")) == ids(ada.entries(workItemId="2,1,2,3")) == ids(ada.entries())
+    assert ids(ada.entries(workItemId="2,3")) == [billing]
+    for wrong in ("0", "1,", ",1", "1,x", "1, 2", "2147483648", "+1", "1.0", "\N{ARABIC-INDIC DIGIT ONE}"):
+        assert ada.get("entries", workItemId=wrong).code == "invalid_query"
+    assert ada.entries(workItemId=",".join(map(str, range(10, 60)))) == []
+    assert ada.get("entries", workItemId=",".join(map(str, range(10, 61)))).status == 400
 
 
 def test_entries_are_filtered_by_the_need_of_a_review(world, clock):
@@ -369,7 +374,9 @@ def test_the_next_page_keeps_every_filter(world):
     for other in (ada.enter(workItemId=7), ben.enter(workItemId=8), ben.enter(workItemId=7, project="Billing")):
         assert other.status == 201
     ben.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", workItemId=7)
-    query = f"user={matching[0]['userId']}&project=website&workItemId=7&from=2026-11-20&to=2026-11-20&needsReview=false"
+    query = (
+        f"user={matching[0]['userId']}&project=website&workItemId=7,9&from=2026-11-20&to=2026-11-20&needsReview=false"
+    )
     read = pages(ada, f"entries?pageSize=1&{query}")
 
     assert [each for items in read for each in ids(items)] == sorted([entry["id"] for entry in matching], reverse=True)

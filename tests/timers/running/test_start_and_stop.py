@@ -29,6 +29,19 @@ def test_a_started_timer_runs_until_it_is_stopped(world, clock):
     assert ada.running().status == 204
 
 
+def test_the_entry_of_a_stop_can_be_corrected_with_the_etag_of_the_response(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(minutes=30)
+    stopped = ada.stop(key="stop")
+    again = ada.stop(key="stop")
+    path, change = f"entries/{stopped.body['id']}", {"workItemId": 8, "reason": "wrong number"}
+    corrected = ada.http.send("PATCH", path, change, token=ada.token, headers={"If-Match": stopped.headers["ETag"]})
+
+    assert stopped.headers["ETag"] == again.headers["ETag"] == '"1"'
+    assert (corrected.status, corrected.headers["ETag"]) == (200, '"2"')
+
+
 def test_a_second_start_on_the_same_work_item_returns_the_running_timer(world, clock):
     ada = world.tenant()
     started = ada.start(7)

@@ -10,7 +10,7 @@ from billing.subscriptions.model import Price
 from billing.subscriptions.service import agree
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
-from shared.tenancy.store import read_tenant
+from shared.jobs import job_work
 from tests.support.landing import buy, rows, sign_up
 from tests.support.marketplace import until
 
@@ -53,7 +53,7 @@ def agreement(app, tenant):
 
     def begin():
         with app.transaction() as tx:
-            agree(tx, read_tenant(tx, tenant().id), "agreed", None, Price(Decimal(4), "EUR"), now=app.now())
+            agree(job_work(app, tx, tenant().id), "agreed", None, Price(Decimal(4), "EUR"))
             tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(plan_kind="paid"))
 
     return begin

@@ -84,9 +84,9 @@ def _buy_and_activate(market: Marketplace, app: App, number: int) -> str:
         tenant = find_tenant(tx, tid=str(tid), lock=True)
         assert tenant is not None  # noqa: S101 - just created
         tx.execute(organizations.insert(), _organization(tenant, number, app.now()))
-        row = service.begin(tx, tenant, uuid.UUID(subscription), terms, now=app.now())
-        event = Event("Activate", EventSource.LANDING, app.now())
-        service.move(Work(tx, tenant, SERVICE, app.now(), app.new_id), row, terms, event, quote=quote)
+        work = Work(tx, tenant, SERVICE, app.now(), app.new_id)
+        row = service.begin(work, uuid.UUID(subscription), terms)
+        service.move(work, row, terms, Event("Activate", EventSource.LANDING, work.now), quote=quote)
     return subscription
 
 

@@ -1,0 +1,113 @@
+// Twenty everyday calls with the generated types. Arguments: the address of the host and a token.
+import createClient from "openapi-fetch";
+import type { components, paths } from "./build/api.js";
+
+declare const process: { argv: string[] };
+
+const [, , baseUrl = "", token = ""] = process.argv;
+const client = createClient<paths, "application/json" | "application/problem+json">({
+  baseUrl,
+  headers: { Authorization: `Bearer ${token}` },
+  querySerializer: { array: { style: "form", explode: false } },
+});
+type StartProblem = paths["/api/timers/start"]["post"]["responses"][409]["content"]["application/problem+json"];
+
+function assert(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new Error(what);
+}
+
+function got<T>(answer: { data?: T; error?: unknown; response: Response }): NonNullable<T> {
+  assert(answer.data !== undefined && answer.data !== null, `${answer.response.url}: ${JSON.stringify(answer.error)}`);
+  return answer.data;
+}
+
+/** Every code of a conflict has a case, and its own members; a missing case does not compile. */
+function conflictingStart(problem: StartProblem): string | undefined {
+  switch (problem.code) {
+    case "timer_already_running":
+      return problem.runningTimer?.startedAt;
+    case "timer_already_ended":
+      return problem.entry?.stoppedAt;
+    case "inside_another_entry":
+      return problem.runningTimer?.startedAt ?? problem.entry?.startedAt;
+    case "timer_id_taken":
+      return undefined;
+    default:
+      return problem satisfies never;
+  }
+}
+
+const work = { organization: "contoso", project: "Website", workItemId: 42 };
+const signIn = got(await client.POST("/api/sign-in"));
+const role: components["schemas"]["Role"] = signIn.user.role;
+assert(role === "super_admin", "the role");
+const me = got(await client.GET("/api/me"));
+assert(me.id === signIn.user.id, "the account");
+
+const started = got(await client.POST("/api/timers/start", { body: work }));
+const refused = await client.POST("/api/timers/start", { body: { ...work, workItemId: 43 } });
+assert(refused.error?.code === "timer_already_running", "the conflict");
+assert(conflictingStart(refused.error) === started.startedAt, "the running timer of the conflict");
+const running = got(await client.GET("/api/timers/running"));
+assert(running.workItemId === 42, "the running timer");
+const switched = got(await client.POST("/api/timers/start", { body: { ...work, workItemId: 43, switch: true } }));
+assert(switched.stopped?.id === started.id, "the stopped timer");
+const stopped = got(
+  await client.POST("/api/timers/stop", { body: {}, params: { header: { "Idempotency-Key": "stop-1" } } }),
+);
+assert(stopped.elapsedMs >= 0, "the entry");
+
+const hours = { startedAt: "2026-11-20T09:00:00Z", stoppedAt: "2026-11-20T10:00:00Z" };
+const entered = await client.POST("/api/entries", { body: { ...work, ...hours, note: "the review" } });
+const entry = got(entered);
+const tag = entered.response.headers.get("ETag");
+assert(tag !== null && entry.elapsedMs === 3_600_000, "the new entry");
+const path = { id: entry.id };
+const read = got(await client.GET("/api/entries/{id}", { params: { path } }));
+assert(read.note === "the review", "the note");
+const corrected = await client.PATCH("/api/entries/{id}", {
+  params: { path, header: { "If-Match": tag } },
+  body: { note: null, reason: "it was for another day" },
+});
+assert(got(corrected).note === undefined, "null deletes the note");
+const late = await client.PATCH("/api/entries/{id}", {
+  params: { path, header: { "If-Match": tag } },
+  body: { project: "Website 2", reason: "renamed" },
+});
+assert(late.error?.code === "precondition_failed", "the changed entry");
+const page = got(await client.GET("/api/entries", { params: { query: { pageSize: 1, workItemId: [42, 43] } } }));
+assert(page.items.length === 1 && page.nextLink !== undefined, "a page of entries");
+
+const query = { month: "2026-11", groupBy: ["project", "user", "workItem"] } satisfies NonNullable<
+  paths["/api/reports/month"]["get"]["parameters"]["query"]
+>;
+const report = got(await client.GET("/api/reports/month", { params: { query } }));
+const sum = report.rows.reduce((total, row) => total + row.elapsedMs, 0);
+assert(sum === report.totalMs && report.rows[0]?.workItem?.id === 42, "the rows of the report");
+const week = got(await client.GET("/api/reports/week", { params: { query: { week: "2026-W47" } } }));
+assert(week.days.length === 7, "the week");
+const csv = await client.GET("/api/reports/month", { params: { query: { ...query, format: "csv" } }, parseAs: "text" });
+assert(got(csv).includes("Website"), "the report as CSV");
+const workbook = await client.GET("/api/reports/month", {
+  params: { query: { ...query, format: "xlsx" } },
+  parseAs: "blob",
+});
+assert(got(workbook).size > 1000, "the report as a workbook");
+const everything = await client.GET("/api/privacy/export", {
+  params: { query: { format: "zip" } },
+  parseAs: "arrayBuffer",
+});
+assert(got(everything).byteLength > 0, "the download of all data");
+
+const people = got(await client.GET("/api/users", { params: { query: { role: "super_admin" } } }));
+assert(people.items.some((person) => person.id === me.id), "the people");
+const invited = got(await client.POST("/api/users", { body: { users: [{ email: "ben@contoso.example" }] } }));
+assert(invited.added === 1, "the invitation");
+const removed = await client.POST("/api/entries/{id}/delete", {
+  params: { path, header: { "If-Match": "*" } },
+  body: { reason: "by mistake" },
+});
+assert(removed.response.ok, "the deleted entry");
+const lost = await client.GET("/api/entries/{id}", { params: { path: { id: "nobody's" } } });
+assert(lost.error?.code === "not_found", "an unknown entry");
+console.log("20 calls");
