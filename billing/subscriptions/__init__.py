@@ -2,13 +2,13 @@
 
 from billing.subscriptions.ledger_store import add_event, last_price, without_price
 from billing.subscriptions.model import (
-    Agreed,
+    Confirmation,
     Event,
     EventSource,
-    Moved,
     Outcome,
     Quote,
     Subscription,
+    SubscriptionChange,
     SubscriptionStatus,
     Terms,
 )
@@ -26,13 +26,13 @@ from billing.subscriptions.store import all_bought, find_bought, find_live, has_
 
 
 __all__ = [
-    "Agreed",
+    "Confirmation",
     "Event",
     "EventSource",
-    "Moved",
     "Outcome",
     "Quote",
     "Subscription",
+    "SubscriptionChange",
     "SubscriptionStatus",
     "Terms",
     "add_event",

@@ -132,7 +132,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class Confirmation:
     """The confirmation of a purchase: the contact for payments, and the replaced agreement or trial."""
 
     billing_contact_id: int | None = None
@@ -153,7 +153,7 @@ class TenantChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class SubscriptionChange:
     """A subscription after an event, and the subscriptions ended by it: their last months must be closed now."""
 
     subscription: Subscription

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from billing.subscriptions import ledger_store, rules, store
 from billing.subscriptions.model import (
-    Agreed,
+    Confirmation,
     Event,
     EventSource,
-    Moved,
     Outcome,
     Price,
     Quote,
     Subscription,
+    SubscriptionChange,
     SubscriptionStatus,
     Terms,
 )
@@ -28,11 +28,13 @@ from shared.tenancy.model import Plan
 from shared.work import Work
 
 
-NOTHING_REPLACED: Final = Agreed()
+NO_CONFIRMATION: Final = Confirmation()
 _ENDED: Final = "Unsubscribe"
 
 
-def begin(work: Work, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed = NOTHING_REPLACED) -> Subscription:
+def begin(
+    work: Work, marketplace_id: uuid.UUID, terms: Terms, confirmation: Confirmation = NO_CONFIRMATION
+) -> Subscription:
     """The purchase of a tenant, pending until its activation; the existing one if it was begun before.
 
     Raises:
@@ -41,7 +43,7 @@ def begin(work: Work, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed = 
     """
     tx, tenant, now = work.tx, work.tenant, work.now
     pending = replace(terms, status=SubscriptionStatus.PENDING)
-    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, agreed, now=now) or store.find_bought(
+    subscription = store.add_bought(tx, tenant.id, marketplace_id, pending, confirmation, now=now) or store.find_bought(
         tx, marketplace_id
     )
     assert subscription is not None, "it exists, or was added"  # noqa: S101 - an invariant of ours
@@ -49,7 +51,7 @@ def begin(work: Work, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed = 
         raise Conflict("This purchase belongs to another organization.", code="purchase_of_another")
     if subscription.terms.status is not SubscriptionStatus.PENDING:
         return subscription
-    if agreed.replaces_agreement and not subscription.replaces_agreement:
+    if confirmation.replaces_agreement and not subscription.replaces_agreement:
         subscription = replace(subscription, replaces_agreement=True)
         store.change(tx, subscription, now=now)
         subscription = replace(subscription, version=subscription.version + 1)
@@ -57,7 +59,9 @@ def begin(work: Work, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed = 
     return subscription
 
 
-def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, quote: Quote | None) -> Moved | None:
+def move(
+    work: Work, subscription: Subscription, terms: Terms, event: Event, *, quote: Quote | None
+) -> SubscriptionChange | None:
     """Puts a subscription on the terms that Microsoft has for it; None when the event's operation is known.
 
     The transaction has locked the tenant and read the subscription after that. `quote` is None where none was read:
@@ -76,7 +80,7 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
     if not ledger_store.add_event(tx, after, event, outcome, now=now):
         return None
     if final:
-        return Moved(subscription)
+        return SubscriptionChange(subscription)
     if after.terms.status.is_live and not subscription.terms.status.is_live:
         ended += _end_replaced_agreement(work, after)
         after = replace(after, replaced_trial=after.replaced_trial and tenant.plan is Plan.TRIAL)
@@ -89,7 +93,7 @@ def move(work: Work, subscription: Subscription, terms: Terms, event: Event, *, 
         trial_ends_at = tenant.trial_ends_at if rules.has_trial_left(tenant, after, now) else None
         details = {"plan": after.terms.plan_id, "trialEndsAt": trial_ends_at}
         notices.record(work, NoticeKind.SUBSCRIPTION_CANCELLED, by=work.actor.user_id, details=details)
-    return Moved(after, tuple(ended))
+    return SubscriptionChange(after, tuple(ended))
 
 
 def agree(work: Work, plan_id: str, seats: int | None, price: Price) -> Subscription:
@@ -102,17 +106,17 @@ def agree(work: Work, plan_id: str, seats: int | None, price: Price) -> Subscrip
     if store.find_live(tx, tenant.id) is not None:
         raise another_is_live()
     terms = Terms(SubscriptionStatus.SUBSCRIBED, "", plan_id, seats, "", None, None, auto_renew=True)
-    agreed = store.add_agreed(tx, tenant.id, terms, now=now)
-    ledger_store.add_event(tx, agreed, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
-    ledger_store.add_rate(tx, agreed, Quote(price), from_at=now)
-    return agreed
+    agreement = store.add_agreement(tx, tenant.id, terms, now=now)
+    ledger_store.add_event(tx, agreement, Event("Agree", EventSource.OPERATOR, now), Outcome.APPLIED, now=now)
+    ledger_store.add_rate(tx, agreement, Quote(price), from_at=now)
+    return agreement
 
 
-def end_agreement(work: Work, agreed: Subscription, event: Event) -> Subscription:
+def end_agreement(work: Work, agreement: Subscription, event: Event) -> Subscription:
     """Ends an agreement with the vendor now; the caller closes its last month."""
     tx, now = work.tx, work.now
     ended = rules.apply_terms(
-        agreed, replace(agreed.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now
+        agreement, replace(agreement.terms, status=SubscriptionStatus.UNSUBSCRIBED), happened_at=now, now=now
     )
     ledger_store.add_event(tx, ended, event, Outcome.APPLIED, now=now)
     if not store.change(tx, ended, now=now):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from billing.subscriptions.model import Agreed, Subscription, SubscriptionStatus, TenantChange, Terms
+from billing.subscriptions.model import Confirmation, Subscription, SubscriptionStatus, TenantChange, Terms
 from shared.db.schema import subscriptions, tenants
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Plan, TenantStatus
@@ -63,7 +63,7 @@ _ADD_BOUGHT: Final = InsertIfAbsent(
     columns=_COLUMNS,
     returning=("id",),
 )
-_ADD_AGREED: Final = subscriptions.insert().returning(_s.id)
+_ADD_AGREEMENT: Final = subscriptions.insert().returning(_s.id)
 _FIXED: Final = frozenset({"tenant_id", "marketplace_id", "created_at"})
 _CHANGED: Final = tuple(name for name in _COLUMNS if name not in _FIXED)
 _CHANGE: Final = (
@@ -121,17 +121,23 @@ def all_bought(tx: sa.Connection) -> Iterator[Subscription]:
 
 
 def add_bought(
-    tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID, terms: Terms, agreed: Agreed, *, now: dt.datetime
+    tx: sa.Connection,
+    tenant_id: int,
+    marketplace_id: uuid.UUID,
+    terms: Terms,
+    confirmation: Confirmation,
+    *,
+    now: dt.datetime,
 ) -> Subscription | None:
     """Adds a purchase that is not activated yet; None if it exists."""
-    row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, agreed, paid_from=None, now=now))
+    row = _ADD_BOUGHT.run(tx, _new(tenant_id, marketplace_id, terms, confirmation, paid_from=None, now=now))
     return None if row is None else read(tx, tenant_id, row.id)
 
 
-def add_agreed(tx: sa.Connection, tenant_id: int, terms: Terms, *, now: dt.datetime) -> Subscription:
+def add_agreement(tx: sa.Connection, tenant_id: int, terms: Terms, *, now: dt.datetime) -> Subscription:
     """Adds an agreement with the vendor, in force from now on; the tenant has no other live subscription."""
-    values = _new(tenant_id, None, terms, Agreed(), paid_from=now, now=now)
-    return read(tx, tenant_id, tx.execute(_ADD_AGREED, values).scalar_one())
+    values = _new(tenant_id, None, terms, Confirmation(), paid_from=now, now=now)
+    return read(tx, tenant_id, tx.execute(_ADD_AGREEMENT, values).scalar_one())
 
 
 def change(tx: sa.Connection, subscription: Subscription, *, now: dt.datetime) -> bool:
@@ -206,7 +212,7 @@ def _new(
     tenant_id: int,
     marketplace_id: uuid.UUID | None,
     terms: Terms,
-    agreed: Agreed,
+    confirmation: Confirmation,
     *,
     paid_from: dt.datetime | None,
     now: dt.datetime,
@@ -218,9 +224,9 @@ def _new(
         "paid_from": paid_from,
         "ended_at": None,
         "last_event_at": None,
-        "billing_contact_id": agreed.billing_contact_id,
-        "replaces_agreement": agreed.replaces_agreement,
-        "replaced_trial": agreed.replaced_trial,
+        "billing_contact_id": confirmation.billing_contact_id,
+        "replaces_agreement": confirmation.replaces_agreement,
+        "replaced_trial": confirmation.replaced_trial,
         "version": 1,
         "created_at": now,
         "updated_at": now,

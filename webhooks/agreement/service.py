@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
-from billing.subscriptions import Agreed, Subscription, SubscriptionStatus, Terms, begin
+from billing.subscriptions import Confirmation, Subscription, SubscriptionStatus, Terms, begin
 from shared import audit, notices
 from shared.audit import Action
 from shared.auth.tokens import Principal
@@ -80,8 +80,8 @@ def agree(work: Work, bought: marketplace.Subscription, terms: Terms, *, ends_ag
     known, live = subscriptions.find_bought(tx, marketplace_id), subscriptions.find_live(tx, tenant.id)
     is_replaced = ends_agreement and live is not None and live.marketplace_id is None
     contact = _find_billing_contact(tx, tenant, bought) or (None if request is None else request.buyer_id)
-    agreed = Agreed(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
-    begin(work, marketplace_id, terms, agreed)
+    confirmation = Confirmation(contact, is_replaced, replaced_trial=tenant.plan is Plan.TRIAL)
+    begin(work, marketplace_id, terms, confirmation)
     if known is not None:
         return
     if request is not None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
-from billing.subscriptions import Event, EventSource, Moved, Outcome, Subscription
+from billing.subscriptions import Event, EventSource, Outcome, Subscription, SubscriptionChange
 from shared import audit
 from shared.audit import Action
 from shared.work import Work
@@ -147,14 +147,14 @@ class _Handler:
         after = subscriptions.apply_terms(self.subscription, terms, happened_at=event.effective_at, now=self.work.now)
         if operation_id is None and after.terms == self.subscription.terms and (quote is None or quote.price is None):
             return self._result(alarms=() if quote is None else tuple(subscriptions.quote_alarms(quote)))
-        moved = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
-        if moved is None:
+        change = subscriptions.move(self.work, self.subscription, terms, event, quote=quote)
+        if change is None:
             raise Overtaken
-        close_ended(self.work, moved.ended, self.closing)
-        return self._result(changed=True, ended=bool(moved.ended), alarms=tuple(self._alarms(moved)))
+        close_ended(self.work, change.ended, self.closing)
+        return self._result(changed=True, ended=bool(change.ended), alarms=tuple(self._alarms(change)))
 
-    def _alarms(self, moved: Moved) -> Iterator[str]:
-        if rules.exceeds_seats(self.work.tenant, self.subscription, moved.subscription):
+    def _alarms(self, change: SubscriptionChange) -> Iterator[str]:
+        if rules.exceeds_seats(self.work.tenant, self.subscription, change.subscription):
             yield "seats_over_limit"
         if self.microsoft.quote is not None:
             yield from subscriptions.quote_alarms(self.microsoft.quote)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from billing import marketplace, subscriptions
 from billing.closing import Closing, close_ended
-from billing.subscriptions import Agreed, Event, EventSource, Quote, SubscriptionStatus, Terms, begin
+from billing.subscriptions import Confirmation, Event, EventSource, Quote, SubscriptionStatus, Terms, begin
 from shared.auth.tokens import Principal
 from shared.errors import Forbidden
 from shared.settings import Settings
@@ -99,7 +99,7 @@ def prepare(
         purchase.tx, principal, new_tenant, settings=purchase.settings, now=purchase.now, new_id=purchase.new_id
     )
     work = purchase.work(caller.tenant, Actor.user(caller.user.id))
-    begin(work, purchase.marketplace_id, terms, Agreed(caller.user.id))
+    begin(work, purchase.marketplace_id, terms, Confirmation(caller.user.id))
 
 
 def request_agreement(purchase: PurchaseTransaction, principal: Principal, terms: Terms) -> None:
@@ -146,11 +146,11 @@ def record_activation(
         return None
     caller = None if principal is None else find_caller(tx, tid=principal.tid, oid=principal.oid, lock=False)
     work = purchase.work(tenant, actor if caller is None else Actor.user(caller.user.id))
-    moved = subscriptions.move(work, known, terms, Event(ACTIVATED, EventSource.LANDING, work.now), quote=quote)
-    if moved is None:
+    change = subscriptions.move(work, known, terms, Event(ACTIVATED, EventSource.LANDING, work.now), quote=quote)
+    if change is None:
         return None
     closing = Closing(purchase.settings.marketplace_metering_dimension)
-    close_ended(work, moved.ended, closing)  # a replaced agreement with the vendor
+    close_ended(work, change.ended, closing)  # a replaced agreement with the vendor
     return tenant
 
 
