@@ -11,7 +11,7 @@ from billing.metering.model import Alarm, UsageEvent, UsageState, Verdict
 
 
 TAKEN_FOR: Final = dt.timedelta(hours=24)  # usage that is older is refused
-NOT_TOLD: Final = "NotTold"
+NO_RESULT: Final = "NotTold"
 LISTED: Final = "Listed"
 NOT_ASKED: Final = "NotAsked"
 HOUR_TAKEN: Final = "HourTaken"
@@ -58,7 +58,7 @@ def is_late(slot: dt.datetime, now: dt.datetime) -> bool:
 def verdict(event: UsageEvent, result: UsageResult | None, now: dt.datetime) -> Verdict:
     """An event without a result, or with an unknown one, is sent again: the meter accepts one event for an hour."""
     if result is None:
-        return Verdict(event.state, NOT_TOLD)
+        return Verdict(event.state, NO_RESULT)
     if result.word in {"Accepted", "Duplicate"}:
         return _accepted(event, result, now)
     return _not_accepted(result.word, has_ended=event.has_ended, is_over=is_late(event.usage.slot, now))

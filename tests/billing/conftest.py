@@ -9,12 +9,12 @@ from shared.app import App
 from shared.db.schema import usage_events
 from shared.settings import Settings
 from tests.support import marketplace as marketplace_support
-from tests.support.billed import DIMENSION, Billed, billed, forget
+from tests.support.billed import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
 from tests.support.marketplace import Marketplace
 
 
 def metered_settings(settings: Settings, api_url: str) -> Settings:
-    """The settings of an app that sells a metered plan."""
+    """The settings of an app with a metered plan."""
     values = {
         "marketplace_api_url": api_url,
         "marketplace_tenant_id": marketplace_support.TENANT_ID,
@@ -27,43 +27,43 @@ def metered_settings(settings: Settings, api_url: str) -> Settings:
 
 @dataclass(frozen=True)
 class Metering:
-    """The app, a meter, and tenants whose bills it is owed."""
+    """The app, a meter, and billed tenants."""
 
     app: App
     marketplace: Marketplace
     engine: sa.Engine
 
-    def tenant(self, people: int = 3, **purchase: Any) -> Billed:  # noqa: ANN401 - the fields of a purchase
+    def tenant(self, people: int = 3, **purchase: Any) -> BilledTenant:  # noqa: ANN401 - the fields of a purchase
         """A tenant with an active subscription in the Marketplace."""
-        return billed(self.engine, self.marketplace.buy(active=True, **purchase), people=people)
+        return add_billed_tenant(self.engine, self.marketplace.buy(active=True, **purchase), people=people)
 
     def empty_outbox(self) -> None:
         with self.engine.begin() as tx:
             tx.execute(usage_events.delete())
 
-    def trouble(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the emulator checks
+    def inject_fault(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the emulator checks
         self.marketplace.order("faults", **{endpoint: fault})
 
-    def no_trouble(self) -> None:
+    def clear_faults(self) -> None:
         self.marketplace.emulator.faults.clear()
 
     def hits(self, endpoint: str = "usage_batch") -> int:
         hits: int = self.marketplace.stats()["hits"].get(endpoint, 0)
         return hits
 
-    def on_meter(self, tenant: Billed) -> list[float]:
-        """The quantities that the meter has taken for a tenant."""
+    def on_meter(self, tenant: BilledTenant) -> list[float]:
+        """The quantities that the meter has accepted for a tenant."""
         usage = self.marketplace.stats()["usage"]
         return [each["quantity"] for each in usage if each["resource_id"] == str(tenant.marketplace_id)]
 
 
 @pytest.fixture
 def metering(app, settings, engine, marketplace) -> Iterator[Metering]:
-    """With an empty outbox, since a run sends what other tests left there, too."""
+    """With an empty outbox, since a run also sends events of other tests."""
     metered = replace(app, settings=metered_settings(settings, marketplace.api_url))
     metering = Metering(metered, marketplace, engine)
     metering.empty_outbox()
     yield metering
-    forget(engine)
+    remove_bills(engine)
     marketplace.emulator.faults.clear()
     metered.close()

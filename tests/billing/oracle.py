@@ -1,4 +1,4 @@
-"""Works every bill out again from what was done and when, without a line of the product."""
+"""Computes every bill from the recorded actions, without code of the product."""
 
 import datetime as dt
 from collections import Counter
@@ -12,7 +12,7 @@ MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
 @dataclass
 class Worked:
-    """Time that was there from `since` until `until`."""
+    """Tracked time that existed from `since` until `until`."""
 
     user: int
     start: dt.datetime
@@ -23,7 +23,7 @@ class Worked:
 
 @dataclass
 class Ran:
-    """A timer, until it was stopped or discarded; a stopped one leaves work behind."""
+    """A timer until its stop or discard; a stop adds work."""
 
     user: int
     start: dt.datetime
@@ -32,7 +32,7 @@ class Ran:
 
 @dataclass
 class Cost:
-    """What a plan costs from an instant on, in ten-thousandths; None could not be read. `included` are free a month."""
+    """The price of a plan from an instant on, in ten-thousandths; None if unreadable. `included` users are free."""
 
     since: dt.datetime
     plan: str
@@ -42,7 +42,7 @@ class Cost:
 
 @dataclass
 class Paid:
-    """A subscription, and up to when all that is used is free."""
+    """A subscription, and the end of its free trial."""
 
     since: dt.datetime
     rates: list[Cost]
@@ -52,7 +52,7 @@ class Paid:
 
 @dataclass
 class History:
-    """What people did in one tenant, and what it paid for; `zones` are those it had, each from an instant on."""
+    """The activity and the subscriptions of a tenant; `zones` are its time zones, each from an instant on."""
 
     zones: list[tuple[dt.datetime, ZoneInfo]]
     limit: dt.timedelta = 12 * HOUR
@@ -62,24 +62,24 @@ class History:
     paid: list[Paid] = field(default_factory=list)
 
 
-# month, from, to, closed at, who for which month, free ones among them, and the total in cents where there is one
+# month, start, end, close, (month, user) of each line, number of free users, and the total in cents or None
 Bill = tuple[int, dt.datetime, dt.datetime, dt.datetime, list[tuple[int, int]], int, int | None]
 
 
-def bills(of: History, runs: Sequence[dt.datetime]) -> list[Bill]:
-    """Month, from, to, closed at, who for which month, and the total, as they are closed by a job with these runs."""
+def bills(history: History, runs: Sequence[dt.datetime]) -> list[Bill]:
+    """The bills of a job with these runs."""
     billed: set[tuple[int, int]] = set()
     found: list[Bill] = []
     counts: dict[int, Counter[int]] = {}
-    for closed_at, number, month, start, end in sorted(_periods(of, runs)):
-        closed = [bill[:3] for bill in found if of.paid[number].since <= bill[1]]
-        active = {(month, user) for user, at in of.sign_ins if start <= at < end}
+    for closed_at, number, month, start, end in sorted(_periods(history, runs)):
+        closed = [bill[:3] for bill in found if history.paid[number].since <= bill[1]]
+        active = {(month, user) for user, at in history.sign_ins if start <= at < end}
         for each_month, since, until in [*closed, (month, start, end)]:
-            active |= {(each_month, work.user) for work in of.work if _counts(work, since, until, closed_at)}
-        active |= {(month, ran.user) for ran in of.timers if _runs(of, ran, start, end, closed_at)}
+            active |= {(each_month, work.user) for work in history.work if _counts(work, since, until, closed_at)}
+        active |= {(month, ran.user) for ran in history.timers if _runs(history, ran, start, end, closed_at)}
         lines = sorted(active - billed)
         billed.update(lines)
-        paid = of.paid[number]
+        paid = history.paid[number]
         counted = counts.setdefault(number, Counter())
         free = 0
         for line_month, _ in lines:
@@ -95,7 +95,7 @@ def bills(of: History, runs: Sequence[dt.datetime]) -> list[Bill]:
 
 
 def _cost(paid: Paid, start: dt.datetime) -> Cost:
-    """The one in force, or where it could not be read, what its plan was found to cost before the next one began."""
+    """The price in force; if unreadable, the next known price of the plan before another plan."""
     at = max(number for number, cost in enumerate(paid.rates) if cost.since <= start)
     for cost in paid.rates[at:]:
         if cost.plan != paid.rates[at].plan:
@@ -105,9 +105,9 @@ def _cost(paid: Paid, start: dt.datetime) -> Cost:
     return paid.rates[at]
 
 
-def _runs(of: History, ran: Ran, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
+def _runs(history: History, ran: Ran, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
     there = ran.start <= closed_at and (ran.until is None or ran.until > closed_at)
-    return there and max(ran.start, since) < min(ran.start + of.limit, until, closed_at)
+    return there and max(ran.start, since) < min(ran.start + history.limit, until, closed_at)
 
 
 def _counts(work: Worked, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
@@ -116,13 +116,13 @@ def _counts(work: Worked, since: dt.datetime, until: dt.datetime, closed_at: dt.
 
 
 def _periods(
-    of: History, runs: Sequence[dt.datetime]
+    history: History, runs: Sequence[dt.datetime]
 ) -> Iterator[tuple[dt.datetime, int, int, dt.datetime, dt.datetime]]:
-    for number, paid in enumerate(of.paid):
-        zone = _zone(of, paid.since)
+    for number, paid in enumerate(history.paid):
+        zone = _zone(history, paid.since)
         start, month = paid.since, _month(paid.since, zone)
         while True:
-            zone = _zone(of, start)
+            zone = _zone(history, start)
             end = _edge(start, month, zone)
             if paid.until is not None and paid.until <= end:
                 yield paid.until, number, month, start, paid.until
@@ -134,8 +134,8 @@ def _periods(
             start, month = end, month + 1 if month % 100 < 12 else month + 89
 
 
-def _zone(of: History, at: dt.datetime) -> ZoneInfo:
-    return [zone for since, zone in of.zones if since <= at][-1]
+def _zone(history: History, at: dt.datetime) -> ZoneInfo:
+    return [zone for since, zone in history.zones if since <= at][-1]
 
 
 def _month(at: dt.datetime, zone: ZoneInfo) -> int:
@@ -144,7 +144,7 @@ def _month(at: dt.datetime, zone: ZoneInfo) -> int:
 
 
 def _edge(at: dt.datetime, month: int, zone: ZoneInfo) -> dt.datetime:
-    """The first quarter of an hour, not before an instant, that lies in a later month, looked for one by one."""
+    """The first quarter of an hour in a later month, and not before the instant."""
     found = at.replace(minute=0, second=0, microsecond=0)
     if _month(found, zone) == month:
         found += HOUR * 24 * max(0, 26 - found.astimezone(zone).day)

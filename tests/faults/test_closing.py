@@ -110,7 +110,7 @@ def test_a_killed_run_and_one_beside_it_close_each_tenant_once(engine, closers):
 
 def test_cancellations_and_the_job_at_once_bill_each_month_once(engine, closers):
     payers = [payer(engine) for _ in range(20)]
-    subscriptions = [made.pays_now() for made in payers]
+    subscriptions = [made.live_subscription() for made in payers]
     with ThreadPoolExecutor(1) as beside:
         job = beside.submit(closers.run, NEVER, NEVER)
         for made, subscription in zip(payers, subscriptions, strict=True):

@@ -36,7 +36,7 @@ def buy(healthy, here, shop, entra):
     shop.order("pace", ack_seconds=0.3, retry_seconds=0.3)
 
     def bought(action: str) -> Purchase:
-        purchase = purchases.activated(here, shop, product.admin(entra, healthy).tid)
+        purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
         shop.order("shapes", held=False)
         if action in BEFORE:
             happen(purchase, BEFORE[action])

@@ -114,7 +114,7 @@ def buy(hosts, here, shop, entra):
 
     def bought() -> Purchase:
         owner = product.admin(entra, hosts[0])
-        return purchases.activated(here, shop, owner.tid)
+        return purchases.add_active_purchase(here, shop, owner.tid)
 
     yield bought
     shop.emulator.faults.clear()

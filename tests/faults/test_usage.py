@@ -17,7 +17,7 @@ from shared.settings import Settings
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
 from tests.support import marketplace as support
-from tests.support.billed import DIMENSION, Billed, billed, forget
+from tests.support.billed import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def bought(engine, marketplace):
     with engine.begin() as tx:
         tx.execute(usage_events.delete())
 
-    def buy() -> Billed:
-        return billed(engine, marketplace.buy(active=True))
+    def buy() -> BilledTenant:
+        return add_billed_tenant(engine, marketplace.buy(active=True))
 
     yield buy
-    forget(engine)
+    remove_bills(engine)
 
 
 def on_meter(marketplace, tenant):
@@ -80,7 +80,7 @@ def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
     with sending() as [sender]:
         for point in count(1):
             tenant = bought()
-            tenant.owe(3, slot=hour())
+            tenant.add_usage(3, slot=hour())
             sender.begin(point)
             ended = sender.ended()
             if ended == 0:
@@ -100,7 +100,7 @@ def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
 def test_several_processes_that_send_at_once_charge_each_event_once(sending, bought, marketplace):
     tenants = [bought() for _ in range(80)]
     for number, tenant in enumerate(tenants, start=1):
-        tenant.owe(number, slot=hour())
+        tenant.add_usage(number, slot=hour())
     marketplace.order("faults", usage_batch={"delay": 0.2})
 
     with sending(3) as senders:

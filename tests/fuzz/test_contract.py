@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from shared.db.schema import users
 from tests.fuzz import fuzzing
 from tests.fuzz.fuzzing import Budget
-from tests.support.a_bill import close_a_month
+from tests.support.bills import close_a_month
 from tests.support.budget import ALL, seed, slow
 
 

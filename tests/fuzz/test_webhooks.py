@@ -48,7 +48,7 @@ junk = st.recursive(
 @pytest.fixture
 def bought(app, marketplace, world) -> Purchase:
     """Five seats, in force, whose events are held back."""
-    bought = purchases.activated(app, marketplace, world.tenant().tid)
+    bought = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
     marketplace.order("shapes", held=True)
     return bought
 

@@ -5,14 +5,14 @@ import functools
 import pytest
 
 from shared.db.schema import adopted_usage, audit_log, usage_events
-from tests.support.billed import billed, forget
+from tests.support.billed import add_billed_tenant, remove_bills
 from tests.support.payers import at
 
 
 @pytest.fixture
 def tenant(engine, marketplace):
     """A tenant with usage of two days, one of them without a month."""
-    tenant = billed(engine, marketplace.buy(active=True))
+    tenant = add_billed_tenant(engine, marketplace.buy(active=True))
     row = {"tenant_id": tenant.tenant_id, "marketplace_id": tenant.marketplace_id, "dimension": "active_user"}
     row |= {"plan_id": "paid", "adopted_at": at("2026-11-04T10:00")}
     days = [("2026-10-31", 3, 202610), ("2026-11-03", 2, None)]
@@ -23,7 +23,7 @@ def tenant(engine, marketplace):
     yield tenant
     with engine.begin() as tx:
         tx.execute(adopted_usage.delete())
-    forget(engine)
+    remove_bills(engine)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_an_invalid_or_unpaid_assignment_changes_nothing(adopted, text, code):
 
 
 def test_a_bill_with_adopted_usage_shows_it(ops, tenant, engine):
-    tenant.owe(3, month=202610)
+    tenant.add_usage(3, month=202610)
     with engine.begin() as tx:
         tx.execute(usage_events.delete().where(usage_events.c.tenant_id == tenant.tenant_id))
     [bill] = ops("billing", "records", "--tenant", tenant.slug, "--json").json

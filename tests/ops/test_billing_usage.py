@@ -6,7 +6,7 @@ import pytest
 from shared import clock as real
 from shared.db.schema import audit_log, billing_records, subscriptions, usage_events
 from tests.support import marketplace as support
-from tests.support.billed import billed, forget
+from tests.support.billed import add_billed_tenant, remove_bills
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def tenant(engine, marketplace, now):
     with engine.begin() as tx:
         tx.execute(usage_events.delete())
     assert now
-    yield billed(engine, marketplace.buy(active=True))
-    forget(engine)
+    yield add_billed_tenant(engine, marketplace.buy(active=True))
+    remove_bills(engine)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def audited(engine, tenant):
 
 
 def test_pending_usage_is_sent(billing, tenant, hour):
-    tenant.owe(3, slot=hour)
+    tenant.add_usage(3, slot=hour)
 
     done = billing("send-usage")
 
@@ -61,7 +61,7 @@ def test_pending_usage_is_sent(billing, tenant, hour):
 
 
 def test_a_dry_run_lists_and_sends_nothing(billing, tenant, hour, marketplace):
-    event = tenant.owe(3, slot=hour)
+    event = tenant.add_usage(3, slot=hour)
 
     table, document = billing("send-usage", "--dry-run"), billing("send-usage", "--dry-run", "--json").json
 
@@ -74,9 +74,9 @@ def test_a_dry_run_lists_and_sends_nothing(billing, tenant, hour, marketplace):
 
 
 def test_usage_of_one_tenant_is_sent_and_shown_alone(billing, tenant, hour, engine, marketplace):
-    other = billed(engine, marketplace.buy(active=True))
-    tenant.owe(3, slot=hour)
-    other.owe(2, slot=hour)
+    other = add_billed_tenant(engine, marketplace.buy(active=True))
+    tenant.add_usage(3, slot=hour)
+    other.add_usage(2, slot=hour)
 
     sent = billing("send-usage", "--tenant", tenant.slug, "--json")
 
@@ -85,7 +85,7 @@ def test_usage_of_one_tenant_is_sent_and_shown_alone(billing, tenant, hour, engi
 
 
 def test_usage_in_alarm_is_listed_with_exit_code_1(billing, tenant, hour):
-    tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    tenant.add_usage(3, slot=hour - dt.timedelta(hours=30))
 
     done = billing("send-usage", "--json")
 
@@ -95,7 +95,7 @@ def test_usage_in_alarm_is_listed_with_exit_code_1(billing, tenant, hour):
 
 
 def test_expired_usage_is_rescheduled_and_audited(billing, tenant, hour, engine, marketplace):
-    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    event = tenant.add_usage(3, slot=hour - dt.timedelta(hours=30))
     billing("send-usage")
 
     done = billing("send-usage", "--reschedule", str(event), "--yes")
@@ -110,8 +110,8 @@ def test_expired_usage_is_rescheduled_and_audited(billing, tenant, hour, engine,
 
 
 def test_a_used_hour_is_skipped(billing, tenant, hour):
-    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
-    tenant.owe(2, slot=hour, month=202609)
+    event = tenant.add_usage(3, slot=hour - dt.timedelta(hours=30))
+    tenant.add_usage(2, slot=hour, month=202609)
     billing("send-usage")
 
     done = billing("send-usage", "--reschedule", str(event), "--yes")
@@ -121,7 +121,7 @@ def test_a_used_hour_is_skipped(billing, tenant, hour):
 
 
 def test_a_dry_run_of_a_reschedule_changes_nothing(billing, tenant, hour, engine):
-    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30))
+    event = tenant.add_usage(3, slot=hour - dt.timedelta(hours=30))
     billing("send-usage")
     before = tenant.event()
 
@@ -133,7 +133,7 @@ def test_a_dry_run_of_a_reschedule_changes_nothing(billing, tenant, hour, engine
 
 
 def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine):
-    event = tenant.owe(3, slot=hour)
+    event = tenant.add_usage(3, slot=hour)
     waiting = billing("send-usage", "--reschedule", str(event), "--yes")
     billing("send-usage")
     arrived = billing("send-usage", "--reschedule", str(event), "--yes")
@@ -148,7 +148,7 @@ def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine
 
 def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, marketplace, engine):
     """A wrong alarm must not cause a second charge."""
-    event = tenant.owe(3, slot=hour)
+    event = tenant.add_usage(3, slot=hour)
     billing("send-usage")
     tenant.change(usage_events, state="alarm", last_result="Expired")
 
@@ -161,21 +161,25 @@ def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, m
 
 
 def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hour):
-    event = tenant.owe(3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour)
+    event = tenant.add_usage(
+        3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour
+    )
 
     assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").told
 
 
 def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
     slot = hour - dt.timedelta(hours=30)
-    event = tenant.owe(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
+    event = tenant.add_usage(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
     tenant.change(billing_records, state="void", voided_at=hour)
 
     assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").told
 
 
 def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hour, engine):
-    event = tenant.owe(3, slot=hour - dt.timedelta(hours=40), state="alarm", last_result="Expired", settled_at=hour)
+    event = tenant.add_usage(
+        3, slot=hour - dt.timedelta(hours=40), state="alarm", last_result="Expired", settled_at=hour
+    )
     tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
 
     assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").told
@@ -183,7 +187,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
 
 
 def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplace):
-    tenant.owe(3, slot=hour)
+    tenant.add_usage(3, slot=hour)
     marketplace.order("faults", usage_batch={"status": 403})
 
     done = billing("send-usage")
@@ -195,7 +199,7 @@ def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplac
 
 def test_reconcile_lists_differences(billing, tenant, hour):
     agreed = billing("reconcile")
-    tenant.owe(5, slot=hour - dt.timedelta(days=3), state="accepted")
+    tenant.add_usage(5, slot=hour - dt.timedelta(days=3), state="accepted")
 
     table, document = billing("reconcile"), billing("reconcile", "--json")
 
@@ -207,8 +211,8 @@ def test_reconcile_lists_differences(billing, tenant, hour):
 
 
 def test_reconcile_of_a_tenant_lists_no_other_tenants_differences(billing, tenant, engine, marketplace, hour):
-    tenant.owe(3, slot=hour - dt.timedelta(days=5), state="accepted")
-    fine = billed(engine, marketplace.buy(active=True))
+    tenant.add_usage(3, slot=hour - dt.timedelta(days=5), state="accepted")
+    fine = add_billed_tenant(engine, marketplace.buy(active=True))
     its, anothers = (billing("reconcile", "--tenant", each.slug, "--json") for each in (tenant, fine))
 
     assert (its.code, [each["tenant"] for each in its.json]) == (1, [str(tenant.tenant)])

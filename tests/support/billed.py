@@ -1,4 +1,4 @@
-"""A tenant that was billed, put straight into the tables: its subscription, its records, and what the meter is owed."""
+"""A billed tenant, inserted into the tables: its subscription, records and usage events."""
 
 import datetime as dt
 import uuid
@@ -19,12 +19,12 @@ from tests.support.world import START
 
 RATE = Decimal("4.50")
 DIMENSION = "active_user"
-_MADE: list[int] = []
+_TENANT_IDS: list[int] = []
 
 
 @dataclass(frozen=True)
-class Billed:
-    """A paying tenant; `marketplace_id` is what the Marketplace knows its subscription by."""
+class BilledTenant:
+    """A paying tenant; `marketplace_id` is the Marketplace id of its subscription."""
 
     engine: sa.Engine
     tenant_id: int
@@ -34,18 +34,18 @@ class Billed:
     subscription_id: int
     people: tuple[int, ...]
 
-    def owe(
+    def add_usage(
         self,
         quantity: int = 3,
         *,
         slot: dt.datetime = START,
         month: int = 202610,
         late: bool = False,
-        **event: Any,  # noqa: ANN401 - whatever a column holds
+        **event: Any,  # noqa: ANN401 - any column value
     ) -> int:
-        """A closed record of a month with so many active users, and its usage event; the event's row.
+        """Adds a closed record of a month with its usage event, and returns the row number of the event.
 
-        The event is for the last hour of its record's period, or, if it is `late`, the period ended with its month.
+        The event is for the last hour of the record's period; if `late`, the period ends with the month.
         """
         with self.engine.begin() as tx:
             record = self._record(tx, quantity, month, slot, late=late)
@@ -66,16 +66,16 @@ class Billed:
             return row
 
     def events(self) -> list[dict[str, Any]]:
-        """The tenant's rows of the outbox, in the order of their making."""
-        theirs = sa.select(usage_events).where(usage_events.c.tenant_id == self.tenant_id)
+        """The tenant's rows of the outbox, oldest first."""
+        query = sa.select(usage_events).where(usage_events.c.tenant_id == self.tenant_id)
         with self.engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(theirs.order_by(usage_events.c.id))]
+            return [dict(row._mapping) for row in connection.execute(query.order_by(usage_events.c.id))]
 
     def event(self) -> dict[str, Any]:
         [only] = self.events()
         return only
 
-    def change(self, table: sa.Table, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+    def change(self, table: sa.Table, **values: Any) -> None:  # noqa: ANN401 - any column value
         """Changes the tenant's rows of a table."""
         with self.engine.begin() as tx:
             tx.execute(table.update().where(table.c.tenant_id == self.tenant_id).values(**values))
@@ -113,8 +113,8 @@ class Billed:
         return record
 
 
-def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 3) -> Billed:
-    """A tenant on the paid plan since before the months that are billed, with so many people."""
+def add_billed_tenant(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 3) -> BilledTenant:
+    """A tenant on the paid plan since before the billed months."""
     began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     stamps = {"version": 1, "created_at": began, "updated_at": began}
     marketplace_id, public_id = uuid.UUID(str(marketplace_id)), new_id()
@@ -139,20 +139,20 @@ def billed(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, people: int = 
         added = subscriptions.insert().returning(subscriptions.c.id)
         subscription = tx.execute(added, {"tenant_id": tenant_id, **bought}).scalar_one()
         members = tuple(_person(tx, tenant_id, number, stamps) for number in range(people))
-    _MADE.append(tenant_id)
-    return Billed(engine, tenant_id, public_id, str(tenant["slug"]), marketplace_id, subscription, members)
+    _TENANT_IDS.append(tenant_id)
+    return BilledTenant(engine, tenant_id, public_id, str(tenant["slug"]), marketplace_id, subscription, members)
 
 
-def forget(engine: sa.Engine) -> None:
-    """Removes the bills that were made here: they stand alone, without the months before them."""
+def remove_bills(engine: sa.Engine) -> None:
+    """Removes the added bills, since they lack the months before them."""
     with tampering(engine) as tx:
         for table in (usage_events, billing_lines, billing_records):
-            tx.execute(table.delete().where(table.c.tenant_id.in_(_MADE)))
-    _MADE.clear()
+            tx.execute(table.delete().where(table.c.tenant_id.in_(_TENANT_IDS)))
+    _TENANT_IDS.clear()
 
 
 def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, Any]) -> int:
-    """The first is the super admin."""
+    """Adds a person; the first is the super admin."""
     values = {
         "tenant_id": tenant_id,
         "public_id": new_id(),

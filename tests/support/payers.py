@@ -1,4 +1,4 @@
-"""Tenants that pay, put straight into the tables, and what their people do, by the product's own services."""
+"""Paying tenants, inserted into the tables; their people act through the product's services."""
 
 import datetime as dt
 import uuid
@@ -47,14 +47,14 @@ FOUR_FIFTY = Price(Decimal("4.50"), "EUR")
 
 
 def at(text: str) -> dt.datetime:
-    """An instant; UTC unless it says otherwise."""
-    found = dt.datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    """An instant, in UTC by default."""
+    instant = dt.datetime.fromisoformat(text)
+    return (instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
 
 
 @dataclass
 class Payer:
-    """A tenant with people and a subscription; everything happens when the caller says."""
+    """A tenant with people and a subscription; the caller gives the time of each action."""
 
     engine: sa.Engine
     tenant_id: int
@@ -71,12 +71,12 @@ class Payer:
         people: int = 3,
         since: dt.datetime | None = None,
     ) -> "Payer":
-        """On its trial until it pays."""
-        made = since or at("2026-01-01")
-        of = {"version": 1, "created_at": made, "updated_at": made}
+        """A tenant on its trial."""
+        created_at = since or at("2026-01-01")
+        stamps = {"version": 1, "created_at": created_at, "updated_at": created_at}
         with engine.begin() as tx:
-            tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, people, of)).scalar_one()
-            named = {"name": "contoso", "name_key": "contoso", "is_active": True, "created_at": made}
+            tenant = tx.execute(tenants.insert().returning(tenants.c.id), _tenant(zone, people, stamps)).scalar_one()
+            named = {"name": "contoso", "name_key": "contoso", "is_active": True, "created_at": created_at}
             organization = {"tenant_id": tenant, "public_id": uuid.UUID(new_id()), **named}
             organization_id = tx.execute(
                 organizations.insert().returning(organizations.c.id), organization
@@ -92,27 +92,27 @@ class Payer:
                 },
             ).scalar_one()
             payer = cls(engine, tenant, organization_id, project_id, [])
-            payer.people = [_person(tx, tenant, number, of, made) for number in range(people)]
+            payer.people = [_person(tx, tenant, number, stamps, created_at) for number in range(people)]
         return payer
 
     def tenant(self, tx: sa.Connection) -> Tenant:
         return read_tenant(tx, self.tenant_id)
 
-    def change(self, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+    def change(self, **values: Any) -> None:  # noqa: ANN401 - any column value
         with self.engine.begin() as tx:
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(**values))
 
-    def moves(self, zone: str, when: dt.datetime) -> None:
-        """Sets another time zone, as its super admin does."""
+    def changes_zone(self, zone: str, when: dt.datetime) -> None:
+        """Sets another time zone, like a super admin."""
         with self.engine.begin() as tx:
             settings_store.add_previous_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
 
     def joins(self, when: dt.datetime) -> int:
         """Another person, added by hand and never signed in."""
-        of = {"version": 1, "created_at": when, "updated_at": when}
+        stamps = {"version": 1, "created_at": when, "updated_at": when}
         with self.engine.begin() as tx:
-            self.people.append(_person(tx, self.tenant_id, len(self.people), of, when))
+            self.people.append(_person(tx, self.tenant_id, len(self.people), stamps, when))
             seats = tenants.update().where(tenants.c.id == self.tenant_id).values(seats_used=len(self.people))
             tx.execute(seats)
         return self.people[-1]
@@ -147,14 +147,14 @@ class Payer:
                 ledger_store.add_rate(tx, subscription, Quote(price, included, included_unit), from_at=since)
         return subscription
 
-    def pays_now(self) -> Subscription:
-        """What the tenant pays for."""
+    def live_subscription(self) -> Subscription:
+        """The tenant's live subscription."""
         with self.engine.begin() as tx:
             live = subscription_store.find_live(tx, self.tenant_id)
         assert live is not None
         return live
 
-    def costs(
+    def changes_price(
         self,
         subscription: Subscription,
         price: Price | None,
@@ -164,13 +164,13 @@ class Payer:
         included: int = 0,
         included_unit: str = MONTH,
     ) -> None:
-        """What the plan costs from then on; None could not be read."""
+        """Adds a price of the plan from an instant on; None for an unreadable price."""
         of_plan = replace(subscription, terms=replace(subscription.terms, plan_id=plan))
         with self.engine.begin() as tx:
             ledger_store.add_rate(tx, of_plan, Quote(price, included, included_unit), from_at=since)
 
     def ends(self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None) -> list[Record]:
-        """The subscription ends as by the webhook: in one transaction with its last bill."""
+        """Ends the subscription like the webhook: in one transaction with its final bill."""
         now = now or when
         with self.engine.begin() as tx:
             current = subscription_store.read(tx, self.tenant_id, subscription.id)
@@ -221,8 +221,8 @@ class Payer:
     def corrects(self, entry: TimeEntry, start: dt.datetime, stop: dt.datetime, now: dt.datetime) -> TimeEntry:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
-            made = self._entry(tenant, entry.user_id, start, stop)
-            new = replace(made, id=entry.id, version=entry.version + 1)
+            corrected = self._entry(tenant, entry.user_id, start, stop)
+            new = replace(corrected, id=entry.id, version=entry.version + 1)
             work = self.user_work(tx, entry.user_id, now)
             change_service.replace(work, entry, new, EventKind.CORRECTED, reason="wrong")
         return new
@@ -259,8 +259,8 @@ class Payer:
         rows = self._rows(billing_lines, billing_lines.c.activity_month, billing_lines.c.user_id)
         return [row for row in rows if record is None or row.record_id == record.id]
 
-    def billed(self, record: Record | None = None) -> list[tuple[int, int]]:
-        """Who is billed for which month: the number of the person, and yyyymm."""
+    def billed_people(self, record: Record | None = None) -> list[tuple[int, int]]:
+        """The number of each billed person, and the month as yyyymm."""
         lines = [line for line in self.lines(record) if not line.is_void]
         return [(self.people.index(line.user_id), line.activity_month) for line in lines]
 
@@ -298,17 +298,17 @@ class Payer:
             ).all()
 
 
-def _tenant(zone: str, people: int, of: dict[str, Any]) -> dict[str, Any]:
+def _tenant(zone: str, people: int, stamps: dict[str, Any]) -> dict[str, Any]:
     names = {"public_id": uuid.UUID(new_id()), "entra_tenant_id": uuid.UUID(new_id()), "slug": f"t-{new_id()}"}
     state = {"plan_kind": "trial", "status": "active", "time_zone": zone, "seats_used": people}
-    return {**names, "name": "Contoso", "organization": "contoso", **state, **of}
+    return {**names, "name": "Contoso", "organization": "contoso", **state, **stamps}
 
 
-def _person(tx: sa.Connection, tenant_id: int, number: int, of: dict[str, Any], when: dt.datetime) -> int:
+def _person(tx: sa.Connection, tenant_id: int, number: int, stamps: dict[str, Any], when: dt.datetime) -> int:
     email = f"p{number}@contoso.example"
     values = {"tenant_id": tenant_id, "public_id": uuid.UUID(new_id()), "entra_object_id": uuid.UUID(new_id())}
     values |= {"email": email, "display_name": f"Person {number}", "auth_provider": "microsoft"}
-    values |= {"role": "user" if number else "super_admin", "is_active": True, **of}
+    values |= {"role": "user" if number else "super_admin", "is_active": True, **stamps}
     user: int = tx.execute(users.insert().returning(users.c.id), values).scalar_one()
     work = Work(tx, read_tenant(tx, tenant_id), SERVICE, when, clock.new_id)
     audit.record(work, audit.Action.USER_JOINED, subject=user)

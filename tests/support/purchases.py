@@ -1,4 +1,4 @@
-"""A purchase as its landing page leaves it, and what the database and the emulator hold of it afterwards."""
+"""Purchases after the landing page, and their state in the database and in the emulator."""
 
 import uuid
 from collections import Counter
@@ -27,7 +27,7 @@ STATUSES = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed"
 
 
 def marketplace_settings(marketplace: Marketplace) -> dict[str, str]:
-    """What names the emulator to the product."""
+    """The settings of the emulator."""
     return {
         "MARKETPLACE_API_URL": marketplace.api_url,
         "MARKETPLACE_TENANT_ID": support.TENANT_ID,
@@ -50,7 +50,7 @@ def with_landing_page(settings: Settings, marketplace: Marketplace) -> Settings:
 
 @dataclass(frozen=True)
 class Purchase:
-    """`id` is Microsoft's."""
+    """A purchase; `id` is Microsoft's."""
 
     id: str
     tid: str
@@ -71,7 +71,7 @@ class Purchase:
 
     @property
     def at_microsoft(self) -> tuple[str, str, int | None]:
-        """The same as the emulator has it."""
+        """The terms in the emulator."""
         copy = self.marketplace.send("GET", f"saas/subscriptions/{self.id}").json()
         return (STATUSES[copy["saasSubscriptionStatus"].strip()], copy["planId"], copy["quantity"])
 
@@ -100,7 +100,7 @@ class Purchase:
         return [(row.plan_id, str(row.rate_per_user), row.currency) for row in self._rows(query)]
 
     def order(self, name: str, **given: Any) -> str:  # noqa: ANN401 - any JSON
-        """What the customer does; the operation."""
+        """An action of the customer; returns the id of its operation."""
         return str(self.marketplace.order(name, subscription=self.id, **given)["operation"])
 
     def operation(self, operation: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Purchase:
         return found
 
     def attempts(self, operation: str) -> list[int]:
-        """What each call of the webhook was answered."""
+        """The response status of each call of the webhook."""
         calls = self.marketplace.stats()["attempts"]
         return [call["status"] for call in calls if call["operation_id"] == operation]
 
@@ -123,9 +123,9 @@ def client_of(app: App) -> MarketplaceClient:
     return found
 
 
-def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
-    """A purchase of the tenant of that directory, in force at Microsoft and here."""
-    bought = begun(app, marketplace, tid, active=True, **purchase)
+def add_active_purchase(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
+    """A purchase of a directory's tenant, active at Microsoft and here."""
+    bought = add_pending_purchase(app, marketplace, tid, active=True, **purchase)
     client = client_of(app)
     deadline = Deadline.after(10)
     copy = client.get(bought.id, deadline)
@@ -141,8 +141,8 @@ def activated(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> 
     return bought
 
 
-def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
-    """A purchase that the buyer has confirmed here, and that waits for its activation."""
+def add_pending_purchase(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purchase:  # noqa: ANN401 - its fields
+    """A purchase confirmed by the buyer and not activated yet."""
     bought = marketplace.buy(**{"plan": "seats", "quantity": 5, **purchase})
     terms = rules.terms_of(client_of(app).get(bought, Deadline.after(10)))
     assert terms is not None
@@ -154,7 +154,7 @@ def begun(app: App, marketplace: Marketplace, tid: str, **purchase: Any) -> Purc
 
 
 def row_counts(engine: sa.Engine, tid: str) -> dict[str, int]:
-    """How many rows of each table are the tenant's."""
+    """The number of the tenant's rows of each table."""
     with engine.connect().execution_options(reads_only=True) as connection:
         own = tenants.c.entra_tenant_id == uuid.UUID(tid)
         tenant = connection.execute(sa.select(tenants.c.id).where(own)).scalar_one()

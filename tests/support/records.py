@@ -1,4 +1,4 @@
-"""Bills of a tenant, put straight into the tables: what closing its months would have left there."""
+"""Bills of a tenant, inserted into the tables like the results of closed months."""
 
 import datetime as dt
 import uuid
@@ -27,7 +27,7 @@ PAID_FROM = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class Books:
-    """The bills of a tenant that pays; `people` are the rows of its users, in the order of their making."""
+    """The bills of a paying tenant; `people` are the row numbers of its users, oldest first."""
 
     engine: sa.Engine
     tenant_id: int
@@ -36,7 +36,7 @@ class Books:
     people: tuple[int, ...]
 
     def subscribe(self, marketplace_id: uuid.UUID | None = None, **values: Any) -> "Books":  # noqa: ANN401
-        """Another subscription of the tenant; nothing about the first one changes."""
+        """Adds another subscription; the first stays unchanged."""
         with self.engine.begin() as tx:
             row = _subscription(tx, self.tenant_id, marketplace_id, **values)
         return Books(self.engine, self.tenant_id, row, marketplace_id, self.people)
@@ -48,7 +48,7 @@ class Books:
             tx.execute(subscriptions.update().where(this).values(status="unsubscribed", ended_at=at))
 
     def close(self, month: int, *people: int | dict[str, Any], **values: Any) -> str:  # noqa: ANN401 - any column
-        """A record with a line for each person, named by number, or by the columns of a line; its public id."""
+        """Adds a record with a line for each person, given by number or by column values; returns its public id."""
         public_id = uuid.UUID(new_id())
         starts_at = dt.datetime(month // 100, month % 100, 1, tzinfo=dt.UTC)
         ends_at = (starts_at + dt.timedelta(days=32)).replace(day=1)
@@ -72,18 +72,18 @@ class Books:
             "closed_at": ends_at + dt.timedelta(minutes=20),
             **values,
         }
-        owed = record["active_users"] * record["rate_per_user"]
-        record.setdefault("total", (owed / record["minor_unit"]).quantize(1, ROUND_HALF_UP) * record["minor_unit"])
+        exact = record["active_users"] * record["rate_per_user"]
+        record.setdefault("total", (exact / record["minor_unit"]).quantize(1, ROUND_HALF_UP) * record["minor_unit"])
         is_void = record["state"] == "void"
         with self.engine.begin() as tx:
             row = tx.execute(billing_records.insert().returning(billing_records.c.id), record).scalar_one()
             for each in people:
                 tx.execute(billing_lines.insert().inline(), self._line(row, month, each, starts_at, is_void=is_void))
-            self._begin_with_the_first(tx)
+            self._set_paid_from(tx)
         return str(public_id)
 
     def void(self, record: str, reason: str = "a wrong rate") -> int:
-        """Voids a record; its row."""
+        """Voids a record and returns its row number."""
         with self.engine.begin() as tx:
             of_id = billing_records.c.public_id == uuid.UUID(record)
             row: int = tx.scalars(sa.select(billing_records.c.id).where(of_id)).one()
@@ -95,7 +95,7 @@ class Books:
         return row
 
     def happen(self, event_type: str, at: dt.datetime, **values: Any) -> None:  # noqa: ANN401 - any column
-        """An event of the subscription in its ledger."""
+        """Adds an event to the subscription's ledger."""
         event = {
             "tenant_id": self.tenant_id,
             "subscription_id": self.subscription_id,
@@ -112,15 +112,15 @@ class Books:
             tx.execute(subscription_events.insert().inline(), event)
 
     def price(self, rate: str, at: dt.datetime, currency: str = "EUR") -> None:
-        """What a user costs from an instant on."""
+        """Adds a price per user from an instant on."""
         price = {"tenant_id": self.tenant_id, "subscription_id": self.subscription_id, "from_at": at, "plan_id": "paid"}
         with self.engine.begin() as tx:
             tx.execute(
                 subscription_rates.insert().inline(), {**price, "rate_per_user": Decimal(rate), "currency": currency}
             )
 
-    def _begin_with_the_first(self, tx: sa.Connection) -> None:
-        """The first bill of a subscription begins with the paid plan."""
+    def _set_paid_from(self, tx: sa.Connection) -> None:
+        """Sets the start of the paid plan to the start of the first bill."""
         first = sa.select(sa.func.min(billing_records.c.period_from)).where(
             billing_records.c.subscription_id == self.subscription_id
         )
@@ -153,7 +153,7 @@ def pays(
     marketplace_id: uuid.UUID | None = None,
     **bought: Any,  # noqa: ANN401
 ) -> Books:
-    """Puts the admin's tenant on the paid plan, with so many colleagues who never came; its books."""
+    """Puts the admin's tenant on the paid plan, with invited colleagues, and returns its bills."""
     paid = {"plan_kind": "paid", "rate_per_user": RATE, "currency": "EUR", "subscription_id": marketplace_id}
     with engine.begin() as tx:
         theirs = tenants.c.entra_tenant_id == uuid.UUID(admin.tid)

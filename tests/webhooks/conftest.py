@@ -44,7 +44,7 @@ def owner(world: World) -> Person:
 @pytest.fixture
 def bought(app, marketplace, owner) -> Purchase:
     """Five seats, in force."""
-    return purchases.activated(app, marketplace, owner.tid)
+    return purchases.add_active_purchase(app, marketplace, owner.tid)
 
 
 @pytest.fixture

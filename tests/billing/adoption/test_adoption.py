@@ -1,4 +1,4 @@
-"""After a backup was restored: what the meter has of the time that is lost is neither sent again nor charged twice."""
+"""After a restore, the meter's usage of the lost time is neither sent again nor charged twice."""
 
 import datetime as dt
 import json
@@ -76,8 +76,8 @@ class Timeline:
             found: uuid.UUID = connection.scalars(sa.select(subscriptions.c.marketplace_id)).one()
         return found
 
-    def tells(self, quantity: float, hour: dt.datetime, dimension: str = "active_user") -> None:
-        """Somebody tells the meter without the product."""
+    def reports(self, quantity: float, hour: dt.datetime, dimension: str = "active_user") -> None:
+        """Reports usage to the meter without the product."""
         event = {"resourceId": str(self.subscription()), "quantity": quantity, "dimension": dimension}
         event |= {"planId": "paid", "effectiveStartTime": hour.isoformat()}
         assert self.marketplace.send("POST", "usageEvent", event).status_code == 200
@@ -98,7 +98,7 @@ def empty(another_database):
 
 @pytest.fixture
 def on(app, request, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
-    """Makes a metered app on a database."""
+    """Returns a function that makes a metered app on a database."""
     made: list[App] = []
     settings = request.getfixturevalue("settings")
 
@@ -113,7 +113,7 @@ def on(app, request, marketplace) -> Iterator[Callable[[sa.Engine], App]]:
 
 @pytest.fixture
 def begin(empty, copy, on, marketplace, clock) -> Callable[[], Timeline]:
-    """Begins a timeline that pays since the middle of October; it is October the 20th."""
+    """Begins a timeline on October 20 with a subscription since October 15."""
 
     def begin() -> Timeline:
         clock.set("2026-10-15T12:00:00Z")
@@ -134,7 +134,7 @@ def timeline(begin):
 
 @pytest.fixture
 def branch(copy, on):
-    """Another timeline that begins where one is now: a backup of it, restored."""
+    """A restored backup of a timeline."""
 
     def branch(timeline: Timeline) -> Timeline:
         engine = copy(timeline.payer.engine)
@@ -147,15 +147,15 @@ def branch(copy, on):
 def logged(caplog):
     caplog.set_level(logging.INFO, "timetracker")
 
-    def lines(event: str) -> list[dict[str, object]]:
-        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
-        return [line for line in told if line["event"] == event]
+    def lines_of(event: str) -> list[dict[str, object]]:
+        lines = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in lines if line["event"] == event]
 
-    return lines
+    return lines_of
 
 
 def test_a_month_closed_again_after_a_restore_is_reported_once(timeline, branch, clock):
-    """Both closings are more than 23 hours late, so each takes the hour that it is made in."""
+    """Both closes are more than 23 hours late, so each uses its present hour."""
     timeline.signs_in(3, clock())
     restored = branch(timeline)
     clock.set("2026-11-03T16:20:00Z")
@@ -171,7 +171,7 @@ def test_a_month_closed_again_after_a_restore_is_reported_once(timeline, branch,
 
 
 def test_usage_reported_after_the_backup_is_looked_up_until_now(timeline, branch, clock):
-    """The hour that the closing finds free is of an earlier day than the one that was told."""
+    """The free hour of the second close is on an earlier day than the reported one."""
     timeline.signs_in(3, clock())
     restored = branch(timeline)
     clock.set("2026-11-05T00:10:00Z")
@@ -224,7 +224,7 @@ def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(tim
 
 
 def test_a_pending_event_listed_by_the_meter_is_accepted(timeline, branch, clock):
-    """The backup has the bill, and not yet that its event was sent."""
+    """The backup has the bill, and its event as not sent."""
     timeline.signs_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
@@ -248,25 +248,25 @@ def test_a_bill_replaced_before_and_after_the_restore_is_charged_once(timeline, 
     for each in (timeline, restored):
         each.payer.works(each.payer.people[2], at("2026-10-21"), at("2026-10-21T01:00"), now=clock())
     clock.set("2026-11-10T10:00:00Z")
-    replaces(timeline.payer, clock())
+    replace_bill(timeline.payer, clock())
     timeline.send()
     assert sorted(timeline.on_meter()) == [1, 2]
     clock.set("2026-11-12T10:00:00Z")
     adopt_listed(restored.app)
-    replaces(restored.payer, clock())
+    replace_bill(restored.payer, clock())
     restored.send()
 
     assert restored.adopted() == [(dt.date(2026, 11, 10), 1, 202610)]
     assert sorted(restored.on_meter()) == [1, 2]
 
 
-def replaces(payer: Payer, now: dt.datetime) -> None:
+def replace_bill(payer: Payer, now: dt.datetime) -> None:
     closed = next(row for row in payer.records() if row.state == "closed")
     payer.void(record_of(closed), now, anew=True)
 
 
 def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(timeline, branch, clock):
-    """Its hour has the quantity that is owed: it would be taken for ours."""
+    """Its hour has the same quantity, so the new event would look like a duplicate."""
     timeline.signs_in(1, clock())
     restored = branch(timeline)
     clock.set("2026-11-01T00:05:00Z")
@@ -284,7 +284,7 @@ def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(tim
 
 def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, logged):
     """The last hour of a subscription that ended: there is no later one."""
-    subscription = timeline.payer.pays_now()
+    subscription = timeline.payer.live_subscription()
     restored = branch(timeline)
     for each, users in ((timeline, 1), (restored, 2)):
         each.signs_in(users, clock() - HOUR)
@@ -322,13 +322,13 @@ def test_adopting_again_changes_nothing(timeline, branch, clock):
 
 
 def test_more_usage_of_a_day_can_be_adopted_later(timeline, branch, clock):
-    """Two restores, one after the other: what the second lost is beyond what the first adopted."""
+    """Two restores: the second one adopts the usage after the first one."""
     first = branch(timeline)
     clock.set("2026-11-03T08:30:00Z")
-    timeline.tells(2, clock())
+    timeline.reports(2, clock())
     adopt_listed(first.app)
     clock.set("2026-11-03T09:30:00Z")
-    timeline.tells(1, clock())
+    timeline.reports(1, clock())
     adopt_listed(first.app)
 
     assert first.adopted() == [(dt.date(2026, 11, 3), 3, 202610)]
@@ -336,7 +336,7 @@ def test_more_usage_of_a_day_can_be_adopted_later(timeline, branch, clock):
 
 def test_an_unavailable_meter_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
-    timeline.tells(2, clock())
+    timeline.reports(2, clock())
     timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
     with pytest.raises(MarketplaceUnavailable):
         adopt_listed(timeline.app)
@@ -348,7 +348,7 @@ def test_nothing_is_adopted_while_usage_is_being_sent(timeline, clock):
     timeline.signs_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
-    timeline.tells(2, clock())
+    timeline.reports(2, clock())
     with timeline.payer.engine.begin() as tx:
         tx.execute(usage_events.update().values(claimed_until=clock() + HOUR))
     with pytest.raises(NotAdopted, match="is being sent right now"):
@@ -358,7 +358,7 @@ def test_nothing_is_adopted_while_usage_is_being_sent(timeline, clock):
 
 
 def test_usage_of_no_period_is_shown_and_can_be_assigned_to_a_month(timeline, clock):
-    timeline.tells(2, clock())
+    timeline.reports(2, clock())
     planned = adopt_listed(timeline.app, dry_run=True)
     with pytest.raises(NotAdopted, match="had no paid subscription in 2026-09"):
         adopt_listed(timeline.app, assigned={clock().date(): OCTOBER.previous})
@@ -373,7 +373,7 @@ def test_usage_of_no_period_is_shown_and_can_be_assigned_to_a_month(timeline, cl
 
 
 def test_usage_of_no_period_can_be_assigned_later_once(timeline, clock):
-    timeline.tells(2, clock())
+    timeline.reports(2, clock())
     adopt_listed(timeline.app)
 
     def assign(month: Month) -> None:
@@ -390,10 +390,10 @@ def test_usage_of_no_period_can_be_assigned_later_once(timeline, clock):
 
 
 def test_usage_of_no_period_counts_for_an_end_received_later(timeline, clock):
-    """The subscription ended after the backup, and its last usage was told before anybody here knows of the end."""
-    subscription = timeline.payer.pays_now()
+    """The subscription ended after the backup, and its last usage was reported before we receive the end."""
+    subscription = timeline.payer.live_subscription()
     timeline.signs_in(3, clock())
-    timeline.tells(3, clock())
+    timeline.reports(3, clock())
     adopt_listed(timeline.app)
     timeline.payer.ends(subscription, clock() - HOUR, now=clock())
 
@@ -402,7 +402,7 @@ def test_usage_of_no_period_counts_for_an_end_received_later(timeline, clock):
 
 
 def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, logged):
-    timeline.tells(2.5, clock())
+    timeline.reports(2.5, clock())
     found = adopt_listed(timeline.app)
 
     assert found.tenants[0].odd == (("active_user", clock().date()),)
@@ -411,7 +411,7 @@ def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, lo
 
 
 def test_nothing_is_adopted_without_metering(timeline, app):
-    timeline.tells(2, timeline.clock())
+    timeline.reports(2, timeline.clock())
 
     assert adopt_listed(app).tenants == ()
 
@@ -432,7 +432,7 @@ NOVEMBER = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a history
     begin, branch, clock, users, backup, closed, added, restored, known
 ):
-    """In the time that is lost the bill is made, sent, and replaced with more people; afterwards it is made anew."""
+    """The lost time has a bill, its report and a replacement with more people; then the month is closed again."""
     live = begin()
     live.signs_in(users, clock())
     clock.at = NOVEMBER + closed
@@ -443,7 +443,7 @@ def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a h
     copy = branch(live) if backup == "after it is sent" else copy
     assert copy is not None
     clock.tick(minutes=90)
-    adds(live, added)
+    add_people(live, added)
     live.send()
     lost = sum(live.on_meter())
     clock.at = clock() + restored
@@ -451,7 +451,7 @@ def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a h
     assert adopt_listed(copy.app) == planned
     copy.close()
     copy.send()
-    adds(copy, known)
+    add_people(copy, known)
     copy.send()
     bill = next(row for row in copy.payer.records() if row.state == "closed")
     events = sum(quantity for quantity, state in copy.events() if state == "accepted")
@@ -465,18 +465,18 @@ def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a h
     assert [each for each in reconcile_flow.reconcile(copy.app) if each.subscription_id == mine] == []
 
 
-def adds(timeline: Timeline, count: int) -> None:
-    """Has so many more people work in October, and makes the bill anew."""
+def add_people(timeline: Timeline, count: int) -> None:
+    """Adds people with work in October, and replaces the bill."""
     if not count:
         return
     for _ in range(count):
         timeline.payer.works(timeline.payer.joins(at("2026-10-20")), at("2026-10-21"), at("2026-10-21T01:00"))
-    replaces(timeline.payer, timeline.clock())
+    replace_bill(timeline.payer, timeline.clock())
 
 
 def day(quantity, day_of=dt.date(2026, 11, 3), dimension="active_user", plan="paid"):
-    told = {"usageResourceId": str(uuid.UUID(int=1)), "dimension": dimension, "usageDate": day_of.isoformat()}
-    return UsageDay.model_validate({**told, "submittedQuantity": quantity, "planId": plan})
+    reported = {"usageResourceId": str(uuid.UUID(int=1)), "dimension": dimension, "usageDate": day_of.isoformat()}
+    return UsageDay.model_validate({**reported, "submittedQuantity": quantity, "planId": plan})
 
 
 def event(number, quantity, state):
@@ -512,12 +512,12 @@ def test_a_day_is_the_sum_of_known_settled_and_surplus_usage(listed, events, ado
     adopted=st.lists(st.integers(1, 9), max_size=3),
 )
 def test_a_bill_and_its_replacements_report_the_unreported_rest_and_never_less_than_zero(billed, adopted):
-    told = sum(adopted)
+    reported = sum(adopted)
     for users in billed:
-        quantity = unreported(users, told)
+        quantity = unreported(users, reported)
         assert quantity >= 0
-        assert told + quantity == max(told, users)
-        told += quantity
+        assert reported + quantity == max(reported, users)
+        reported += quantity
 
 
 def test_usage_of_a_day_belongs_to_the_latest_period_ended_by_then():

@@ -1,4 +1,4 @@
-"""Which months are closed, who is on their bills, and what they come to, on both databases."""
+"""Closed months with their active users and totals, on both databases."""
 
 import datetime as dt
 from dataclasses import replace
@@ -54,8 +54,8 @@ def test_signing_in_or_tracking_time_makes_an_active_user_with_a_line(payer):
     payer.works(chloe, at("2026-01-06T10:00"), at("2026-01-06T12:00"))
     payer.close(FEB)
 
-    told = [(line.user_id, line.reason, line.first_activity_at, line.last_activity_at) for line in payer.lines()]
-    assert told == [
+    lines = [(line.user_id, line.reason, line.first_activity_at, line.last_activity_at) for line in payer.lines()]
+    assert lines == [
         (ada, "signIn", at("2026-01-10T09:00"), at("2026-01-20T09:00")),
         (ben, "time", at("2026-01-12T10:00"), at("2026-01-12T10:00:00.001")),
         (chloe, "time", at("2026-01-05T08:00"), at("2026-01-07T12:00")),
@@ -83,7 +83,7 @@ def test_a_backdated_entry_counts_in_the_month_of_the_work_if_open(payer):
     payer.works(payer.people[1], at("2026-01-02T10:00"), at("2026-01-02T11:00"), now=at("2026-01-31T20:00"))
     payer.close(FEB)
 
-    assert payer.billed() == [(1, 202601)]
+    assert payer.billed_people() == [(1, 202601)]
 
 
 def test_time_entered_after_the_close_of_its_month_is_on_the_next_bill_once(payer):
@@ -113,7 +113,7 @@ def test_time_removed_before_the_close_is_not_billed_and_after_it_gives_no_credi
     payer.removes(late, at("2026-02-02"))
     [february] = payer.close(MAR)
 
-    assert payer.billed(january) == [(1, 202601)]
+    assert payer.billed_people(january) == [(1, 202601)]
     assert (january.active_users, february.active_users) == (1, 0)
 
 
@@ -151,8 +151,8 @@ def test_a_rate_changed_within_a_month_counts_from_the_next(payer):
     subscription = payer.pays(JAN, price("5"))
     for month in ("01", "02", "03"):
         payer.signs_in(payer.people[0], at(f"2026-{month}-20"))
-    payer.costs(subscription, price("9"), at("2026-01-15"))
-    payer.costs(subscription, price("3"), FEB + dt.timedelta(milliseconds=1))
+    payer.changes_price(subscription, price("9"), at("2026-01-15"))
+    payer.changes_price(subscription, price("3"), FEB + dt.timedelta(milliseconds=1))
     records = payer.close(APR)
 
     assert [record.total for record in records] == [Decimal(5), Decimal(9), Decimal(3)]
@@ -160,7 +160,7 @@ def test_a_rate_changed_within_a_month_counts_from_the_next(payer):
 
 def test_a_rate_from_the_first_instant_of_a_month_is_its_rate(payer):
     subscription = payer.pays(JAN, price("5"))
-    payer.costs(subscription, price("6"), FEB)
+    payer.changes_price(subscription, price("6"), FEB)
     payer.signs_in(payer.people[0], at("2026-02-20"))
 
     assert [record.total for record in payer.close(MAR)] == [Decimal(0), Decimal(6)]
@@ -213,7 +213,7 @@ def test_a_purchase_within_a_month_bills_only_later_activity(payer):
     payer.works(emil, bought + HOUR, bought + 2 * HOUR)
     [record] = payer.close(FEB)
 
-    assert payer.billed() == [(1, 202601), (3, 202601), (4, 202601)]
+    assert payer.billed_people() == [(1, 202601), (3, 202601), (4, 202601)]
     assert (record.period.starts_at, record.total) == (bought, Decimal("13.50"))
     assert [line.first_activity_at for line in payer.lines()] == [bought, bought, bought + HOUR]
 
@@ -287,7 +287,7 @@ def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer
 
     assert (january.period.month.key, january.period.kind, january.active_users) == (202601, "month", 1)
     assert (final.period.starts_at, final.period.ends_at) == (FEB, ended)
-    assert payer.billed(final) == [(0, 202602), (1, 202602)]
+    assert payer.billed_people(final) == [(0, 202602), (1, 202602)]
     assert payer.lines(final)[1].last_activity_at == ended
     assert (row.last_event_type, row.last_operation_id is None) == ("Unsubscribe", False)
     assert (closed_then, again, payer.closed_months()) == ([], [], [202601, 202602])
@@ -304,8 +304,8 @@ def test_a_second_purchase_in_a_month_bills_nobody_twice(payer):
     payer.signs_in(ben, at("2026-01-25"))
     [second] = payer.close(FEB)
 
-    assert payer.billed(final) == [(0, 202601)]
-    assert payer.billed(second) == [(1, 202601)]
+    assert payer.billed_people(final) == [(0, 202601)]
+    assert payer.billed_people(second) == [(1, 202601)]
     assert final.total + second.total == Decimal("9.00")
     assert payer.closed_months() == [202601]
 
@@ -343,7 +343,7 @@ def test_work_across_the_end_of_a_month_counts_in_both(payer):
     payer.works(payer.people[0], FEB - HOUR, FEB + HOUR)
     payer.close(MAR)
 
-    assert payer.billed() == [(0, 202601), (0, 202602)]
+    assert payer.billed_people() == [(0, 202601), (0, 202602)]
     assert [line.last_activity_at for line in payer.lines()] == [FEB, FEB + HOUR]
 
 
@@ -354,7 +354,7 @@ def test_a_timer_running_over_the_close_counts_when_stopped(payer):
     [february] = payer.close(MAR)
 
     assert january.active_users == 0
-    assert payer.billed(february) == [(0, 202601), (0, 202602)]
+    assert payer.billed_people(february) == [(0, 202601), (0, 202602)]
 
 
 def test_a_month_without_active_users_has_a_bill_of_zero_and_no_usage(payer):
@@ -369,10 +369,10 @@ def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer)
     payer.change(time_zone="Pacific/Kiritimati")
     payer.pays(JAN)
     payer.close(at("2026-01-31T10:00"))
-    payer.moves("Pacific/Pago_Pago", at("2026-02-10"))
+    payer.changes_zone("Pacific/Pago_Pago", at("2026-02-10"))
     payer.signs_in(payer.people[0], at("2026-02-28T10:30"))  # Kiritimati's March
     payer.close(at("2026-02-28T10:00"))
-    payer.moves("UTC", at("2026-03-20"))
+    payer.changes_zone("UTC", at("2026-03-20"))
     payer.close(at("2026-04-01T11:00"))
     payer.close(MAY)
     records = payer.records()
@@ -384,7 +384,7 @@ def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer)
         at("2026-04-01T11:00"),
         MAY,
     ]
-    assert payer.billed() == [(0, 202603)]
+    assert payer.billed_people() == [(0, 202603)]
     zones = ["Pacific/Kiritimati", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]
     assert [record.time_zone for record in records] == zones
 
@@ -392,7 +392,7 @@ def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer)
 def test_a_period_billed_again_keeps_its_zone(payer):
     payer.change(time_zone="Asia/Tokyo")
     payer.pays(JAN)
-    payer.moves("UTC", at("2026-01-10"))
+    payer.changes_zone("UTC", at("2026-01-10"))
     [wrong] = payer.close(FEB)
     anew = payer.void(wrong, FEB + HOUR, anew=True)
 
@@ -404,7 +404,7 @@ def test_a_period_billed_again_keeps_its_zone(payer):
 def test_the_open_month_has_the_zone_of_its_beginning(payer):
     payer.change(time_zone="Asia/Tokyo")
     payer.pays(JAN)
-    payer.moves("UTC", at("2026-01-10"))
+    payer.changes_zone("UTC", at("2026-01-10"))
     bills = [payer.preview(at(text)) for text in ("2026-01-31T14:59", "2026-01-31T15:00")]
 
     assert [bill and (bill.period.month.key, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
@@ -426,19 +426,19 @@ def test_an_hour_is_billed_once_across_a_change_of_zone(app, engine, before, aft
     payer.pays(at("2026-01-05"))
     if closed:
         payer.close(at("2026-01-31T10:30"))
-        payer.moves(after, at("2026-01-31T11:00"))
+        payer.changes_zone(after, at("2026-01-31T11:00"))
     payer.signs_in(payer.people[0], at("2026-01-31T12:00"))
     payer.works(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
-    payer.moves(after, at("2026-01-31T14:00"))
+    payer.changes_zone(after, at("2026-01-31T14:00"))
     payer.close(at("2026-02-02"))
     payer.close(at("2026-03-02"))
 
-    assert payer.billed() == [(0, month)]
+    assert payer.billed_people() == [(0, month)]
 
 
 @pytest.fixture
 def looked_in(payer):
-    """Somebody who signed in in the trial and on the paid plan; until when it was paid."""
+    """A payer with a person who signed in on the trial and on the paid plan; its subscription and the end."""
     person, end = payer.people[0], at("2026-01-20T10:00")
     payer.signs_in(person, at("2026-01-02"))
     bought = payer.pays(at("2026-01-05"))
@@ -558,7 +558,7 @@ def test_a_timer_started_at_or_after_the_end_does_not_count(payer):
     payer.starts(payer.people[0], FEB)
     payer.ends(bought, FEB, now=FEB + 2 * HOUR)
 
-    assert payer.billed() == [(1, 202601)]
+    assert payer.billed_people() == [(1, 202601)]
 
 
 def test_a_forgotten_timer_counts_only_up_to_its_limit(payer):
@@ -568,7 +568,7 @@ def test_a_forgotten_timer_counts_only_up_to_its_limit(payer):
     payer.close(FEB)
     payer.close(MAR)
 
-    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+    assert payer.billed_people() == [(0, 202601), (1, 202601), (1, 202602)]
     assert {line.last_activity_at for line in payer.lines()} == {FEB - HOUR, FEB, FEB + HOUR}
 
 
@@ -581,7 +581,7 @@ def test_a_timer_discarded_after_the_close_stays_billed_and_a_stopped_one_counts
     payer.stops(payer.people[1], FEB + HOUR)
     payer.close(MAR)
 
-    assert payer.billed() == [(0, 202601), (1, 202601), (1, 202602)]
+    assert payer.billed_people() == [(0, 202601), (1, 202601), (1, 202602)]
 
 
 def test_users_included_in_a_monthly_fee_are_neither_billed_nor_reported(payer):
@@ -613,7 +613,7 @@ def test_a_user_billed_late_is_covered_by_the_rest_of_their_months_fee(payer):
         payer.works(user, at("2026-01-05"), at("2026-01-06"), now=FEB + HOUR)
     [february] = payer.close(MAR)
 
-    assert payer.billed(february) == [(1, 202601), (2, 202601)]
+    assert payer.billed_people(february) == [(1, 202601), (2, 202601)]
     assert (february.included_users, february.total) == (1, Decimal("4.50"))
 
 
@@ -638,7 +638,7 @@ def test_the_marketplaces_free_trial_is_neither_billed_nor_reported(payer, trial
 
 def test_a_plan_with_an_unreadable_price_is_reported_without_a_total(payer):
     subscription = payer.pays(JAN)
-    payer.costs(subscription, None, at("2026-01-20"), plan="gold")
+    payer.changes_price(subscription, None, at("2026-01-20"), plan="gold")
     for month in (JAN, FEB):
         payer.signs_in(payer.people[0], month)
     [january, february] = payer.close(MAR)
@@ -647,7 +647,7 @@ def test_a_plan_with_an_unreadable_price_is_reported_without_a_total(payer):
     assert (february.price, february.total, february.active_users) == (None, None, 1)
     assert [event.quantity for event in payer.usage()] == [1, 1]
     assert [row.plan_id for row in payer.records()] == ["paid", "gold"]
-    payer.costs(subscription, FOUR_FIFTY, MAR, plan="gold")
+    payer.changes_price(subscription, FOUR_FIFTY, MAR, plan="gold")
     payer.close(MAR)
 
 
@@ -658,7 +658,7 @@ def test_a_bill_priced_later_reports_nothing_again(payer, engine):
     with engine.begin() as tx:
         mine = usage_events.c.tenant_id == payer.tenant_id
         tx.execute(usage_events.update().where(mine).values(state="accepted", attempts=1, settled_at=FEB))
-    payer.costs(subscription, FOUR_FIFTY, FEB + HOUR)
+    payer.changes_price(subscription, FOUR_FIFTY, FEB + HOUR)
     [priced] = payer.close(FEB + 2 * HOUR)
 
     assert (priced.price, priced.total, priced.period.month.key) == (FOUR_FIFTY, Decimal("4.50"), 202601)
@@ -675,5 +675,5 @@ def test_the_audit_log_writes_money_as_bills_do(payer):
     assert read is not None
     payer.void(read, FEB + HOUR)
 
-    told = [payer.audit(action)[0].after_change["total"] for action in ("bill.closed", "bill.voided")]
-    assert told == ["4.50", "4.50"]
+    totals = [payer.audit(action)[0].after_change["total"] for action in ("bill.closed", "bill.voided")]
+    assert totals == ["4.50", "4.50"]

@@ -1,4 +1,4 @@
-"""The hourly job: missed, repeated, turned back, interrupted; what is owed is found in the data."""
+"""The hourly job: missed, repeated, with a clock set back, and interrupted."""
 
 import datetime as dt
 from dataclasses import replace
@@ -24,7 +24,7 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 def job(app, engine, clock):
     """Runs the job at an instant, with a dimension to meter by.
 
-    Tenants that other tests have left owe nothing: some have no rate.
+    Tenants of other tests become internal, since some have no rate.
     """
     with engine.begin() as tx:
         tx.execute(tenants.update().where(tenants.c.plan_kind == "paid").values(plan_kind="internal"))
@@ -97,8 +97,8 @@ def test_tenants_in_the_first_and_last_time_zone_close_at_local_midnight(job, en
 
 
 def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(job, engine, payer, monkeypatch):
-    told = []
-    monkeypatch.setattr(get_logger(), "error", lambda event, **fields: told.append((event, fields)))
+    logged = []
+    monkeypatch.setattr(get_logger(), "error", lambda event, **fields: logged.append((event, fields)))
     unknown = Payer.make(engine)
     subscription = unknown.pays(JAN, None)
     unknown.signs_in(unknown.people[0], at("2026-01-05"))
@@ -106,18 +106,18 @@ def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(j
     job(FEB + HOUR)
     without, others = months(unknown), months(payer)
     unknown.signs_in(unknown.people[1], at("2026-01-06"))  # who is on it stays
-    unknown.costs(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
+    unknown.changes_price(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
     job(FEB + 2 * HOUR)
     job(FEB + 3 * HOUR)
 
     assert (without, others) == ([(202601, 1, None)], [(202601, 1, Decimal("4.50"))])
-    assert [event for event, _ in told] == ["bill_without_price"] * 2
+    assert [event for event, _ in logged] == ["bill_without_price"] * 2
     with engine.connect() as tx:
-        assert {fields["tenant"] for _, fields in told} == {str(unknown.tenant(tx).public_id)}
+        assert {fields["tenant"] for _, fields in logged} == {str(unknown.tenant(tx).public_id)}
     [void, bill] = unknown.records()
     assert (void.state, void.rate_per_user, void.currency, void.minor_unit) == ("void", None, None, None)
     assert (bill.state, bill.replaces_id, bill.active_users, bill.total) == ("closed", void.id, 1, Decimal(7))
-    assert unknown.billed() == [(0, 202601)]
+    assert unknown.billed_people() == [(0, 202601)]
     assert sum(event.quantity for event in unknown.usage()) == 1
 
 

@@ -51,7 +51,7 @@ def test_both_are_one_active_user_on_the_bill_of_an_open_month(payer, invitation
     [record] = payer.close(FEB)
 
     assert record.active_users == 1
-    assert payer.billed() == [(BEN, 202601)]
+    assert payer.billed_people() == [(BEN, 202601)]
 
 
 def test_the_person_is_not_billed_again_for_a_month_billed_for_the_invitation(payer, invitation):
@@ -63,8 +63,8 @@ def test_the_person_is_not_billed_again_for_a_month_billed_for_the_invitation(pa
     works(payer, ben, "2026-02-04")
     [february] = payer.close(MAR)
 
-    assert payer.billed(january) == [(INVITATION, 202601)]
-    assert payer.billed(february) == [(BEN, 202602)]
+    assert payer.billed_people(january) == [(INVITATION, 202601)]
+    assert payer.billed_people(february) == [(BEN, 202602)]
 
 
 def test_a_bill_replaced_after_the_merge_has_the_person(payer, invitation):
@@ -77,7 +77,7 @@ def test_a_bill_replaced_after_the_merge_has_the_person(payer, invitation):
     anew = payer.void(january, at("2026-02-04"), anew=True)
 
     assert january.active_users == 2
-    assert payer.billed(anew) == [(BEN, 202601)]
+    assert payer.billed_people(anew) == [(BEN, 202601)]
 
 
 def test_late_time_of_another_person_is_still_billed(payer, invitation):
@@ -89,6 +89,6 @@ def test_late_time_of_another_person_is_still_billed(payer, invitation):
     payer.works(chloe, at("2026-01-15T10:00"), at("2026-01-15T11:00"), now=at("2026-02-05"))
     [february] = payer.close(MAR)
 
-    assert payer.billed(february) == [(CHLOE, 202601)]
+    assert payer.billed_people(february) == [(CHLOE, 202601)]
     with payer.engine.connect() as connection:
         assert connection.scalar(sa.select(tenants.c.seats_used).where(tenants.c.id == payer.tenant_id)) == 3

@@ -42,7 +42,7 @@ def subscription(paid_from: dt.datetime | None, ended_at: dt.datetime | None = N
     return Subscription(1, 1, uuid.UUID(int=1), terms, paid_from, ended_at, None, 1)
 
 
-def standing(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> BilledThrough:
+def billed_from(paid_from: dt.datetime | None, ended_at: dt.datetime | None = None) -> BilledThrough:
     return BilledThrough(subscription(paid_from, ended_at), None, None)
 
 
@@ -50,8 +50,8 @@ def activity(reason: Reason, first_at: str, last_at: str, *, user: int = 1, mont
     return Activity(user, month, "ada@contoso.example", "Ada", reason, at(first_at), at(last_at))
 
 
-def after(standing: BilledThrough, period: Period) -> BilledThrough:
-    return replace(standing, last_month=period.month, billed_to=period.ends_at)
+def after(billed_from: BilledThrough, period: Period) -> BilledThrough:
+    return replace(billed_from, last_month=period.month, billed_to=period.ends_at)
 
 
 def local(instant: dt.datetime, zone: ZoneInfo) -> Month:
@@ -65,7 +65,7 @@ def test_months_of_every_zone_from_2020_to_2035_meet_at_local_midnight():
     def holds(name: str) -> None:
         zone = ZoneInfo(name)
         begun = Month(2020, 1).starts_at(zone)
-        periods = list(rules.ended_periods(standing(begun), Zones(zone), at("2036-01-02")))
+        periods = list(rules.ended_periods(billed_from(begun), Zones(zone), at("2036-01-02")))
 
         assert [each.month for each in periods] == months
         assert periods[0].starts_at == begun
@@ -96,10 +96,12 @@ def test_a_month_begins_at_the_first_instant_of_its_first_day(name, month, begin
 
 def test_months_have_the_hours_of_their_time_zone():
     lord_howe = list(
-        rules.ended_periods(standing(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02"))
+        rules.ended_periods(
+            billed_from(at("2026-03-31T13:00")), Zones(ZoneInfo("Australia/Lord_Howe")), at("2026-11-02")
+        )
     )
     hours = {each.month: (each.ends_at - each.starts_at) / HOUR for each in lord_howe}
-    february = next(rules.ended_periods(standing(at("2028-02-01")), UTC, at("2028-03-01")))
+    february = next(rules.ended_periods(billed_from(at("2028-02-01")), UTC, at("2028-03-01")))
 
     assert (hours[Month(2026, 4)], hours[Month(2026, 10)]) == (720.5, 743.5)
     assert (february.ends_at - february.starts_at).days == 29
@@ -108,7 +110,7 @@ def test_months_have_the_hours_of_their_time_zone():
 @given(zone=zones, paid_from=instants, lasted=st.integers(0, 90 * 24 * 3_600_000), late=st.integers(0, 90 * 24))
 def test_late_closed_periods_cover_the_paid_time_to_the_millisecond(zone, paid_from, lasted, late):
     ended_at = paid_from + lasted * MS
-    periods = list(rules.ended_periods(standing(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
+    periods = list(rules.ended_periods(billed_from(paid_from, ended_at), Zones(zone), ended_at + late * HOUR))
 
     assert periods[0].starts_at == paid_from
     assert periods[-1].ends_at == ended_at
@@ -119,7 +121,7 @@ def test_late_closed_periods_cover_the_paid_time_to_the_millisecond(zone, paid_f
 
 @given(zone=zones, paid_from=instants, steps=st.lists(st.integers(-48, 24 * 20), max_size=30))
 def test_due_periods_do_not_depend_on_the_time_of_the_close(zone, paid_from, steps):
-    now, found, one = paid_from, [], standing(paid_from)
+    now, found, one = paid_from, [], billed_from(paid_from)
     latest = now
     for step in steps:
         now += step * HOUR  # the clock may be set back
@@ -127,7 +129,7 @@ def test_due_periods_do_not_depend_on_the_time_of_the_close(zone, paid_from, ste
         for period in list(rules.ended_periods(one, Zones(zone), now)):
             found.append(period)
             one = after(one, period)
-    at_once = list(rules.ended_periods(standing(paid_from), Zones(zone), latest))
+    at_once = list(rules.ended_periods(billed_from(paid_from), Zones(zone), latest))
 
     assert found == at_once
     assert list(rules.ended_periods(one, Zones(zone), latest)) == []
@@ -140,7 +142,7 @@ def test_adjacent_periods_have_the_zone_of_their_beginning(paid_from, places, la
         moment += hours * HOUR
         changes.append((moment, zone))
     history = Zones(last, tuple(changes))
-    periods = list(rules.ended_periods(standing(paid_from), history, at("2037-01-01")))
+    periods = list(rules.ended_periods(billed_from(paid_from), history, at("2037-01-01")))
 
     assert periods[0].starts_at == paid_from
     assert all(a.ends_at == b.starts_at for a, b in pairwise(periods))
@@ -154,7 +156,7 @@ def test_adjacent_periods_have_the_zone_of_their_beginning(paid_from, places, la
 def test_a_new_zone_counts_from_the_next_period_on():
     berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
     zones = Zones(honolulu, ((at("2026-11-10"), berlin),))
-    periods = list(rules.ended_periods(standing(at("2026-10-31T23:00")), zones, at("2027-01-02")))
+    periods = list(rules.ended_periods(billed_from(at("2026-10-31T23:00")), zones, at("2027-01-02")))
 
     assert [(each.time_zone, each.ends_at) for each in periods] == [
         ("Europe/Berlin", at("2026-11-30T23:00")),
@@ -165,7 +167,7 @@ def test_a_new_zone_counts_from_the_next_period_on():
 @given(zone=zones, paid_from=instants, ahead=st.integers(0, 400 * 24))
 def test_the_open_period_is_the_next_period_to_be_closed(zone, paid_from, ahead):
     now = paid_from + ahead * HOUR
-    one = standing(paid_from)
+    one = billed_from(paid_from)
     for period in list(rules.ended_periods(one, Zones(zone), now)):
         one = after(one, period)
     open_now = rules.open_period(one, Zones(zone), now)
@@ -173,12 +175,12 @@ def test_the_open_period_is_the_next_period_to_be_closed(zone, paid_from, ahead)
     assert open_now is not None
     assert open_now.starts_at <= now < open_now.ends_at
     assert open_now == next(rules.ended_periods(one, Zones(zone), open_now.ends_at))
-    assert open_now == rules.open_period(standing(paid_from), Zones(zone), now)
+    assert open_now == rules.open_period(billed_from(paid_from), Zones(zone), now)
 
 
 def test_an_unpaid_subscription_has_no_periods():
-    assert list(rules.ended_periods(standing(None), UTC, at("2030-01-01"))) == []
-    assert rules.open_period(standing(None), UTC, at("2030-01-01")) is None
+    assert list(rules.ended_periods(billed_from(None), UTC, at("2030-01-01"))) == []
+    assert rules.open_period(billed_from(None), UTC, at("2030-01-01")) is None
 
 
 @given(
@@ -282,7 +284,7 @@ def test_a_period_is_free_if_it_ends_by_the_last_day_of_the_free_trial(ends, is_
     included=st.integers(0, 8),
 )
 def test_a_user_billed_late_is_covered_by_the_fee_of_their_own_month(on_time, late, included):
-    """Paid for in the end are, of each month, those beyond its included users, whenever they came in."""
+    """In the end, the users of each month beyond its included ones are paid, whenever they were billed."""
     quote, paid = Quote(None, included), 0
     billed: Counter[Month] = Counter()
     month = JAN
@@ -395,7 +397,7 @@ def test_a_period_billed_again_ends_with_its_subscription(ended_at, is_final):
 
 @pytest.mark.parametrize("now", ["2026-02-01", "2026-02-01T00:05", "2026-03-01"])
 def test_a_subscription_ending_with_its_month_has_one_final_record(now):
-    ended = standing(JANUARY.starts_at, JANUARY.ends_at)
+    ended = billed_from(JANUARY.starts_at, JANUARY.ends_at)
     final = replace(JANUARY, kind=Kind.FINAL)
 
     assert list(rules.ended_periods(ended, UTC, at(now))) == [final]
@@ -433,19 +435,19 @@ ENDED = replace(BILLED_TO_JANUARY, subscription=subscription(at("2025-06-01"), a
     [
         ("2026-02-01", "2026-02-01", "2026-02-01"),  # it ended at that very instant
         ("2026-02-01", "2026-01-31T23:59", None),
-        ("2026-02-01", None, "2026-02-01"),  # nobody asked how it stood before
+        ("2026-02-01", None, "2026-02-01"),  # without an instant
         (None, "2026-01-31", None),
     ],
 )
 def test_a_later_end_does_not_count_as_of_an_earlier_instant(ended_at, instant, seen):
     asked, ended, left = (None if each is None else at(each) for each in (instant, ended_at, seen))
-    now = standing(at("2025-06-01"), ended)
+    now = billed_from(at("2025-06-01"), ended)
 
-    assert rules.as_of(now, asked) == standing(at("2025-06-01"), left)
+    assert rules.as_of(now, asked) == billed_from(at("2025-06-01"), left)
 
 
 @pytest.mark.parametrize(
-    ("standing", "is_billed", "marked", "now", "is_due"),
+    ("billed_from", "is_billed", "marked", "now", "is_due"),
     [
         (BILLED_TO_JANUARY, True, JAN, "2026-02-28T23:59", False),
         (BILLED_TO_JANUARY, True, JAN, "2026-03-01", True),
@@ -455,11 +457,11 @@ def test_a_later_end_does_not_count_as_of_an_earlier_instant(ended_at, instant, 
         (ENDED, True, DEC, "2026-02-01", True),
         (ENDED, True, None, "2026-02-01", True),
         (ENDED, True, JAN, "2026-09-01", False),
-        (standing(None), True, None, "2026-09-01", False),
+        (billed_from(None), True, None, "2026-09-01", False),
     ],
 )
-def test_a_tenant_is_due_if_a_month_must_be_closed_or_marked(standing, is_billed, marked, now, is_due):
-    assert rules.is_due(Candidate(standing, UTC, is_billed, marked), at(now)) is is_due
+def test_a_tenant_is_due_if_a_month_must_be_closed_or_marked(billed_from, is_billed, marked, now, is_due):
+    assert rules.is_due(Candidate(billed_from, UTC, is_billed, marked), at(now)) is is_due
 
 
 def test_a_tenant_is_due_at_local_midnight_and_always_in_an_unknown_zone():

@@ -1,4 +1,4 @@
-"""Two virtual years of six tenants around the world, hour by hour, against bills that an oracle works out anew.
+"""Two virtual years of six tenants around the world, hour by hour, compared with the bills of an oracle.
 
 The plain run takes the first half year, and 25 days of the job itself, with the end of a month.
 """
@@ -39,7 +39,7 @@ TWO_YEARS = 2 * 365
 
 @dataclass
 class Life:
-    """A tenant to which things happen by chance; what happens is told to the product and to the oracle."""
+    """A tenant with random actions, recorded in the product and in the oracle's history."""
 
     payer: Payer
     history: History
@@ -112,7 +112,7 @@ class Life:
         since, zone = self.history.zones[-1]
         if now - since > 62 * DAY:
             zone = ZoneInfo(self.chance.choice([each for each in ZONES if each != zone.key]))
-            self.payer.moves(zone.key, now)
+            self.payer.changes_zone(zone.key, now)
             self.history.zones.append((now, zone))
 
     def _change_plan(self, now: dt.datetime) -> None:
@@ -131,7 +131,7 @@ class Life:
     def _costs(self, now: dt.datetime, plan: str, rate: int | None, included: int) -> None:
         assert self.subscription is not None
         price = None if rate is None else Price(Decimal(rate).scaleb(-4), "EUR")
-        self.payer.costs(self.subscription, price, now, plan=plan, included=included)
+        self.payer.changes_price(self.subscription, price, now, plan=plan, included=included)
         self.history.paid[-1].rates.append(Cost(now, plan, rate, included))
 
     def _pay(self, now: dt.datetime) -> None:

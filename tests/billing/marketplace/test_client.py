@@ -190,8 +190,8 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, d
     marketplace.buy()
     marketplace.buy()
     base = marketplace.emulator.url
-    told = link.format(base=base, host=base.removeprefix("http://"))
-    marketplace.order("shapes", page_size=1, next_link=told)
+    next_link = link.format(base=base, host=base.removeprefix("http://"))
+    marketplace.order("shapes", page_size=1, next_link=next_link)
 
     rows = client.subscriptions(deadline)
     first = next(rows)
@@ -531,8 +531,8 @@ def test_without_a_secret_the_managed_identity_is_asked(marketplace, entra, dead
     @Request.application
     def identity(request: Request) -> Response:
         asked.append({**request.args, "header": request.headers.get("X-IDENTITY-HEADER", "")})
-        told = {"access_token": marketplace.token, "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
-        return Response(json.dumps(told), content_type="application/json")
+        body = {"access_token": marketplace.token, "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
+        return Response(json.dumps(body), content_type="application/json")
 
     with serving(lambda _url: identity, port=0) as url:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi/token")

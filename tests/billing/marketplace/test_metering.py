@@ -52,7 +52,7 @@ def usage_event(usage):
     return UsageEvent(1, 1, uuid.UUID(UNKNOWN), usage, UsageState.PENDING, 1, None)
 
 
-def told(usage, **changed):
+def result_of(usage, **changed):
     """An item as the real service writes it, for an hour that it may write in its own way."""
     item = {**usage.document(), "status": "Accepted", "messageTime": "0001-01-01T00:00:00", "usageEventId": UNKNOWN}
     return {**item, **changed}
@@ -124,10 +124,10 @@ def test_a_response_without_a_list_is_unreadable(meter, usage, marketplace, body
 def test_items_are_matched_by_their_event_in_any_spelling(meter, usage, marketplace):
     later = replace(usage, slot=START + dt.timedelta(hours=1))
     written = [
-        told(
+        result_of(
             later, resourceId=str(usage.subscription_id).upper(), effectiveStartTime="2026-11-23T11:59:59.1234567+01:00"
         ),
-        told(usage, status=" Accepted ", effectiveStartTime="2026-11-23T09:30:14Z", quantity="3.0"),
+        result_of(usage, status=" Accepted ", effectiveStartTime="2026-11-23T09:30:14Z", quantity="3.0"),
     ]
     answer(marketplace, *written)
 
@@ -142,7 +142,7 @@ def test_items_are_matched_by_their_event_in_any_spelling(meter, usage, marketpl
 )
 def test_an_unreadable_item_hides_no_other(meter, usage, marketplace, changed):
     other = replace(usage, dimension="gold_user")
-    answer(marketplace, told(usage, **changed), 7, told(other))
+    answer(marketplace, result_of(usage, **changed), 7, result_of(other))
 
     assert set(meter.send_usage([usage, other], Deadline.after(5))) == {other.key}
 
@@ -164,7 +164,7 @@ def test_an_unreadable_item_hides_no_other(meter, usage, marketplace, changed):
     ],
 )
 def test_each_status_has_one_consequence(meter, usage, marketplace, item, consequence):
-    answer(marketplace, told(usage, **item))
+    answer(marketplace, result_of(usage, **item))
 
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
@@ -175,7 +175,7 @@ def test_each_status_has_one_consequence(meter, usage, marketplace, item, conseq
 
 @pytest.mark.parametrize("status", ["ResourceNotActive", "Duplicate"])
 def test_after_a_day_an_event_is_neither_held_nor_pending(meter, usage, marketplace, status):
-    answer(marketplace, told(usage, status=status))
+    answer(marketplace, result_of(usage, status=status))
     result = meter.send_usage([usage], Deadline.after(5))[usage.key]
 
     before = verdict(usage_event(usage), result, START + dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in whatever order: what could arrive has arrived, once, and is known to have."""
+"""After any sequence of faults, all usage that could be accepted is accepted once, and recorded as accepted."""
 
 import contextlib
 import datetime as dt
@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
-from tests.support.billed import Billed
+from tests.support.billed import BilledTenant
 from tests.support.budget import tries
 from tests.support.marketplace import until
 
 
 ANSWER_LOST = {"usage_batch.answer": {"status": 503}}
 NO_LIST = {"usage_list": {"status": 503}}
-# What goes wrong in a run, and whether the meter takes usage all the same.
-TROUBLE = st.sampled_from(
+# Faults of a run, and whether the meter accepts usage nevertheless.
+FAULTS = st.sampled_from(
     [
         ({}, True),
         (ANSWER_LOST, True),
@@ -35,10 +35,10 @@ TROUBLE = st.sampled_from(
 STEPS = st.lists(
     st.tuples(
         st.sampled_from([0, 1, 1, 2, 7, 23, 25]),  # hours until the run
-        TROUBLE,
+        FAULTS,
         st.sampled_from([None, None, None, "Error"]),
         st.lists(st.integers(1, 5), max_size=3),  # bills that are closed before the run
-        st.sampled_from([None, None, "suspend", "reinstate"]),  # what becomes of the first subscription
+        st.sampled_from([None, None, "suspend", "reinstate"]),  # of the first subscription
     ),
     min_size=1,
     max_size=6,
@@ -46,10 +46,10 @@ STEPS = st.lists(
 
 
 @dataclass
-class Debt:
-    """What one bill owes: it arrives when the meter can take it, in the 24 hours of its slot, and at no other time."""
+class ExpectedUsage:
+    """The usage of a bill: it is accepted if sent within 24 hours of its slot."""
 
-    tenant: Billed
+    tenant: BilledTenant
     quantity: int
     slot: dt.datetime
     has_arrived: bool = False
@@ -64,28 +64,28 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     metering.empty_outbox()
     metering.marketplace.order("pace", ack_seconds=0)
     tenants = [metering.tenant() for _ in range(2)]
-    debts: list[Debt] = []
+    expected: list[ExpectedUsage] = []
     for hours, (faults, takes), status, bills, change in steps:
         clock.tick(hours=hours)
         for quantity in bills:
-            close_a_bill(debts, tenants, quantity, at=clock.at)
+            close_a_bill(expected, tenants, quantity, at=clock.at)
         if change is not None:
             order(metering, change, str(tenants[0].marketplace_id))
         metering.marketplace.order("shapes", usage_status=status, shuffled_batches=True)
         metering.marketplace.order("faults", **faults)
-        run(metering, debts if takes and status is None else [], at=clock.at)
-        metering.no_trouble()
+        run(metering, expected if takes and status is None else [], at=clock.at)
+        metering.clear_faults()
     metering.marketplace.order("shapes", usage_status=None)
-    run(metering, debts, at=clock.at)
-    clock.tick(hours=25)  # what is held for a suspension is decided then at the latest
-    run(metering, debts, at=clock.at)
+    run(metering, expected, at=clock.at)
+    clock.tick(hours=25)  # usage held for a suspension is settled by then
+    run(metering, expected, at=clock.at)
 
     for tenant in tenants:
-        mine = [each for each in debts if each.tenant is tenant]
+        mine = [each for each in expected if each.tenant is tenant]
         events = tenant.events()
         assert [event["quantity"] for event in events] == [each.quantity for each in mine]
         assert {event["state"] for event in events} <= {"accepted", "alarm"}
-        # Each owes something: so where all could arrive, all are accepted, and none is in alarm.
+        # No quantity is 0: if all could be accepted, none is in alarm.
         accepted = sum(event["quantity"] for event in events if event["state"] == "accepted")
         assert accepted == sum(each.quantity for each in mine if each.has_arrived)
         assert accepted == sum(metering.on_meter(tenant))
@@ -95,26 +95,26 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     assert [each for each in reconcile_flow.reconcile(metering.app) if each.tenant in of] == []
 
 
-def close_a_bill(debts: list[Debt], tenants: list[Billed], quantity: int, *, at: dt.datetime) -> None:
-    """The tenants in turn; none where the hour has an event already, since closing looks for another then."""
-    month = len(debts) + 1
-    debt = Debt(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
-    if any(each.tenant is debt.tenant and each.slot == debt.slot for each in debts):
+def close_a_bill(expected: list[ExpectedUsage], tenants: list[BilledTenant], quantity: int, *, at: dt.datetime) -> None:
+    """For the tenants in turn; not for a used hour, since closing would choose another."""
+    month = len(expected) + 1
+    usage = ExpectedUsage(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
+    if any(each.tenant is usage.tenant and each.slot == usage.slot for each in expected):
         return
-    debt.tenant.owe(quantity, slot=debt.slot, month=202001 + month % 12 + 100 * (month // 12))
-    debts.append(debt)
+    usage.tenant.add_usage(quantity, slot=usage.slot, month=202001 + month % 12 + 100 * (month // 12))
+    expected.append(usage)
 
 
 def order(metering, change: str, subscription: str) -> None:
-    """Suspends or reinstates, and waits until it is done."""
+    """Suspends or reinstates, and waits for the result."""
     with contextlib.suppress(AssertionError):  # it is in that state already
         metering.marketplace.order(change, subscription=subscription)
     wanted = {"suspend": "Suspended", "reinstate": "Subscribed"}[change]
     until(lambda: metering.marketplace.status(subscription) == wanted)
 
 
-def run(metering, sent: Iterable[Debt], *, at: dt.datetime) -> None:
-    """`sent` is what the meter would take, if it is told in time and the subscription is active."""
+def run(metering, sent: Iterable[ExpectedUsage], *, at: dt.datetime) -> None:
+    """`sent` is accepted if it is in time and the subscription is active."""
     with contextlib.suppress(JobFailed):
         send_all(metering.app)
     for each in sent:

@@ -1,4 +1,4 @@
-"""What the meter is owed for a bill: how much, and in which hour."""
+"""The usage event of a bill: its quantity and hour."""
 
 import datetime as dt
 import uuid
@@ -101,9 +101,9 @@ def test_a_bill_replaced_before_its_report_is_reported_once(payer):
 
 
 @pytest.mark.parametrize(
-    ("state", "owed"), [("accepted", [3, 1]), ("pending", [3, 1]), ("held", [3, 1]), ("alarm", [3, 4])]
+    ("state", "quantities"), [("accepted", [3, 1]), ("pending", [3, 1]), ("held", [3, 1]), ("alarm", [3, 4])]
 )
-def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise(payer, engine, state, owed):
+def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise(payer, engine, state, quantities):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
@@ -114,7 +114,7 @@ def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise
     anew = payer.void(record, FEB + 2 * HOUR, anew=True)
 
     assert anew.active_users == 4
-    assert [event.quantity for event in payer.usage()] == owed
+    assert [event.quantity for event in payer.usage()] == quantities
     assert len({event.slot for event in payer.usage()}) == 2
 
 
@@ -140,7 +140,7 @@ def test_a_void_bill_and_its_replacement_are_both_kept_and_audited(payer):
     assert (void.state, void.void_reason, void.voided_at) == ("void", "wrong", FEB + HOUR)
     assert (closed.state, closed.replaces_id, closed.id) == ("closed", void.id, anew.id)
     assert [line.is_void for line in payer.lines(record)] == [True] * 3
-    assert payer.billed() == [(0, 202601), (1, 202601), (2, 202601)]
+    assert payer.billed_people() == [(0, 202601), (1, 202601), (2, 202601)]
     assert [row.after_change["recordId"] for row in payer.audit("bill.voided")] == [str(record.public_id)]
     assert [row.after_change["total"] for row in payer.audit("bill.closed")] == ["13.50", "13.50"]
     assert payer.close(FEB + 2 * HOUR) == []

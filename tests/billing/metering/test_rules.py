@@ -1,4 +1,4 @@
-"""What the meter's word makes of a usage event, to the edge of its 24 hours, and whose the usage of a day is."""
+"""The state of a usage event after a result, to the end of its 24 hours, and the tenant of a day's usage."""
 
 import datetime as dt
 import uuid
@@ -23,7 +23,7 @@ from billing.metering.reconcile_rules import (
 )
 from billing.metering.rules import (
     LISTED,
-    NOT_TOLD,
+    NO_RESULT,
     is_late,
     may_have_arrived,
     unreported,
@@ -48,12 +48,12 @@ def usage_event(number=1, quantity=3, state=PENDING, *, attempts=1, claimed_unti
 
 
 def result(word, quantity=None, recorded=None):
-    told = {"status": word, "resourceId": str(SUBSCRIPTION), "dimension": "active_user", "quantity": quantity}
-    told |= {"effectiveStartTime": SLOT.isoformat(), "usageEventId": str(EVENT_ID)}
+    fields = {"status": word, "resourceId": str(SUBSCRIPTION), "dimension": "active_user", "quantity": quantity}
+    fields |= {"effectiveStartTime": SLOT.isoformat(), "usageEventId": str(EVENT_ID)}
     if recorded is not None:
         of = {"usageEventId": str(THEIR_ID), **recorded}
-        told["error"] = {"additionalInfo": {"acceptedMessage": of}}
-    return UsageResult.model_validate(told)
+        fields["error"] = {"additionalInfo": {"acceptedMessage": of}}
+    return UsageResult.model_validate(fields)
 
 
 def test_usage_is_late_from_the_24th_hour_on():
@@ -62,7 +62,7 @@ def test_usage_is_late_from_the_24th_hour_on():
 
 @pytest.mark.parametrize("state", [PENDING, HELD])
 def test_an_event_without_a_result_keeps_its_state(state):
-    assert verdict(usage_event(state=state), None, LATE) == Verdict(state, NOT_TOLD)
+    assert verdict(usage_event(state=state), None, LATE) == Verdict(state, NO_RESULT)
 
 
 @pytest.mark.parametrize("quantity", [3, None])
@@ -144,53 +144,53 @@ def test_only_an_event_tried_before_and_now_expired_may_have_been_accepted(attem
 EXPIRED = Verdict(ALARM, "Expired", Alarm.EXPIRED)
 
 
-def looked(listed, *beside, of=None, adopted=0):
-    owed_now = of or usage_event(9, attempts=2)
-    return verdict_after_listing(owed_now, EXPIRED, listed=Decimal(listed), others=beside, adopted=adopted, now=LATE)
+def settle_by_list(listed, *beside, of=None, adopted=0):
+    event = of or usage_event(9, attempts=2)
+    return verdict_after_listing(event, EXPIRED, listed=Decimal(listed), others=beside, adopted=adopted, now=LATE)
 
 
 def test_adopted_usage_of_the_day_settles_no_event():
-    assert looked(3).state is ACCEPTED
-    assert looked(3, adopted=3) == EXPIRED
-    assert looked(6, adopted=3).state is ACCEPTED
+    assert settle_by_list(3).state is ACCEPTED
+    assert settle_by_list(3, adopted=3) == EXPIRED
+    assert settle_by_list(6, adopted=3).state is ACCEPTED
 
 
 def test_a_listed_quantity_beyond_the_accepted_settles_the_event():
-    assert looked(3) == Verdict(ACCEPTED, LISTED)
-    assert looked(8, usage_event(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
-    assert looked(5, usage_event(1, 5, ACCEPTED)) == EXPIRED
-    assert looked(0) == EXPIRED
+    assert settle_by_list(3) == Verdict(ACCEPTED, LISTED)
+    assert settle_by_list(8, usage_event(1, 5, ACCEPTED)) == Verdict(ACCEPTED, LISTED)
+    assert settle_by_list(5, usage_event(1, 5, ACCEPTED)) == EXPIRED
+    assert settle_by_list(0) == EXPIRED
 
 
 @pytest.mark.parametrize("listed", ["4", "2", "3.5", "0.5"])
 def test_a_listed_quantity_of_no_sum_of_our_events_is_a_conflict(listed):
-    assert looked(listed) == replace(EXPIRED, alarm=Alarm.CONFLICT)
+    assert settle_by_list(listed) == replace(EXPIRED, alarm=Alarm.CONFLICT)
 
 
 def test_each_event_tried_without_a_response_may_have_been_accepted():
-    assert looked(5, usage_event(1, 5)) == EXPIRED
-    assert looked(5, usage_event(1, 5, HELD)) == EXPIRED
-    assert looked(8, usage_event(1, 5)) == Verdict(ACCEPTED, LISTED)
-    assert looked(8, usage_event(1, 2), usage_event(2, 3)) == Verdict(ACCEPTED, LISTED)
+    assert settle_by_list(5, usage_event(1, 5)) == EXPIRED
+    assert settle_by_list(5, usage_event(1, 5, HELD)) == EXPIRED
+    assert settle_by_list(8, usage_event(1, 5)) == Verdict(ACCEPTED, LISTED)
+    assert settle_by_list(8, usage_event(1, 2), usage_event(2, 3)) == Verdict(ACCEPTED, LISTED)
 
 
 def test_an_event_never_tried_or_in_alarm_was_not_accepted():
     conflict = replace(EXPIRED, alarm=Alarm.CONFLICT)
 
-    assert looked(5, usage_event(1, 5, attempts=0)) == conflict
-    assert looked(5, usage_event(1, 5, ALARM)) == conflict
+    assert settle_by_list(5, usage_event(1, 5, attempts=0)) == conflict
+    assert settle_by_list(5, usage_event(1, 5, ALARM)) == conflict
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(MOMENT, PENDING), (dt.timedelta(), ALARM), (-MOMENT, ALARM)])
 def test_nothing_expires_while_another_event_of_the_day_is_being_sent(ahead, word):
-    assert looked(0, usage_event(1, 5, claimed_until=LATE + ahead)).state == word
+    assert settle_by_list(0, usage_event(1, 5, claimed_until=LATE + ahead)).state == word
 
 
 def test_a_claim_of_the_same_run_is_ours():
     until = LATE + HOUR
     mine = usage_event(9, attempts=2, claimed_until=until)
 
-    assert looked(3, usage_event(1, 5, claimed_until=until), of=mine) == Verdict(ACCEPTED, LISTED)
+    assert settle_by_list(3, usage_event(1, 5, claimed_until=until), of=mine) == Verdict(ACCEPTED, LISTED)
 
 
 @given(
@@ -199,7 +199,7 @@ def test_a_claim_of_the_same_run_is_ours():
     arrived=st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_accepted_events_add_up_to_the_listed_quantity_in_every_case(mine, unsure, arrived):
-    """The events of a day are looked at one after the other, as a run settles them."""
+    """Settles the events of a day one after the other, like a run."""
     events = [usage_event(number, quantity, attempts=2) for number, quantity in enumerate([mine, *unsure])]
     listed = sum(each.usage.quantity for each, has_arrived in zip(events, arrived, strict=False) if has_arrived)
     for number, each in enumerate(events):
@@ -221,8 +221,8 @@ def test_a_run_counts_events_by_state():
 
 
 def day(quantity, day=DAY, subscription=SUBSCRIPTION, dimension="active_user", status="accepted"):
-    told = {"usageResourceId": str(subscription), "dimension": dimension, "usageDate": day.isoformat()}
-    return UsageDay.model_validate({**told, "submittedQuantity": quantity, "reconStatus": status})
+    fields = {"usageResourceId": str(subscription), "dimension": dimension, "usageDate": day.isoformat()}
+    return UsageDay.model_validate({**fields, "submittedQuantity": quantity, "reconStatus": status})
 
 
 def accepted(quantity, slot=SLOT, subscription=SUBSCRIPTION, tenant=ONE):
@@ -287,4 +287,4 @@ def test_an_hour_of_24_hours_ago_is_too_old():
 
 
 def test_reported_usage_is_neither_reported_again_nor_taken_back():
-    assert [unreported(active, told) for active, told in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]
+    assert [unreported(active, sent) for active, sent in ((5, 0), (5, 3), (5, 5), (3, 5))] == [5, 2, 0, 0]

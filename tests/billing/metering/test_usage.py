@@ -1,4 +1,4 @@
-"""What the meter is owed arrives, once."""
+"""Pending usage is accepted by the meter, once."""
 
 import datetime as dt
 import json
@@ -30,19 +30,19 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def logged(caplog):
-    """The product's log lines of this test with a name, without those of single calls."""
+    """Returns the product's log lines of an event."""
     caplog.set_level(logging.INFO, "timetracker")
 
-    def lines(event: str) -> list[dict[str, object]]:
-        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
-        return [line for line in told if line["event"] == event]
+    def lines_of(event: str) -> list[dict[str, object]]:
+        lines = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in lines if line["event"] == event]
 
-    return lines
+    return lines_of
 
 
 def test_pending_usage_is_sent_and_recorded_as_accepted(metering, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
 
     accepted = send_all(metering.app)
 
@@ -57,7 +57,7 @@ def test_pending_usage_is_sent_and_recorded_as_accepted(metering, logged):
 
 
 def test_accepted_usage_is_not_sent_again(metering, clock):
-    metering.tenant().owe()
+    metering.tenant().add_usage()
     send_all(metering.app)
     clock.tick(hours=1)
 
@@ -73,7 +73,7 @@ def test_a_batch_has_at_most_25_events(metering, events, batches):
         slot = START - dt.timedelta(hours=number % 20)
         if number % 20 == 0:
             tenant = metering.tenant()
-        tenant.owe(slot=slot, month=202401 + number % 12 + 100 * (number % 20 // 12))
+        tenant.add_usage(slot=slot, month=202401 + number % 12 + 100 * (number % 20 // 12))
 
     assert send_all(metering.app) == events
     assert metering.hits() == batches
@@ -83,7 +83,7 @@ def test_results_are_matched_by_their_event_and_not_by_position(metering):
     metering.marketplace.order("shapes", shuffled_batches=True)
     tenants = [metering.tenant() for _ in range(12)]
     for number, tenant in enumerate(tenants, start=1):
-        tenant.owe(number)
+        tenant.add_usage(number)
     tenants[4].change(usage_events, dimension="coffee")
     with_alarm = tenants.pop(4)
 
@@ -99,13 +99,13 @@ def test_results_are_matched_by_their_event_and_not_by_position(metering):
 
 def test_a_lost_response_leads_to_a_duplicate_and_no_second_charge(metering, clock):
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble("usage_batch.answer", status=503)
+    tenant.add_usage(3)
+    metering.inject_fault("usage_batch.answer", status=503)
 
     with pytest.raises(JobFailed, match="1 batches"):
         send_all(metering.app)
     lost = tenant.event()
-    metering.no_trouble()
+    metering.clear_faults()
     clock.tick(hours=1)
     send_all(metering.app)
 
@@ -121,8 +121,8 @@ def test_a_lost_response_leads_to_a_duplicate_and_no_second_charge(metering, clo
 )
 def test_a_passing_fault_is_retried_within_a_run(metering, fault):
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble(**fault)
+    tenant.add_usage(3)
+    metering.inject_fault(**fault)
 
     assert send_all(metering.app) == 1
     assert metering.on_meter(tenant) == [3.0]
@@ -131,13 +131,13 @@ def test_a_passing_fault_is_retried_within_a_run(metering, fault):
 @pytest.mark.parametrize("hours", [1, 6, 23])
 def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, hours):
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble(status=503)
+    tenant.add_usage(3)
+    metering.inject_fault(status=503)
     for _ in range(hours):
         with pytest.raises(JobFailed):
             send_all(metering.app)
         clock.tick(hours=1)
-    metering.no_trouble()
+    metering.clear_faults()
 
     assert send_all(metering.app) == 1
     assert metering.on_meter(tenant) == [3.0]
@@ -146,12 +146,12 @@ def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, 
 
 def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(metering, clock, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble(status=503)
+    tenant.add_usage(3)
+    metering.inject_fault(status=503)
     with pytest.raises(JobFailed):
         send_all(metering.app)
     clock.tick(hours=25)
-    metering.no_trouble()
+    metering.clear_faults()
     send_all(metering.app)
     clock.tick(hours=1)
 
@@ -166,14 +166,14 @@ def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(meteri
 
 
 def test_after_a_lost_response_and_a_day_of_outage_the_accepted_event_is_found(metering, clock, logged):
-    """Otherwise an operator would send again what was taken."""
+    """Otherwise an operator would send accepted usage again."""
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble("usage_batch.answer", status=503)
+    tenant.add_usage(3)
+    metering.inject_fault("usage_batch.answer", status=503)
     with pytest.raises(JobFailed):
         send_all(metering.app)
     clock.tick(hours=25)
-    metering.no_trouble()
+    metering.clear_faults()
 
     assert send_all(metering.app) == 1
     event = tenant.event()
@@ -194,16 +194,16 @@ def test_the_search_for_late_usage_reads_only_events_not_accepted(tmp_path):
 
 
 def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(metering, clock):
-    """The meter lists days, so it does not say which; what is charged and what is owed still is the same."""
+    """The meter lists days, not events; the charged and the missing quantity are the same for either."""
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble("usage_batch.answer", status=503)
+    tenant.add_usage(3)
+    metering.inject_fault("usage_batch.answer", status=503)
     send_due(metering.app)
-    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1))
-    metering.trouble(status=503)
+    tenant.add_usage(3, month=202609, slot=START - dt.timedelta(hours=1))
+    metering.inject_fault(status=503)
     send_due(metering.app)
     clock.tick(hours=25)
-    metering.no_trouble()
+    metering.clear_faults()
     send_due(metering.app)
 
     assert sorted((event["state"], event["attempts"]) for event in tenant.events()) == [("accepted", 3), ("alarm", 2)]
@@ -212,9 +212,9 @@ def test_of_two_equal_events_of_a_day_one_is_found_when_the_meter_has_one(meteri
 
 def test_an_event_is_not_settled_by_the_list_while_another_of_its_day_is_being_sent(metering, clock):
     tenant = metering.tenant()
-    tenant.owe(3, attempts=1)
+    tenant.add_usage(3, attempts=1)
     clock.tick(hours=25)
-    tenant.owe(3, month=202609, slot=START - dt.timedelta(hours=1), attempts=1, claimed_until=clock() + CLAIM / 2)
+    tenant.add_usage(3, month=202609, slot=START - dt.timedelta(hours=1), attempts=1, claimed_until=clock() + CLAIM / 2)
     send_due(metering.app)
 
     assert [(event["state"], event["last_result"]) for event in tenant.events()] == [
@@ -226,10 +226,10 @@ def test_an_event_is_not_settled_by_the_list_while_another_of_its_day_is_being_s
 @pytest.mark.parametrize("listed", [1, 4])
 def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clock, logged, listed):
     tenant = metering.tenant()
-    tenant.owe(3, attempts=1)
+    tenant.add_usage(3, attempts=1)
     other = {"resourceId": str(tenant.marketplace_id), "dimension": "active_user", "planId": "paid"}
-    told = {**other, "quantity": listed, "effectiveStartTime": "2026-11-23T05:00:00"}
-    metering.marketplace.send("POST", "usageEvent", told)
+    reported = {**other, "quantity": listed, "effectiveStartTime": "2026-11-23T05:00:00"}
+    metering.marketplace.send("POST", "usageEvent", reported)
     clock.tick(hours=25)
     send_due(metering.app)
 
@@ -239,19 +239,19 @@ def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clo
 
 def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(metering, clock, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     other = metering.tenant()
-    other.owe(2)
-    metering.trouble("usage_batch.answer", status=503)
+    other.add_usage(2)
+    metering.inject_fault("usage_batch.answer", status=503)
     with pytest.raises(JobFailed):
         send_all(metering.app)
     clock.tick(hours=25)
-    metering.no_trouble()
-    metering.trouble("usage_list", status=503)
+    metering.clear_faults()
+    metering.inject_fault("usage_list", status=503)
     with pytest.raises(JobFailed, match="send_usage: 2 batches"):
         send_all(metering.app)
     unsure = tenant.event()
-    metering.no_trouble()
+    metering.clear_faults()
 
     assert send_all(metering.app) == 2
     assert (unsure["state"], unsure["last_result"]) == ("pending", "Expired")
@@ -261,9 +261,9 @@ def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(mete
 
 def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering, clock, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     foreign = {"resourceId": str(tenant.marketplace_id), "quantity": 7, "dimension": "active_user", "planId": "paid"}
-    told = metering.marketplace.send("POST", "usageEvent", {**foreign, "effectiveStartTime": "2026-11-23T09:00:00"})
+    reported = metering.marketplace.send("POST", "usageEvent", {**foreign, "effectiveStartTime": "2026-11-23T09:00:00"})
     send_all(metering.app)
     clock.tick(hours=1)
     send_all(metering.app)
@@ -271,14 +271,14 @@ def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering,
     event = tenant.event()
     [line] = logged("usage_conflict")
     assert (event["state"], event["last_result"]) == ("alarm", "Duplicate")
-    assert str(event["usage_event_id"]) == told.json()["usageEventId"]
+    assert str(event["usage_event_id"]) == reported.json()["usageEventId"]
     assert (line["tenant"], line["code"]) == (str(tenant.tenant), "Duplicate")
     assert (metering.on_meter(tenant), metering.hits()) == ([7.0], 1)
 
 
 def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     metering.marketplace.order("shapes", usage_status="Error")
     send_all(metering.app)
     failed = tenant.event()
@@ -302,8 +302,8 @@ def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR091
     metering, clock, logged, table, changed, word
 ):
     tenant, other = metering.tenant(), metering.tenant()
-    tenant.owe(3)
-    other.owe(2)
+    tenant.add_usage(3)
+    other.add_usage(2)
     tenant.change(table, **changed)
     accepted = send_all(metering.app)
     clock.tick(hours=1)
@@ -318,7 +318,7 @@ def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR091
 
 def test_a_resource_not_authorized_for_us_is_an_alarm(metering, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
 
     send_all(metering.app)
@@ -332,7 +332,7 @@ def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_
     metering, clock, hours, state, arrived
 ):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     metering.marketplace.order("suspend", subscription=str(tenant.marketplace_id))
     send_all(metering.app)
     held = tenant.event()
@@ -348,14 +348,14 @@ def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_
 
 
 def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_before_the_end(metering, clock, logged):
-    """What is held for a reinstatement that cannot come would be told of when nothing can be done any more."""
+    """If it were held for a reinstatement, which cannot come, the alarm would be too late."""
     tenant = metering.tenant()
     clock.tick(minutes=30)
     ended = clock()
     metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
     tenant.change(subscriptions, status="unsubscribed", ended_at=ended)
     clock.tick(hours=2)
-    row = tenant.owe(3, slot=clock().replace(minute=0))
+    row = tenant.add_usage(3, slot=clock().replace(minute=0))
     send_all(metering.app)
     refused = tenant.event()
     with metering.app.transaction(tenant=ALL_TENANTS) as tx:
@@ -374,7 +374,7 @@ def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
     tenant = metering.tenant()
     clock.tick(minutes=30)
     metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
-    tenant.owe(3)
+    tenant.add_usage(3)
 
     send_at_once(metering.app, tenant.tenant_id)
 
@@ -385,12 +385,12 @@ def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
 def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, logged, status):
     tenants = [metering.tenant() for _ in range(3)]
     for tenant in tenants:
-        tenant.owe(3)
-    metering.trouble(status=status, body="{}")
+        tenant.add_usage(3)
+    metering.inject_fault(status=status, body="{}")
     with pytest.raises(JobFailed, match="send_usage: 1 batches"):
         send_all(metering.app)
     events = [tenant.event() for tenant in tenants]
-    metering.no_trouble()
+    metering.clear_faults()
     clock.tick(hours=1)
 
     assert send_all(metering.app) == 3
@@ -400,19 +400,19 @@ def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, l
     assert [(line["reason"], line["count"]) for line in logged("usage_batch_failed")] == [(f"http_{status}", 3)]
 
 
-def owe_100(metering):
+def add_usage_100(metering):
     for _ in range(5):
         tenant = metering.tenant()
         for number in range(20):
-            tenant.owe(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
+            tenant.add_usage(month=202401 + number % 12 + 100 * (number // 12), slot=START - dt.timedelta(hours=number))
 
 
 def test_a_403_ends_the_run_at_once_and_an_outage_after_three_batches(metering, clock):
-    owe_100(metering)
-    metering.trouble(status=403)
+    add_usage_100(metering)
+    metering.inject_fault(status=403)
     refused = send_due(metering.app)
     asked = metering.hits()
-    metering.trouble(status=503)
+    metering.inject_fault(status=503)
     clock.tick(hours=1)
     unanswered = send_due(metering.app)
 
@@ -422,8 +422,8 @@ def test_a_403_ends_the_run_at_once_and_an_outage_after_three_batches(metering, 
 
 
 def test_batches_refused_one_by_one_do_not_end_a_run(metering):
-    owe_100(metering)
-    metering.trouble(status=400)
+    add_usage_100(metering)
+    metering.inject_fault(status=400)
 
     sent = send_due(metering.app)
 
@@ -433,11 +433,11 @@ def test_batches_refused_one_by_one_do_not_end_a_run(metering):
 @pytest.mark.parametrize("body", ["", "null", "{}", '{"result": 7}', "{", '{"result": [7, {"status": "Accepted"}]}'])
 def test_an_invalid_response_changes_nothing(metering, clock, body):
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble(status=200, body=body)
+    tenant.add_usage(3)
+    metering.inject_fault(status=200, body=body)
     send_due(metering.app)
     unsure = tenant.event()
-    metering.no_trouble()
+    metering.clear_faults()
     clock.tick(hours=1)
 
     assert send_due(metering.app).accepted == 1
@@ -446,7 +446,7 @@ def test_an_invalid_response_changes_nothing(metering, clock, body):
 
 def test_the_claim_of_another_process_is_respected_until_it_expires(metering, clock):
     tenant = metering.tenant()
-    tenant.owe(3, claimed_until=START + CLAIM)
+    tenant.add_usage(3, claimed_until=START + CLAIM)
     early = send_all(metering.app)
     clock.tick(seconds=CLAIM.total_seconds())
 
@@ -455,7 +455,7 @@ def test_the_claim_of_another_process_is_respected_until_it_expires(metering, cl
 
 def test_usage_of_a_future_hour_waits(metering, clock):
     tenant = metering.tenant()
-    tenant.owe(3, slot=START + dt.timedelta(hours=1))
+    tenant.add_usage(3, slot=START + dt.timedelta(hours=1))
     early = send_all(metering.app)
     clock.tick(hours=1)
 
@@ -463,14 +463,14 @@ def test_usage_of_a_future_hour_waits(metering, clock):
 
 
 def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, logged):
-    """Whoever replaces the record counts on what was tried to arrive, and not on what was in alarm."""
+    """A replacement counts tried events as reported, and events in alarm as not reported."""
     tried, given_up = metering.tenant(), metering.tenant()
-    tried.owe(3, attempts=1)
-    given_up.owe(3, state="alarm", settled_at=START)
+    tried.add_usage(3, attempts=1)
+    given_up.add_usage(3, state="alarm", settled_at=START)
     for tenant in (tried, given_up):
         tenant.change(billing_records, state="void", voided_at=START)
     clock.tick(hours=24)
-    metering.trouble(status=503)
+    metering.inject_fault(status=503)
 
     with pytest.raises(JobFailed):
         send_all(metering.app)
@@ -480,7 +480,7 @@ def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, logge
 
 def test_nothing_is_sent_without_metering(metering, app):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     unnamed = metering.app.settings.model_copy(update={"marketplace_metering_dimension": ""})
 
     off, no_dimension = send_all(app), send_all(replace(metering.app, settings=unnamed))
@@ -490,8 +490,8 @@ def test_nothing_is_sent_without_metering(metering, app):
 
 def test_a_final_bill_is_sent_at_once_and_alone(metering):
     leaving, staying = metering.tenant(), metering.tenant()
-    leaving.owe(3)
-    staying.owe(2)
+    leaving.add_usage(3)
+    staying.add_usage(2)
 
     send_at_once(metering.app, leaving.tenant_id)
 
@@ -509,7 +509,7 @@ def test_a_close_waits_three_seconds_at_most_for_the_meter(metering, monkeypatch
 
     monkeypatch.setattr(flow, "Deadline", Noted)
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
 
     send_at_once(metering.app, tenant.tenant_id)
 
@@ -520,8 +520,8 @@ def test_a_close_waits_three_seconds_at_most_for_the_meter(metering, monkeypatch
 def test_a_fault_of_the_meter_does_not_fail_the_close(metering, monkeypatch, fault):
     monkeypatch.setattr(flow, "AT_ONCE_SECONDS", 0.5)
     tenant = metering.tenant()
-    tenant.owe(3)
-    metering.trouble(**fault)
+    tenant.add_usage(3)
+    metering.inject_fault(**fault)
 
     send_at_once(metering.app, tenant.tenant_id)
 
@@ -530,7 +530,7 @@ def test_a_fault_of_the_meter_does_not_fail_the_close(metering, monkeypatch, fau
 
 @contextmanager
 def refusing(beginning, engine, tenant_id):
-    """The database fails whenever a tenant's event would be changed by a statement that begins so."""
+    """The database fails statements with this beginning for a tenant's events."""
 
     def refuse(_connection, _cursor, statement, parameters, *_):
         values = parameters.values() if isinstance(parameters, dict) else parameters
@@ -546,8 +546,8 @@ def refusing(beginning, engine, tenant_id):
 
 def test_one_tenants_failure_does_not_affect_the_others(metering, clock, logged):
     broken, sound = metering.tenant(), metering.tenant()
-    broken.owe(3)
-    sound.owe(2)
+    broken.add_usage(3)
+    sound.add_usage(2)
     with (
         pytest.raises(JobFailed, match="send_usage: 1 batches"),
         refusing(SETTLEMENT, metering.app.engine, broken.tenant_id),
@@ -566,7 +566,7 @@ def test_one_tenants_failure_does_not_affect_the_others(metering, clock, logged)
 
 def test_a_failure_of_ours_does_not_fail_the_close(metering, logged):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
         send_at_once(metering.app, tenant.tenant_id)
 
@@ -579,8 +579,8 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
     midnight = START.replace(hour=0)
     hours = [midnight - dt.timedelta(hours=1), midnight, midnight + dt.timedelta(hours=23), midnight + DAY]
     for number, slot in enumerate(hours):
-        tenant.owe(number + 1, month=202601 + number, slot=slot)
-    tenant.owe(9, month=202612)
+        tenant.add_usage(number + 1, month=202601 + number, slot=slot)
+    tenant.add_usage(9, month=202612)
     with engine.connect() as tx:
         due = store.due(tx, now=START + 2 * DAY, after=(0, 0), limit=9)
         day = midnight.date()
@@ -593,7 +593,7 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
 @pytest.mark.parametrize("number", [1, 2], ids=["at the claim", "at the settlement"])
 def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
         accepted = send_all(metering.app)
 
@@ -601,8 +601,8 @@ def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(met
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 
-def tell(metering, tenant, quantity, hour=START - DAY):
-    """What the meter was told of before this database was restored."""
+def report_usage(metering, tenant, quantity, hour=START - DAY):
+    """Reports usage before the restore of this database."""
     event = {"resourceId": str(tenant.marketplace_id), "quantity": quantity, "dimension": "active_user"}
     event |= {"planId": "paid", "effectiveStartTime": hour.isoformat()}
     assert metering.marketplace.send("POST", "usageEvent", event).status_code == 200
@@ -610,17 +610,17 @@ def tell(metering, tenant, quantity, hour=START - DAY):
 
 @pytest.fixture
 def late(metering, clock):
-    """A tenant whose month, which ended yesterday, is told today."""
+    """A tenant with usage of a month that ended yesterday."""
     clock.set("2026-11-01T22:30:00+00:00")
     tenant = metering.tenant()
     clock.set("2026-12-01T22:30:00+00:00")
-    tenant.owe(3, slot=clock().replace(minute=0), month=202611, late=True)
+    tenant.add_usage(3, slot=clock().replace(minute=0), month=202611, late=True)
     return tenant
 
 
 def test_usage_for_another_hour_than_the_last_is_looked_up_once_and_sent(metering, late, clock):
     early = metering.tenant()
-    early.owe(2, slot=clock().replace(minute=0))
+    early.add_usage(2, slot=clock().replace(minute=0))
     send_all(metering.app)
 
     assert metering.hits("usage_list") == 1
@@ -629,14 +629,14 @@ def test_usage_for_another_hour_than_the_last_is_looked_up_once_and_sent(meterin
 
 
 def test_usage_for_the_last_hour_is_not_looked_up(metering):
-    metering.tenant().owe(3)
+    metering.tenant().add_usage(3)
     send_all(metering.app)
 
     assert metering.hits("usage_list") == 0
 
 
 def test_usage_listed_for_the_last_hour_is_not_reported_for_another(metering, late, logged):
-    tell(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    report_usage(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
 
     assert (late.event()["state"], late.event()["last_result"]) == ("accepted", "Listed")
@@ -645,7 +645,7 @@ def test_usage_listed_for_the_last_hour_is_not_reported_for_another(metering, la
 
 
 def test_usage_is_an_alarm_and_not_sent_if_its_period_has_another_quantity(metering, late, logged):
-    tell(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
+    report_usage(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
     [line] = logged("usage_conflict")
 
@@ -655,8 +655,8 @@ def test_usage_is_an_alarm_and_not_sent_if_its_period_has_another_quantity(meter
 
 def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
     early = metering.tenant()
-    early.owe(2, slot=clock().replace(minute=0))
-    metering.trouble("usage_list", status=503, times=100)
+    early.add_usage(2, slot=clock().replace(minute=0))
+    metering.inject_fault("usage_list", status=503, times=100)
     with pytest.raises(JobFailed):
         send_all(metering.app)
     at_once = logged("usage_not_asked")
@@ -665,7 +665,7 @@ def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours
         send_all(metering.app)
     [line] = logged("usage_not_asked")
     waiting = late.event()
-    metering.no_trouble()
+    metering.clear_faults()
     send_all(metering.app)
 
     assert (at_once, early.event()["state"]) == ([], "accepted")
@@ -676,7 +676,7 @@ def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours
 
 def test_usage_is_reported_with_the_subscriptions_present_plan(metering):
     tenant = metering.tenant()
-    tenant.owe(3)
+    tenant.add_usage(3)
     metering.marketplace.order("pace", ack_seconds=0)
     metering.marketplace.order("change", subscription=str(tenant.marketplace_id), plan="gold")
     tenant.change(subscriptions, plan_id="gold")

@@ -266,6 +266,6 @@ def test_money_is_written_exactly_with_the_decimals_of_its_currency(amount, unit
     assert not text.endswith("0") or places <= {"1": 0, "0.01": 2, "0.0100": 2, "0.001": 3}[unit]
 
 
-@pytest.mark.parametrize(("month", "told"), [(11, "open"), (12, "not begun"), (10, "no record")])
-def test_the_reason_for_a_missing_record_depends_on_the_current_month(month, told):
-    assert told in no_record(Month(2026, month), Month(2026, 11))
+@pytest.mark.parametrize(("month", "reason"), [(11, "open"), (12, "not begun"), (10, "no record")])
+def test_the_reason_for_a_missing_record_depends_on_the_current_month(month, reason):
+    assert reason in no_record(Month(2026, month), Month(2026, 11))

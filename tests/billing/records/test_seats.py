@@ -1,4 +1,4 @@
-"""The seats of a period: told from the ledger alone, held against a model that looks at each hour by itself."""
+"""The seats of a period, compared with a model that computes each hour by itself."""
 
 import datetime as dt
 import itertools
@@ -74,19 +74,19 @@ def test_a_new_price_at_a_renewal_begins_another_span():
 
 @given(changes, prices)
 @example([(0, "a", 1), (1, "a", None), (2, "a", 1)], [])  # a stretch without seats is no part of those beside it
-def test_each_hour_has_the_seats_and_price_of_the_ledger_at_that_time(told, listed):
+def test_each_hour_has_the_seats_and_price_of_the_ledger_at_that_time(recorded, listed):
     def at(hour):
         return OCTOBER + hour * HOUR
 
     found = spans(
-        [SeatChange(at(hour), plan, number) for hour, plan, number in told],
+        [SeatChange(at(hour), plan, number) for hour, plan, number in recorded],
         [price(at(hour), plan, str(amount)) for hour, plan, amount in sorted(listed)],
         ends_at=at(HOURS),
     )
 
     for hour in range(HOURS):
-        now, clock = (told[0] if told else None), -100
-        for each in told:
+        now, clock = (recorded[0] if recorded else None), -100
+        for each in recorded:
             clock = max(clock, each[0])
             if clock <= hour:
                 now = each

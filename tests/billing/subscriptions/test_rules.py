@@ -1,4 +1,4 @@
-"""A copy of a subscription that lacks something takes nothing away: pure."""
+"""Missing fields of Microsoft's copy remove nothing; pure."""
 
 import datetime as dt
 import uuid
@@ -74,7 +74,7 @@ def test_a_missing_field_stays_unchanged(name, empty):
 
 
 @pytest.mark.parametrize(
-    ("term", "told"),
+    ("term", "expected"),
     [
         ({"termUnit": "P1Y"}, ("P1Y", KNOWN.term_starts_at, KNOWN.term_ends_at)),
         ({"startDate": "2026-12-01T00:00:00Z"}, ("P1M", KNOWN.term_starts_at, KNOWN.term_ends_at)),
@@ -82,10 +82,10 @@ def test_a_missing_field_stays_unchanged(name, empty):
     ],
     ids=["unit", "half a term", "year one"],
 )
-def test_halves_of_two_terms_are_not_combined(term, told):
+def test_halves_of_two_terms_are_not_combined(term, expected):
     terms = after({**DOCUMENT, "term": term})
 
-    assert (terms.term_unit, terms.term_starts_at, terms.term_ends_at) == told
+    assert (terms.term_unit, terms.term_starts_at, terms.term_ends_at) == expected
 
 
 def test_present_fields_are_applied_and_a_cancelled_renewal_is_recorded():
@@ -108,15 +108,15 @@ def test_no_known_field_is_lost_and_every_present_field_is_applied_except_half_a
     found = rules.fill_missing_terms(copy, known)
 
     for each in fields(Terms):
-        told, had, has = (getattr(which, each.name) for which in (copy, known, found))
+        expected, had, has = (getattr(which, each.name) for which in (copy, known, found))
         if each.name == "quantity" and copy.plan_id != known.plan_id:
-            assert has == told
+            assert has == expected
             continue
         if had not in {None, ""}:
             assert has not in {None, ""}
-        assert has in {told, had}
-        if told not in {None, ""} and not each.name.startswith("term_"):
-            assert has == told
+        assert has in {expected, had}
+        if expected not in {None, ""} and not each.name.startswith("term_"):
+            assert has == expected
     if None not in {copy.term_starts_at, copy.term_ends_at}:
         assert (found.term_starts_at, found.term_ends_at) == (copy.term_starts_at, copy.term_ends_at)
     assert rules.fill_missing_terms(found, known) == found

@@ -92,10 +92,10 @@ def test_the_audit_log_has_the_instant_of_the_end_even_if_the_job_is_late(world,
 def test_users_see_the_end_at_its_instant_before_and_after_the_job(world, app, clock):
     ada = world.tenant()
     clock.at = END
-    told = []
+    views = []
     for _ in range(2):
         signed_in, settings, refused = ada.post("sign-in"), ada.get("tenant"), ada.start(7)
-        told.append(
+        views.append(
             [
                 signed_in.body["tenant"]["status"],
                 signed_in.body["entitlements"]["reason"],
@@ -106,7 +106,7 @@ def test_users_see_the_end_at_its_instant_before_and_after_the_job(world, app, c
         )
         end_all_trials(app)
 
-    assert told[0] == told[1] == ["expired", "trial_expired", "expired", '"1"', (402, "trial_expired")]
+    assert views[0] == views[1] == ["expired", "trial_expired", "expired", '"1"', (402, "trial_expired")]
 
 
 def test_48_runs_of_the_job_end_a_trial_once(world, app, clock, engine):
@@ -220,8 +220,8 @@ def test_only_active_trials_end_by_the_clock(world, engine, plan, stored):
     with engine.connect() as connection:
         tenant = read_tenant(connection, row(engine, ada).id)
     put(engine, ada, plan_kind="trial", status="active")
-    told = [status_at(tenant, at) for at in (END - MS, END)]
+    statuses = [status_at(tenant, at) for at in (END - MS, END)]
     by_the_clock = plan is Plan.TRIAL and stored in {TenantStatus.ACTIVE, TenantStatus.EXPIRED}
 
-    assert told == ([TenantStatus.ACTIVE, TenantStatus.EXPIRED] if by_the_clock else [stored, stored])
-    assert (tracking_refusal(tenant, END) is None) == (told[1] is TenantStatus.ACTIVE)
+    assert statuses == ([TenantStatus.ACTIVE, TenantStatus.EXPIRED] if by_the_clock else [stored, stored])
+    assert (tracking_refusal(tenant, END) is None) == (statuses[1] is TenantStatus.ACTIVE)

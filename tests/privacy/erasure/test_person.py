@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from privacy.erasure import flow as erasure_flow
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
-from tests.support.a_bill import close_a_month
+from tests.support.bills import close_a_month
 from tests.support.cutting import cutting, on_postgresql
 from tests.support.scan import places
 from tests.support.world import new_id

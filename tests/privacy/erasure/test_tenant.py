@@ -9,7 +9,7 @@ from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
-from tests.support.a_bill import close_a_month, subscribe
+from tests.support.bills import close_a_month, subscribe
 from tests.support.scan import places
 
 

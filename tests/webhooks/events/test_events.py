@@ -465,8 +465,8 @@ def test_unusual_events_of_the_real_service_are_understood(bought):
 
 
 def test_a_second_subscription_starts_when_the_first_has_ended(app, marketplace, owner, logged, http):
-    second = purchases.begun(app, marketplace, owner.tid, quantity=7, active=True)
-    bought = purchases.activated(app, marketplace, owner.tid)
+    second = purchases.add_pending_purchase(app, marketplace, owner.tid, quantity=7, active=True)
+    bought = purchases.add_active_purchase(app, marketplace, owner.tid)
     bought.marketplace.order("shapes", held=True)
     renewal = second.order("renew")
     assert send_event(second, http, renewal).status == 200

@@ -24,7 +24,7 @@ def shop(settings, marketplace) -> Settings:
 def metered(app, marketplace, owner, clock):
     """A plan by active users, in force for a day; nobody has used it."""
     clock.tick(hours=1)
-    bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
+    bought = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
     clock.tick(days=1)
     return bought
 
@@ -92,7 +92,7 @@ def test_a_repeated_end_bills_once(metered, owner, world, marketplace):
 
 def test_a_subscription_ended_on_the_internal_plan_is_not_billed_later(app, marketplace, owner, world, clock):
     change_plan(app, owner, "internal")
-    bought = purchases.activated(app, marketplace, owner.tid, plan="paid", quantity=None)
+    bought = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
     world.member(owner)
     clock.tick(days=40)
     answers = ended(bought)

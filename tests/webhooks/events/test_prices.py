@@ -25,7 +25,9 @@ def shop(settings, marketplace):
 @pytest.fixture
 def buys(app, marketplace, owner):
     """Buys and activates a plan for the owner's tenant."""
-    return lambda **purchase: purchases.activated(app, marketplace, owner.tid, **{"quantity": None, **purchase})
+    return lambda **purchase: purchases.add_active_purchase(
+        app, marketplace, owner.tid, **{"quantity": None, **purchase}
+    )
 
 
 def rows(bought, table):
@@ -170,7 +172,9 @@ def test_included_users_are_shown_and_deducted_from_monthly_terms_only(buys, own
 
 
 def test_a_yearly_fee_with_included_users_is_an_alarm(marketplace, owner, app, logged):
-    bought = purchases.begun(app, marketplace, owner.tid, plan="team", quantity=None, term="P1Y", active=True)
+    bought = purchases.add_pending_purchase(
+        app, marketplace, owner.tid, plan="team", quantity=None, term="P1Y", active=True
+    )
     reconcile_all(app)
 
     assert bought.row.status == "subscribed"

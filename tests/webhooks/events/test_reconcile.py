@@ -65,7 +65,7 @@ def test_a_late_event_after_its_repair_changes_nothing(unreported, app, http):
 
 
 def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, owner):
-    pending = purchases.begun(app, marketplace, owner.tid, active=True)
+    pending = purchases.add_pending_purchase(app, marketplace, owner.tid, active=True)
     assert pending.row.status == "pending"
     report = reconcile_all(app)
 
@@ -87,7 +87,7 @@ def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
 
 
 def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(unreported, app, world, logged):
-    other = purchases.activated(app, unreported.marketplace, world.tenant().tid)
+    other = purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid)
     other.order("suspend")
     unreported.order("suspend")
     listed = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
@@ -111,7 +111,7 @@ def logged_as(lines, name, *fields):
 
 
 def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(unreported, app, world, logged):
-    ended, listed = (purchases.activated(app, unreported.marketplace, world.tenant().tid) for _ in range(2))
+    ended, listed = (purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(2))
     ended.order("unsubscribe")
     reconcile_all(app)
     rows = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
@@ -136,7 +136,7 @@ def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, ap
 
 
 def test_every_page_is_compared(unreported, app, world):
-    others = [purchases.activated(app, unreported.marketplace, world.tenant().tid) for _ in range(4)]
+    others = [purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(4)]
     unreported.marketplace.order("shapes", page_size=2)
     for each in others:
         each.order("suspend")

@@ -13,7 +13,7 @@ AT = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 
 
 def subscribe(tx: sa.Connection, tenant_id: int, *, status: str = "subscribed") -> int:
-    """A paid plan agreed with the vendor; its row number."""
+    """Adds a paid plan agreed with the vendor, and returns its row number."""
     values = {
         "tenant_id": tenant_id,
         "status": status,
@@ -42,7 +42,7 @@ def close_a_month(
     closed_at: dt.datetime = AT + dt.timedelta(days=31),
     subscription_id: int | None = None,
 ) -> int:
-    """October 2026, with one active user; the record's row number."""
+    """Adds a record of October 2026 with one active user, and returns its row number."""
     values = {
         "tenant_id": tenant_id,
         "public_id": uuid.uuid4(),  # noqa: TID251 - tests make their own ids
