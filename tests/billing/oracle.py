@@ -1,4 +1,4 @@
-"""Works every bill out again from what was done and when, without a line of the product."""
+"""An independent oracle: computes every bill from the history, without the product's code."""
 
 import datetime as dt
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A tenant that was billed, put straight into the tables: its subscription, its records, and what the meter is owed."""
+"""A tenant that was billed, put straight into the tables: its subscription, its records, and its pending usage."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in whatever order: what could arrive has arrived, once, and is known to have."""
+"""After faults in any order, all usage that the meter could accept is there once, and recorded as accepted."""
 
 import contextlib
 import datetime as dt
@@ -46,8 +46,8 @@ STEPS = st.lists(
 
 
 @dataclass
-class Debt:
-    """What one bill owes: it arrives when the meter can take it, in the 24 hours of its slot, and at no other time."""
+class PendingUsage:
+    """The pending usage of one bill; the meter accepts it only within 24 hours of its hour."""
 
     tenant: Billed
     quantity: int
@@ -64,7 +64,7 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     metering.empty_outbox()
     metering.marketplace.order("pace", ack_seconds=0)
     tenants = [metering.tenant() for _ in range(2)]
-    debts: list[Debt] = []
+    debts: list[PendingUsage] = []
     for hours, (faults, takes), status, bills, change in steps:
         clock.tick(hours=hours)
         for quantity in bills:
@@ -95,10 +95,10 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     assert [each for each in reconcile_flow.reconcile(metering.app) if each.tenant in of] == []
 
 
-def close_a_bill(debts: list[Debt], tenants: list[Billed], quantity: int, *, at: dt.datetime) -> None:
+def close_a_bill(debts: list[PendingUsage], tenants: list[Billed], quantity: int, *, at: dt.datetime) -> None:
     """The tenants in turn; none where the hour has an event already, since closing looks for another then."""
     month = len(debts) + 1
-    debt = Debt(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
+    debt = PendingUsage(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
     if any(each.tenant is debt.tenant and each.slot == debt.slot for each in debts):
         return
     debt.tenant.owe(quantity, slot=debt.slot, month=202001 + month % 12 + 100 * (month // 12))
@@ -113,7 +113,7 @@ def order(metering, change: str, subscription: str) -> None:
     until(lambda: metering.marketplace.status(subscription) == wanted)
 
 
-def run(metering, sent: Iterable[Debt], *, at: dt.datetime) -> None:
+def run(metering, sent: Iterable[PendingUsage], *, at: dt.datetime) -> None:
     """`sent` is what the meter would take, if it is told in time and the subscription is active."""
     with contextlib.suppress(JobFailed):
         send_all(metering.app)

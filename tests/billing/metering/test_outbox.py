@@ -1,4 +1,4 @@
-"""What the meter is owed for a bill: how much, and in which hour."""
+"""The usage event of a bill: its quantity and its hour."""
 
 import datetime as dt
 import uuid

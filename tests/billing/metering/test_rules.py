@@ -1,4 +1,4 @@
-"""What the meter's word makes of a usage event, to the edge of its 24 hours, and whose the usage of a day is."""
+"""A usage event after each response of the meter, its limit of 24 hours, and the period of a day's usage."""
 
 import datetime as dt
 import uuid

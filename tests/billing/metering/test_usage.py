@@ -1,4 +1,4 @@
-"""What the meter is owed arrives, once."""
+"""Pending usage is accepted by the meter, once."""
 
 import datetime as dt
 import json
