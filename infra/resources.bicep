@@ -114,7 +114,7 @@ resource packageContainer 'Microsoft.Storage/storageAccounts/blobServices/contai
   name: packages
 }
 
-// Secrets that Microsoft leaves no way around; a setting only says where they are
+// Secrets that managed identities cannot replace; settings only reference them
 resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   name: 'kv-${token}'
   location: location

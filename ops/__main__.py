@@ -87,7 +87,7 @@ def _usage_problem(error: TyperException) -> str:
 
 
 def _report(message: str, code: int) -> int:
-    """One line, whatever line breaks the message has; help, printed where a command is missing, stays as it is."""
+    """Prints the message as one line; the help for a missing command keeps its line breaks."""
     is_help = message.startswith("Usage:")
     typer.echo(message if is_help else f"ops: {' '.join(message.split())}", err=True)
     return code

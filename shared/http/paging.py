@@ -47,7 +47,7 @@ class CursorQuery(WireModel, Generic[Cursor]):
         return f"{address}?" + urlencode({name: _text(value) for name, value in parameters.items()})
 
     def require_rows(self, rows: Sequence[object]) -> None:
-        """For lists whose rows are never removed: there a cursor with nothing after it was made up.
+        """Refuses a cursor without rows after it. Only for lists from which no row is removed.
 
         Raises:
             InvalidRequest: there is nothing after the cursor.

@@ -67,7 +67,7 @@ def list_notices(call: Call, query: NoticesQuery) -> Reply:
 def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Mark a notice as seen.
 
-    For you alone. The first time counts; a repeat changes nothing.
+    Applies to you only. The first time is kept; a repeat changes nothing.
     """
     with call.transaction() as tx:
         return _mark(call, tx, store.mark_seen)
@@ -88,7 +88,7 @@ def see_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothi
 def dismiss_notice(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Dismiss a notice.
 
-    Only for you. Dismissed notices are listed with `includeDismissed`.
+    Hides the notice for you only. List it again with `includeDismissed`.
     """
     with call.transaction() as tx:
         return _mark(call, tx, store.dismiss)

@@ -128,7 +128,7 @@ def is_indexed(column):
 
 
 def converted(statement):
-    """The indexed columns that are compared with a parameter which is not converted to them but they to it."""
+    """The indexed columns that SQL Server converts to the type of the compared parameter."""
     tree = tree_of(statement.sql)
     named = {table.alias_or_name: table.name for table in tree.find_all(exp.Table)}
     for parameter in tree.find_all(exp.Parameter):
@@ -202,11 +202,11 @@ def in_key(table, key):
 HELD = [name for name in EVERY if any(held(each) is not None for each in EVERY[name])]
 
 
-def test_a_statement_that_holds_rows_cannot_be_content_with_a_key():
+def test_no_index_covers_a_locking_statement():
     assert [(name, found) for name in HELD for each in EVERY[name] for found in covering(each)] == []
 
 
-def test_a_statement_that_is_content_with_a_key_is_found_out():
+def test_a_locking_statement_covered_by_an_index_is_detected():
     users = metadata.tables["users"]
     by_id = sa.select(users.c.id).where(users.c.tenant_id == 1, users.c.id == 2)
     by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)

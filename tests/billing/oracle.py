@@ -1,4 +1,4 @@
-"""Computes every bill from the recorded actions, without code of the product."""
+"""An independent oracle: computes every bill from the history, without the product's code."""
 
 import datetime as dt
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The Bicep, held equal to what it is made for: settings, roles in use, runtime, host, privacy policy."""
+"""The Bicep files agree with the settings, roles, runtime, host and privacy policy."""
 
 import fnmatch
 import json
@@ -115,7 +115,7 @@ def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections(
     assert scale["triggers"]["http"]["perInstanceConcurrency"] < threads <= POOL_SIZE
 
 
-def test_only_encrypted_lines_and_no_keys_or_passwords():
+def test_only_encrypted_connections_and_no_keys_or_passwords():
     app, storage, server = (resource("resources", name) for name in ("app", "storage", "sqlServer"))
 
     assert (app["httpsOnly"], app["siteConfig"]["minTlsVersion"]) == (True, "1.2")

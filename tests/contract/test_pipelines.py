@@ -1,4 +1,4 @@
-"""The workflow and its twin: what they may do, what they use, and that they deploy what a person would deploy."""
+"""The GitHub workflow and the Azure pipeline: permissions, pinned actions, and the same deployment as by hand."""
 
 import json
 import re

@@ -25,7 +25,7 @@ def test_the_catalogue_knows_no_table_that_is_not_there():
     assert set(CATALOGUE) == set(TABLES)
 
 
-def test_rows_that_are_somebodys_name_them_by_a_key_and_never_by_an_address():
+def test_rows_of_a_person_reference_the_person_by_key_and_never_by_address():
     def holds(name: str) -> None:
         facts, table = CATALOGUE[name], metadata.tables[name]
 
@@ -50,7 +50,7 @@ def test_free_text_can_be_found_again_by_a_row_number():
     hold(holds, TABLES, at_least=30)
 
 
-def test_a_super_admin_can_be_told_of_when_a_row_with_free_text_is():
+def test_every_row_with_free_text_has_a_time_for_the_list_of_mentions():
     def holds(name: str) -> None:
         facts = CATALOGUE[name]
         free = [column for column, kind in facts.columns.items() if kind.is_text and name != "action_log"]

@@ -140,7 +140,7 @@ def test_a_wrong_setting_is_named_with_the_expected_value(name, value, told):
         ("ENTRA_AUTHORITY", "http://[::1]:7072"),
     ],
 )
-def test_a_line_that_is_safe_or_leaves_no_machine_is_taken(name, value):
+def test_an_encrypted_or_local_connection_is_accepted(name, value):
     assert Settings.from_env({**SAMPLE, name: value})
 
 
@@ -152,7 +152,7 @@ def test_no_password_is_told_with_a_wrong_url_of_the_database():
 
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg://u@db.example/x", "postgresql+psycopg://u@db/x?sslmode=prefer"])
-def test_no_engine_is_made_for_a_line_that_is_not_safe(url):
+def test_no_engine_is_created_for_an_unencrypted_connection(url):
     """Migrations and operators' commands make theirs without the other settings."""
     with pytest.raises(ValueError, match="verify-full"):
         make_engine(url)
@@ -190,13 +190,13 @@ def test_the_public_address_is_kept_without_a_slash_at_its_end(given, kept):
 
 
 @pytest.mark.parametrize("name", ["MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID"])
-def test_half_a_marketplace_is_refused(name):
+def test_incomplete_marketplace_settings_are_refused(name):
     with pytest.raises(SettingsError, match="MARKETPLACE_TENANT_ID and MARKETPLACE_CLIENT_ID: set both"):
         Settings.from_env({**SAMPLE, name: ""})
 
 
 @pytest.mark.parametrize("name", ["LANDING_CLIENT_ID", "LANDING_CLIENT_SECRET"])
-def test_half_a_landing_page_is_refused(name):
+def test_incomplete_landing_page_settings_are_refused(name):
     with pytest.raises(SettingsError, match="LANDING_CLIENT_ID and LANDING_CLIENT_SECRET: set both"):
         Settings.from_env({**SAMPLE, name: ""})
 

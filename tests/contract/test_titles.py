@@ -39,7 +39,7 @@ def built():
 
 
 def reads(column: object) -> bool:
-    """Whether it is a column of the cache that is not everybody's, under whatever alias."""
+    """Whether it is a restricted column of the work item cache, under any alias."""
     return isinstance(column, sa.Column) and any(column.shares_lineage(each) for each in HIDDEN_FROM_OTHERS)
 
 

@@ -1,4 +1,4 @@
-"""Processes that are told a line at a time what to do, and tell a line at a time what came of it."""
+"""Child processes that read one command per line and write one result per line."""
 
 import subprocess
 from collections.abc import Iterator, Mapping

@@ -26,7 +26,7 @@ def _die() -> None:
 
 
 def die_before_statement(number: int) -> None:
-    """Before what reads, what is written is as it is before the next that writes: dying there is for `--all`."""
+    """Dies before the n-th writing statement; with `--all` also before reads, which change nothing."""
     left, is_first = number, True
 
     def count() -> None:

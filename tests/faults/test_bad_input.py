@@ -82,7 +82,7 @@ def rows(engine: sa.Engine) -> dict[str, int]:
 
 
 def send(person: Person, path: str, body: bytes, content_type: str = "application/json") -> Answer:
-    """The answer, a refusal that says what to do; who sends waits half a minute, and what grows faster takes longer."""
+    """Sends a request that must get a 4xx with instructions within half a minute, which slow parsing would exceed."""
     answer = person.http.send("POST", path, body, token=person.token, headers={"Content-Type": content_type})
     assert 400 <= answer.status < 500, answer.raw
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -171,7 +171,7 @@ def test_a_wrong_value_is_refused_and_its_field_is_named(ada, path, name):
 
 
 @EVERY_POST
-def test_the_name_of_no_column_is_a_field(ada, path):
+def test_a_database_column_name_is_not_accepted_as_a_field(ada, path):
     extra = [column for column in COLUMNS if column not in WIRE_NAMES]
     for start in range(0, len(extra), MOST_TOLD):
         some = extra[start : start + MOST_TOLD]

@@ -35,7 +35,7 @@ def stop(person: Person) -> Answer:
 
 
 def start_late(person: Person) -> Answer:
-    """Inside what ran on only because nobody had said its end, and before what runs now."""
+    """A late start within an entry with an inferred end, before the running timer."""
     return late.start(person, NOW - 2 * late.HOUR, key=KEY, project="Launch", workItemId=7)
 
 

@@ -1,4 +1,4 @@
-"""Whatever order, number, trouble and place events come in, both sides end alike and each operation counts once.
+"""Events in any order, repeated, lost or late, at any host: both sides agree, and each operation counts once.
 
 A sample of the orders, always the same one, and with `scripts/test --all` another, larger one each time; all of them
 with TEST_EVERY_ORDER=1, which takes days.
@@ -47,7 +47,7 @@ TROUBLE: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Case:
-    """What the customer does one after another, and in which order the events of it are told, each how often."""
+    """The actions of the customer in order, and the order and number of deliveries of their events."""
 
     history: tuple[str, ...]
     order: tuple[int, ...]
@@ -59,7 +59,7 @@ class Case:
 
 
 def can_happen(history: tuple[str, ...]) -> bool:
-    """Whether Microsoft lets it: what is suspended can only be reinstated or end, and the end is the end."""
+    """Whether Microsoft allows it: a suspended purchase can only be reinstated or canceled; a cancellation is final."""
     status = "Subscribed"
     for action in history:
         if status == "Unsubscribed" or ((status == "Suspended") != (action == "Reinstate") and action != "Unsubscribe"):
@@ -69,7 +69,7 @@ def can_happen(history: tuple[str, ...]) -> bool:
 
 
 def histories() -> list[tuple[str, ...]]:
-    """Every way in which all of the six can happen, and all but the end, the reinstatement or both."""
+    """All valid orders of the six actions, also without cancellation, reinstatement, or both."""
     without = (set[str](), {"Unsubscribe"}, {"Reinstate"}, {"Reinstate", "Unsubscribe"})
     sets = [[each for each in ACTIONS if each not in left_out] for left_out in without]
     return [history for actions in sets for history in itertools.permutations(actions) if can_happen(history)]
@@ -196,7 +196,7 @@ def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine
     assert broken(engine) == []
 
 
-def test_a_cut_that_is_refused_or_comes_too_late_to_be_ends_alike(buy, shop, way, engine, entra):
+def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, way, engine, entra):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     way.dice, way.seconds, way.lose = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
     for number in range(tries(6)):

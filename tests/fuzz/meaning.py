@@ -1,4 +1,4 @@
-"""What no schema can say: sound by its fields, refused for what it means. Whatever else is refused is a defect."""
+"""Rules that a JSON schema cannot express: valid requests that the product may refuse; other refusals are defects."""
 
 import datetime as dt
 import re

@@ -158,7 +158,7 @@ def test_any_accept_is_answered_with_a_report(send, accept):
 @example("\0")
 @example("%00")
 @example("..")
-def test_any_id_in_a_path_is_nobodys(send, segment):
+def test_a_random_id_in_a_path_is_not_found(send, segment):
     for path in ("entries/{}", "users/{}", "billing/records/{}", "work-items/contoso/{}", "work-items/{}/42"):
         answer = send("GET", "/api/" + path.format(quote(segment, safe="")))
 

@@ -1,4 +1,4 @@
-"""Tokens that nobody sound has issued: none is accepted, all are refused in the same words, and none is logged."""
+"""Invalid tokens: each is rejected with the same message, and none is logged."""
 
 import base64
 import json

@@ -28,13 +28,13 @@ class Renaming(HostilePeople):
     @rule(who=WHO, text=TEXT)
     def somebody_renames_themselves(self, who, text):
         person, name = self.again(who), self.texts[text]
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             assert person.patch("me", {"displayName": name}).status in {200, 400}
 
     @rule(who=WHO, colleague=WHO)
     def somebody_takes_the_name_of_a_colleague(self, who, colleague):
         person = self.again(who)
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             assert person.patch("me", {"displayName": self.people[colleague].name}).status == 200
 
     @rule(who=WHO, text=TEXT)
@@ -44,7 +44,7 @@ class Renaming(HostilePeople):
         whom, admin = self.people[who], self.again(1 if who else 0)
         wanted = self.id_of(whom)
         version = admin.get(f"users/{wanted}").headers.get("ETag", '"0"').strip('"')
-        with self.harming_nobody(whom):
+        with self.changing_own_rows(whom):
             answer = admin.patch(f"users/{wanted}", {"displayName": name}, version=version)
             assert answer.status in {200, 400, 403}, answer.raw
 
@@ -104,20 +104,20 @@ class Privacy(HostilePeople):
     @rule(who=WHO, right=RIGHTS, is_wanted=st.booleans())
     def somebody_stops_processing(self, who, right, is_wanted):
         person = self.again(who)
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             assert person.patch("privacy", {right: is_wanted}).status == 200
 
     @rule(who=WHO, whole=st.booleans())
     def somebody_takes_an_export(self, who, whole):
         person = self.again(who)
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             scope = {"scope": "tenant"} if whole else {}
             assert export(person, **scope).status == (200 if not whole or who == 0 else 403)
 
     @rule(who=WHO)
     def somebody_asks_for_their_erasure(self, who):
         person = self.again(who)
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             asked = person.post("privacy/erasure", {"confirm": person.get("me").body["email"]})
             assert asked.status in ({409} if who == 0 else {200, 201}), asked.raw
 
@@ -128,7 +128,7 @@ class Privacy(HostilePeople):
             path = f"privacy/erasure/{request['id']}/mentions"
             if request["state"] != "scheduled" or not (found := ada.get(path).body["items"]):
                 continue
-            with self.harming_nobody(ada):
+            with self.changing_own_rows(ada):
                 chosen = {"id": found[some % len(found)]["id"], "stays": stays}
                 assert ada.patch(path, {"items": [chosen]}).status == 200
 
@@ -174,7 +174,7 @@ class Invitations(HostilePeople):
     @rule(who=WHO.filter(bool))
     def ada_confirms_a_role(self, who):
         person, ada = self.again(who), self.again(0)
-        with self.harming_nobody(person):
+        with self.changing_own_rows(person):
             before = person.get("me").body["role"]
             assert ada.post(f"users/{self.id_of(person)}/confirm-role").status in {200, 409}
             waiting = self.rows()["users", (self.row_of(person),)]["pending_role"]
@@ -197,7 +197,7 @@ class Invitations(HostilePeople):
     def the_directory_gives_somebody_another_address(self, who, address):
         self.again(who)
         self.people[who] = replace(self.people[who], email=self.addresses[address])
-        with self.harming_nobody(self.people[who]):
+        with self.changing_own_rows(self.people[who]):
             self.again(who)
 
     @rule()

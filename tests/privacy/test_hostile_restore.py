@@ -110,7 +110,7 @@ def test_a_restored_backup_keeps_the_rights_of_all_people(going_back, place, wor
                 with back.erasing(mal, changing=[eve]):
                     accept(restored)
                 back.of_stranger |= restore_records(back)
-                back.a_strangers_rows_are_as_they_were()
+                back.rows_of_other_organization_are_unchanged()
                 back.totals_are_those_of_the_log()
                 assert back.rows()["users", (eve,)]["restricted_at"] is not None
                 [_] = back.unclaimed()  # Kim has claimed the other one

@@ -1,4 +1,4 @@
-"""Every instant that leaves is spelled alike, and what is spelled so is read as what it was."""
+"""Every instant is written in one format, and parsing the format returns the same instant."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""The Azure DevOps emulator for a test: a real server, tokens for anybody, trouble on demand, its work items."""
+"""The Azure DevOps emulator for a test: a real server, tokens for anybody, faults on demand, its work items."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +38,11 @@ class AzureDevOps:
         self.emulator.workspace.faults.order({endpoint: Fault(**fault)})
 
     def settle(self) -> None:
-        """Ends the trouble; what was to land late has landed."""
+        """Ends all faults, after all late writes are done."""
         self.emulator.workspace.faults.clear()
 
     def release(self) -> None:
-        """Whoever waits in a trouble now goes on; the trouble stays."""
+        """Lets waiting requests continue; the faults stay."""
         self.emulator.workspace.faults.release()
 
     def hits(self, endpoint: str) -> int:

@@ -18,7 +18,7 @@ def tries(plain: int) -> int:
 
 
 def seed(plain: int) -> int:
-    """Of dice: the same in each plain run, else another; TEST_SEED names the one of a run that is to be repeated."""
+    """The random seed: fixed in a plain run, else random; TEST_SEED repeats the seed of an earlier run."""
     return int(os.environ.get("TEST_SEED") or (random.randrange(10**6) if ALL else plain))  # noqa: S311 - hides nothing
 
 

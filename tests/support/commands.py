@@ -65,7 +65,7 @@ class Terminal(io.StringIO):
 def process_wide(
     settings: Mapping[str, str], stdin: io.StringIO | None = None
 ) -> Iterator[tuple[io.StringIO, io.StringIO]]:
-    """Lends what a process has to itself: these settings and no others of the app's, and its three streams.
+    """Replaces the settings and standard streams of this process for the duration of the context.
 
     Standard input is empty, and no terminal, unless one is given; what is said is in the two that are lent.
     """

@@ -1,4 +1,4 @@
-"""Holds every answer that a test gets to the contract: its status, and a refusal's code, are written down there."""
+"""Checks that the contract documents the status and error code of every response in the tests."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Lines to PostgreSQL that the server cuts in the middle of a transaction, as a failover does."""
+"""PostgreSQL connections that the server closes within a transaction, as in a failover."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

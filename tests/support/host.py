@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 
 
 def _listening() -> socket.socket:
-    """Says that it is TCP, since asyncio sends small answers at once (TCP_NODELAY) only on a socket that does."""
+    """Sets IPPROTO_TCP explicitly, since asyncio enables TCP_NODELAY only for such sockets."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)

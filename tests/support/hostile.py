@@ -1,4 +1,4 @@
-"""Text with which somebody hostile would fill whatever they may choose: names, notes, reasons, addresses, slugs."""
+"""Hostile values for user input: names, notes, reasons, addresses, slugs."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """People of one organization who may do anything that they are allowed to, in any order; and what must then be so.
 
 `HostilePeople` has the people and the checks. Steps are rules in classes of their own, which a test puts together:
-`class Machine(Renaming, Purchases, HostilePeople)`. A step of one person runs inside `self.harming_nobody(person)`.
+`class Machine(Renaming, Purchases, HostilePeople)`. A step of one person runs inside `self.changing_own_rows(person)`.
 """
 
 import datetime as dt
@@ -67,7 +67,7 @@ Rows = dict[tuple[str, Any], dict[str, Any]]
 
 @dataclass
 class Erased:
-    """Somebody just before their erasure: by what the text of others may name them."""
+    """A person just before the erasure, with the identifiers that others' text may contain."""
 
     row: int
     name: str | None
@@ -223,8 +223,8 @@ class HostilePeople(RuleBasedStateMachine):
         return self.rows(self.stranger_id, _EVERY_TABLE)
 
     @contextmanager
-    def harming_nobody(self, person: Person) -> Iterator[None]:
-        """A step of one person, in which nothing that was on record changes but their own account and timer.
+    def changing_own_rows(self, person: Person) -> Iterator[None]:
+        """A step of one person that may change only existing rows of their own account and timer.
 
         What was merged into the account is theirs as well.
         """
@@ -356,7 +356,7 @@ class HostilePeople(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: hasattr(self, "of_stranger"))
-    def a_strangers_rows_are_as_they_were(self) -> None:
+    def rows_of_other_organization_are_unchanged(self) -> None:
         assert self.rows_of_stranger() == self.of_stranger
 
     @invariant()

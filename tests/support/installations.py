@@ -14,7 +14,7 @@ from shared.db.schema import installation, restore_changes
 
 @contextmanager
 def own(engine: sa.Engine) -> Iterator[None]:
-    """Nobody outside has heard of it; as it was again in the end."""
+    """A new installation row without a stored mark; the former row is restored at the end."""
     with engine.connect() as tx:
         [before] = tx.execute(sa.select(installation)).mappings()
     change(engine, public_id=new_id(), mark=100, epoch=3)

@@ -1,4 +1,4 @@
-"""Reads all that the tests make the product log, here and in started processes, and finds what may not be there."""
+"""Reads the product's log of this process and of started ones, and finds forbidden data in it."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What every request of the tests carries, to be found where it may not be; and who the people of the tests are."""
+"""Marker values in every test request, which logs and tables must not contain, and the identifiers of test people."""
 
 import re
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ def forget_everybody() -> None:
 
 
 def without_account(accounts: Iterable[str]) -> dict[str, str]:
-    """What identifies those who have no account: never added, refused, or erased since; and whom.
+    """Identifiers of people without an account (never added, refused, or erased), each with the person's object id.
 
     An account has an object id, or the address that an admin added it by; whoever shares the address is known by it.
     """

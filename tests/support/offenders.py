@@ -1,4 +1,4 @@
-"""One claim held against many cases in one test, which tells of every case that breaks it."""
+"""Checks one claim for many cases in one test, and lists every failing case."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -10,7 +10,7 @@ _LONGEST: Final = 200  # characters by which a case is told from the others
 
 
 def hold(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> None:
-    """Fails with all cases of which the claim is not true, and where there are fewer cases than there have to be.
+    """Fails with a list of all failing cases, or if there are fewer than `at_least` cases.
 
     A case that is a tuple is handed to the claim as its arguments. Without a least number, a search that finds nothing
     would pass for good news.

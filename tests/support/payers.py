@@ -242,11 +242,11 @@ class Payer:
         with self.engine.begin() as tx:
             return service.preview(self.work(tx, now))
 
-    def void(self, record: Record, now: dt.datetime, *, anew: bool = False) -> Record | None:
+    def void(self, record: Record, now: dt.datetime, *, is_replaced: bool = False) -> Record | None:
         with self.engine.begin() as tx:
             work = self.work(tx, now)
             service.void(work, record, reason="wrong")
-            return service.replace(work, record, Closing(DIMENSION)) if anew else None
+            return service.replace(work, record, Closing(DIMENSION)) if is_replaced else None
 
     def replace(self, record: Record, now: dt.datetime) -> Record:
         with self.engine.begin() as tx:

@@ -27,7 +27,7 @@ STATUSES = {"Subscribed": "subscribed", "Suspended": "suspended", "Unsubscribed"
 
 
 def marketplace_settings(marketplace: Marketplace) -> dict[str, str]:
-    """The settings of the emulator."""
+    """The settings that point the product to the emulator."""
     return {
         "MARKETPLACE_API_URL": marketplace.api_url,
         "MARKETPLACE_TENANT_ID": support.TENANT_ID,

@@ -1,4 +1,4 @@
-"""Looks for somebody in every column of every table: what erasure leaves behind is found here."""
+"""Searches all columns of all tables for a person's identifiers, to find data that an erasure missed."""
 
 import re
 import uuid

@@ -60,7 +60,7 @@ Script = Callable[[Statement], Answer]
 
 
 def usual(statement: Statement) -> Answer:
-    """What a server says to the driver and to SQLAlchemy by themselves; nothing to the app's statements."""
+    """Responses to the queries of the driver and SQLAlchemy; none for the app's statements."""
     for part, answer in _ABOUT.items():
         if part in statement.sql:
             return Rows(("",), [(answer,)]) if answer is not None else None

@@ -1,4 +1,4 @@
-"""SQL Server's rules of what may be changed while what stands, held against a printed migration script.
+"""SQL Server's rules about schema changes with dependent objects, checked for a printed migration script.
 
 A model of the tables, columns, keys and indexes that a script has made so far. The numbers are those of SQL Server's
 errors. What it does not understand it refuses as well.

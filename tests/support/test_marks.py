@@ -1,4 +1,4 @@
-"""What watches over logs and tables finds what it looks for: a scan that finds nothing must be one that could."""
+"""The scans of logs and tables find forbidden values that are really there."""
 
 import logging
 import threading

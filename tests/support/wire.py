@@ -1,4 +1,4 @@
-"""The way from the Marketplace to our hosts: it takes its time, and loses some calls and some answers."""
+"""A proxy between the Marketplace emulator and the hosts, which delays calls and loses some calls and responses."""
 
 import random
 import threading

@@ -262,7 +262,7 @@ def test_a_bill_replaced_before_and_after_the_restore_is_charged_once(timeline, 
 
 def replace_bill(payer: Payer, now: dt.datetime) -> None:
     closed = next(row for row in payer.records() if row.state == "closed")
-    payer.void(record_of(closed), now, anew=True)
+    payer.void(record_of(closed), now, is_replaced=True)
 
 
 def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(timeline, branch, clock):

@@ -233,7 +233,7 @@ def test_time_entered_after_the_final_bill_is_billed_only_by_its_replacement(pay
     payer.pays(at("2026-01-20"))
     payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
     following = [record.active_users for end in (FEB, MAR) for record in payer.close(end)]
-    replaced = payer.void(final, MAR, anew=True)
+    replaced = payer.void(final, MAR, is_replaced=True)
 
     assert following == [0, 0]
     assert replaced.active_users == 1
@@ -244,7 +244,7 @@ def test_only_a_void_record_is_replaced_and_only_once(payer):
     [record] = payer.close(FEB)
     with pytest.raises(NotVoidable, match="only a void record"):
         payer.replace(record, FEB)
-    again = payer.void(record, FEB, anew=True)
+    again = payer.void(record, FEB, is_replaced=True)
     with pytest.raises(NotVoidable, match="nothing replaces yet"):
         payer.replace(record, FEB)
 
@@ -333,8 +333,12 @@ def test_a_cancellation_received_after_the_close_of_its_month_changes_no_bill(pa
     [january] = payer.close(FEB)
 
     assert payer.ends(subscription, at("2026-01-15"), now=at("2026-02-02")) == []
-    anew = payer.void(january, at("2026-02-02"), anew=True)
-    assert (anew.period.kind, anew.period.ends_at, anew.active_users) == ("final", at("2026-01-15"), 0)
+    replacement = payer.void(january, at("2026-02-02"), is_replaced=True)
+    assert (replacement.period.kind, replacement.period.ends_at, replacement.active_users) == (
+        "final",
+        at("2026-01-15"),
+        0,
+    )
     assert payer.close(APR) == []
 
 
@@ -394,11 +398,11 @@ def test_a_period_billed_again_keeps_its_zone(payer):
     payer.pays(JAN)
     payer.changes_zone("UTC", at("2026-01-10"))
     [wrong] = payer.close(FEB)
-    anew = payer.void(wrong, FEB + HOUR, anew=True)
+    replacement = payer.void(wrong, FEB + HOUR, is_replaced=True)
 
-    assert anew is not None
-    assert anew.period == wrong.period
-    assert (anew.period.ends_at, anew.period.time_zone) == (at("2026-01-31T15:00"), "Asia/Tokyo")
+    assert replacement is not None
+    assert replacement.period == wrong.period
+    assert (replacement.period.ends_at, replacement.period.time_zone) == (at("2026-01-31T15:00"), "Asia/Tokyo")
 
 
 def test_the_open_month_has_the_zone_of_its_beginning(payer):
@@ -451,10 +455,14 @@ def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(loo
     [final] = payer.ends(bought, end)
     payer.change(status="cancelled")
     payer.signs_in(payer.people[0], at("2026-01-25"))
-    anew = payer.void(final, at("2026-01-26"), anew=True)
+    replacement = payer.void(final, at("2026-01-26"), is_replaced=True)
 
-    assert (final.active_users, anew.active_users) == (1, 1)
-    assert payer.lines(anew)[0].first_activity_at == payer.lines(anew)[0].last_activity_at == at("2026-01-10")
+    assert (final.active_users, replacement.active_users) == (1, 1)
+    assert (
+        payer.lines(replacement)[0].first_activity_at
+        == payer.lines(replacement)[0].last_activity_at
+        == at("2026-01-10")
+    )
 
 
 def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(looked_in):
@@ -472,9 +480,9 @@ def test_sign_ins_outside_of_the_paid_time_are_on_no_bill(payer):
     [final] = payer.ends(bought, end)
     payer.change(status="cancelled")
     payer.signs_in(person, at("2026-01-25"))
-    anew = payer.void(final, at("2026-01-26"), anew=True)
+    replacement = payer.void(final, at("2026-01-26"), is_replaced=True)
 
-    assert (final.active_users, anew.active_users) == (0, 0)
+    assert (final.active_users, replacement.active_users) == (0, 0)
 
 
 def test_as_of_an_instant_a_later_end_does_not_count(payer):

@@ -105,7 +105,7 @@ def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(j
     job(FEB)
     job(FEB + HOUR)
     without, others = months(unknown), months(payer)
-    unknown.signs_in(unknown.people[1], at("2026-01-06"))  # who is on it stays
+    unknown.signs_in(unknown.people[1], at("2026-01-06"))  # the users of a bill stay
     unknown.changes_price(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
     job(FEB + 2 * HOUR)
     job(FEB + 3 * HOUR)
@@ -165,7 +165,7 @@ def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_pe
     assert february.active_users == people + 1
     # tenant, standings, timers, sign-ins, time, late?, rates, event, record, lines, slots, usage, audit, marked
     assert len(first) == 14, first
-    assert len(second) == 17, second  # and the late time, with who was billed for its month, and by which fee
+    assert len(second) == 17, second  # and the late time, with the billed users of its month and their fee
 
 
 def test_a_preview_sends_eight_statements(app, engine, counted):  # noqa: ARG001

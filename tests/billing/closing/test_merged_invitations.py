@@ -74,10 +74,10 @@ def test_a_bill_replaced_after_the_merge_has_the_person(payer, invitation):
     works(payer, ben, "2026-01-13")
     [january] = payer.close(FEB)
     merge(payer, invitation, ben, at("2026-02-03"))
-    anew = payer.void(january, at("2026-02-04"), anew=True)
+    replacement = payer.void(january, at("2026-02-04"), is_replaced=True)
 
     assert january.active_users == 2
-    assert payer.billed_people(anew) == [(BEN, 202601)]
+    assert payer.billed_people(replacement) == [(BEN, 202601)]
 
 
 def test_late_time_of_another_person_is_still_billed(payer, invitation):

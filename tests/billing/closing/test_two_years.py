@@ -116,7 +116,7 @@ class Life:
             self.history.zones.append((now, zone))
 
     def _change_plan(self, now: dt.datetime) -> None:
-        """To one whose price may not be readable, and whose fee may include users."""
+        """To another plan; its price may be unreadable, and its fee may include users."""
         if self.subscription is not None:
             plans = {"paid", "gold", "team"} - {self.history.paid[-1].rates[-1].plan}
             rate = self.chance.choice((None, self.chance.randrange(10_000_000)))
@@ -135,7 +135,7 @@ class Life:
         self.history.paid[-1].rates.append(Cost(now, plan, rate, included))
 
     def _pay(self, now: dt.datetime) -> None:
-        """Buys, or cancels what was bought; at once again in every other case."""
+        """Purchases or cancels a subscription; half of the cancellations are followed by a purchase at once."""
         if self.subscription is not None:
             self.payer.ends(self.subscription, now)
             self.history.paid[-1].until = now
@@ -178,7 +178,7 @@ def lives(engine, since: dt.datetime, seed: int = 0) -> list[Life]:
 
 
 def happenings(lives: Sequence[Life], days: int, each: float) -> Iterator[tuple[dt.datetime, Life]]:
-    """When something happens to whom, in order: to each every so many days."""
+    """The random instants of actions, with their tenants."""
     for life in lives:
         begun = life.history.paid[0].since
         count = int(days / each)

@@ -153,7 +153,7 @@ def test_an_unreadable_item_hides_no_other(meter, usage, marketplace, changed):
         ({}, (UsageState.ACCEPTED, None)),
         ({"quantity": None}, (UsageState.ACCEPTED, None)),
         ({"quantity": 2}, (UsageState.ALARM, Alarm.CONFLICT)),
-        ({"status": "Duplicate"}, (UsageState.PENDING, None)),  # of what, it does not say
+        ({"status": "Duplicate"}, (UsageState.PENDING, None)),  # without the recorded event
         ({"status": "Duplicate", "error": {"additionalInfo": 7}}, (UsageState.PENDING, None)),
         ({"status": "Error"}, (UsageState.PENDING, None)),
         ({"status": "ResourceNotActive"}, (UsageState.HELD, None)),

@@ -1,4 +1,4 @@
-"""After any sequence of faults, all usage that could be accepted is accepted once, and recorded as accepted."""
+"""After faults in any order, all usage that the meter could accept is there once, and recorded as accepted."""
 
 import contextlib
 import datetime as dt
@@ -46,7 +46,7 @@ STEPS = st.lists(
 
 
 @dataclass
-class ExpectedUsage:
+class PendingUsage:
     """The usage of a bill: it is accepted if sent within 24 hours of its slot."""
 
     tenant: BilledTenant
@@ -64,24 +64,24 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     metering.empty_outbox()
     metering.marketplace.order("pace", ack_seconds=0)
     tenants = [metering.tenant() for _ in range(2)]
-    expected: list[ExpectedUsage] = []
+    usages: list[PendingUsage] = []
     for hours, (faults, takes), status, bills, change in steps:
         clock.tick(hours=hours)
         for quantity in bills:
-            close_a_bill(expected, tenants, quantity, at=clock.at)
+            close_a_bill(usages, tenants, quantity, at=clock.at)
         if change is not None:
             order(metering, change, str(tenants[0].marketplace_id))
         metering.marketplace.order("shapes", usage_status=status, shuffled_batches=True)
         metering.marketplace.order("faults", **faults)
-        run(metering, expected if takes and status is None else [], at=clock.at)
+        run(metering, usages if takes and status is None else [], at=clock.at)
         metering.clear_faults()
     metering.marketplace.order("shapes", usage_status=None)
-    run(metering, expected, at=clock.at)
+    run(metering, usages, at=clock.at)
     clock.tick(hours=25)  # usage held for a suspension is settled by then
-    run(metering, expected, at=clock.at)
+    run(metering, usages, at=clock.at)
 
     for tenant in tenants:
-        mine = [each for each in expected if each.tenant is tenant]
+        mine = [each for each in usages if each.tenant is tenant]
         events = tenant.events()
         assert [event["quantity"] for event in events] == [each.quantity for each in mine]
         assert {event["state"] for event in events} <= {"accepted", "alarm"}
@@ -95,14 +95,14 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
     assert [each for each in reconcile_flow.reconcile(metering.app) if each.tenant in of] == []
 
 
-def close_a_bill(expected: list[ExpectedUsage], tenants: list[BilledTenant], quantity: int, *, at: dt.datetime) -> None:
+def close_a_bill(usages: list[PendingUsage], tenants: list[BilledTenant], quantity: int, *, at: dt.datetime) -> None:
     """For the tenants in turn; not for a used hour, since closing would choose another."""
-    month = len(expected) + 1
-    usage = ExpectedUsage(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
-    if any(each.tenant is usage.tenant and each.slot == usage.slot for each in expected):
+    month = len(usages) + 1
+    usage = PendingUsage(tenants[month % 2], quantity, at.replace(minute=0) - dt.timedelta(hours=month % 3))
+    if any(each.tenant is usage.tenant and each.slot == usage.slot for each in usages):
         return
     usage.tenant.add_usage(quantity, slot=usage.slot, month=202001 + month % 12 + 100 * (month // 12))
-    expected.append(usage)
+    usages.append(usage)
 
 
 def order(metering, change: str, subscription: str) -> None:
@@ -113,7 +113,7 @@ def order(metering, change: str, subscription: str) -> None:
     until(lambda: metering.marketplace.status(subscription) == wanted)
 
 
-def run(metering, sent: Iterable[ExpectedUsage], *, at: dt.datetime) -> None:
+def run(metering, sent: Iterable[PendingUsage], *, at: dt.datetime) -> None:
     """`sent` is accepted if it is in time and the subscription is active."""
     with contextlib.suppress(JobFailed):
         send_all(metering.app)

@@ -1,4 +1,4 @@
-"""The usage event of a bill: its quantity and hour."""
+"""The usage event of a bill: its quantity and its hour."""
 
 import datetime as dt
 import uuid
@@ -94,10 +94,10 @@ def test_a_bill_replaced_before_its_report_is_reported_once(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
-    anew = payer.void(record, FEB + HOUR, anew=True)
+    replacement = payer.void(record, FEB + HOUR, is_replaced=True)
     [event] = payer.usage()
 
-    assert (event.record_id, event.quantity, event.slot) == (anew.id, 3, FEB - HOUR)
+    assert (event.record_id, event.quantity, event.slot) == (replacement.id, 3, FEB - HOUR)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise
     with engine.begin() as tx:
         tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(**settled))
     payer.works(payer.joins(FEB), JAN, JAN + HOUR, now=FEB + HOUR)
-    anew = payer.void(record, FEB + 2 * HOUR, anew=True)
+    replacement = payer.void(record, FEB + 2 * HOUR, is_replaced=True)
 
-    assert anew.active_users == 4
+    assert replacement.active_users == 4
     assert [event.quantity for event in payer.usage()] == quantities
     assert len({event.slot for event in payer.usage()}) == 2
 
@@ -125,20 +125,20 @@ def test_a_replacement_with_fewer_users_reports_nothing_more(payer, engine):
     with engine.begin() as tx:
         tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(state="accepted"))
     payer.removes(entries[0], FEB)
-    anew = payer.void(record, FEB + HOUR, anew=True)
+    replacement = payer.void(record, FEB + HOUR, is_replaced=True)
 
-    assert (anew.active_users, len(payer.usage())) == (2, 1)
+    assert (replacement.active_users, len(payer.usage())) == (2, 1)
 
 
 def test_a_void_bill_and_its_replacement_are_both_kept_and_audited(payer):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
-    anew = payer.void(record, FEB + HOUR, anew=True)
+    replacement = payer.void(record, FEB + HOUR, is_replaced=True)
     void, closed = payer.records()
 
     assert (void.state, void.void_reason, void.voided_at) == ("void", "wrong", FEB + HOUR)
-    assert (closed.state, closed.replaces_id, closed.id) == ("closed", void.id, anew.id)
+    assert (closed.state, closed.replaces_id, closed.id) == ("closed", void.id, replacement.id)
     assert [line.is_void for line in payer.lines(record)] == [True] * 3
     assert payer.billed_people() == [(0, 202601), (1, 202601), (2, 202601)]
     assert [row.after_change["recordId"] for row in payer.audit("bill.voided")] == [str(record.public_id)]
@@ -150,13 +150,13 @@ def test_a_record_is_read_as_it_was_closed(payer, engine):
     payer.pays(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB + HOUR)
-    anew = payer.void(record, FEB + 2 * HOUR, anew=True)
+    replacement = payer.void(record, FEB + 2 * HOUR, is_replaced=True)
     with engine.connect() as connection:
-        read = [record_store.find(connection, each.tenant_id, each.public_id) for each in (record, anew)]
+        read = [record_store.find(connection, each.tenant_id, each.public_id) for each in (record, replacement)]
     reason = read[0] and read[0].void_reason
 
     assert reason
-    assert read == [replace(record, state=State.VOID, voided_at=FEB + 2 * HOUR, void_reason=reason), anew]
+    assert read == [replace(record, state=State.VOID, voided_at=FEB + 2 * HOUR, void_reason=reason), replacement]
 
 
 def test_a_void_bill_without_replacement_bills_nobody_now_or_later(payer):
@@ -173,7 +173,7 @@ def test_a_void_bill_without_replacement_bills_nobody_now_or_later(payer):
 def test_a_record_is_voided_once_and_replaced_once(payer, engine):
     payer.pays(JAN)
     [record] = payer.close(FEB)
-    payer.void(record, FEB, anew=True)
+    payer.void(record, FEB, is_replaced=True)
 
     with pytest.raises(NotVoidable):
         payer.void(record, FEB)

@@ -1,4 +1,4 @@
-"""The state of a usage event after a result, to the end of its 24 hours, and the tenant of a day's usage."""
+"""A usage event after each response of the meter, its limit of 24 hours, and the period of a day's usage."""
 
 import datetime as dt
 import uuid

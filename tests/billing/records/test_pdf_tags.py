@@ -1,4 +1,4 @@
-"""The statement as programs read it: its language, its tree of tags, and what is text and what is only paint."""
+"""The statement for screen readers: its language, its structure tree, and its tagged and untagged content."""
 
 import io
 import re
@@ -55,7 +55,7 @@ def content(element):
 
 
 def painted(page):
-    """What a page's content has: a number for tagged text, None for an artifact; each with what was painted in it."""
+    """The marked content of a page: a number for tagged text or None for an artifact, with the drawing operators."""
     stream = pypdf.generic.ContentStream(page["/Contents"].get_object(), page.pdf)
     inside, found = None, []
     for operands, operator in stream.operations:

@@ -92,7 +92,7 @@ def test_pages_of_the_history_have_each_event_newest_first(ada, engine):
         listed += page["history"]
         if "nextLink" not in page:
             break
-        books.happen("Renew", START)  # what is recorded meanwhile moves no page
+        books.happen("Renew", START)  # a new event does not move pages
         page = ada.get(page["nextLink"]).body
 
     assert [event["type"] for event in listed] == kinds[::-1]
