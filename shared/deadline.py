@@ -39,7 +39,7 @@ class Deadline:
 
 
 class DeadlinePassed(Exception):
-    """The call has not finished in time. It may have been carried out if it was `started`."""
+    """The call has not finished in time. The server may have processed it if it was `started`."""
 
     def __init__(self, *, started: bool) -> None:
         super().__init__()

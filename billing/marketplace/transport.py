@@ -46,7 +46,7 @@ _REFUSALS: Final[Mapping[int, type[MarketplaceRefused]]] = {
 class MarketplaceCall:
     """One operation of the API. `path` is below the base address, or a link checked by `own_link`.
 
-    A call that is not `repeatable` is repeated only if it was certainly not carried out.
+    A call that is not `repeatable` is repeated only if the Marketplace certainly did not process it.
     """
 
     operation: str

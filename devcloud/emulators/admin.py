@@ -12,7 +12,7 @@ _LOOPBACK: Final = {"127.0.0.1", "localhost"}
 
 
 class OrderError(Exception):
-    """An order that cannot be carried out; the message has the reason."""
+    """An invalid order; the message gives the reason."""
 
 
 def respond(

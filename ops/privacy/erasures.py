@@ -158,7 +158,7 @@ def withdraw(request_id: RequestId, *, yes: Yes = False, as_json: AsJson = False
 
 @app.command()
 def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Carry out all due requests.
+    """Erase the data of all due requests.
 
     Exit code 1 if one failed.
     """
@@ -176,7 +176,7 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"done": done})
     else:
-        stderr_console().print(f"{done} carried out.")
+        stderr_console().print(f"Requests completed: {done}.")
 
 
 def _find_request(product: App, request_id: str) -> tuple[str, Request]:

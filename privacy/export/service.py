@@ -12,7 +12,7 @@ from shared import audit, notices
 from shared.instants import rfc3339
 from shared.notices import NoticeKind
 from shared.work import Work
-from tenants.actions.log import Action, ActionLog
+from tenants.actions.log import Action, ActionLog, LogQuery
 
 
 _PAGE_SIZE: Final = 500
@@ -67,7 +67,7 @@ def read_actions(log: ActionLog, subject: ExportSubject, people: dict[int, uuid.
     """The actions of `people` in the action log, newest first."""
     after = None
     while True:
-        page = log.page(subject.tenant_id, user_id=subject.user_id, after=after, limit=_PAGE_SIZE)
+        page = log.page(subject.tenant_id, LogQuery(user_id=subject.user_id, after=after, limit=_PAGE_SIZE))
         yield from (_to_json(action, people[action.user_id]) for action in page if action.user_id in people)
         if len(page) < _PAGE_SIZE:
             return

@@ -131,7 +131,7 @@ RETENTION: Final = (
         "responses stored for an Idempotency-Key",
         ("idempotency_keys",),
         "48 hours",
-        "a repeated request must not be carried out twice",
+        "a repeated request must not take effect twice",
         "removed",
         RetentionClass.ANSWERS,
         KEY_LIFETIME,
@@ -169,7 +169,7 @@ RETENTION: Final = (
     Retention(
         "mentions of a person that stay at their erasure",
         ("kept_mentions",),
-        "until the erasure is carried out",
+        "until the erasure is completed",
         "by decision of a super admin, they mean another person",
         "removed with their person's erasure",
     ),

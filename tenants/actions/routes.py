@@ -75,9 +75,8 @@ def list_actions(call: Call, query: ActionQuery) -> Reply:
         after = actions_service.resolve_cursor(tx, call.caller.tenant.id, query.after)
     tenant_id, user_id = call.caller.tenant.id, None if person is None else person.id
     since, until = query.bounds(call.caller.tenant.zone)
-    actions = action_log.of(call.app).page(
-        tenant_id, user_id=user_id, after=after, limit=query.limit, since=since, until=until
-    )
+    selected = action_log.LogQuery(user_id=user_id, after=after, limit=query.limit, since=since, until=until)
+    actions = action_log.of(call.app).page(tenant_id, selected)
     with call.transaction() as tx:
         authors = actions_store.find_authors(tx, tenant_id, (action.user_id for action in actions))
         viewer = call.caller.user.id

@@ -75,7 +75,7 @@ def _lost(details: Mapping[str, Any]) -> str:
 
 
 def _erasure(details: Mapping[str, Any], now: dt.datetime) -> str:
-    """An erasure that is due was carried out or is on hold, so its text is in the past tense."""
+    """An erasure that is due has been completed or is on hold, so its text is in the past tense."""
     is_past = str(details.get("dueAt", "")) <= rfc3339(now)
     sentences = _ERASURE_DUE_BEFORE if is_past else _ERASURE
     return sentences.get(str(details.get("scope")), sentences["person"])

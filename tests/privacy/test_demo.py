@@ -87,5 +87,5 @@ def test_the_demo_stores_and_logs_no_data_against_the_policy_and_erases_people(u
     assert kept == set()
     assert {"users.email", "users.display_name"} <= before
     assert (asked.code, done.code) == (0, 0), asked.err + done.err
-    assert "1 carried out" in done.err
+    assert "Requests completed: 1." in done.err
     assert after == set()

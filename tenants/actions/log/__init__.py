@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from shared.app import App
-from tenants.actions.log.model import Action, ActionLog
+from tenants.actions.log.model import Action, ActionLog, LogQuery
 
 
 def of(app: App) -> ActionLog:
@@ -33,4 +33,4 @@ def _from_settings(app: App) -> ActionLog:
     return choose(app.settings.action_log_table_endpoint, app.transaction)
 
 
-__all__ = ["Action", "ActionLog", "choose", "of"]
+__all__ = ["Action", "ActionLog", "LogQuery", "choose", "of"]

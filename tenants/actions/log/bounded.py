@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Final
 
-from tenants.actions.log.model import Action, ActionLog, AppendFailed
+from tenants.actions.log.model import Action, ActionLog, AppendFailed, LogQuery
 
 
 _WAIT_SECONDS: Final = 2.0
@@ -47,17 +47,8 @@ class BoundedActionLog:
             self._begin_pause()
             raise AppendFailed(len(actions), "too_slow") from None
 
-    def page(
-        self,
-        tenant_id: int,
-        *,
-        user_id: int | None,
-        after: str | None,
-        limit: int,
-        since: str | None = None,
-        until: str | None = None,
-    ) -> list[Action]:
-        return self._log.page(tenant_id, user_id=user_id, after=after, limit=limit, since=since, until=until)
+    def page(self, tenant_id: int, query: LogQuery) -> list[Action]:
+        return self._log.page(tenant_id, query)
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:
         """Without a time limit, for jobs."""

@@ -24,6 +24,20 @@ class Action:
     happened_at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """At most `limit` actions, of one user or of all, after a row key.
+
+    `since` and `until` are bounds from `bound_key`; None is open.
+    """
+
+    limit: int
+    user_id: int | None = None
+    after: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
 class AppendFailed(Exception):
     """Some actions could not be written in time; the others are."""
 
@@ -41,19 +55,8 @@ class ActionLog(Protocol):
             AppendFailed: with the number of actions that were not written.
         """
 
-    def page(
-        self,
-        tenant_id: int,
-        *,
-        user_id: int | None,
-        after: str | None,
-        limit: int,
-        since: str | None = None,
-        until: str | None = None,
-    ) -> list[Action]:
-        """At most `limit` actions of one user, or of all, newest first, after a row key.
-
-        `since` and `until` are bounds from `bound_key`; None is open.
+    def page(self, tenant_id: int, query: LogQuery) -> list[Action]:
+        """The actions that a query selects, newest first.
 
         Raises:
             Unavailable: the log cannot be read right now.

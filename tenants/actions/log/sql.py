@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 
 from shared.db.schema import action_log
 from shared.db.statements import InsertIfAbsent
-from tenants.actions.log.model import Action, AppendFailed
+from tenants.actions.log.model import Action, AppendFailed, LogQuery
 
 
 _log = action_log.c
@@ -67,20 +67,11 @@ class SqlActionLog:
         except sa.exc.SQLAlchemyError as error:
             raise AppendFailed(len(actions), "database") from error
 
-    def page(
-        self,
-        tenant_id: int,
-        *,
-        user_id: int | None,
-        after: str | None,
-        limit: int,
-        since: str | None = None,
-        until: str | None = None,
-    ) -> list[Action]:
-        conditions = {"user": user_id, "after": after, "since": since, "until": until}
-        given = {name: value for name, value in conditions.items() if value is not None}
+    def page(self, tenant_id: int, query: LogQuery) -> list[Action]:
+        conditions = {"user": query.user_id, "after": query.after, "since": query.since, "until": query.until}
+        used = {name: value for name, value in conditions.items() if value is not None}
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            rows = tx.execute(_page(tuple(given)), {"tenant": tenant_id, "most": limit, **given})
+            rows = tx.execute(_page(tuple(used)), {"tenant": tenant_id, "most": query.limit, **used})
             return [Action(*row) for row in rows]
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:

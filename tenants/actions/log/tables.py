@@ -24,7 +24,7 @@ from azure.data.tables import TableClient, TableEntity, TableServiceClient, Upda
 from shared.errors import Unavailable
 from tenants.actions.log import key_store
 from tenants.actions.log.key_store import LogKeys
-from tenants.actions.log.model import Action, AppendFailed, month_of
+from tenants.actions.log.model import Action, AppendFailed, LogQuery, month_of
 
 
 _MOST_AT_ONCE: Final = 100  # the service's limit for one transaction
@@ -84,24 +84,16 @@ class TablesActionLog:
         except AzureError as error:
             raise AppendFailed(left, "table_storage") from error
 
-    def page(
-        self,
-        tenant_id: int,
-        *,
-        user_id: int | None,
-        after: str | None,
-        limit: int,
-        since: str | None = None,
-        until: str | None = None,
-    ) -> list[Action]:
+    def page(self, tenant_id: int, query: LogQuery) -> list[Action]:
         """Without actions of unknown people: after a restore the database lacks those who joined later."""
-        last = None if after is None else _parts(after)
-        keys = self._keys(tenant_id, {number for number in (user_id, last and last[1]) if number is not None})
+        limit = query.limit
+        last = None if query.after is None else _parts(query.after)
+        keys = self._keys(tenant_id, {number for number in (query.user_id, last and last[1]) if number is not None})
         if keys.is_numbered:
             keys = self._keys(tenant_id, everyone=True)
         try:
-            newest = max(filter(None, (until, last and _row_key(*last, keys))), default=None)
-            rows = self._between(keys, user_id, (newest, since), limit)
+            newest = max(filter(None, (query.until, last and _row_key(*last, keys))), default=None)
+            rows = self._between(keys, query.user_id, (newest, query.since), limit)
             actions: list[Action] = []
             while len(actions) < limit and (some := list(itertools.islice(rows, limit))):
                 numbers = self._numbers(tenant_id, keys, some)

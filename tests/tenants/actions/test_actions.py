@@ -162,7 +162,7 @@ def test_the_link_to_the_next_page_has_no_row_ids(admin, app):
     with app.transaction(reads_only=True) as tx:
         caller = find_caller(tx, tid=admin.tid, oid=admin.oid, lock=False)
     assert caller is not None
-    stored = action_log.of(app).page(caller.tenant.id, user_id=None, after=None, limit=1)[0]
+    stored = action_log.of(app).page(caller.tenant.id, action_log.LogQuery(limit=1))[0]
 
     assert f"_{caller.user.id}_" in stored.row_key
     assert stored.row_key not in link

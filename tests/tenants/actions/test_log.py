@@ -18,7 +18,7 @@ from shared.log import get_logger
 from tenants.actions.log import choose
 from tenants.actions.log.bounded import BoundedActionLog
 from tenants.actions.log.cursor import decode, encode
-from tenants.actions.log.model import Action, AppendFailed, month_of, row_key
+from tenants.actions.log.model import Action, AppendFailed, LogQuery, month_of, row_key
 from tenants.actions.log.sql import SqlActionLog
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import azurite as azurite_support
@@ -52,7 +52,7 @@ def action(tenant_id, user_id, at=START, tag=TAG, place=0):
 
 
 def page(log, tenant_id, user_id=None, after=None, most=100):
-    return log.page(tenant_id, user_id=user_id, after=after, limit=most)
+    return log.page(tenant_id, LogQuery(user_id=user_id, after=after, limit=most))
 
 
 def pages(log, tenant_id, most, user_id=None):
@@ -178,7 +178,7 @@ def test_requests_to_the_service_are_not_logged(azurite, app, people, everything
     tenant, (ada, _) = people
     log = TablesActionLog(azurite.connection_string, app.transaction)
     log.append([action(tenant, ada)])
-    log.page(tenant, user_id=None, after=None, limit=1)
+    log.page(tenant, LogQuery(limit=1))
 
     assert everything_logged.taken() == []
 

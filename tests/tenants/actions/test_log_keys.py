@@ -19,7 +19,7 @@ from shared.db.engine import make_engine
 from shared.db.schema import installation, tenants, users
 from tenants.actions.log import key_store
 from tenants.actions.log import tables as log_tables
-from tenants.actions.log.model import Action, bound_key, row_key
+from tenants.actions.log.model import Action, LogQuery, bound_key, row_key
 from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
@@ -78,7 +78,7 @@ def key_of(payer: Payer) -> str:
 
 def everything(log, payer, most=7, user_id=None, **bounds):
     found, after = [], None
-    while rows := log.page(payer.tenant_id, user_id=user_id, after=after, limit=most, **bounds):
+    while rows := log.page(payer.tenant_id, LogQuery(user_id=user_id, after=after, limit=most, **bounds)):
         found += rows
         after = rows[-1].row_key
     return found
@@ -107,7 +107,7 @@ def test_a_new_tenant_has_no_rows_under_its_row_id(world, app, engine, service, 
     log = TablesActionLog(azurite.connection_string, app.transaction)
 
     assert not found.has_numbered_log
-    assert log.page(found.id, user_id=None, after=None, limit=10) == []
+    assert log.page(found.id, LogQuery(limit=10)) == []
 
 
 def test_rows_under_both_keys_are_read_in_one_order(log, payer, service):
