@@ -52,15 +52,14 @@ class MarketplaceClient:
         self._http.close()
 
     def resolve(self, purchase_token: str, deadline: Deadline) -> Subscription:
-        """The subscription of a purchase token from a landing page's address; restores plus signs that became blanks.
+        """The subscription of a purchase token.
 
         Raises:
             PurchaseTokenRefused: the token is invalid, or older than a day. No other error says anything about it.
         """
-        token = purchase_token.strip().replace(" ", "+")
-        if not _PURCHASE_TOKEN.match(token):
+        if not _PURCHASE_TOKEN.match(purchase_token):
             raise PurchaseTokenRefused("malformed_token")
-        headers = {"x-ms-marketplace-token": token}
+        headers = {"x-ms-marketplace-token": purchase_token}
         call = MarketplaceCall("resolve", "POST", f"{_SUBSCRIPTIONS}/resolve", headers=headers)
         try:
             document = self._send(call, deadline)

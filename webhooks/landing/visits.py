@@ -124,5 +124,5 @@ def _mac(secret: str, message: bytes) -> bytes:
 
 def purchase_token(text: str) -> str | None:
     """The token of the Marketplace's link, with blanks turned back into plus signs; None if it is malformed."""
-    token = text.strip().replace(" ", "+")
+    token = text.replace(" ", "+")  # nothing is trimmed: a blank at an end was a plus sign, too
     return token if PURCHASE_TOKEN.match(token) else None

@@ -90,14 +90,6 @@ def test_a_purchase_is_resolved_activated_and_read(marketplace, client, deadline
     assert active.modified_at is None
 
 
-def test_plus_signs_that_became_blanks_are_put_back(marketplace, client, deadline):
-    bought = marketplace.buy()
-
-    resolved = client.resolve(f" {marketplace.purchase_token(bought).replace('+', ' ')} ", deadline)
-
-    assert resolved.id == bought
-
-
 @pytest.mark.parametrize("token", ["", "  ", "a\nb", "ü", "x" * 9000, "garbage+of/nobody="])
 def test_a_garbage_purchase_token_is_refused(client, deadline, token):
     with pytest.raises(MarketplaceRefused) as caught:
