@@ -90,6 +90,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "get_work_item": Permission(Access.USER),
+        "get_work_item_time": Permission(Access.USER, everyone=Access.ADMIN),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),
         "refresh_work_items": Permission(Access.USER),

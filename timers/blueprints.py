@@ -10,6 +10,17 @@ from timers.projects.routes import blueprint as projects
 from timers.running.routes import blueprint as timers
 from timers.team.routes import blueprint as team
 from timers.work_items.routes import blueprint as work_items
+from timers.work_items.time_routes import blueprint as work_item_time
 
 
-BLUEPRINTS: Final = (entries, forgotten_timers, projects, team, timer_log, timers, work_items, write_back)
+BLUEPRINTS: Final = (
+    entries,
+    forgotten_timers,
+    projects,
+    team,
+    timer_log,
+    timers,
+    work_item_time,
+    work_items,
+    write_back,
+)

@@ -1,21 +1,12 @@
 """Work items on the wire."""
 
-import re
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
 from shared.http.wire import Instant, WireModel
 from timers.schemas import Organization, WorkItemId
 from timers.work_items.store import CachedWorkItem
-
-
-_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # of numbers below 2**31
-
-
-def work_item_number(text: str) -> int | None:
-    """A work item's number in a path; None for other text."""
-    return int(text) if _DIGITS.match(text) and 1 <= int(text) < 2**31 else None
 
 
 class WorkItem(WireModel):
