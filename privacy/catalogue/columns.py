@@ -148,6 +148,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             columns(
                 internal="id tenant_id organization_id organization_key",
                 fact="work_item_id type state fetched_at",
+                organization="project",
                 copy="title assignee_name",
             ),
             section="workItems",

@@ -14,6 +14,7 @@ class WorkItem(WireModel):
 
     organization: str
     id: int
+    project: str | None = Field(None, description="absent if the item was last read before projects were stored")
     type: str
     title: str
     assignee_name: str | None = None
@@ -25,6 +26,7 @@ class WorkItem(WireModel):
         return cls(
             organization=organization,
             id=item.id,
+            project=item.project,
             type=item.type,
             title=item.title,
             assignee_name=item.assignee_name,

@@ -22,6 +22,7 @@ work_items = sa.Table(
     Column("title", Unicode(400), nullable=False),  # empty when blanked, like the state; the name is then NULL
     Column("assignee_name", Unicode(256)),
     Column("state", Unicode(128), nullable=False),
+    Column("project", Unicode(128)),  # NULL when blanked, and of items read before the column existed
     Column("fetched_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
