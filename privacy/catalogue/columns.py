@@ -161,6 +161,14 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             own_only=True,
             person_erased=RowAction.DELETE,
         ),
+        "favorites": CatalogueEntry(
+            "favorite work items, in order",
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id place"),
+            section="favorites",
+            of=("user_id",),
+            own_only=True,
+            person_erased=RowAction.DELETE,
+        ),
         "write_back_changes": CatalogueEntry(
             "changes of entries to the hours of work items",
             columns(

@@ -77,6 +77,13 @@ RETENTION: Final = (
         SHOWN_FOR,
     ),
     Retention(
+        "favorite work items",
+        ("favorites",),
+        "until removed by the person",
+        "a list that the person made",
+        "removed with their person's erasure",
+    ),
+    Retention(
         "the action log",
         ("action_log",),
         "as long as the organization is a customer",
