@@ -361,8 +361,8 @@ resource vaultRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-module watch 'watch.bicep' = {
-  name: 'watch'
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
   params: {
     location: location
     token: token

@@ -17,7 +17,7 @@ from shared.app import App
 from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from tests.support import apps, budget, marks, mssql, row_level_security, scan
+from tests.support import apps, budget, markers, mssql, row_level_security, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
@@ -144,7 +144,7 @@ def engine(database_url, engine_of) -> Iterator[sa.Engine]:
     yield engine
     stored = never_stored(scan.everything(engine))
     left = scan.of_people_without_account(engine)
-    marks.forget_everybody()
+    markers.forget_everybody()
     engine.dispose()
     assert (stored, left) == (set(), set())
 

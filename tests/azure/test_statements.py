@@ -17,7 +17,7 @@ from sqlglot import exp
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from tests.support.sql_server import Rows, usual
 from tests.support.tds import Statement
 

@@ -9,7 +9,7 @@ from shared.app import App
 from shared.db.schema import usage_events
 from shared.settings import Settings
 from tests.support import marketplace as marketplace_support
-from tests.support.billed import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
+from tests.support.billed_tenants import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
 from tests.support.marketplace import Marketplace
 
 

@@ -6,8 +6,8 @@ import requests
 import function_app
 from shared.http.operation import OPERATIONS
 from tests.contract.test_permissions import QUERIES
+from tests.support.cases import hold
 from tests.support.landing import LANDING
-from tests.support.offenders import hold
 
 
 assert function_app.app, "indexing the app is what registers the operations"

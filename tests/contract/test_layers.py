@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import openapi_spec_validator
 import function_app
 from shared.http.openapi import document
 from shared.http.operation import OPERATIONS
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from tools.docs.api import render
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]

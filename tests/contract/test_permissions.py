@@ -10,7 +10,7 @@ from shared.db.schema import users
 from shared.http.operation import OPERATIONS
 from shared.permissions import PERMISSIONS, Access
 from shared.tenancy.model import Role
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from tests.support.world import WORK_ITEM
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import DataKind, RowAction
 from shared.db.schema import metadata
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 TABLES = sorted(metadata.tables)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from ops.row_level_security import statements as rls_statements
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
-from tests.support.cutting import on_postgresql
-from tests.support.offenders import hold
+from tests.support.cases import hold
+from tests.support.connection_loss import on_postgresql
 from tests.support.world import new_id
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared.db.schema import metadata
+from tests.support.cases import hold
 from tests.support.migrations import alembic
-from tests.support.offenders import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, pays
 from tests.support.world import START, new_id
 from tests.timers.running import late
 from tests.timers.write_back.write_backs import change

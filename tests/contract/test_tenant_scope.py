@@ -20,7 +20,7 @@ from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
 from tests.contract.test_layers import layer_of
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from timers.entries import list_store
 from timers.log import store as log_store
 

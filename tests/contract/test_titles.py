@@ -11,7 +11,7 @@ from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from tests.contract.test_layers import MODULES, imports_of, module_name
 from tests.contract.test_tenant_scope import reports, statements
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 

@@ -7,9 +7,9 @@ from shared.settings import Settings
 from tests.faults import product
 from tests.faults.product import Crowd
 from tests.support import marketplace as marketplace_support
-from tests.support import purchases, wire
+from tests.support import purchases, webhook_proxy
 from tests.support.marketplace import Marketplace
-from tests.support.wire import Wire
+from tests.support.webhook_proxy import Wire
 from tests.support.world import new_id
 
 
@@ -44,7 +44,7 @@ def crowd() -> Iterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def way() -> Iterator[Wire]:
-    with wire.laid() as laid:
+    with webhook_proxy.laid() as laid:
         yield laid
 
 

@@ -16,7 +16,7 @@ from tests.faults import product
 from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER
 from tests.support import budget
-from tests.support.payers import DIMENSION, Payer, at
+from tests.support.paying_tenants import DIMENSION, Payer, at
 
 
 JAN, FEB = at("2026-01-01"), at("2026-02-01")

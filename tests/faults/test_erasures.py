@@ -21,9 +21,9 @@ from shared.work import OPERATOR, Work
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
 from tests.faults.ledger import broken
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
+from tests.support.record_protection import tampering
 from tests.support.scan import places
-from tests.support.tamper import tampering
 from tests.support.world import new_id
 
 

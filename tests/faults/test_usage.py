@@ -17,7 +17,7 @@ from shared.settings import Settings
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
 from tests.support import marketplace as support
-from tests.support.billed import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
+from tests.support.billed_tenants import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, tenants
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 from tests.support.installations import change, own
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 from tests.support.world import new_id
 
 

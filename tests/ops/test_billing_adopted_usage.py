@@ -5,8 +5,8 @@ import functools
 import pytest
 
 from shared.db.schema import adopted_usage, audit_log, usage_events
-from tests.support.billed import add_billed_tenant, remove_bills
-from tests.support.payers import at
+from tests.support.billed_tenants import add_billed_tenant, remove_bills
+from tests.support.paying_tenants import at
 
 
 @pytest.fixture

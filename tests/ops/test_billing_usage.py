@@ -6,7 +6,7 @@ import pytest
 from shared import clock as real
 from shared.db.schema import audit_log, billing_records, subscriptions, usage_events
 from tests.support import marketplace as support
-from tests.support.billed import add_billed_tenant, remove_bills
+from tests.support.billed_tenants import add_billed_tenant, remove_bills
 
 
 @pytest.fixture

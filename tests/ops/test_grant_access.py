@@ -10,8 +10,8 @@ from shared.db.records_triggers import unprotect
 from shared.db.schema import metadata
 from tests.support import row_level_security
 from tests.support.commands import Ops
-from tests.support.cutting import on_postgresql
-from tests.support.payers import Payer, at
+from tests.support.connection_loss import on_postgresql
+from tests.support.paying_tenants import Payer, at
 
 
 REFUSED = "42501"  # PostgreSQL's insufficient_privilege

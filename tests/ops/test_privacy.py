@@ -17,9 +17,9 @@ from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, u
 from tests.reports.test_summary_report import know
 from tests.support.commands import ROOT
 from tests.support.exports import checked
+from tests.support.record_protection import unchangeable
 from tests.support.scan import places
-from tests.support.tamper import unchangeable
-from tests.support.tracked import BEGAN, Ground, Worked
+from tests.support.time_rows import BEGAN, Ground, Worked
 from tests.timers.work_items.test_work_items import refresh
 
 

@@ -25,8 +25,8 @@ from tests.billing.conftest import metered_settings
 from tests.support import marketplace as support
 from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
-from tests.support.copies import copying
-from tests.support.payers import Payer
+from tests.support.database_copies import copying
+from tests.support.paying_tenants import Payer
 from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all

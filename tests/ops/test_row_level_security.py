@@ -11,7 +11,7 @@ from shared.db.schema import tenants, users
 from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.databases import migrate
-from tests.support.payers import Payer
+from tests.support.paying_tenants import Payer
 
 
 @pytest.fixture(scope="module")

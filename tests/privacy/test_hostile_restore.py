@@ -17,7 +17,7 @@ from tests.billing.conftest import metered_settings
 from tests.privacy.test_hostile_people import Machine
 from tests.support import installations
 from tests.support.budget import tries
-from tests.support.copies import copying
+from tests.support.database_copies import copying
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 
 

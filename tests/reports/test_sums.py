@@ -28,7 +28,7 @@ from shared.db.schema import metadata
 from shared.tenancy.people import Person
 from shared.tenancy.store import read_tenant
 from shared.work import SERVICE, Work
-from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
+from tests.support.time_rows import BEGAN, Ground, Part, Worked, type_of
 from timers.work_items.reader_store import read_since
 
 

@@ -19,7 +19,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import idempotency_keys, tenants
 from shared.jobs import JobFailed, for_each_tenant, transact
 from shared.log import get_logger
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 
 
 def tenant_ids(engine):

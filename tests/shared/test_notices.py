@@ -3,7 +3,7 @@
 import pytest
 
 from shared.notices import NoticeKind, record
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 
 
 def test_a_detail_that_is_not_listed_is_refused(engine):

@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from shared.work import Work
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.support import marks
+from tests.support import markers
 
 
 # What the policy says is never collected: neither logged nor stored. All that is logged is searched, so each expression
@@ -14,8 +14,8 @@ NEVER = {
     "a token": re.compile(r"eyJ[\w-]{10,}\.[\w-]"),
     "an IPv4 address": re.compile(r"\.(?<=\d\.)(?!(?<=\b127\.)0\.0\.1\b)\d{1,3}(?:\.\d{1,3}){2}\b"),
     "an IPv6 address": re.compile(r":(?<=[0-9a-fA-F]:)(?:[0-9a-fA-F]{1,4}:){6}[0-9a-fA-F]{1,4}\b"),
-    "a user agent": re.compile(rf"{re.escape(marks.AGENT)}|python-requests|Mozilla|HeadlessChrome", re.IGNORECASE),
-    "a place": re.compile(rf"{re.escape(marks.PLACE)}"),
+    "a user agent": re.compile(rf"{re.escape(markers.AGENT)}|python-requests|Mozilla|HeadlessChrome", re.IGNORECASE),
+    "a place": re.compile(rf"{re.escape(markers.PLACE)}"),
 }
 FORBIDDEN = NEVER | {
     "an e-mail address": re.compile(r"@(?<=[\w.+-]@)[\w-]+\.\w"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from shared.db.schema import metadata, users
-from tests.support import marks
+from tests.support import markers
 
 
 def everything(engine: sa.Engine) -> Iterator[tuple[str, str]]:
@@ -31,5 +31,7 @@ def of_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
     """The columns that name somebody who never came in, was refused, or is erased, and their object id."""
     accounts = sa.select(users.c.entra_object_id, users.c.email).where(users.c.erased_at.is_(None))
     with engine.connect() as connection:
-        known = {marks.folded(str(value)) for row in connection.execute(accounts) for value in row if value is not None}
-    return marks.named(everything(engine), marks.without_account(known))
+        known = {
+            markers.folded(str(value)) for row in connection.execute(accounts) for value in row if value is not None
+        }
+    return markers.named(everything(engine), markers.without_account(known))

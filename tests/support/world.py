@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from tests.support import marks
+from tests.support import markers
 from tests.support.contract import undocumented
 from tests.support.entra import Entra
 
@@ -71,7 +71,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        sent = {"Accept": "*/*", "Accept-Encoding": "gzip", **marks.HEADERS, **(headers or {})}
+        sent = {"Accept": "*/*", "Accept-Encoding": "gzip", **markers.HEADERS, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if key is not None:
@@ -103,7 +103,7 @@ class Person:
     token: str
 
     def __post_init__(self) -> None:
-        marks.know(self.oid, self.email)
+        markers.know(self.oid, self.email)
 
     def get(self, path: str, **params: str) -> Answer:
         return self.http.send("GET", path, token=self.token, params=params)

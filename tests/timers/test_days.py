@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.offenders import hold
+from tests.support.cases import hold
 from timers.days import elapsed_ms, split
 from timers.model import DayPiece
 

@@ -31,9 +31,9 @@ from shared.db.engine import make_engine
 from shared.db.schema import adopted_usage, subscriptions, usage_events
 from tests.billing.conftest import metered_settings
 from tests.support.budget import tries
-from tests.support.copies import copying
+from tests.support.database_copies import copying
 from tests.support.marketplace import Marketplace
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 
 
 OCTOBER = Month(2026, 10)

@@ -13,8 +13,8 @@ from billing.closing.service import Closing
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Price, SubscriptionStatus
 from shared.db.schema import usage_events, users
-from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
-from tests.support.tamper import tampering
+from tests.support.paying_tenants import DIMENSION, FOUR_FIFTY, Payer, at
+from tests.support.record_protection import tampering
 
 
 JAN, FEB, MAR, APR, MAY = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4, 5))

@@ -13,7 +13,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import tenants
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
+from tests.support.paying_tenants import DIMENSION, FOUR_FIFTY, Payer, at
 
 
 JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))

@@ -7,7 +7,7 @@ from shared.db.schema import tenants, users
 from shared.tenancy.store import lock_tenant
 from tenants import seat_store
 from tenants.invitations import store as invitations_store
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 from timers.entries.move_service import move_entries
 
 

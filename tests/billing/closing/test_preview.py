@@ -7,7 +7,7 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.schema import tenants
 from shared.jobs import job_work
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, pays
 from tests.support.world import new_id
 
 

@@ -16,7 +16,7 @@ from billing.closing.model import Activity, BilledThrough, Candidate, Kind, Peri
 from billing.subscriptions.model import Price, Quote, Rate, Subscription, SubscriptionStatus, Terms
 from shared.calendar import Month
 from shared.money import minor_unit
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 MS, HOUR = dt.timedelta(milliseconds=1), dt.timedelta(hours=1)

@@ -20,7 +20,7 @@ from billing.subscriptions.model import Price, Subscription
 from shared.db.row_level_security import ALL_TENANTS
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
 from tests.support.budget import ALL, tries
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 from timers.model import TimeEntry
 
 

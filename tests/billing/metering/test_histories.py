@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
-from tests.support.billed import BilledTenant
+from tests.support.billed_tenants import BilledTenant
 from tests.support.budget import tries
 from tests.support.marketplace import until
 

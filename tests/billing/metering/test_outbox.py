@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from billing.closing import record_store
 from billing.closing.model import NotVoidable, State
 from shared.db.schema import usage_events
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import Payer, at
 
 
 JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))

@@ -18,7 +18,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.deadline import Deadline
 from shared.jobs import JobFailed, job_work
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 from tests.support.marketplace import until
 from tests.support.world import START
 

@@ -11,7 +11,7 @@ from billing.records.rules import no_record
 from shared.calendar import Month
 from shared.db.schema import audit_log, tenants, users
 from shared.money import money_text
-from tests.support.records import pays
+from tests.support.tenant_bills import pays
 from tests.support.world import new_id
 
 

@@ -13,7 +13,7 @@ from billing.records.seat_rules import ListedPrice, SeatChange, seat_spans
 from billing.subscriptions.rules import term_text
 from shared.db.schema import subscription_rates
 from tests.billing.records.test_statement import text_of
-from tests.support.records import pays
+from tests.support.tenant_bills import pays
 
 
 OCTOBER = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)

@@ -21,7 +21,7 @@ from billing.subscriptions.model import Price
 from shared.calendar import Month
 from shared.money import MONTH
 from tests.support.budget import tries
-from tests.support.records import pays
+from tests.support.tenant_bills import pays
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

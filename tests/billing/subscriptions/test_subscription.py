@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, pays
 from tests.support.world import START, new_id
 
 

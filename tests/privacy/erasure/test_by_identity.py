@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import organizations, tenants, users, work_items
-from tests.support.cutting import on_postgresql
+from tests.support.connection_loss import on_postgresql
 from tests.support.world import new_id
 from tests.tenants.people.test_people import add
 

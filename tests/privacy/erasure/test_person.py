@@ -9,7 +9,7 @@ from privacy.erasure import flow as erasure_flow
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.bills import close_a_month
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 from tests.support.scan import places
 from tests.support.world import new_id
 

@@ -27,7 +27,7 @@ from shared.db.schema import (
 from shared.health.invariants import find_violations
 from shared.jobs import JobFailed
 from tests.support.bills import AT, close_a_month
-from tests.support.tamper import unchangeable, undeletable
+from tests.support.record_protection import unchangeable, undeletable
 from tests.support.world import new_id
 from tests.timers.work_items.test_work_items import refresh
 

@@ -21,9 +21,9 @@ from shared.db.schema import audit_log, billing_lines, billing_records, erasures
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
 from shared.http.problem import to_api_error
-from tests.support.cutting import on_postgresql
-from tests.support.offenders import hold
-from tests.support.payers import Payer, at
+from tests.support.cases import hold
+from tests.support.connection_loss import on_postgresql
+from tests.support.paying_tenants import Payer, at
 from tests.support.world import new_id
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log
 from shared.health.invariants import INVARIANTS, check
-from tests.support.tamper import tampering
+from tests.support.record_protection import tampering
 
 
 DAMAGE: dict[str, dict[str, Any]] = {

@@ -24,8 +24,8 @@ from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
 from tests.support.budget import tries
-from tests.support.copies import copying
-from tests.support.payers import Payer
+from tests.support.database_copies import copying
+from tests.support.paying_tenants import Payer
 
 
 ROOT = Path(__file__).resolve().parents[3]

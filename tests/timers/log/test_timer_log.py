@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from shared.db.schema import timer_log
 from shared.instants import rfc3339
 from tests.support.months import close_month
-from tests.support.tamper import tampering
+from tests.support.record_protection import tampering
 from tests.support.world import START
 from tests.timers.running.late import HOUR, start
 from timers.forgotten.jobs import stop_all_forgotten

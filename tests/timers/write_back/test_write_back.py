@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.budget import tries
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
 from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, removed, retry, send, worked
 from timers.azure_devops import of as azure_devops_of

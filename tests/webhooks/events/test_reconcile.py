@@ -14,7 +14,7 @@ from shared.deadline import Deadline
 from shared.jobs import JobFailed
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import cutting, on_postgresql
 from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import send_event, wait_for_responses
 from webhooks.agreement import store as agreement_store

@@ -13,7 +13,7 @@ from shared.db.schema import billing_lines, billing_records, subscriptions, tena
 from shared.tenancy import organization_store
 from shared.tenancy.store import read_tenant
 from shared.work import SERVICE, Work
-from tests.support.tamper import tampering
+from tests.support.record_protection import tampering
 from tests.support.world import START
 
 

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.support import marks
+from tests.support import markers
 from tests.support.logs import Followed, Listener, leaks, never_stored
 from tests.support.world import Http
 
@@ -14,10 +14,10 @@ from tests.support.world import Http
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI"
 STORED = {
     TOKEN: "a token",
-    f'["{marks.ADDRESS}:50123"]': "an IPv4 address",
+    f'["{markers.ADDRESS}:50123"]': "an IPv4 address",
     "2001:db8:0:0:0:0:0:77": "an IPv6 address",
-    f"client {marks.AGENT.lower()}": "a user agent",
-    f'{{"city": "{marks.PLACE}"}}': "a place",
+    f"client {markers.AGENT.lower()}": "a user agent",
+    f'{{"city": "{markers.PLACE}"}}': "a place",
 }
 LOGGED = STORED | {
     "user_email=ada@contoso.example": "an e-mail address",
@@ -64,8 +64,8 @@ def test_logs_of_emulators_are_not_of_the_product():
 
 def test_somebody_without_an_account_is_found_by_address_and_id(world):
     gone, stays = world.person(), world.person()
-    whom = marks.without_account([stays.oid])
-    found = marks.named(
+    whom = markers.without_account([stays.oid])
+    found = markers.named(
         [("a", f"asked {gone.email.upper()}, then left"), ("b", f'{{"by": "{gone.oid}"}}'), ("c", stays.email)], whom
     )
 
@@ -90,4 +90,4 @@ def test_every_request_of_the_tests_carries_the_marks():
         Http(f"http://127.0.0.1:{server.server_port}").send("GET", "me")
         answering.join()
 
-    assert marks.HEADERS.items() <= came[0].items()
+    assert markers.HEADERS.items() <= came[0].items()

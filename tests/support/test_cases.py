@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.offenders import hold
+from tests.support.cases import hold
 
 
 def is_even(number: int) -> None:
