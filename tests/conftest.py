@@ -142,9 +142,9 @@ def engine(database_url, engine_of) -> Iterator[sa.Engine]:
     """The database of the module; in the end nothing in it is ruled out, or of somebody without an account."""
     engine = engine_of("scan", database_url)
     yield engine
-    stored = never_stored(scan.everything(engine))
-    left = scan.of_people_without_account(engine)
-    markers.forget_everybody()
+    stored = never_stored(scan.all_values(engine))
+    left = scan.find_people_without_account(engine)
+    markers.clear_people()
     engine.dispose()
     assert (stored, left) == (set(), set())
 
@@ -266,7 +266,7 @@ def ops(app_database_url) -> Ops:
 
 @pytest.fixture
 def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    with apps.in_place(settings, engine, app_engine, signing_keys, clock) as app:
+    with apps.running_app(settings, engine, app_engine, signing_keys, clock) as app:
         yield app
 
 

@@ -17,7 +17,7 @@ from sqlglot import exp
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
-from tests.support.cases import hold
+from tests.support.cases import check_all
 from tests.support.sql_server import Rows, usual
 from tests.support.tds import Statement
 
@@ -158,7 +158,7 @@ def test_a_statement_arrives_in_t_sql_that_costs_no_index(azure, azure_engine, m
         assert [found for each in arrived for found in converted(each)] == []
         assert [found for each in arrived[:: len(arrived) // FEW + 1] for found in unreadable(each.sql)] == []
 
-    hold(holds, MODULES[module], at_least=1)
+    check_all(holds, MODULES[module], at_least=1)
 
 
 def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, azure_engine):
@@ -235,7 +235,7 @@ def test_locked_rows_are_found_through_an_index():
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))
             assert can_seek(held(each), compared(held(each), each))
 
-    hold(holds, HELD, at_least=9)
+    check_all(holds, HELD, at_least=9)
 
 
 def test_a_seek_that_sql_server_would_refuse_is_found_out():
@@ -275,7 +275,7 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
             assert [text for text in azure.texts if text.startswith("<sp_")] == []
             tree_of(next(text for text in azure.texts if not text.startswith("<")))
 
-    hold(holds, EVERY, at_least=300)
+    check_all(holds, EVERY, at_least=300)
 
 
 def for_many(statement):
@@ -304,7 +304,7 @@ def test_each_of_several_rows_is_declared_like_one(azure, azure_engine):
         assert [text for text in azure.texts if text.startswith("<sp_")] == []
         assert {type_ for each in azure.asked for type_ in each.declared} == alone
 
-    hold(holds, MANY, at_least=80)
+    check_all(holds, MANY, at_least=80)
 
 
 def test_several_work_items_without_an_assignee_are_sent_without_a_question(azure, azure_engine):

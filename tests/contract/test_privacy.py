@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import DataKind, RowAction
 from shared.db.schema import metadata
-from tests.support.cases import hold
+from tests.support.cases import check_all
 
 
 TABLES = sorted(metadata.tables)
@@ -18,7 +18,7 @@ def test_the_catalogue_classifies_the_personal_data_of_every_column():
         assert name in CATALOGUE
         assert set(CATALOGUE[name].columns) == {column.name for column in metadata.tables[name].columns}
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_the_catalogue_knows_no_table_that_is_not_there():
@@ -31,14 +31,14 @@ def test_rows_of_a_person_reference_the_person_by_key_and_never_by_address():
 
         assert all(isinstance(table.c[column].type, sa.BigInteger | sa.INTEGER) for column in (*facts.of, *facts.by))
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_every_row_with_a_user_is_that_users():
     def holds(name: str) -> None:
         assert CATALOGUE[name].of == ("user_id",)
 
-    hold(holds, (name for name in TABLES if "user_id" in metadata.tables[name].c), at_least=10)
+    check_all(holds, (name for name in TABLES if "user_id" in metadata.tables[name].c), at_least=10)
 
 
 def test_free_text_can_be_found_again_by_a_row_number():
@@ -47,7 +47,7 @@ def test_free_text_can_be_found_again_by_a_row_number():
 
         assert free == [] or "id" in metadata.tables[name].c
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_every_row_with_free_text_has_a_time_for_the_list_of_mentions():
@@ -58,7 +58,7 @@ def test_every_row_with_free_text_has_a_time_for_the_list_of_mentions():
         assert bool(free) == (facts.at is not None)
         assert facts.at is None or facts.at in metadata.tables[name].c
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people():
@@ -71,7 +71,7 @@ def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people():
             DataKind.ANSWER,
         }
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_remaining_rows_have_no_reference_to_removed_tables():
@@ -81,4 +81,4 @@ def test_remaining_rows_have_no_reference_to_removed_tables():
 
             assert {CATALOGUE[each].tenant_erased for each in pointed_at} <= {RowAction.KEEP}
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)

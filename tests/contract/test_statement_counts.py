@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.tenant_bills import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, start_paid_plan
 from tests.support.world import START, new_id
 from tests.timers.running import late
 from tests.timers.write_back.write_backs import change
@@ -189,7 +189,7 @@ def test_a_page_of_entries_sends_five_however_many_there_are(ada, counted):
     ],
 )
 def test_bills_take_as_many_however_many_there_are(ada, counted, engine, path, statements):
-    books = pays(engine, ada, people=7)
+    books = start_paid_plan(engine, ada, people=7)
     books.price("4.50", PAID_FROM)
     for month in range(202601, 202611):
         books.close(month, *range(7))

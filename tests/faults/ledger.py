@@ -77,7 +77,7 @@ def addresses(engine: sa.Engine, tid: str) -> list[str]:
         return sorted(tx.scalars(_of(users, (tid,), users.c.email)))
 
 
-def broken(engine: sa.Engine) -> list[Violation]:
+def violations(engine: sa.Engine) -> list[Violation]:
     with _reading(engine) as tx:
         return list(find_violations(tx, INVARIANTS))
 
@@ -90,7 +90,7 @@ def watched(engine: sa.Engine) -> Iterator[list[Violation]]:
 
     def watch() -> None:
         while not over.wait(0.2):
-            found.extend(broken(engine))
+            found.extend(violations(engine))
 
     watching = threading.Thread(target=watch, name="watch")
     watching.start()

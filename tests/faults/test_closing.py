@@ -16,7 +16,7 @@ from tests.faults import product
 from tests.faults.children import Child, child
 from tests.faults.closing_processes import NEVER
 from tests.support import budget
-from tests.support.paying_tenants import DIMENSION, Payer, at
+from tests.support.paying_tenants import DIMENSION, PayingTenant, at
 
 
 JAN, FEB = at("2026-01-01"), at("2026-02-01")
@@ -45,20 +45,20 @@ def closers(app_database_url, entra, tmp_path_factory) -> Iterator[Closers]:
         yield Closers(started)
 
 
-def payer(engine: sa.Engine) -> Payer:
-    made = Payer.make(engine, people=2)
-    made.pays(JAN)
+def payer(engine: sa.Engine) -> PayingTenant:
+    made = PayingTenant.create(engine, people=2)
+    made.subscribe(JAN)
     for user in made.people:
-        made.signs_in(user, JAN)
+        made.sign_in(user, JAN)
     return made
 
 
-def whole(payer: Payer) -> tuple[int, ...]:
+def whole(payer: PayingTenant) -> tuple[int, ...]:
     rows = (payer.records(), payer.lines(), payer.usage(), payer.audit("bill.closed"), payer.closed_months())
     return tuple(len(each) for each in rows)
 
 
-def broken(engine: sa.Engine) -> list[object]:
+def violations(engine: sa.Engine) -> list[object]:
     with engine.connect() as connection:
         return list(find_violations(connection, INVARIANTS))
 
@@ -69,7 +69,7 @@ def test_four_processes_that_close_the_same_30_tenants_at_once_close_each_once(e
 
     assert ended == [0] * 4
     assert [whole(each) for each in payers] == [CLOSED] * 30
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_killed_before_any_statement_of_a_close_nothing_is_half_done_and_the_next_run_closes_once(engine, closers):
@@ -86,7 +86,7 @@ def test_killed_before_any_statement_of_a_close_nothing_is_half_done_and_the_nex
 
     assert found.count(NOTHING) > (13 if budget.ALL else 7)
     assert found == [NOTHING] * found.count(NOTHING) + [CLOSED] * found.count(CLOSED)  # what follows a close looks only
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_killed_after_the_commit_of_a_close_the_next_run_has_nothing_to_do(engine, closers):
@@ -105,7 +105,7 @@ def test_a_killed_run_and_one_beside_it_close_each_tenant_once(engine, closers):
 
     assert ended[1] == 0
     assert [whole(each) for each in payers] == [CLOSED] * 20
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_cancellations_and_the_job_at_once_bill_each_month_once(engine, closers):
@@ -114,10 +114,10 @@ def test_cancellations_and_the_job_at_once_bill_each_month_once(engine, closers)
     with ThreadPoolExecutor(1) as beside:
         job = beside.submit(closers.run, NEVER, NEVER)
         for made, subscription in zip(payers, subscriptions, strict=True):
-            made.ends(subscription, NOW)
+            made.end_subscription(subscription, NOW)
         ended = job.result(timeout=100)
 
     assert ended == [0, 0]
     for made in payers:
         assert [(row.month_key, row.kind) for row in made.records()] == [(202601, "month"), (202602, "final")]
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -10,7 +10,7 @@ import pytest
 from shared import clock
 from tests.faults import product
 from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
-from tests.faults.ledger import Stored, broken
+from tests.faults.ledger import Stored, violations
 from tests.support.world import Answer, Person
 from tests.timers.running import late
 
@@ -143,7 +143,7 @@ def test_killed_before_any_statement_nothing_is_half_done_and_the_repeat_is_done
 
     assert point > 5
     doing.assert_done(Stored.of(engine, ada.tid), before, answer)
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 @EACH
@@ -158,4 +158,4 @@ def test_killed_after_the_commit_the_repeat_gets_the_answer_that_was_lost(crashi
     assert repeated.headers["Idempotent-Replayed"] == "true"
     doing.assert_done(left, before, repeated)
     assert Stored.of(engine, ada.tid) == left
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -5,7 +5,7 @@ from functools import partial
 
 from shared import clock
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.faults.product import via
 
 
@@ -30,7 +30,7 @@ def test_of_many_corrections_of_one_version_one_is_made(two_hosts, entra, crowd,
         assert sorted(answer.status for answer in answers) == [200, *[412] * 7]
         assert {answer.code for answer in answers if answer.status == 412} == {"precondition_failed"}
         assert left.body == made[0].body
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_of_two_changes_of_one_version_in_two_processes_one_succeeds(two_hosts, entra, crowd, engine):
@@ -47,7 +47,7 @@ def test_of_two_changes_of_one_version_in_two_processes_one_succeeds(two_hosts, 
         )
 
         assert (corrected.status, deleted.status) in {(200, 412), (404, 204), (412, 204)}
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_one_entry_sent_twelve_times_at_once_with_one_key_is_one_entry(two_hosts, entra, crowd):

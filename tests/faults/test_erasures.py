@@ -20,10 +20,10 @@ from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
 from tests.faults.children import DyingJob, dying_job
-from tests.faults.ledger import broken
-from tests.support.paying_tenants import Payer, at
-from tests.support.record_protection import tampering
-from tests.support.scan import places
+from tests.faults.ledger import violations
+from tests.support.paying_tenants import PayingTenant, at
+from tests.support.record_protection import unprotected_records
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
@@ -37,7 +37,7 @@ def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[DyingJob
 
 @dataclass(frozen=True)
 class Somebody:
-    payer: Payer
+    payer: PayingTenant
     user: int
     name: str
     address: str
@@ -66,14 +66,14 @@ class Somebody:
 
 def somebody(engine) -> Somebody:
     """Somebody with hours, with notes, and with a colleague whose notes name them."""
-    payer = Payer.make(engine, people=2)
+    payer = PayingTenant.create(engine, people=2)
     user, unique = payer.people[1], new_id()[:8]
     name, address = f"Grace Hopper-{unique}", f"grace.{unique}@contoso.example"
-    payer.signs_in(user, at("2026-10-05"))
+    payer.sign_in(user, at("2026-10-05"))
     for day in (5, 6):
-        payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
-        payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
-    with tampering(engine) as tx:
+        payer.add_time(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+        payer.add_time(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+    with unprotected_records(engine) as tx:
         called = {"email": address, "display_name": name, "directory_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
         told = {"note": f"with {name}, on the phone"}
@@ -105,13 +105,13 @@ def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_los
             listed = tx.execute(sa.select(sa.func.count()).select_from(erasures).where(mine)).scalar_one()
 
         assert half == before == person.hours(engine), point
-        assert places(engine, *person.marks) == set(), point
+        assert find_columns(engine, *person.marks) == set(), point
         assert (state_of(engine, person), listed) == (["done"], 1), point
         if code == 0:
             break
 
     assert point > 40
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 def test_two_processes_at_once_erase_each_person_once(erasers, engine):
@@ -132,14 +132,14 @@ def test_two_processes_at_once_erase_each_person_once(erasers, engine):
     assert [state_of(engine, person) for person in people] == [["done"]] * 8
     assert [len(person.payer.audit("erasure.done")) for person in people] == [1] * 8
     assert [person.hours(engine) for person in people] == before
-    assert places(engine, *(mark for person in people for mark in person.marks)) == set()
-    assert broken(engine) == []
+    assert find_columns(engine, *(mark for person in people for mark in person.marks)) == set()
+    assert violations(engine) == []
 
 
 def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody(app, engine):
     for _ in range(6):
         person = somebody(engine)
-        person.payer.pays(at("2026-10-01"))
+        person.payer.subscribe(at("2026-10-01"))
         with engine.begin() as tx:
             subject = person_store.read(tx, person.payer.tenant_id, person.user)
             erasure_service.close_account(person.payer.work(tx, clock.now()), subject)
@@ -151,6 +151,6 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         lines = person.payer.lines(record)
 
         assert {line.user_id for line in lines} == set(person.payer.people)
-        assert places(engine, *person.marks) == set()
+        assert find_columns(engine, *person.marks) == set()
         assert [line.email.endswith("@erased.invalid") for line in lines if line.user_id == person.user] == [True]
-    assert broken(engine) == []
+    assert violations(engine) == []

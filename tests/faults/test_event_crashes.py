@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import product
 from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.faults.test_events_in_any_order import GIVEN, assert_alike, happen, settled
 from tests.support import budget, purchases
 from tests.support.marketplace import until
@@ -19,9 +19,9 @@ ACTIONS = sorted(GIVEN.keys() - {"Cut"})
 
 
 @pytest.fixture(scope="module")
-def healthy(shop_environment, way, tmp_path_factory) -> Iterator[str]:
+def healthy(shop_environment, proxy, tmp_path_factory) -> Iterator[str]:
     with product.host(tmp_path_factory.mktemp("healthy") / "log", shop_environment) as base:
-        way.hosts, way.lose, way.seconds = [base], 0.0, 0.0
+        proxy.hosts, proxy.loss_rate, proxy.max_delay = [base], 0.0, 0.0
         yield base
 
 
@@ -47,12 +47,12 @@ def buy(healthy, here, shop, entra):
     shop.order("shapes", held=False)
 
 
-def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, way) -> list[int]:
+def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, proxy) -> list[int]:
     """The answers to the event: of a host that dies at this point, then of one that does not."""
     bought.marketplace.order("shapes", held=True)
     operation = happen(bought, action)
     with crashing.host(point) as base:
-        way.first = base
+        proxy.first = base
         bought.marketplace.order("release", operations=[operation])
         until(lambda: bought.attempts(operation), 20)
     settled(bought)
@@ -60,10 +60,10 @@ def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, 
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, way, engine, action):
+def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, proxy, engine, action):
     for point in (AFTER_COMMIT, *range(1, 21)):
         bought = buy(action)
-        answers = told_to_a_host_that_dies(crashing, bought, action, point, way)
+        answers = told_to_a_host_that_dies(crashing, bought, action, point, proxy)
 
         assert answers[-1] == 200, (action, point)
         assert_alike(bought, (action, point))
@@ -71,13 +71,13 @@ def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, 
             break
         assert answers[0] == 502, (action, point)
     assert point > (9 if budget.ALL else 5)
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
-def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, buy, way, engine):
+def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, buy, proxy, engine):
     for point in itertools.count(1):
         bought = buy("Suspend")
-        answers = told_to_a_host_that_dies(crashing, bought, "Suspend", point, way)
+        answers = told_to_a_host_that_dies(crashing, bought, "Suspend", point, proxy)
 
         assert answers[-1] == 200, point
         assert_alike(bought, point)
@@ -85,4 +85,4 @@ def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, bu
         if answers == [200]:
             break
     assert point > (10 if budget.ALL else 6)  # of eight statements and two commits, six count
-    assert broken(engine) == []
+    assert violations(engine) == []

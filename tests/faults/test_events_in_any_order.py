@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.support import purchases
 from tests.support.budget import seed, tries
 from tests.support.marketplace import until
@@ -98,14 +98,14 @@ def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True)
 
 
 @pytest.fixture(scope="module")
-def hosts(shop_environment, way, tmp_path_factory) -> Iterator[list[str]]:
+def hosts(shop_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
     logs = tmp_path_factory.mktemp("hosts")
     with (
         product.host(logs / "first", shop_environment) as first,
         product.host(logs / "second", shop_environment) as second,
     ):
-        way.hosts = [first, second]
-        yield way.hosts
+        proxy.hosts = [first, second]
+        yield proxy.hosts
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ def size_of(database_url: str, postgres: int, sqlite: int) -> int:
     return sqlite if database_url.startswith("sqlite") else postgres
 
 
-def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, way, engine, database_url):
+def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
     shop.order("pace", ack_seconds=0)
     for case in sample(tries(size_of(database_url, 24, 6))):
         bought = buy()
@@ -176,12 +176,12 @@ def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, 
         shop.emulator.faults.clear()
 
         assert_alike(bought, (SEED, case))
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
-def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine, database_url):
+def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
         bought = buy()
         shop.order("shapes", held=False, copies=dice.randint(1, 3))
@@ -193,16 +193,16 @@ def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine
         shop.emulator.faults.clear()
 
         assert_alike(bought, (SEED, case))
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
-def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, way, engine, entra):
+def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, proxy, engine, entra):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
     for number in range(tries(6)):
         bought = buy()
         for _ in range(3):
-            colleague = product.person(entra, way.hosts[0], bought.tid)
+            colleague = product.person(entra, proxy.hosts[0], bought.tid)
             assert colleague.post("sign-in").status == 200
         shop.order("shapes", held=False, copies=dice.randint(1, 3))
         shop.order("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
@@ -212,4 +212,4 @@ def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, sh
 
         assert_alike(bought, (SEED, number))
         assert bought.tenant.seats_used == 4
-    assert broken(engine) == []
+    assert violations(engine) == []

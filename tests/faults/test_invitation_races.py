@@ -13,7 +13,7 @@ from shared.db.schema import users
 from shared.settings import Settings
 from tenants.invitations.jobs import end_all_invitations
 from tests.faults import product
-from tests.faults.ledger import broken, seats
+from tests.faults.ledger import seats, violations
 from tests.faults.test_people_races import me, patch, post
 from tests.support.world import new_id
 
@@ -63,7 +63,7 @@ def test_of_four_people_with_one_address_one_claims_the_invitation(two_hosts, en
         assert {answer.status for answer in answers} == {200}
         assert Counter(answer.body["user"]["id"] == invitation for answer in answers) == {True: 1, False: 3}
         assert seats(engine, ada.tid) == (5, 5)
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
 def test_a_claim_meets_a_merge_and_one_of_them_happens(two_hosts, entra, crowd, engine):
@@ -89,7 +89,7 @@ def test_a_claim_meets_a_merge_and_one_of_them_happens(two_hosts, entra, crowd, 
         assert total(ada, two_hosts[0]) == 3 * HOUR
         assert len(product.via(owner, two_hosts[0]).entries()) == 3
         assert seats(engine, ada.tid)[0] == 3
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
 def test_entries_that_are_made_and_corrected_while_two_merge_are_the_persons_in_the_end(
@@ -123,7 +123,7 @@ def test_entries_that_are_made_and_corrected_while_two_merge_are_the_persons_in_
         assert (len(entries), total(ada, two_hosts[0])) == (kept, kept * HOUR)
         assert sum(entry.get("note") == "right" for entry in entries) == sum(a.status == 200 for a in corrected)
         assert seats(engine, ada.tid)[0] == 3
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
 def test_a_claim_meets_the_end_and_one_seat_is_taken_either_way(two_hosts, entra, crowd, engine, app_database_url):
@@ -153,4 +153,4 @@ def test_a_claim_meets_the_end_and_one_seat_is_taken_either_way(two_hosts, entra
         is_claimed = joined.body["user"]["id"] == invitation
         assert still or not is_claimed
         assert seats(engine, ada.tid)[0] == before + (0 if is_claimed or not still else 1)
-        assert broken(engine) == []
+        assert violations(engine) == []

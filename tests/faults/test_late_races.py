@@ -9,7 +9,7 @@ import pytest
 from shared import clock
 from shared.db.schema import time_entries
 from tests.faults import product
-from tests.faults.ledger import Stored, broken, watched
+from tests.faults.ledger import Stored, violations, watched
 from tests.faults.product import via
 from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
@@ -73,7 +73,7 @@ def test_a_forgotten_timer_is_stopped_by_its_person_or_by_a_job_and_never_by_bot
         until_none_runs(engine, people, two_hosts)
     stops = dict(zip(people, answers[len(jobs) :], strict=True))
 
-    assert found == broken(engine) == []
+    assert found == violations(engine) == []
     for who, answer in stops.items():
         [entry] = late.rows(engine, time_entries, who)
         assert entry.needs_review

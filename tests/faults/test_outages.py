@@ -19,7 +19,7 @@ from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
 from shared.settings import Settings
 from tests.faults import product
-from tests.faults.ledger import Ledger, Stored, broken
+from tests.faults.ledger import Ledger, Stored, violations
 from tests.faults.product import via
 from tests.support import apps
 from tests.support.databases import migrate
@@ -129,7 +129,7 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
             until_each(clients, "acknowledged", ENOUGH)
         engine = make_engine(url)
         stored = Stored.of(engine, *(client.person.tid for client in clients))
-        found = broken(engine)
+        found = violations(engine)
         engine.dispose()
 
     for answer in itertools.chain.from_iterable(client.refused for client in clients):
@@ -153,7 +153,7 @@ def test_a_silent_database_connection_is_given_up_and_the_repeat_succeeds(  # no
     with processes.start_proxy(tmp_path / "proxy", url.port) as proxy:
         through = url.set(port=proxy.port).render_as_string(hide_password=False)
         settings, engine = Settings.from_env(product.environment(through, entra)), make_engine(through)
-        with apps.in_place(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
+        with apps.running_app(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
             ada = World(Http(host), entra, clock).tenant()
             started = ada.start(7).body
             proxy.set_mode("hole")

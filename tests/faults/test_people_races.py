@@ -4,7 +4,7 @@ from collections import Counter
 from functools import partial
 
 from tests.faults import product
-from tests.faults.ledger import broken, seats
+from tests.faults.ledger import seats, violations
 from tests.support.world import new_id
 
 
@@ -119,4 +119,4 @@ def test_a_deactivation_meets_the_persons_own_stop_and_the_time_is_kept_once(
             ("stopped", started.body["id"]),
             ("started", started.body["id"]),
         ]
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -15,7 +15,7 @@ from shared.db.schema import tenants, users
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
+from tests.faults.ledger import Ledger, Stored, addresses, seats, violations, watched
 from tests.faults.product import via
 from tests.support.world import Answer, Person, new_id
 
@@ -160,7 +160,7 @@ def test_people_with_one_address_can_all_sign_in_at_once(two_hosts, entra, inter
     assert Counter(answer.status for answer in answers) == {200: 20}
     assert seats(engine, tid) == (21, 21)
     assert addresses(engine, tid).count("desk@contoso.example") == 20
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 @pytest.mark.parametrize("attempt", range(3))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import audit_log, tenants
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.support.commands import Ops, ended
 
 
@@ -55,4 +55,4 @@ def test_a_purchase_while_two_processes_end_the_trial_leaves_a_paying_tenant(
     assert answers == [*([0] * ROUNDS), *([202] * len(jobs))]
     assert states == [("paid", "active")] * ROUNDS
     assert all(count == 1 for _, count in ends)
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.faults.product import via
 from tests.support.world import new_id
 from tests.timers.write_back.write_backs import BUG, HEADER, change, retry
@@ -84,4 +84,4 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
     assert {each.body["writeBack"] for each in told} == {"done"}
     assert azure_devops.completed(BUG) == pytest.approx(before + float(hours), abs=1e-9)
     assert deadlocks(engine) == met
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -17,9 +17,9 @@ from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, u
 from tests.reports.test_summary_report import know
 from tests.support.commands import ROOT
 from tests.support.exports import checked
-from tests.support.record_protection import unchangeable
-from tests.support.scan import places
-from tests.support.time_rows import BEGAN, Ground, Worked
+from tests.support.record_protection import failing_updates
+from tests.support.scan import find_columns
+from tests.support.time_rows import CREATED_AT, TimeTenant, WorkSpan
 from tests.timers.work_items.test_work_items import refresh
 
 
@@ -55,7 +55,7 @@ def test_a_request_is_registered_verified_and_carried_out(ops, ben, slug, engine
     assert "nothing was changed" in dry.err
     assert done.json == {"done": 1}
     assert [row["state"] for row in listed] == ["done"]
-    assert places(engine, ben.email, ben.oid) == set()
+    assert find_columns(engine, ben.email, ben.oid) == set()
     assert actions(engine, slug) == ["erasure.requested", "erasure.verified"]
 
 
@@ -145,7 +145,7 @@ def test_rows_damaged_by_an_earlier_version_are_listed(ops, ben, slug, engine):
     with engine.begin() as tx:
         logged = sa.select(timer_log.c.id, timer_log.c.tenant_id).where(timer_log.c.timer_id == uuid.UUID(entry))
         row = tx.execute(logged).one()
-        listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": BEGAN}
+        listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": CREATED_AT}
         tx.execute(damaged_documents.insert(), listed)
     shown = ops("privacy", "list-damaged", "--json")
 
@@ -201,7 +201,7 @@ def test_retention_is_shown_with_counts_and_a_dry_run_deletes_nothing(ops, admin
         "seven years after the close of the month"
     ]
     assert "nothing was deleted" in shown.err
-    assert "idempotency_keys.idempotency_key" in places(engine, "young")
+    assert "idempotency_keys.idempotency_key" in find_columns(engine, "young")
 
 
 def test_a_failed_class_does_not_stop_the_others_and_is_reported(ops, admin, world, engine, azure_devops):
@@ -211,14 +211,14 @@ def test_a_failed_class_does_not_stop_the_others_and_is_reported(ops, admin, wor
     for person in (first, second):
         person.start(7, key="over")
     slug = first.get("tenant").body["slug"]
-    with unchangeable(engine, work_items, "id > 0"):
+    with failing_updates(engine, work_items, "id > 0"):
         done = ops("privacy", "retention")
         shown = ops("privacy", "retention", "--json")
     again = ops("privacy", "retention")
 
     assert (done.code, shown.code, again.code) == (1, 1, 0)
     assert f"{slug}: titles: stuck" in done.err.replace("\n", " ")
-    assert "idempotency_keys.idempotency_key" not in places(engine, "over")
+    assert "idempotency_keys.idempotency_key" not in find_columns(engine, "over")
     assert isinstance(shown.json, list)
 
 
@@ -239,7 +239,7 @@ def test_an_erased_person_is_erased_again_after_a_restore(ops, ben, engine, tmp_
     assert again.code == 0, again.err
     assert "1 erased again" in again.err
     assert "0 erased again" in twice.err
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 @pytest.mark.parametrize("arguments", [("verify", "x"), ("withdraw", "x"), ("hold", "x", "--reason", "legalClaim")])
@@ -258,9 +258,9 @@ def two_people(another_database):
     people = []
     for entries in (2_000, 20_000):
         with engine.begin() as tx:
-            ground = Ground(tx, people=1, projects_=1, items=2, zone="UTC")
-            ground.track(Worked(0, 0, 0, BEGAN, 60_000) for _ in range(entries))
-            tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.id == ground.tenant_id))
+            time_tenant = TimeTenant(tx, people=1, projects_=1, items=2, zone="UTC")
+            time_tenant.add_time(WorkSpan(0, 0, 0, CREATED_AT, 60_000) for _ in range(entries))
+            tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.id == time_tenant.tenant_id))
         people.append(str(tenant))
     if engine.dialect.name == "postgresql":
         with engine.begin() as tx:

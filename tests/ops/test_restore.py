@@ -25,8 +25,8 @@ from tests.billing.conftest import metered_settings
 from tests.support import marketplace as support
 from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
-from tests.support.database_copies import copying
-from tests.support.paying_tenants import Payer
+from tests.support.database_copies import database_copier
+from tests.support.paying_tenants import PayingTenant
 from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
@@ -74,7 +74,7 @@ class Story:
 
     production: Database
     copy: Database
-    payer: Payer
+    payer: PayingTenant
     ada: Any
     grace: Any
     grace_id: uuid.UUID
@@ -91,7 +91,7 @@ def empty(another_database):
 
 @pytest.fixture
 def copies(tmp_path):
-    with copying(tmp_path) as copy:
+    with database_copier(tmp_path) as copy:
         yield copy
 
 
@@ -125,10 +125,10 @@ def story(request, copies, on, clock) -> Story:
         tx.execute(installation.update().values(public_id=real.new_id()))
     production = on(engine)
     began = _month_of(clock()) - dt.timedelta(days=2)  # so that one month has ended, whatever day it is
-    payer = Payer.make(engine, people=3, since=began)
-    payer.pays(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
+    payer = PayingTenant.create(engine, people=3, since=began)
+    payer.subscribe(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
     for person in payer.people:
-        payer.signs_in(person, began + HOUR)
+        payer.sign_in(person, began + HOUR)
     with use(production.app):
         ada = world.tenant()
         grace, ben = world.member(ada), world.member(ada)
@@ -193,7 +193,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     copy.jobs()
 
     assert on_meter(marketplace) == [3.0]
-    assert [(row.quantity, row.state) for row in Payer.usage(replace(story.payer, engine=copy.engine))] in (
+    assert [(row.quantity, row.state) for row in PayingTenant.usage(replace(story.payer, engine=copy.engine))] in (
         [],
         [(3, "accepted")],
     )

@@ -11,7 +11,7 @@ from shared.db.schema import tenants, users
 from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.databases import migrate
-from tests.support.paying_tenants import Payer
+from tests.support.paying_tenants import PayingTenant
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def own_database(make_database):
     url = make_database("postgresql", "rls")
     engine = make_engine(url)
     for _ in range(2):
-        Payer.make(engine)
+        PayingTenant.create(engine)
     engine.dispose()
     return url
 

@@ -17,7 +17,7 @@ from tests.billing.conftest import metered_settings
 from tests.privacy.test_hostile_people import Machine
 from tests.support import installations
 from tests.support.budget import tries
-from tests.support.database_copies import copying
+from tests.support.database_copies import database_copier
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 
 
@@ -35,7 +35,7 @@ def going_back(another_database):
 
 @pytest.fixture
 def copies(tmp_path):
-    return functools.partial(copying, tmp_path)
+    return functools.partial(database_copier, tmp_path)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from billing.trials.jobs import end_all_trials
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import tenants
 from tests.support.exports import export
-from tests.support.scan import places
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
@@ -94,4 +94,4 @@ def test_an_ended_trial_keeps_its_data_until_an_erasure_request(app, world, cloc
 
     assert kept == ["from the trial"]
     assert asked.status == 201
-    assert places(engine, ada.email, ada.oid, "from the trial") == set()
+    assert find_columns(engine, ada.email, ada.oid, "from the trial") == set()

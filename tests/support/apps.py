@@ -20,12 +20,12 @@ from timers import azure_devops
 _BROKEN: Final = sa.union_all(*(sa.select(sa.literal(1)).where(query.exists()) for query in INVARIANTS.values()))
 
 
-def broken(connection: sa.Connection) -> list[Violation]:
+def find_broken(connection: sa.Connection) -> list[Violation]:
     return list(find_violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
 
 
 @contextmanager
-def in_place(
+def running_app(
     settings: Settings, engine: sa.Engine, app_engine: sa.Engine, signing_keys: SigningKeys, clock: FakeClock
 ) -> Iterator[App]:
     """Works through `app_engine`, as the product does; `engine` sees every tenant in the end."""
@@ -36,4 +36,4 @@ def in_place(
         yield app
     app.close()
     with engine.connect() as connection:
-        assert broken(connection) == []
+        assert find_broken(connection) == []

@@ -9,7 +9,7 @@ import pytest
 _LONGEST: Final = 200  # characters by which a case is told from the others
 
 
-def hold(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> None:
+def check_all(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> None:
     """Fails with a list of all failing cases, or if there are fewer than `at_least` cases.
 
     A case that is a tuple is handed to the claim as its arguments. Without a least number, a search that finds nothing

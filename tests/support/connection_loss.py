@@ -13,7 +13,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 @contextmanager
-def cutting(
+def drop_connections(
     app_engine: sa.Engine | type[sa.Engine], engine: sa.Engine, beginning: str, *, times: int = 1
 ) -> Iterator[list[str]]:
     """Ends the app's connection just before so many statements that begin like this; the list has those it met."""

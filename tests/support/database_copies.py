@@ -17,7 +17,7 @@ _NUMBERS = itertools.count()
 
 
 @contextmanager
-def copying(folder: Path) -> Iterator[Copy]:
+def database_copier(folder: Path) -> Iterator[Copy]:
     """Gives what makes a copy of the database of an engine, which must have no transaction open."""
     made: list[sa.Engine] = []
 

@@ -326,8 +326,8 @@ class HostilePeople(RuleBasedStateMachine):
             addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
             erased += [Erased(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
-            taken = {markers.folded(each["email"]) for each in colleagues}
-            erased.append(Erased(subject, name, () if markers.folded(row["email"]) in taken else addresses, stay))
+            taken = {markers.fold_case(each["email"]) for each in colleagues}
+            erased.append(Erased(subject, name, () if markers.fold_case(row["email"]) in taken else addresses, stay))
         return erased
 
     def _merged_into(self, subject: int) -> list[dict[str, Any]]:

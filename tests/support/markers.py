@@ -17,26 +17,26 @@ HEADERS: Final = {
     "CLIENT-IP": f"{ADDRESS}:50123",
     "X-Client-City": PLACE,
 }
-_WHO: Final = re.compile(r"[\w.+-]+@[\w.-]+\w|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_IDENTIFIER: Final = re.compile(r"[\w.+-]+@[\w.-]+\w|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _people: dict[str, tuple[str, ...]] = {}
 
 
-def folded(text: str) -> str:
+def fold_case(text: str) -> str:
     """In lower case, if all letters are plain: an address with another, like a Kelvin sign, is the same as itself."""
     return text.lower() if text.isascii() else text
 
 
-def know(oid: str, *identifiers: str) -> None:
+def add_person(oid: str, *identifiers: str) -> None:
     """Remembers somebody with a token, and by what they are known."""
-    _people[oid] = tuple(map(folded, (oid, *identifiers)))
+    _people[oid] = tuple(map(fold_case, (oid, *identifiers)))
 
 
-def forget_everybody() -> None:
+def clear_people() -> None:
     """For the next database, where nobody of this one is expected."""
     _people.clear()
 
 
-def without_account(accounts: Iterable[str]) -> dict[str, str]:
+def identifiers_without_account(accounts: Iterable[str]) -> dict[str, str]:
     """Identifiers of people without an account (never added, refused, or erased), each with the person's object id.
 
     An account has an object id, or the address that an admin added it by; whoever shares the address is known by it.
@@ -46,8 +46,11 @@ def without_account(accounts: Iterable[str]) -> dict[str, str]:
     return {each: oid for oid, identifiers in _people.items() for each in identifiers if each not in known}
 
 
-def named(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
+def find_identifiers(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
     """The columns that name one of these people, and who it is."""
     return {
-        (where, whom[found]) for where, text in values for found in map(folded, _WHO.findall(text)) if found in whom
+        (where, whom[found])
+        for where, text in values
+        for found in map(fold_case, _IDENTIFIER.findall(text))
+        if found in whom
     }

@@ -16,7 +16,7 @@ def unprotect_all(tx: sa.Connection) -> None:
 
 
 @contextmanager
-def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
+def unprotected_records(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction without triggers on the records; what it does is kept, and the triggers are back."""
     with engine.begin() as tx:
         unprotect_all(tx)
@@ -25,14 +25,14 @@ def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+def failing_deletes(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
     """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
     with _failing(engine, "DELETE", table, condition):
         yield
 
 
 @contextmanager
-def unchangeable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+def failing_updates(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
     """As `undeletable`, at changing them."""
     with _failing(engine, "UPDATE", table, condition):
         yield

@@ -26,7 +26,7 @@ PAID_FROM = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
-class Books:
+class TenantBills:
     """The bills of a paying tenant; `people` are the row numbers of its users, oldest first."""
 
     engine: sa.Engine
@@ -35,11 +35,11 @@ class Books:
     marketplace_id: uuid.UUID | None
     people: tuple[int, ...]
 
-    def subscribe(self, marketplace_id: uuid.UUID | None = None, **values: Any) -> "Books":  # noqa: ANN401
+    def subscribe(self, marketplace_id: uuid.UUID | None = None, **values: Any) -> "TenantBills":  # noqa: ANN401
         """Adds another subscription; the first stays unchanged."""
         with self.engine.begin() as tx:
             row = _subscription(tx, self.tenant_id, marketplace_id, **values)
-        return Books(self.engine, self.tenant_id, row, marketplace_id, self.people)
+        return TenantBills(self.engine, self.tenant_id, row, marketplace_id, self.people)
 
     def end(self, at: dt.datetime) -> None:
         """Ends the subscription, so that another may begin."""
@@ -145,14 +145,14 @@ class Books:
         }
 
 
-def pays(
+def start_paid_plan(
     engine: sa.Engine,
     admin: Person,
     *,
     people: int = 3,
     marketplace_id: uuid.UUID | None = None,
     **bought: Any,  # noqa: ANN401
-) -> Books:
+) -> TenantBills:
     """Puts the admin's tenant on the paid plan, with invited colleagues, and returns its bills."""
     paid = {"plan_kind": "paid", "rate_per_user": RATE, "currency": "EUR", "subscription_id": marketplace_id}
     with engine.begin() as tx:
@@ -165,7 +165,7 @@ def pays(
         assert admin.post("users", {"users": some}).status == 200
     with engine.connect() as connection:
         rows = connection.scalars(sa.select(users.c.id).where(users.c.tenant_id == tenant_id).order_by(users.c.id))
-        return Books(engine, tenant_id, subscription, marketplace_id, tuple(rows))
+        return TenantBills(engine, tenant_id, subscription, marketplace_id, tuple(rows))
 
 
 def _subscription(

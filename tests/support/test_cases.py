@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.cases import hold
+from tests.support.cases import check_all
 
 
 def is_even(number: int) -> None:
@@ -9,7 +9,7 @@ def is_even(number: int) -> None:
 
 def test_every_case_that_breaks_a_claim_is_told():
     with pytest.raises(AssertionError, match=r"(?s)2 of 4 cases.*1: AssertionError it is odd.*3: Assertion") as told:
-        hold(is_even, [0, 1, 2, 3], at_least=1)
+        check_all(is_even, [0, 1, 2, 3], at_least=1)
 
     assert "0:" not in str(told.value)
 
@@ -19,10 +19,10 @@ def test_a_case_that_cannot_be_tried_is_told_like_the_others():
         assert number % by == 0
 
     with pytest.raises(AssertionError, match=r"(?s)7 0: ZeroDivisionError.*7 2: AssertionError"):
-        hold(divides, [(7, 0), (7, 7), (7, 2)], at_least=3)
+        check_all(divides, [(7, 0), (7, 7), (7, 2)], at_least=3)
 
 
 def test_fewer_cases_than_there_have_to_be_are_a_failure():
-    hold(is_even, [2, 4], at_least=2)
+    check_all(is_even, [2, 4], at_least=2)
     with pytest.raises(AssertionError, match="0 cases are fewer than 1"):
-        hold(is_even, [], at_least=1)
+        check_all(is_even, [], at_least=1)

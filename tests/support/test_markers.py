@@ -64,8 +64,8 @@ def test_logs_of_emulators_are_not_of_the_product():
 
 def test_somebody_without_an_account_is_found_by_address_and_id(world):
     gone, stays = world.person(), world.person()
-    whom = markers.without_account([stays.oid])
-    found = markers.named(
+    whom = markers.identifiers_without_account([stays.oid])
+    found = markers.find_identifiers(
         [("a", f"asked {gone.email.upper()}, then left"), ("b", f'{{"by": "{gone.oid}"}}'), ("c", stays.email)], whom
     )
 

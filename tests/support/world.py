@@ -103,7 +103,7 @@ class Person:
     token: str
 
     def __post_init__(self) -> None:
-        markers.know(self.oid, self.email)
+        markers.add_person(self.oid, self.email)
 
     def get(self, path: str, **params: str) -> Answer:
         return self.http.send("GET", path, token=self.token, params=params)

@@ -31,7 +31,7 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    with apps.in_place(shop, engine, app_engine, signing_keys, clock) as app:
+    with apps.running_app(shop, engine, app_engine, signing_keys, clock) as app:
         yield app
 
 

@@ -7,7 +7,7 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.schema import tenants
 from shared.jobs import job_work
-from tests.support.tenant_bills import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, start_paid_plan
 from tests.support.world import new_id
 
 
@@ -18,7 +18,7 @@ def ada(world):
 
 @pytest.fixture
 def books(ada, engine):
-    books = pays(engine, ada)
+    books = start_paid_plan(engine, ada)
     books.price("4.50", PAID_FROM)
     return books
 
@@ -60,7 +60,7 @@ def test_the_open_month_shows_active_users_and_total_so_far(ada, books, world, c
 
 
 def test_a_preview_has_the_marketplace_subscription_and_its_seats(ada, engine):
-    pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
+    start_paid_plan(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
     shown = ada.get("billing/preview").body
 
     assert (shown["subscriptionId"], shown["quantity"], shown["invoicedBy"]) == (bought, 7, "microsoft")
@@ -94,7 +94,7 @@ def test_a_tenant_without_a_paid_subscription_has_no_preview(world, books, ada, 
 
 def test_an_unknown_price_leaves_the_open_month_without_rate_and_total(world, engine):
     ada = world.tenant()
-    pays(engine, ada)
+    start_paid_plan(engine, ada)
     shown = ada.get("billing/preview").body
 
     assert shown["activeUsers"] == 1
@@ -112,7 +112,7 @@ def test_a_suspended_tenant_sees_its_preview(ada, books, engine):
 
 def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
     ada = world.tenant()
-    books = pays(engine, ada, paid_from=clock() + dt.timedelta(hours=2))
+    books = start_paid_plan(engine, ada, paid_from=clock() + dt.timedelta(hours=2))
     books.price("4.50", clock() + dt.timedelta(hours=2))
     clock.tick(hours=3)
     before = ada.get("billing/preview").body

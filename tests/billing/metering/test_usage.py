@@ -18,7 +18,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.deadline import Deadline
 from shared.jobs import JobFailed, job_work
-from tests.support.connection_loss import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.marketplace import until
 from tests.support.world import START
 
@@ -594,7 +594,7 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
 def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
+    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
         accepted = send_all(metering.app)
 
     assert (accepted, len(met), metering.hits()) == (1, 1, 1)

@@ -11,7 +11,7 @@ from billing.records.rules import no_record
 from shared.calendar import Month
 from shared.db.schema import audit_log, tenants, users
 from shared.money import money_text
-from tests.support.tenant_bills import pays
+from tests.support.tenant_bills import start_paid_plan
 from tests.support.world import new_id
 
 
@@ -25,7 +25,7 @@ def ada(world):
 
 @pytest.fixture
 def books(ada, engine):
-    return pays(engine, ada)
+    return start_paid_plan(engine, ada)
 
 
 def put(engine, person, **values):
@@ -203,7 +203,7 @@ def test_an_invalid_cursor_is_refused(ada, books):
 def test_another_tenants_bills_are_not_found(books, world, engine):
     record = books.close(202610, 0, 1)
     bob = world.tenant()
-    theirs = pays(engine, bob).close(202609, 0)
+    theirs = start_paid_plan(engine, bob).close(202609, 0)
 
     assert [item["id"] for item in bob.get("billing/records").body["items"]] == [theirs]
     assert bob.get("billing/records/2026-10").status == 404

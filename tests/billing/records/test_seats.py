@@ -13,7 +13,7 @@ from billing.records.seat_rules import ListedPrice, SeatChange, seat_spans
 from billing.subscriptions.rules import term_text
 from shared.db.schema import subscription_rates
 from tests.billing.records.test_statement import text_of
-from tests.support.tenant_bills import pays
+from tests.support.tenant_bills import start_paid_plan
 
 
 OCTOBER = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
@@ -132,7 +132,7 @@ def ada(world):
 @pytest.fixture
 def books(ada, engine):
     """A plan by seats with ten of them, and twelve from 15 October on; a change that was refused is none."""
-    books = pays(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
+    books = start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
     books.price("6.00", OCTOBER, "USD")
     books.happen("Activate", OCTOBER, quantity=10)
     books.happen("ChangeQuantity", october(15, 9), quantity=12)
@@ -193,7 +193,7 @@ def test_events_recorded_after_the_close_do_not_change_a_statement(ada, books):
 
 
 def test_without_a_ledger_the_records_seats_count_for_the_whole_period(ada, engine):
-    pays(engine, ada, marketplace_id=uuid.uuid4(), quantity=7).close(202610, quantity=7)  # noqa: TID251 - as above
+    start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=7).close(202610, quantity=7)  # noqa: TID251 - as above
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
     assert [(span["quantity"], span["periodTo"]) for span in record["seats"]] == [(7, "2026-11-01T00:00:00.000Z")]

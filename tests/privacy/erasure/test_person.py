@@ -9,8 +9,8 @@ from privacy.erasure import flow as erasure_flow
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.bills import close_a_month
-from tests.support.connection_loss import cutting, on_postgresql
-from tests.support.scan import places
+from tests.support.connection_loss import drop_connections, on_postgresql
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
@@ -65,7 +65,7 @@ def admin_of(engine, world, person):
 def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     marks = (grace.email, grace.name, grace.oid, me(grace))
-    before = places(engine, *marks)
+    before = find_columns(engine, *marks)
     asked = ask(grace)
     outcome = carry_out(app, clock)
     [listed] = world.again(above).get("privacy/erasure").body["items"]
@@ -75,8 +75,12 @@ def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, eng
     assert outcome.changed == 1
     assert listed["state"] == "done"
     # the random id, to repeat the erasure after a restore; the restore store gets it too
-    assert places(engine, *marks) == {"erasures.subject_id", "restore_changes.public_id", "restore_changes.subject_id"}
-    assert places(engine, "my own words", "doctor", "another note", "still at it") == set()
+    assert find_columns(engine, *marks) == {
+        "erasures.subject_id",
+        "restore_changes.public_id",
+        "restore_changes.subject_id",
+    }
+    assert find_columns(engine, "my own words", "doctor", "another note", "still at it") == set()
 
 
 def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engine):
@@ -185,7 +189,7 @@ def test_an_erasure_covers_bills_cached_assignees_and_landing_visits(app, clock,
     with engine.connect() as tx:
         line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_id)).one()
 
-    assert places(engine, grace.email, grace.name) == set()
+    assert find_columns(engine, grace.email, grace.name) == set()
     assert line.email.endswith("@erased.invalid")
 
 
@@ -244,7 +248,7 @@ def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(ap
 
     assert (waiting["id"], waiting["state"], waiting["holdReason"]) == (asked.body["id"], "onHold", "lastSuperAdmin")
     assert outcome.changed == 1
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clock, grace, engine):
@@ -260,7 +264,7 @@ def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clo
     assert (early.changed, late.changed) == (0, 0)
     assert (back.status, back.body["state"]) == (200, "withdrawn")
     assert (twice.status, twice.code) == (409, "request_state")
-    assert "users.email" in places(engine, grace.email)
+    assert "users.email" in find_columns(engine, grace.email)
 
 
 def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock, engine):
@@ -278,8 +282,8 @@ def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock
     assert asked.body["channel"] == "superAdmin"
     assert (bens_own.status, bens_own.code) == (403, "not_yours")
     assert (whole.status, whole.code) == (403, "role_required")
-    assert places(engine, ben.email) == set()
-    assert "users.email" in places(engine, chloe.email)
+    assert find_columns(engine, ben.email) == set()
+    assert "users.email" in find_columns(engine, chloe.email)
 
 
 def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
@@ -304,9 +308,9 @@ def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
 def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
     above = admin_of(engine, world, grace)
     ask(grace)
-    with cutting(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as met:
         carry_out(app, clock)
     [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert (listed["state"], len(met)) == ("done", 1)
-    assert places(engine, grace.email, grace.oid) == set()
+    assert find_columns(engine, grace.email, grace.oid) == set()

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import idempotency_keys
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 def me(person):
@@ -40,7 +40,7 @@ def test_after_a_restriction_a_repeated_request_shows_and_changes_nothing(two, e
         assert (each.status, each.raw, each.headers["Idempotent-Replayed"]) == (204, b"", "true")
     assert len(ben.entries()) == 1
     assert ada.enter(key="own").raw == own.raw
-    assert "idempotency_keys.body" not in places(engine, first.body["id"])
+    assert "idempotency_keys.body" not in find_columns(engine, first.body["id"])
 
 
 def test_the_persons_own_stored_responses_stay(two):
@@ -75,7 +75,7 @@ def test_after_an_erasure_no_stored_response_has_the_person_in_a_note(app, world
     repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
 
     assert (repeated.status, repeated.raw) == (204, b"")
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_response_stored_just_after_the_restriction_is_redacted_on_read(two, e
     repeated = enter_for(ada, me(ben), "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
-    assert "idempotency_keys.body" not in places(engine, first.body["id"])
+    assert "idempotency_keys.body" not in find_columns(engine, first.body["id"])
 
 
 def test_a_redacted_refusal_keeps_its_status_and_code(two, engine):

@@ -10,7 +10,7 @@ from privacy.catalogue.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.bills import close_a_month, subscribe
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 DELETED = sorted(
@@ -74,7 +74,7 @@ def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada
     assert {"time_entries", "timer_log", "running_timers", "projects", "action_log"} <= set(before)
     assert (done, again) == (1, 0)
     assert left(engine, tenant.id) == {}
-    assert places(engine, ada.email, ada.oid) == set()
+    assert find_columns(engine, ada.email, ada.oid) == set()
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
 
 
@@ -96,7 +96,7 @@ def test_data_for_bills_stays_with_pseudonyms(app, clock, ada, engine):
     assert done == 1
     assert str(total) == "4.5000"
     assert (kept.name, kept.slug, kept.admin_email, kept.status) == (tenant.name, tenant.slug, None, "cancelled")
-    assert places(engine, person.email) == set()
+    assert find_columns(engine, person.email) == set()
 
 
 def test_the_erasure_waits_for_the_end_of_the_subscription_and_the_last_bill(app, clock, ada, engine):

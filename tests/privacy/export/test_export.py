@@ -8,7 +8,7 @@ import pytest
 from privacy.catalogue.columns import CATALOGUE
 from privacy.export.writer import open_export
 from tests.support.exports import checked, export
-from tests.support.scan import places
+from tests.support.scan import find_columns
 from tests.timers.write_back.write_backs import change
 
 
@@ -50,7 +50,7 @@ def test_a_persons_export_has_all_their_data(ben, engine):
     ada, ben = ben
     answer = export(ben)
     found = sections(answer)
-    held = {where.partition(".")[0] for where in places(engine, ben.email, ben.oid)}
+    held = {where.partition(".")[0] for where in find_columns(engine, ben.email, ben.oid)}
 
     assert answer.status == 200
     assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 3)

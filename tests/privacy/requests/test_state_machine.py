@@ -26,7 +26,7 @@ from shared.errors import Conflict
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.support.budget import tries
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 OPEN = ("requested", "scheduled", "onHold")
@@ -236,7 +236,7 @@ class Machine(RuleBasedStateMachine):
             self.carry_out(request)
         if len(self.erased) > before:
             gone = [mark for each in self.erased for mark in (self.people[each].email, self.people[each].oid)]
-            assert places(self.engine, *gone) == set()
+            assert find_columns(self.engine, *gone) == set()
 
     def due_requests(self):
         """The requests that the job processes, oldest first."""

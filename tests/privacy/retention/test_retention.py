@@ -27,7 +27,7 @@ from shared.db.schema import (
 from shared.health.invariants import find_violations
 from shared.jobs import JobFailed
 from tests.support.bills import AT, close_a_month
-from tests.support.record_protection import unchangeable, undeletable
+from tests.support.record_protection import failing_deletes, failing_updates
 from tests.support.world import new_id
 from tests.timers.work_items.test_work_items import refresh
 
@@ -128,7 +128,7 @@ def test_a_removed_batch_stays_removed_if_the_next_one_fails(billed, engine, app
     add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
     add_responses(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
     clock.tick(days=3)
-    with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
+    with use(app), failing_deletes(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
         remove_expired(None)
     left = response_keys(engine, billed)
 
@@ -143,7 +143,7 @@ def test_a_failure_to_remove_visits_is_logged_and_does_not_affect_tenants(billed
     clock.tick(days=3)
     with (
         use(app),
-        undeletable(engine, landing_visits, "id > 0"),
+        failing_deletes(engine, landing_visits, "id > 0"),
         pytest.raises(JobFailed, match="remove_expired_visits"),
     ):
         remove_expired(None)
@@ -161,7 +161,7 @@ def test_a_failure_of_a_tenant_does_not_affect_visits(billed, engine, app, clock
     clock.tick(days=3)
     with (
         use(app),
-        undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"),
+        failing_deletes(engine, idempotency_keys, "idempotency_key = 'stuck'"),
         pytest.raises(JobFailed, match="remove_expired"),
     ):
         remove_expired(None)
@@ -182,7 +182,7 @@ def stuck(billed, engine, world, azure_devops, clock):
     for tenant_id in (first, billed):
         add_responses(engine, tenant_id, ["old"], clock())
     clock.tick(days=60)
-    with unchangeable(engine, work_items, f"tenant_id = {first}"):
+    with failing_updates(engine, work_items, f"tenant_id = {first}"):
         yield first, billed
 
 

@@ -21,9 +21,9 @@ from shared.db.schema import audit_log, billing_lines, billing_records, erasures
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
 from shared.http.problem import to_api_error
-from tests.support.cases import hold
+from tests.support.cases import check_all
 from tests.support.connection_loss import on_postgresql
-from tests.support.paying_tenants import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 from tests.support.world import new_id
 
 
@@ -56,10 +56,10 @@ class Books:
 
 @pytest.fixture(scope="module")
 def made(engine) -> Books:
-    payer = Payer.make(engine)
-    payer.pays(at("2026-01-01"))
-    entry = payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
-    payer.corrects(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
+    payer = PayingTenant.create(engine)
+    payer.subscribe(at("2026-01-01"))
+    entry = payer.add_time(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
+    payer.correct(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
     payer.close(at("2026-02-01"))
     with engine.begin() as tx:
         requests_store.add_erasure(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
@@ -108,7 +108,7 @@ def test_no_column_changes(tx, made):
 
         assert MESSAGE + table.name in refusal(tx, change)
 
-    hold(holds, EVERY_COLUMN, at_least=60)
+    check_all(holds, EVERY_COLUMN, at_least=60)
 
 
 def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
@@ -121,7 +121,7 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
         assert (MESSAGE + table.name in refused) is (column not in RULES[table.name].erasable)
         assert (refused == "") is (column in RULES[table.name].erasable)
 
-    hold(holds, EVERY_COLUMN, at_least=60)
+    check_all(holds, EVERY_COLUMN, at_least=60)
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)

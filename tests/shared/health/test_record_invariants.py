@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log
 from shared.health.invariants import INVARIANTS, check
-from tests.support.record_protection import tampering
+from tests.support.record_protection import unprotected_records
 
 
 DAMAGE: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def corrected(world, engine):
 
 def write(engine, table, row, **values):
     """Changes a row of an append-only table."""
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(table.update().where(table.c.id == row).values(**values))
 
 
@@ -75,7 +75,7 @@ def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engin
 def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
     ada, row = corrected
     documents = {"before_change": row.before_change, "after_change": row.after_change}
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(sa.text("UPDATE timer_log SET after_change = '{no json' WHERE id = :id"), {"id": row.id})
         tx.execute(sa.text("UPDATE audit_log SET after_change = '{no json' WHERE tenant_id = :t"), {"t": row.tenant_id})
         found = [
@@ -84,7 +84,7 @@ def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
         ]
     pages = [ada.get(path) for path in ("timer-log", "audit")]
     exports = [ada.get("privacy/export", scope="tenant", format=each) for each in ("json", "zip")]
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**documents))
         tx.execute(audit_log.update().where(audit_log.c.tenant_id == row.tenant_id).values(after_change={}))
 
@@ -109,7 +109,7 @@ def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corre
 
 def test_a_pseudonym_in_place_of_a_role_is_found(engine, corrected):
     ada, row = corrected
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         of_tenant = audit_log.c.tenant_id == row.tenant_id
         tx.execute(audit_log.update().where(of_tenant).values(after_change={"role": "erased-0123456789ab"}))
         found = check(tx, "an_audited_change_can_be_read", INVARIANTS["an_audited_change_can_be_read"])

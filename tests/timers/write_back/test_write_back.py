@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.budget import tries
-from tests.support.connection_loss import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
 from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, removed, retry, send, worked
 from timers.azure_devops import of as azure_devops_of
@@ -466,7 +466,7 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
     ],
 )
 def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, azure_devops, app, engine, beginning):  # noqa: PLR0917
-    with cutting(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as met:
         stopped = worked(ada, clock, azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
@@ -476,7 +476,7 @@ def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, 
 @on_postgresql
 def test_a_stop_is_done_and_logged_when_the_write_back_fails(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
     before = azure_devops.hits("update")
-    with cutting(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
+    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
         stopped = worked(ada, clock, azure_devops.token())
     lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
 

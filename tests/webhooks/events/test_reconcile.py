@@ -14,7 +14,7 @@ from shared.deadline import Deadline
 from shared.jobs import JobFailed
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
-from tests.support.connection_loss import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import send_event, wait_for_responses
 from webhooks.agreement import store as agreement_store
@@ -210,7 +210,7 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, engine, beginning):
     unreported.order("suspend")
     unreported.marketplace.idle()
-    with cutting(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as met:
         report = reconcile_all(app)
 
     assert (report.changed, report.failed, len(met)) == ([unreported.id], [], 1)
@@ -222,7 +222,7 @@ def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, 
 def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(unreported, app, http, engine, beginning):
     operation = unreported.order("suspend")
     unreported.marketplace.idle()
-    with cutting(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as met:
         answer = send_event(unreported, http, operation)
 
     assert (answer.status, len(met)) == (200, 1)
