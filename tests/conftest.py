@@ -192,7 +192,7 @@ def azure_devops_server() -> Iterator[AzureDevOps]:
 
 @pytest.fixture
 def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
-    """Contoso's demo backlog, without trouble; as it was again when the test is over."""
+    """Contoso's demo backlog, without faults; reset after the test."""
     yield azure_devops_server
     azure_devops_server.reset()
 

@@ -42,7 +42,7 @@ class Metering:
             tx.execute(usage_events.delete())
 
     def inject_fault(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the emulator checks
-        self.marketplace.order("faults", **{endpoint: fault})
+        self.marketplace.execute("faults", **{endpoint: fault})
 
     def clear_faults(self) -> None:
         self.marketplace.emulator.faults.clear()

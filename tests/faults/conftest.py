@@ -52,7 +52,7 @@ def proxy() -> Iterator[WebhookProxy]:
 def shop(entra, proxy, tmp_path_factory) -> Iterator[Marketplace]:
     folder = tmp_path_factory.mktemp("shop")
     with marketplace_support.running(folder, entra.authority, webhook=proxy.url) as emulator:
-        emulator.order("pace", retry_seconds=0.02)
+        emulator.execute("pace", retry_seconds=0.02)
         yield emulator
 
 

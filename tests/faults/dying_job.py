@@ -9,13 +9,13 @@ import os
 import sys
 
 from billing.metering.jobs import send_all
-from privacy.erasure.flow import carry_out_due
+from privacy.erasure.flow import execute_due
 from shared.app import build
 from shared.settings import Settings
 from tests.faults.crashing_host import die_before_statement
 
 
-JOBS = {"erasures": carry_out_due, "usage": send_all}
+JOBS = {"erasures": execute_due, "usage": send_all}
 
 
 def main(job: str) -> None:

@@ -33,27 +33,27 @@ def crashing(shop_environment, tmp_path_factory) -> Iterator[Crashing]:
 
 @pytest.fixture
 def buy(healthy, here, shop, entra):
-    shop.order("pace", ack_seconds=0.3, retry_seconds=0.3)
+    shop.execute("pace", ack_seconds=0.3, retry_seconds=0.3)
 
     def bought(action: str) -> Purchase:
         purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
-        shop.order("shapes", held=False)
+        shop.execute("shapes", held=False)
         if action in BEFORE:
             happen(purchase, BEFORE[action])
             settled(purchase)
         return purchase
 
     yield bought
-    shop.order("shapes", held=False)
+    shop.execute("shapes", held=False)
 
 
 def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, proxy) -> list[int]:
     """The answers to the event: of a host that dies at this point, then of one that does not."""
-    bought.marketplace.order("shapes", held=True)
+    bought.marketplace.execute("shapes", held=True)
     operation = happen(bought, action)
     with crashing.host(point) as base:
         proxy.first = base
-        bought.marketplace.order("release", operations=[operation])
+        bought.marketplace.execute("release", operations=[operation])
         until(lambda: bought.attempts(operation), 20)
     settled(bought)
     return bought.attempts(operation)

@@ -36,7 +36,7 @@ GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
     "Renew": ("renew", {}),
     "Unsubscribe": ("unsubscribe", {}),
 }
-TROUBLE: tuple[dict[str, Any], ...] = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {"status": 404},
     {"status": 409},
     {"status": 500},
@@ -118,8 +118,8 @@ def buy(hosts, here, shop, entra):
 
     yield bought
     shop.emulator.faults.clear()
-    shop.order("shapes", held=False, copies=1, revert="late")
-    shop.order("pace", ack_seconds=0.4, retry_seconds=0.02)
+    shop.execute("shapes", held=False, copies=1, revert="late")
+    shop.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
 
 
 def happen(bought: Purchase, action: str) -> str:
@@ -164,14 +164,14 @@ def size_of(database_url: str, postgres: int, sqlite: int) -> int:
 def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
-    shop.order("pace", ack_seconds=0)
+    shop.execute("pace", ack_seconds=0)
     for case in sample(tries(size_of(database_url, 24, 6))):
         bought = buy()
-        shop.order("shapes", held=True)
+        shop.execute("shapes", held=True)
         events = [happen(bought, action) for action in case.history]
         if dice.random() < 0.5:
-            shop.order("faults", operation={**dice.choice(TROUBLE), "times": dice.randint(1, 6)})
-        shop.order("release", operations=[events[event] for event in case.told], workers=WORKERS)
+            shop.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
+        shop.execute("release", operations=[events[event] for event in case.told], workers=WORKERS)
         settled(bought)
         shop.emulator.faults.clear()
 
@@ -184,10 +184,10 @@ def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engi
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
         bought = buy()
-        shop.order("shapes", held=False, copies=dice.randint(1, 3))
-        shop.order("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
+        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
+        shop.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
         for action in case.history:
-            shop.order("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
+            shop.execute("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
             happen(bought, action)
         settled(bought)
         shop.emulator.faults.clear()
@@ -204,8 +204,8 @@ def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, sh
         for _ in range(3):
             colleague = product.person(entra, proxy.hosts[0], bought.tid)
             assert colleague.post("sign-in").status == 200
-        shop.order("shapes", held=False, copies=dice.randint(1, 3))
-        shop.order("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
+        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
+        shop.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
         for action in ("Renew", "Cut", "Suspend", "Reinstate"):
             happen(bought, action)
         settled(bought)

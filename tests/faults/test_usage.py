@@ -101,7 +101,7 @@ def test_several_processes_that_send_at_once_charge_each_event_once(sending, bou
     tenants = [bought() for _ in range(80)]
     for number, tenant in enumerate(tenants, start=1):
         tenant.add_usage(number, slot=hour())
-    marketplace.order("faults", usage_batch={"delay": 0.2})
+    marketplace.execute("faults", usage_batch={"delay": 0.2})
 
     with sending(3) as senders:
         for sender in senders:

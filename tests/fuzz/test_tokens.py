@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from tests.support.budget import ALL
 from tests.support.world import Answer
 
@@ -116,7 +116,7 @@ HEADERS = {
 def sign(entra, person, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> str:
     """A token of Entra's own making in which only these differ from a sound one; null leaves a member out."""
     sound = json.loads(_decoded(person.token.split(".")[1]))
-    return str(entra.emulator.admin.mint(TokenOrder(claims={**sound, **(claims or {})}, header=header or {})))
+    return str(entra.emulator.admin.mint(TokenRequest(claims={**sound, **(claims or {})}, header=header or {})))
 
 
 def _decoded(part: str) -> bytes:

@@ -49,14 +49,14 @@ junk = st.recursive(
 def bought(app, marketplace, world) -> Purchase:
     """Five seats, in force, whose events are held back."""
     bought = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
     return bought
 
 
 @pytest.fixture
 def suspension(bought) -> str:
     """An operation that Microsoft has, and that nobody has told yet."""
-    operation: str = bought.order("suspend")
+    operation: str = bought.execute("suspend")
     return operation
 
 

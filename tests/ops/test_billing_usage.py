@@ -199,7 +199,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
 
 def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplace):
     tenant.add_usage(3, slot=hour)
-    marketplace.order("faults", usage_batch={"status": 403})
+    marketplace.execute("faults", usage_batch={"status": 403})
 
     done = billing("send-usage")
 
@@ -231,7 +231,7 @@ def test_reconcile_of_a_tenant_lists_no_other_tenants_differences(billing, tenan
 
 
 def test_reconcile_without_the_marketplace_has_exit_code_4(billing, marketplace):
-    marketplace.order("faults", usage_list={"status": 403})
+    marketplace.execute("faults", usage_list={"status": 403})
 
     done = billing("reconcile")
 

@@ -277,7 +277,7 @@ def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
 def test_accept_without_the_marketplace_fails_and_keeps_the_hold(story, restore, marketplace, endpoint):
     restore("begin", "--yes")
     before = [story.copy.rows(table) for table in (audit_log, notices, users)]
-    marketplace.order("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
+    marketplace.execute("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
     refused = restore("accept", "--yes", "--other-is-off")
     marketplace.emulator.faults.clear()
 

@@ -131,5 +131,5 @@ def restore_records(people):
 def accept(app):
     accepting = Acceptance(app, {}, other_is_off=True, without_store=False)
     accepting.plan()
-    accepting.carry_out(lambda _: None)
+    accepting.run(lambda _: None)
     assert not flow.read_installation(app).is_held

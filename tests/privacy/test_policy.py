@@ -90,7 +90,7 @@ def test_an_ended_trial_keeps_its_data_until_an_erasure_request(app, world, cloc
     kept = [entry["note"] for entry in ada.entries()]
     asked = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug})
     clock.tick(days=3)
-    erasure_flow.carry_out_due(app)
+    erasure_flow.execute_due(app)
 
     assert kept == ["from the trial"]
     assert asked.status == 201

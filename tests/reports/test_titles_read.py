@@ -95,11 +95,11 @@ def fails_when(azure_devops, monkeypatch):
     def fails(condition):
         def look_up(app, caller, organization, numbers, session):
             if condition(organization, numbers):
-                azure_devops.trouble("batch", status=401)
+                azure_devops.set_fault("batch", status=401)
             try:
                 return lookup_flow.look_up(app, caller, organization, numbers, session)
             finally:
-                azure_devops.settle()
+                azure_devops.clear_faults()
 
         monkeypatch.setattr(title_flow, "look_up", look_up)
 

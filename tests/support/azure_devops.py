@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devcloud.emulators.azure_devops import server
-from devcloud.emulators.azure_devops.admin import TokenOrder
+from devcloud.emulators.azure_devops.admin import TokenRequest
 from devcloud.emulators.azure_devops.board import Board
 from devcloud.emulators.azure_devops.fields import COMPLETED
 from devcloud.emulators.azure_devops.tokens import WRITE, TokenUser
@@ -31,13 +31,13 @@ class AzureDevOps:
 
     def token(self, person: str = "ada", *, lifetime: int | None = None, **claims: Any) -> str:  # noqa: ANN401 - claims
         """A demo person's token; `hidden` and `read_only` are projects, `scp` is what it may be used for."""
-        order = TokenOrder(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
+        order = TokenRequest(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
         return self.emulator.admin.token(order)
 
-    def trouble(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
-        self.emulator.workspace.faults.order({endpoint: Fault(**fault)})
+    def set_fault(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
+        self.emulator.workspace.faults.set({endpoint: Fault(**fault)})
 
-    def settle(self) -> None:
+    def clear_faults(self) -> None:
         """Ends all faults, after all late writes are done."""
         self.emulator.workspace.faults.clear()
 

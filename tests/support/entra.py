@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from devcloud.emulators.entra import server
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from devcloud.emulators.entra.clients import EXTENSION, TIMETRACKER_API
 
 
@@ -41,7 +41,7 @@ class Entra:
             "nbf": seconds - 400 * DAY,
             "exp": seconds + 400 * DAY,
         }
-        return self.emulator.admin.mint(TokenOrder(claims={**person, **claims}))
+        return self.emulator.admin.mint(TokenRequest(claims={**person, **claims}))
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 
 @contextmanager
 def answering(entra: Entra, body: str) -> Iterator[None]:
     """What Entra answers to the next code."""
-    entra.emulator.faults.order({"token": Fault(status=200, body=body, times=1)})
+    entra.emulator.faults.set({"token": Fault(status=200, body=body, times=1)})
     yield
     entra.emulator.faults.clear()
 

@@ -90,7 +90,7 @@ class Marketplace:
     def api_url(self) -> str:
         return f"{self.emulator.url}/api"
 
-    def order(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def execute(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         """Carries out an order of the admin endpoint, which must succeed; no fault has us pause unless it says so."""
         if name == "faults":
             given = {endpoint: {"headers": AT_ONCE, **fault} for endpoint, fault in given.items()}
@@ -105,11 +105,11 @@ class Marketplace:
 
     def buy(self, **purchase: Any) -> str:  # noqa: ANN401 - the fields of a purchase
         """The id of a subscription; `active=True` spares its activation."""
-        return str(self.order("buy", **purchase)["subscription"])
+        return str(self.execute("buy", **purchase)["subscription"])
 
     def purchase_token(self, subscription: str, kind: str = "fresh") -> str:
         """Decoded, as it stands in the landing page's address."""
-        link = self.order("link", subscription=subscription, kind=kind)["landingUrl"]
+        link = self.execute("link", subscription=subscription, kind=kind)["landingUrl"]
         return str(parse_qs(urlsplit(link).query)["token"][0])
 
     def send(

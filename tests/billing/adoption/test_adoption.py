@@ -337,7 +337,7 @@ def test_more_usage_of_a_day_can_be_adopted_later(timeline, branch, clock):
 def test_an_unavailable_meter_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
     timeline.reports(2, clock())
-    timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
+    timeline.marketplace.execute("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
     with pytest.raises(MarketplaceUnavailable):
         adopt_listed(timeline.app)
 

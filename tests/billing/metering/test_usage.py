@@ -80,7 +80,7 @@ def test_a_batch_has_at_most_25_events(metering, events, batches):
 
 
 def test_results_are_matched_by_their_event_and_not_by_position(metering):
-    metering.marketplace.order("shapes", shuffled_batches=True)
+    metering.marketplace.execute("shapes", shuffled_batches=True)
     tenants = [metering.tenant() for _ in range(12)]
     for number, tenant in enumerate(tenants, start=1):
         tenant.add_usage(number)
@@ -279,10 +279,10 @@ def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering,
 def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("shapes", usage_status="Error")
+    metering.marketplace.execute("shapes", usage_status="Error")
     send_all(metering.app)
     failed = tenant.event()
-    metering.marketplace.order("shapes", usage_status=None)
+    metering.marketplace.execute("shapes", usage_status=None)
     clock.tick(hours=1)
 
     assert send_all(metering.app) == 1
@@ -319,7 +319,7 @@ def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR091
 def test_a_resource_not_authorized_for_us_is_an_alarm(metering, logged):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
+    metering.marketplace.execute("shapes", usage_status="ResourceNotAuthorized")
 
     send_all(metering.app)
 
@@ -333,13 +333,13 @@ def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_
 ):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("suspend", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("suspend", subscription=str(tenant.marketplace_id))
     send_all(metering.app)
     held = tenant.event()
     for _ in range(hours):
         clock.tick(hours=1)
         send_all(metering.app)
-    metering.marketplace.order("reinstate", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("reinstate", subscription=str(tenant.marketplace_id))
     until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
     send_all(metering.app)
 
@@ -352,7 +352,7 @@ def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_befor
     tenant = metering.tenant()
     clock.tick(minutes=30)
     ended = clock()
-    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("unsubscribe", subscription=str(tenant.marketplace_id))
     tenant.change(subscriptions, status="unsubscribed", ended_at=ended)
     clock.tick(hours=2)
     row = tenant.add_usage(3, slot=clock().replace(minute=0))
@@ -373,7 +373,7 @@ def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_befor
 def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
     tenant = metering.tenant()
     clock.tick(minutes=30)
-    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("unsubscribe", subscription=str(tenant.marketplace_id))
     tenant.add_usage(3)
 
     send_at_once(metering.app, tenant.tenant_id)
@@ -677,8 +677,8 @@ def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours
 def test_usage_is_reported_with_the_subscriptions_present_plan(metering):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("pace", ack_seconds=0)
-    metering.marketplace.order("change", subscription=str(tenant.marketplace_id), plan="gold")
+    metering.marketplace.execute("pace", ack_seconds=0)
+    metering.marketplace.execute("change", subscription=str(tenant.marketplace_id), plan="gold")
     tenant.change(subscriptions, plan_id="gold")
     send_all(metering.app)
 

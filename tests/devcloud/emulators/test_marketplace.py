@@ -42,7 +42,7 @@ def claims_of(authorization: str) -> dict[str, Any]:
 
 
 def test_a_purchase_is_resolved_and_activated(marketplace):
-    bought = marketplace.order("buy", person="ada", plan="seats", quantity=3)
+    bought = marketplace.execute("buy", person="ada", plan="seats", quantity=3)
     token = marketplace.purchase_token(bought["subscription"])
 
     before = resolve(marketplace, token).json()
@@ -91,7 +91,7 @@ def test_resolve_works_in_every_state(marketplace):
     for order in ("suspend", "unsubscribe"):
         token = marketplace.purchase_token(subscription)
         states.append(resolve(marketplace, token).json()["subscription"]["saasSubscriptionStatus"])
-        marketplace.order(order, subscription=subscription)
+        marketplace.execute(order, subscription=subscription)
 
     token = marketplace.purchase_token(subscription)
     states.append(resolve(marketplace, token).json()["subscription"]["saasSubscriptionStatus"])
@@ -129,15 +129,15 @@ def test_a_second_activation_is_refused_or_not_as_the_documents_disagree(marketp
     subscription = marketplace.buy(active=True)
 
     strict = activate(marketplace, subscription, planId="paid")
-    marketplace.order("shapes", checks_activation=False)
+    marketplace.execute("shapes", checks_activation=False)
     loose = activate(marketplace, subscription)
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
 
     assert [strict, loose, activate(marketplace, subscription, planId="paid")] == [400, 200, 404]
 
 
 def test_an_activation_may_take_its_time_to_show(marketplace):
-    marketplace.order("pace", activation_seconds=0.3)
+    marketplace.execute("pace", activation_seconds=0.3)
     subscription = marketplace.buy(active=True)
 
     at_first = marketplace.status(subscription)
@@ -189,7 +189,7 @@ def test_a_call_without_the_version_is_refused_and_ids_come_back(marketplace):
 def test_the_list_comes_in_pages(marketplace):
     empty = marketplace.send("GET", "saas/subscriptions")
     bought = [marketplace.buy() for _ in range(5)]
-    marketplace.order("shapes", page_size=2)
+    marketplace.execute("shapes", page_size=2)
 
     found, sizes, link = [], [], "saas/subscriptions"
     while link:
@@ -218,7 +218,7 @@ def test_the_plans_are_those_of_the_offer(marketplace):
 def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
-    changed = marketplace.order("change", subscription=subscription, plan="gold")["operation"]
+    changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
     until(lambda: receiver.calls)
     pending = operation(marketplace, subscription, changed).json()
     before = get(marketplace, subscription)["planId"]
@@ -233,10 +233,10 @@ def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver)
 
 @pytest.mark.parametrize(("said", "quantity", "status"), [("Success", 9, "Succeeded"), ("Failure", 3, "Failed")])
 def test_the_publisher_accepts_or_rejects_a_change(marketplace, said, quantity, status):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
-    changed = marketplace.order("change", subscription=subscription, quantity=9)["operation"]
+    changed = marketplace.execute("change", subscription=subscription, quantity=9)["operation"]
     first, second = (patch(marketplace, subscription, changed, said) for _ in range(2))
 
     assert (first, second) == (200, 409)
@@ -248,7 +248,7 @@ def test_a_webhook_that_answers_4xx_in_time_rejects_the_change(marketplace, rece
     receiver.statuses = [400]
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
 
-    changed = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
+    changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
     marketplace.idle()
 
     assert operation(marketplace, subscription, changed).json()["status"] == "Failed"
@@ -262,7 +262,7 @@ def test_a_change_that_is_rejected_too_late_comes_back_as_a_revert(marketplace, 
     receiver.statuses = [400] if how == "status" else []
     receiver.during = lambda body: until(lambda: get(marketplace, subscription)["quantity"] == body["quantity"])
 
-    changed = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
+    changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
     until(lambda: receiver.calls)
     if how == "patch":
         assert patch(marketplace, subscription, changed, "Failure") == 200
@@ -277,9 +277,9 @@ def test_a_change_that_is_rejected_too_late_comes_back_as_a_revert(marketplace, 
 
 
 def test_one_change_waits_for_the_other(marketplace):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
-    pending = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
+    pending = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
 
     answer = marketplace.send("PATCH", f"saas/subscriptions/{subscription}", {"planId": "seats-plus"})
 
@@ -329,7 +329,7 @@ def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
     receiver.statuses = [500, 404, 503]
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("suspend", subscription=subscription)
+    marketplace.execute("suspend", subscription=subscription)
     marketplace.idle()
 
     attempts = [(each["number"], each["status"]) for each in marketplace.stats()["attempts"]]
@@ -339,11 +339,11 @@ def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
 
 
 def test_repeats_come_to_an_end(marketplace, receiver):
-    marketplace.order("pace", retries=2, retry_seconds=0)
+    marketplace.execute("pace", retries=2, retry_seconds=0)
     receiver.statuses = [500] * 10
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("renew", subscription=subscription)
+    marketplace.execute("renew", subscription=subscription)
     marketplace.idle()
 
     assert len(receiver.calls) == 3
@@ -354,7 +354,7 @@ def test_a_subscription_lives_through_all_its_states(marketplace, receiver, cloc
     states = []
     for order in ("renew", "suspend", "reinstate", "suspend", "unsubscribe"):
         clock.tick(seconds=1)
-        marketplace.order(order, subscription=subscription)
+        marketplace.execute(order, subscription=subscription)
         marketplace.idle()
         until(lambda: not marketplace.send("GET", f"saas/subscriptions/{subscription}/operations").json()["operations"])
         states.append(marketplace.status(subscription))
@@ -368,10 +368,10 @@ def test_a_subscription_lives_through_all_its_states(marketplace, receiver, cloc
 
 
 def test_a_reinstatement_can_be_declined(marketplace):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(active=True)
-    marketplace.order("suspend", subscription=subscription)
-    reinstated = marketplace.order("reinstate", subscription=subscription)["operation"]
+    marketplace.execute("suspend", subscription=subscription)
+    reinstated = marketplace.execute("reinstate", subscription=subscription)["operation"]
 
     answer = patch(marketplace, subscription, reinstated, "Failure")
 
@@ -381,7 +381,7 @@ def test_a_reinstatement_can_be_declined(marketplace):
 def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver):
     subscription = marketplace.buy()
 
-    done = marketplace.order("unsubscribe", subscription=subscription)
+    done = marketplace.execute("unsubscribe", subscription=subscription)
     marketplace.idle()
 
     assert (done["operation"], receiver.calls) == (None, [])
@@ -390,8 +390,8 @@ def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, entra, version):
-    marketplace.order("shapes", tokens=version)
-    marketplace.order("renew", subscription=marketplace.buy(active=True))
+    marketplace.execute("shapes", tokens=version)
+    marketplace.execute("renew", subscription=marketplace.buy(active=True))
     marketplace.idle()
 
     token = receiver.calls[0].authorization.removeprefix("Bearer ")
@@ -408,7 +408,7 @@ def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, e
 
 def test_webhook_tokens_live_by_the_clock_of_the_test(marketplace, receiver, clock):
     at = clock.tick(days=40)
-    marketplace.order("renew", subscription=marketplace.buy(active=True))
+    marketplace.execute("renew", subscription=marketplace.buy(active=True))
     marketplace.idle()
 
     assert claims_of(receiver.calls[0].authorization)["iat"] == int(at.timestamp())
@@ -417,23 +417,25 @@ def test_webhook_tokens_live_by_the_clock_of_the_test(marketplace, receiver, clo
 def test_any_event_can_be_sent_with_any_token(marketplace, receiver):
     receiver.statuses = [401]
 
-    done = marketplace.order("event", body={"action": "Transfer"}, claims={"aud": "x", "azp": None}, key="unpublished")
+    done = marketplace.execute(
+        "event", body={"action": "Transfer"}, claims={"aud": "x", "azp": None}, key="unpublished"
+    )
 
     claims = claims_of(receiver.calls[0].authorization)
     assert (done["status"], receiver.calls[0].body, claims["aud"]) == (401, {"action": "Transfer"}, "x")
     assert "azp" not in claims
-    marketplace.order("event", body=None, authorization="")
+    marketplace.execute("event", body=None, authorization="")
     assert receiver.calls[1].authorization == ""
 
 
 def test_events_can_come_twice_and_in_any_order(marketplace, receiver):
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
     subscription = marketplace.buy(active=True)
-    renewed = marketplace.order("renew", subscription=subscription)["operation"]
-    suspended = marketplace.order("suspend", subscription=subscription)["operation"]
+    renewed = marketplace.execute("renew", subscription=subscription)["operation"]
+    suspended = marketplace.execute("suspend", subscription=subscription)["operation"]
     held = marketplace.stats()["held"]
 
-    marketplace.order("release", operations=[suspended, renewed, suspended])
+    marketplace.execute("release", operations=[suspended, renewed, suspended])
     marketplace.idle()
 
     assert held == [renewed, suspended]
@@ -442,9 +444,9 @@ def test_events_can_come_twice_and_in_any_order(marketplace, receiver):
 
 
 def test_every_event_can_come_in_copies(marketplace, receiver):
-    marketplace.order("shapes", copies=3)
+    marketplace.execute("shapes", copies=3)
 
-    marketplace.order("suspend", subscription=marketplace.buy(active=True))
+    marketplace.execute("suspend", subscription=marketplace.buy(active=True))
     marketplace.idle()
 
     assert len(receiver.calls) == 3
@@ -452,21 +454,21 @@ def test_every_event_can_come_in_copies(marketplace, receiver):
 
 
 def test_a_held_change_is_accepted_all_the_same(marketplace):
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("change", subscription=subscription, plan="gold")
+    marketplace.execute("change", subscription=subscription, plan="gold")
 
     until(lambda: get(marketplace, subscription)["planId"] == "gold")
 
 
 def test_a_change_can_wait_until_its_webhook_succeeds(marketplace, receiver):
-    marketplace.order("shapes", unanswered="wait")
-    marketplace.order("pace", ack_seconds=0.01, retry_seconds=0.1)
+    marketplace.execute("shapes", unanswered="wait")
+    marketplace.execute("pace", ack_seconds=0.01, retry_seconds=0.1)
     receiver.statuses = [500, 500, 500]
     subscription = marketplace.buy(active=True)
 
-    changed = marketplace.order("change", subscription=subscription, plan="gold")["operation"]
+    changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
     until(lambda: len(receiver.calls) == 3)
     waiting = operation(marketplace, subscription, changed).json()["status"]
 
@@ -478,7 +480,7 @@ def test_a_change_can_wait_until_its_webhook_succeeds(marketplace, receiver):
 def test_quantities_come_in_every_shape(marketplace, shape, shown):
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
-    marketplace.order("shapes", quantity=shape)
+    marketplace.execute("shapes", quantity=shape)
 
     assert get(marketplace, subscription)["quantity"] == shown
 
@@ -486,7 +488,7 @@ def test_quantities_come_in_every_shape(marketplace, shape, shown):
 def test_statuses_come_padded_and_enums_unknown(marketplace):
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("shapes", padded_status=True, unknown_enums=True)
+    marketplace.execute("shapes", padded_status=True, unknown_enums=True)
 
     odd = get(marketplace, subscription)
     assert odd["saasSubscriptionStatus"] == " Subscribed "
@@ -495,12 +497,12 @@ def test_statuses_come_padded_and_enums_unknown(marketplace):
 
 
 def test_a_reinstatement_can_come_with_next_to_nothing(marketplace, receiver):
-    marketplace.order("shapes", minimal_bodies="reinstate")
+    marketplace.execute("shapes", minimal_bodies="reinstate")
     subscription = marketplace.buy(active=True)
-    marketplace.order("suspend", subscription=subscription)
+    marketplace.execute("suspend", subscription=subscription)
     marketplace.idle()
 
-    marketplace.order("reinstate", subscription=subscription)
+    marketplace.execute("reinstate", subscription=subscription)
     marketplace.idle()
 
     assert receiver.calls[1].body == {"subscriptionId": subscription, "operationType": "Reinstate"}
@@ -508,10 +510,10 @@ def test_a_reinstatement_can_come_with_next_to_nothing(marketplace, receiver):
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_an_unknown_operation_is_refused_with_either_status(marketplace, status):
-    marketplace.order("shapes", unknown_operation=status, hidden_notices=True)
+    marketplace.execute("shapes", unknown_operation=status, hidden_notices=True)
     subscription, other = marketplace.buy(active=True), marketplace.buy(active=True)
-    suspended = marketplace.order("suspend", subscription=subscription)["operation"]
-    ended = marketplace.order("unsubscribe", subscription=subscription)["operation"]
+    suspended = marketplace.execute("suspend", subscription=subscription)["operation"]
+    ended = marketplace.execute("unsubscribe", subscription=subscription)["operation"]
 
     asked = [(subscription, UNKNOWN), (subscription, suspended), (other, ended), (subscription, ended)]
 
@@ -520,10 +522,10 @@ def test_an_unknown_operation_is_refused_with_either_status(marketplace, status)
 
 def test_a_fault_replaces_the_work_or_only_its_response(marketplace):
     subscription = marketplace.buy()
-    marketplace.order("faults", activate={"status": 503, "headers": {"Retry-After": "1"}, "times": 1})
+    marketplace.execute("faults", activate={"status": 503, "headers": {"Retry-After": "1"}, "times": 1})
     failed = activate(marketplace, subscription, planId="paid")
     untouched = marketplace.status(subscription)
-    marketplace.order("faults", **{"activate.answer": {"status": 500, "times": 1}})
+    marketplace.execute("faults", **{"activate.answer": {"status": 500, "times": 1}})
 
     lost = activate(marketplace, subscription, planId="paid")
 
@@ -566,7 +568,7 @@ def test_the_page_sells_and_changes(marketplace):
     origin = {"Origin": shop}
 
     bought = requests.post(
-        f"{shop}/order/buy",
+        f"{shop}/command/buy",
         data={"person": "ada", "plan": "seats", "quantity": "2"},
         headers=origin,
         timeout=5,
@@ -575,12 +577,12 @@ def test_the_page_sells_and_changes(marketplace):
     [subscription] = marketplace.stats()["subscriptions"]
     activate(marketplace, subscription, planId="seats", quantity=2)
     changed = requests.post(
-        f"{shop}/order/change", data={"subscription": subscription, "quantity": "5"}, headers=origin, timeout=5
+        f"{shop}/command/change", data={"subscription": subscription, "quantity": "5"}, headers=origin, timeout=5
     )
     wrong = requests.post(
-        f"{shop}/order/change", data={"subscription": subscription, "plan": "gold"}, headers=origin, timeout=5
+        f"{shop}/command/change", data={"subscription": subscription, "plan": "gold"}, headers=origin, timeout=5
     )
-    stranger = requests.post(f"{shop}/order/buy", data={}, headers={"Origin": "http://evil.example"}, timeout=5)
+    stranger = requests.post(f"{shop}/command/buy", data={}, headers={"Origin": "http://evil.example"}, timeout=5)
 
     assert bought.status_code == 303
     assert "/landing?token=" in bought.headers["Location"]
@@ -611,7 +613,7 @@ def test_the_clock_of_a_term_keeps_to_real_days(marketplace, clock, begins, unit
 def test_a_free_trial_is_over_with_its_first_term(marketplace):
     subscription = marketplace.buy(plan="seats", quantity=2, active=True, free_trial=True)
     before = get(marketplace, subscription)["isFreeTrial"]
-    marketplace.order("renew", subscription=subscription)
+    marketplace.execute("renew", subscription=subscription)
 
     assert (before, get(marketplace, subscription)["isFreeTrial"]) == (True, False)
 

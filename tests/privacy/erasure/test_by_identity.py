@@ -16,7 +16,7 @@ from tests.tenants.people.test_people import add
 def erase(app, clock, person):
     person.post("privacy/erasure", {"confirm": person.email})
     clock.tick(days=3)
-    assert erasure_flow.carry_out_due(app).changed == 1
+    assert erasure_flow.execute_due(app).changed == 1
 
 
 def rename(person, name):
@@ -177,7 +177,7 @@ def test_the_address_of_an_unused_invitation_is_not_replaced(app, world, clock, 
     asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
     listed = ada.get(f"privacy/erasure/{asked.body['id']}/mentions")
     clock.tick(days=3)
-    assert erasure_flow.carry_out_due(app).changed == 1
+    assert erasure_flow.execute_due(app).changed == 1
     ada = world.again(ada)
 
     assert (asked.status, listed.body["items"]) == (201, [])

@@ -30,9 +30,9 @@ def ask(person, **body):
     return person.post("privacy/erasure", {"confirm": person.email, **body})
 
 
-def carry_out(app, clock, days=DAYS):
+def erase_due(app, clock, days=DAYS):
     clock.tick(days=days)
-    return erasure_flow.carry_out_due(app)
+    return erasure_flow.execute_due(app)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, eng
     marks = (grace.email, grace.name, grace.oid, me(grace))
     before = find_columns(engine, *marks)
     asked = ask(grace)
-    outcome = carry_out(app, clock)
+    outcome = erase_due(app, clock)
     [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
@@ -89,7 +89,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     grouped = {"groupBy": "project,workItem,day"}
     before, log = above.report(**grouped).body, above.log()
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     above = world.again(above)
     after = above.report(**grouped).body
 
@@ -112,7 +112,7 @@ def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, cloc
             person.post("actions", {"type": "page.open", "page": f"/people/{mark}"})
         before = {where for where, text in azurite.everything() if mark in text}
         ask(grace)
-        carry_out(kept, clock)
+        erase_due(kept, clock)
         shown = world.again(ada).get("actions").body["items"]
 
     assert {name.partition(".")[2] for name in before} == {"Page"}
@@ -123,7 +123,7 @@ def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, cloc
 def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     entries = world.again(above).entries()
 
     assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
@@ -132,10 +132,10 @@ def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, 
 def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         before = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    again = carry_out(app, clock)
+    again = erase_due(app, clock)
     with engine.connect() as tx:
         after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
     asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
@@ -149,7 +149,7 @@ def test_a_sign_in_after_an_erasure_creates_a_new_person(app, world, clock, grac
     admin_of(engine, world, grace)
     old = me(grace)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     grace = world.again(grace)
     joined = grace.post("sign-in").body
 
@@ -185,7 +185,7 @@ def test_an_erasure_covers_bills_cached_assignees_and_landing_visits(app, clock,
         visit |= {"marketplace_id": uuid.UUID(new_id()), "created_at": clock(), "expires_at": clock()}
         tx.execute(landing_visits.insert(), visit)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_id)).one()
 
@@ -202,7 +202,7 @@ def test_a_similar_address_of_the_organization_is_not_removed(app, world, clock,
         tx.execute(tenants.update().where(own).values(admin_email=f"kim@{domain}"))
     ada.enter(note=f"by Kim@{domain}")
     ask(world.member(ada, email=f"{look_alike}@{domain}"))
-    carry_out(app, clock)
+    erase_due(app, clock)
     ada = world.again(ada)
 
     assert ada.get("tenant").body["adminEmail"] == f"kim@{domain}"
@@ -219,7 +219,7 @@ def test_text_with_a_similar_address_or_name_is_not_changed(app, world, clock, l
     note = f"by {look_alike}@{domain}, and {look_alike} Okafor, not "
     ada.enter(note=f"{note}KIM@{domain}")
     ask(world.member(ada, name="Kim Okafor", email=f"kim@{domain}"))
-    carry_out(app, clock)
+    erase_due(app, clock)
     [entry] = world.again(ada).entries()
 
     assert re.fullmatch(f"{re.escape(note)}erased-[0-9a-f]{{12}}", entry["note"])
@@ -239,12 +239,12 @@ def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(ap
     asked = ask(ben)
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
-    carry_out(app, clock)
+    erase_due(app, clock)
     ben = world.again(ben)
     waiting = ben.get("privacy/erasure").body["items"][0]
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
-    outcome = carry_out(app, clock, days=0)
+    outcome = erase_due(app, clock, days=0)
 
     assert (waiting["id"], waiting["state"], waiting["holdReason"]) == (asked.body["id"], "onHold", "lastSuperAdmin")
     assert outcome.changed == 1
@@ -254,10 +254,10 @@ def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(ap
 def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clock, grace, engine):
     asked = ask(grace)
     again = ask(grace)
-    early = carry_out(app, clock, days=2.9)
+    early = erase_due(app, clock, days=2.9)
     grace = world.again(grace)
     back = grace.delete(f"privacy/erasure/{asked.body['id']}")
-    late = carry_out(app, clock)
+    late = erase_due(app, clock)
     twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
 
     assert (again.status, again.body["id"]) == (200, asked.body["id"])
@@ -275,7 +275,7 @@ def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock
     asked = ask(ada, user=me(ben), confirm=ben.email)
     bens_own = ben.delete(f"privacy/erasure/{asked.body['id']}")
     whole = ask(chloe, scope="tenant", confirm="x")
-    carry_out(app, clock)
+    erase_due(app, clock)
 
     assert (unconfirmed.status, unconfirmed.code) == (400, "not_confirmed")
     assert refused.status == 404
@@ -290,7 +290,7 @@ def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
     ada = world.tenant()
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
-    carry_out(app, clock)
+    erase_due(app, clock)
     ada = world.again(ada)
     with engine.connect() as tx:
         erased = tx.execute(
@@ -309,7 +309,7 @@ def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world
     above = admin_of(engine, world, grace)
     ask(grace)
     with drop_connections(app.engine, engine, beginning) as met:
-        carry_out(app, clock)
+        erase_due(app, clock)
     [listed] = world.again(above).get("privacy/erasure").body["items"]
 
     assert (listed["state"], len(met)) == ("done", 1)

@@ -59,7 +59,7 @@ def test_after_an_erasure_a_repeated_request_shows_nothing(app, world, clock, tw
     ada = world.again(ada)
     enter_for(ada, ben_id, "for-ben")
     clock.tick(days=1)
-    erasure_flow.carry_out_due(app)
+    erasure_flow.execute_due(app)
     repeated = enter_for(world.again(ada), ben_id, "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
@@ -71,7 +71,7 @@ def test_after_an_erasure_no_stored_response_has_the_person_in_a_note(app, world
     clock.tick(days=3)
     ada = world.again(ada)
     ada.enter(note=f"ask {ben.email.upper()}", key="named")
-    erasure_flow.carry_out_due(app)
+    erasure_flow.execute_due(app)
     repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
 
     assert (repeated.status, repeated.raw) == (204, b"")
@@ -100,7 +100,7 @@ def test_after_an_erasure_no_stored_response_has_the_person_next_to_escaped_json
     gus = world.again(gus)
     sent = {"key": "g1", "note": note}
     assert gus.enter(**sent).status == 201
-    erasure_flow.carry_out_due(app)
+    erasure_flow.execute_due(app)
     repeated = world.again(gus).enter(**sent)
     [entry] = world.again(gus).entries()
 

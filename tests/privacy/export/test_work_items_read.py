@@ -10,7 +10,7 @@ from privacy.retention import service
 from privacy.retention.rules import RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.db.schema import tenants, users, work_item_readers, work_items
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.support.exports import export
 from tests.timers.work_items.test_work_items import look, refresh
 
@@ -81,7 +81,7 @@ def test_titles_in_an_export_follow_the_readings_of_its_requester(ada, ben):
 
 def test_an_erasure_removes_the_persons_readings(app, clock, engine, ada, ben):
     ask(ben)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         own = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
         of_tenant = work_item_readers.c.tenant_id == own.scalar_subquery()

@@ -231,7 +231,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def run_job(self):
         before = len(self.erased)
-        erasure_flow.carry_out_due(self.app)
+        erasure_flow.execute_due(self.app)
         for request in self.due_requests():
             self.carry_out(request)
         if len(self.erased) > before:

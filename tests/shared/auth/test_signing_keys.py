@@ -80,7 +80,7 @@ def fetches(entra: Entra):
 
 
 def inject_fault(entra: Entra, **fault: Any):  # noqa: ANN401 - as Fault checks them
-    entra.faults.order({"keys": Fault(**fault)})
+    entra.faults.set({"keys": Fault(**fault)})
 
 
 def refused(keys: SigningKeys, kid: str):

@@ -10,7 +10,7 @@ from shared.db.schema import tenants, timer_log, users, write_back_changes
 from shared.tenancy.store import find_caller
 from shared.work import Actor, Work
 from tenants.invitations.jobs import end_all_invitations
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.tenants.people.test_people import actions, add, me
 from timers.entries import service as entries_service
 from timers.entries.service import ManualEntry
@@ -176,7 +176,7 @@ def test_an_erasure_of_the_person_includes_the_invitation(split, app, clock, eng
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     assert ask(ben).status == 201
-    assert carry_out(app, clock).changed == 1
+    assert erase_due(app, clock).changed == 1
     with engine.connect() as connection:
         kept = connection.execute(
             sa.select(users.c.email, users.c.display_name, users.c.erased_at, users.c.public_id).where(

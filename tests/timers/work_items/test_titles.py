@@ -143,12 +143,12 @@ def test_a_colleagues_reading_does_not_replace_ones_own(world, clock, ada, azure
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 500}, {"cut": True}]
+    "fault", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 500}, {"cut": True}]
 )
-def test_an_error_of_the_whole_request_removes_no_reading(world, engine, ada, azure_devops, trouble):
+def test_an_error_of_the_whole_request_removes_no_reading(world, engine, ada, azure_devops, fault):
     world.clock.tick(days=2)
     ada = world.again(ada)
-    azure_devops.trouble("batch", **trouble)
+    azure_devops.set_fault("batch", **fault)
     answers = [look(ada, SECRET, azure_devops.token()), refresh(ada, [SECRET], azure_devops.token())]
 
     assert answers[0].body["title"] == TITLE

@@ -26,7 +26,7 @@ class MarketplaceFaults:
 
     def __init__(self) -> None:
         self.faults = Faults()
-        self.admin = SimpleNamespace(order_faults=self.faults.order)
+        self.admin = SimpleNamespace(set_faults=self.faults.set)
 
 
 @pytest.fixture

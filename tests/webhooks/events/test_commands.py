@@ -34,8 +34,8 @@ def ops(marketplace, app_database_url, entra):
 @pytest.fixture
 def missed(bought: Purchase) -> Purchase:
     """A purchase with an unreported suspension."""
-    bought.marketplace.order("shapes", held=True)
-    bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    bought.execute("suspend")
     return bought
 
 
@@ -52,9 +52,9 @@ def test_show_prints_both_sides_the_differences_and_the_history(ops, missed):
 
 
 def test_show_prints_pending_operations_and_finds_a_purchase_by_an_operation(ops, bought, http):
-    bought.marketplace.order("pace", ack_seconds=30)
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("change", quantity=9)
+    bought.marketplace.execute("pace", ack_seconds=30)
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("change", quantity=9)
     assert send_event(bought, http, operation).status == 200
     shown = ops("show", operation, "--json").json
     table = ops("show", operation)
@@ -96,7 +96,7 @@ def by_the_operator(owner):
 
 
 def test_a_comparison_lists_the_purchases_that_failed(ops, missed):
-    missed.marketplace.order("faults", get={"status": 403})
+    missed.marketplace.execute("faults", get={"status": 403})
     done = ops("reconcile", "--json")
 
     assert (done.code, done.json["failed"], done.json["changed"]) == (1, [missed.id], [])
@@ -126,8 +126,8 @@ def test_a_replay_applies_microsofts_state_and_is_in_the_audit_log(ops, missed, 
 
 
 def test_a_replay_that_ends_a_purchase_records_the_operator_also_for_its_bill(ops, bought, owner):
-    bought.marketplace.order("shapes", held=True)
-    bought.order("unsubscribe")
+    bought.marketplace.execute("shapes", held=True)
+    bought.execute("unsubscribe")
     done = ops("replay", bought.id, "--yes", "--json")
 
     assert (done.code, done.json["after"]["status"]) == (0, "unsubscribed")
@@ -142,9 +142,9 @@ def test_a_replay_that_is_not_agreed_to_changes_nothing(ops, missed):
 
 
 def test_a_replay_adds_a_missing_price(ops, bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("change", plan="seats-plus")
-    bought.marketplace.order("faults", plans={"status": 200, "body": '{"plans": []}'})
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("change", plan="seats-plus")
+    bought.marketplace.execute("faults", plans={"status": 200, "body": '{"plans": []}'})
     assert send_event(bought, http, operation).status == 200
     bought.marketplace.emulator.faults.clear()
     done = ops("replay", bought.id, "--yes", "--json")
@@ -162,7 +162,7 @@ def test_without_the_marketplace_the_commands_say_what_to_set(ops):
 
 
 def test_an_unavailable_marketplace_is_a_one_line_error(ops, bought):
-    bought.marketplace.order("faults", get={"status": 403}, list={"status": 403})
+    bought.marketplace.execute("faults", get={"status": 403}, list={"status": 403})
 
     assert ops("show", bought.id).err.strip() == "ops: the Marketplace is unavailable: http_403"
     assert ops("reconcile").code == 4
@@ -227,7 +227,7 @@ def test_an_operator_agrees_only_without_an_active_approver(ops, requested, owne
 def test_an_operator_cannot_agree_to_a_canceled_or_unrequested_purchase(ops, requested, owner, leave, marketplace):
     bought, _ = requested
     leave(owner)
-    marketplace.order("unsubscribe", subscription=bought)
+    marketplace.execute("unsubscribe", subscription=bought)
     refused = ops("agree", bought, "--yes")
     unknown, garbage = ops("agree", new_id(), "--yes"), ops("agree", "x", "--yes")
 

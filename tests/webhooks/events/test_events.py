@@ -20,7 +20,7 @@ def wait_for_responses(bought, operation):
 
 
 def test_more_seats_are_accepted_at_once_and_admit_more_people(bought, owner):
-    operation = bought.order("change", quantity=9)
+    operation = bought.execute("change", quantity=9)
     answers = wait_for_responses(bought, operation)
 
     assert answers == [200]
@@ -32,7 +32,7 @@ def test_more_seats_are_accepted_at_once_and_admit_more_people(bought, owner):
 
 def test_another_plan_is_accepted_with_its_price(bought, clock):
     clock.tick(days=1)
-    operation = bought.order("change", plan="seats-plus")
+    operation = bought.execute("change", plan="seats-plus")
     answers = wait_for_responses(bought, operation)
 
     assert answers == [200]
@@ -41,8 +41,8 @@ def test_another_plan_is_accepted_with_its_price(bought, clock):
 
 
 def test_seats_missing_in_microsofts_copy_stay(bought):
-    bought.marketplace.order("shapes", quantity="null")
-    wait_for_responses(bought, bought.order("renew"))
+    bought.marketplace.execute("shapes", quantity="null")
+    wait_for_responses(bought, bought.execute("renew"))
 
     assert bought.outcomes == [("Renew", "applied")]
     assert (bought.row.quantity, bought.tenant.seat_limit) == (5, 5)
@@ -51,11 +51,11 @@ def test_seats_missing_in_microsofts_copy_stay(bought):
 @pytest.mark.parametrize("lacking", [["term"], ["startDate"], ["endDate", "termUnit"], ["autoRenew", "offerId"]])
 def test_values_missing_in_microsofts_copy_stay(bought, app, lacking):
     before = bought.row
-    bought.marketplace.order("shapes", lacking=lacking)
-    wait_for_responses(bought, bought.order("renew"))
+    bought.marketplace.execute("shapes", lacking=lacking)
+    wait_for_responses(bought, bought.execute("renew"))
     reconcile(app, client_of(app))
     thin = bought.row
-    bought.marketplace.order("shapes", lacking=[])
+    bought.marketplace.execute("shapes", lacking=[])
     reconcile(app, client_of(app))
 
     names = ("offer_id", "quantity", "term_unit", "term_starts_at", "term_ends_at", "auto_renew")
@@ -67,11 +67,11 @@ def test_values_missing_in_microsofts_copy_stay(bought, app, lacking):
 
 
 def test_an_operation_without_a_status_did_not_fail(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("change", quantity=9)
-    bought.marketplace.order("shapes", held=True, lacking=["status"])
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("change", quantity=9)
+    bought.marketplace.execute("shapes", held=True, lacking=["status"])
     unclear = send_event(bought, http, operation)
-    bought.marketplace.order("shapes", lacking=[])
+    bought.marketplace.execute("shapes", lacking=[])
 
     assert (unclear.status, bought.outcomes) == (503, [])
     assert send_event(bought, http, operation).status == 200
@@ -79,11 +79,11 @@ def test_an_operation_without_a_status_did_not_fail(bought, http):
 
 
 def test_a_plan_by_seats_without_a_number_is_not_unlimited(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("suspend")
     copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
     thin = json.dumps({**copy, "planId": "seats-plus", "quantity": None})
-    bought.marketplace.order("faults", get={"status": 200, "body": thin})
+    bought.marketplace.execute("faults", get={"status": 200, "body": thin})
     unclear = send_event(bought, http, operation)
     bought.marketplace.emulator.faults.clear()
 
@@ -92,16 +92,16 @@ def test_a_plan_by_seats_without_a_number_is_not_unlimited(bought, http):
 
 
 def test_a_new_plan_keeps_seats_missing_in_microsofts_copy(bought):
-    bought.marketplace.order("shapes", lacking=["quantity"])
-    wait_for_responses(bought, bought.order("change", plan="seats-plus"))
+    bought.marketplace.execute("shapes", lacking=["quantity"])
+    wait_for_responses(bought, bought.execute("change", plan="seats-plus"))
 
     assert (bought.terms, bought.tenant.seat_limit) == (("subscribed", "seats-plus", 5), 5)
 
 
 def test_a_suspension_limits_and_a_reinstatement_restores(bought, owner):
-    wait_for_responses(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.execute("suspend"))
     suspended = owner.start()
-    wait_for_responses(bought, bought.order("reinstate"))
+    wait_for_responses(bought, bought.execute("reinstate"))
     restored = owner.start()
 
     assert (suspended.status, suspended.code) == (402, "subscription_suspended")
@@ -113,7 +113,7 @@ def test_a_suspension_limits_and_a_reinstatement_restores(bought, owner):
 def test_the_end_ends_access_and_keeps_the_data(bought, owner):
     owner.start()
     owner.stop()
-    wait_for_responses(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.execute("unsubscribe"))
     refused = owner.start()
 
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
@@ -123,10 +123,10 @@ def test_the_end_ends_access_and_keeps_the_data(bought, owner):
 
 
 def test_a_late_end_has_its_original_time(bought, http, clock):
-    bought.marketplace.order("shapes", held=True)
+    bought.marketplace.execute("shapes", held=True)
     clock.tick(hours=1)
     happened = clock()
-    operation = bought.order("unsubscribe")
+    operation = bought.execute("unsubscribe")
     clock.tick(minutes=10)
     assert send_event(bought, http, operation).status == 200
 
@@ -136,7 +136,7 @@ def test_a_late_end_has_its_original_time(bought, http, clock):
 
 def test_a_renewal_refreshes_the_term(bought):
     before = bought.row.term_ends_at
-    wait_for_responses(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.execute("renew"))
 
     assert bought.row.term_starts_at > before
     assert bought.outcomes == [("Renew", "applied")]
@@ -155,7 +155,7 @@ def test_an_event_adds_and_removes_no_rows_outside_its_ledger(bought, owner, eng
     ):
         before = purchases.row_counts(engine, owner.tid)
         until(lambda: not waiting(bought))
-        wait_for_responses(bought, bought.order(name, **given))
+        wait_for_responses(bought, bought.execute(name, **given))
         after = purchases.row_counts(engine, owner.tid)
 
         changed = {table for table in after if after[table] != before[table]}
@@ -175,8 +175,8 @@ def with_people(world, owner, count):
 
 def test_fewer_seats_than_enabled_accounts_are_refused_with_both_numbers(bought, owner, world, http):
     with_people(world, owner, 3)
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("change", quantity=2)
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("change", quantity=2)
     refused = send_event(bought, http, operation)
 
     assert (refused.status, refused.code) == (409, "seats_in_use")
@@ -199,7 +199,7 @@ def send_event(bought, http, operation, **changes):
 
 def test_microsoft_accepts_a_refusal_and_both_sides_stay(bought, owner, world):
     with_people(world, owner, 3)
-    answers = wait_for_responses(bought, bought.order("change", quantity=3))
+    answers = wait_for_responses(bought, bought.execute("change", quantity=3))
 
     assert answers == [409]
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
@@ -207,8 +207,8 @@ def test_microsoft_accepts_a_refusal_and_both_sides_stay(bought, owner, world):
 
 def test_a_repeated_refused_change_is_refused_and_recorded_once(bought, owner, world, http):
     with_people(world, owner, 3)
-    bought.marketplace.order("shapes", held=True, unanswered="wait")
-    operation = bought.order("change", quantity=2)
+    bought.marketplace.execute("shapes", held=True, unanswered="wait")
+    operation = bought.execute("change", quantity=2)
     answers = [send_event(bought, http, operation) for _ in range(3)]
 
     assert [each.status for each in answers] == [409, 409, 409]
@@ -218,7 +218,7 @@ def test_a_repeated_refused_change_is_refused_and_recorded_once(bought, owner, w
 
 def test_a_reduction_to_the_enabled_accounts_is_accepted(bought, owner, world):
     with_people(world, owner, 3)
-    answers = wait_for_responses(bought, bought.order("change", quantity=4))
+    answers = wait_for_responses(bought, bought.execute("change", quantity=4))
     fifth = world.person(owner.tid).post("sign-in")
 
     assert answers == [200]
@@ -226,9 +226,9 @@ def test_a_reduction_to_the_enabled_accounts_is_accepted(bought, owner, world):
 
 
 def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
-    bought.marketplace.order("shapes", revert="always")
+    bought.marketplace.execute("shapes", revert="always")
     with_people(world, owner, 3)
-    wait_for_responses(bought, bought.order("change", quantity=3))
+    wait_for_responses(bought, bought.execute("change", quantity=3))
     until(lambda: not waiting(bought))
     bought.marketplace.idle()
 
@@ -238,8 +238,8 @@ def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
 
 def test_a_refused_reduction_in_force_keeps_people_and_admits_nobody(bought, owner, world, http, logged):
     people = with_people(world, owner, 3)
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("change", quantity=2)
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("change", quantity=2)
     refused = send_event(bought, http, operation)
     until(lambda: bought.operation(operation)["status"] == "Succeeded")
     repeated = send_event(bought, http, operation)
@@ -253,11 +253,11 @@ def test_a_refused_reduction_in_force_keeps_people_and_admits_nobody(bought, own
 
 def test_an_increase_that_is_still_too_low_is_accepted(bought, owner, world, http, logged):
     with_people(world, owner, 4)
-    bought.marketplace.order("shapes", held=True, unanswered="accept")
-    cut = bought.order("change", quantity=2)
+    bought.marketplace.execute("shapes", held=True, unanswered="accept")
+    cut = bought.execute("change", quantity=2)
     until(lambda: not waiting(bought))
     assert send_event(bought, http, cut).status == 200  # it was in force when we wait_for_responses of it
-    raised = bought.order("change", quantity=3)
+    raised = bought.execute("change", quantity=3)
 
     assert send_event(bought, http, raised).status == 200
     assert bought.terms == ("subscribed", "seats", 3)
@@ -265,10 +265,10 @@ def test_an_increase_that_is_still_too_low_is_accepted(bought, owner, world, htt
 
 
 def test_a_later_event_does_not_undo_a_change_that_is_accepted_and_not_in_force_yet(bought, http):
-    bought.marketplace.order("pace", ack_seconds=30)
-    bought.marketplace.order("shapes", held=True)
-    change = bought.order("change", quantity=9)
-    renewal = bought.order("renew")
+    bought.marketplace.execute("pace", ack_seconds=30)
+    bought.marketplace.execute("shapes", held=True)
+    change = bought.execute("change", quantity=9)
+    renewal = bought.execute("renew")
     assert send_event(bought, http, change).status == 200
     assert send_event(bought, http, renewal).status == 200
 
@@ -278,11 +278,11 @@ def test_a_later_event_does_not_undo_a_change_that_is_accepted_and_not_in_force_
 
 
 def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_event(bought, http):
-    bought.marketplace.order("pace", ack_seconds=30)
-    bought.marketplace.order("shapes", held=True)
-    change = bought.order("change", quantity=9)
+    bought.marketplace.execute("pace", ack_seconds=30)
+    bought.marketplace.execute("shapes", held=True)
+    change = bought.execute("change", quantity=9)
     assert send_event(bought, http, change).status == 200
-    end = bought.order("unsubscribe")  # what is under way fails by it
+    end = bought.execute("unsubscribe")  # what is under way fails by it
 
     assert send_event(bought, http, end).status == 200
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
@@ -290,23 +290,23 @@ def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_eve
 
 def test_a_pending_change_does_not_alter_the_terms_of_an_ended_subscription(bought):
     shop = bought.marketplace
-    shop.order("pace", ack_seconds=30)
+    shop.execute("pace", ack_seconds=30)
     looks = shop.stats()["hits"].get("get", 0)
-    shop.order("faults", get={"delay": 1, "times": 1})
-    change = bought.order("change", quantity=9)
+    shop.execute("faults", get={"delay": 1, "times": 1})
+    change = bought.execute("change", quantity=9)
     until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
-    shop.order("shapes", held=True)
-    end = bought.order("unsubscribe")
+    shop.execute("shapes", held=True)
+    end = bought.execute("unsubscribe")
     wait_for_responses(bought, change)
-    shop.order("release")
+    shop.execute("release")
     wait_for_responses(bought, end)
 
     assert bought.terms == bought.at_microsoft == ("unsubscribed", "seats", 5)
 
 
 def test_a_repeated_event_gets_the_same_response_and_is_recorded_once(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("suspend")
     answers = [send_event(bought, http, operation).status for _ in range(4)]
 
     assert answers == [200] * 4
@@ -314,9 +314,9 @@ def test_a_repeated_event_gets_the_same_response_and_is_recorded_once(bought, ht
 
 
 def test_an_old_event_applies_microsofts_present_state(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    suspension = bought.order("suspend")
-    end = bought.order("unsubscribe")
+    bought.marketplace.execute("shapes", held=True)
+    suspension = bought.execute("suspend")
+    end = bought.execute("unsubscribe")
     assert send_event(bought, http, end).status == 200
     assert send_event(bought, http, suspension).status == 200
 
@@ -325,8 +325,8 @@ def test_an_old_event_applies_microsofts_present_state(bought, http):
 
 
 def test_the_body_is_only_a_hint(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("suspend")
     answer = send_event(bought, http, operation, action="ChangePlan", planId="gold", quantity=5000)
 
     assert answer.status == 200
@@ -338,8 +338,8 @@ def test_an_unknown_action_is_recorded_and_changes_nothing(bought, logged):
     before = bought.row
     body = {"id": new_id(), "subscriptionId": bought.id, "action": "Transfer", "more": {"x": [1]}}
 
-    assert bought.marketplace.order("event", body=body)["status"] == 200
-    assert bought.marketplace.order("event", body=body)["status"] == 200
+    assert bought.marketplace.execute("event", body=body)["status"] == 200
+    assert bought.marketplace.execute("event", body=body)["status"] == 200
     assert (bought.row, bought.outcomes) == (before, [("Transfer", "ignored")])
     [first] = {(line["event"], line["tenant"]) for line in logged() if line["event"] == "marketplace_event_unknown"}
     assert first[1] == str(bought.tenant.public_id)
@@ -349,7 +349,7 @@ def test_an_ignored_action_is_recorded_without_an_alarm(bought, logged):
     before, stranger = bought.row, bought.marketplace.buy(plan="paid", active=True)
     for subscription in (bought.id, stranger):
         body = {"id": new_id(), "subscriptionId": subscription, "action": "Subscribe"}
-        assert bought.marketplace.order("event", body=body)["status"] == 200
+        assert bought.marketplace.execute("event", body=body)["status"] == 200
 
     assert (bought.row, bought.outcomes) == (before, [("Subscribe", "ignored")])
     assert [line["event"] for line in logged() if line["level"] == "error"] == []
@@ -366,9 +366,9 @@ def in_chunks(bought, http, operation):
 
 def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
     """The platform drops chunked bodies, also of repeats."""
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("suspend")
-    bought.marketplace.order("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("suspend")
+    bought.marketplace.execute("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
     away = in_chunks(bought, http, operation)
     bought.marketplace.emulator.faults.clear()
     until(lambda: bought.at_microsoft[0] == "suspended")
@@ -380,10 +380,10 @@ def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
 
 
 def test_an_event_without_a_body_is_repeated_while_a_purchase_cannot_be_compared(bought, http):
-    bought.marketplace.order("shapes", held=True)
-    operation = bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    operation = bought.execute("suspend")
     until(lambda: bought.at_microsoft[0] == "suspended")
-    bought.marketplace.order("faults", get={"status": 403})
+    bought.marketplace.execute("faults", get={"status": 403})
     refused = in_chunks(bought, http, operation)
     here = bought.terms
     bought.marketplace.emulator.faults.clear()
@@ -395,10 +395,10 @@ def test_an_event_without_a_body_is_repeated_while_a_purchase_cannot_be_compared
 
 
 def test_a_comparison_for_an_event_ends_within_microsofts_timeout(bought, app):
-    bought.marketplace.order("shapes", held=True)
-    bought.order("suspend")
+    bought.marketplace.execute("shapes", held=True)
+    bought.execute("suspend")
     until(lambda: bought.at_microsoft[0] == "suspended")
-    bought.marketplace.order("faults", get={"hang": True})
+    bought.marketplace.execute("faults", get={"hang": True})
     with pytest.raises(Inconclusive):
         reconcile_now(app, client_of(app), seconds=0.5)
 
@@ -411,18 +411,18 @@ def test_an_event_of_a_subscription_that_is_not_set_up_is_an_alarm_and_accepted(
     stranger = bought.marketplace.buy(plan="paid", active=True)
     body = {"id": new_id(), "subscriptionId": stranger, "action": action}
 
-    assert bought.marketplace.order("event", body=body)["status"] == 200
+    assert bought.marketplace.execute("event", body=body)["status"] == 200
     [line] = [line for line in logged() if line["event"] == "marketplace_subscription_unknown"]
     assert line["subscription"] == stranger
 
 
 def test_the_operation_of_a_short_reinstatement_is_found_at_microsoft(bought):
-    bought.marketplace.order("pace", ack_seconds=30)
-    bought.marketplace.order("shapes", minimal_bodies="reinstate")
-    wait_for_responses(bought, bought.order("suspend"))
-    operation = bought.order("reinstate")
+    bought.marketplace.execute("pace", ack_seconds=30)
+    bought.marketplace.execute("shapes", minimal_bodies="reinstate")
+    wait_for_responses(bought, bought.execute("suspend"))
+    operation = bought.execute("reinstate")
     until(lambda: bought.attempts(operation))
-    again = [bought.marketplace.order("event", body=short(bought))["status"] for _ in range(3)]
+    again = [bought.marketplace.execute("event", body=short(bought))["status"] for _ in range(3)]
 
     assert again == [200] * 3
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
@@ -434,16 +434,16 @@ def short(bought):
 
 
 def test_a_short_reinstatement_is_repeated_while_the_subscription_is_suspended(bought, logged):
-    wait_for_responses(bought, bought.order("suspend"))
+    wait_for_responses(bought, bought.execute("suspend"))
 
-    assert bought.marketplace.order("event", body=short(bought))["status"] == 503
+    assert bought.marketplace.execute("event", body=short(bought))["status"] == 503
     postponed = [line["reason"] for line in logged() if line["event"] == "marketplace_event_postponed"]
     assert postponed == ["not_reinstated_yet"]
     assert bought.terms == ("suspended", "seats", 5)
 
 
 def test_unusual_events_of_the_real_service_are_understood(bought):
-    bought.marketplace.order(
+    bought.marketplace.execute(
         "shapes",
         padded_status=True,
         quantity="string",
@@ -458,7 +458,7 @@ def test_unusual_events_of_the_real_service_are_understood(bought):
     )
     for name, given in (("change", {"quantity": 9}), ("suspend", {}), ("reinstate", {}), ("renew", {})):
         until(lambda: not waiting(bought))
-        wait_for_responses(bought, bought.order(name, **given))
+        wait_for_responses(bought, bought.execute(name, **given))
 
     assert bought.terms == ("subscribed", "seats", 9)
     assert set(bought.applied.values()) == {1}
@@ -467,14 +467,14 @@ def test_unusual_events_of_the_real_service_are_understood(bought):
 def test_a_second_subscription_starts_when_the_first_has_ended(app, marketplace, owner, logged, http):
     second = purchases.add_pending_purchase(app, marketplace, owner.tid, quantity=7, active=True)
     bought = purchases.add_active_purchase(app, marketplace, owner.tid)
-    bought.marketplace.order("shapes", held=True)
-    renewal = second.order("renew")
+    bought.marketplace.execute("shapes", held=True)
+    renewal = second.execute("renew")
     assert send_event(second, http, renewal).status == 200
     assert (second.row.status, bought.tenant.seat_limit) == ("pending", 5)
     assert "marketplace_second_subscription" in {line["event"] for line in logged()}
 
-    assert send_event(bought, http, bought.order("unsubscribe")).status == 200
-    assert send_event(second, http, second.order("change", quantity=8)).status == 200
+    assert send_event(bought, http, bought.execute("unsubscribe")).status == 200
+    assert send_event(second, http, second.execute("change", quantity=8)).status == 200
     assert (second.row.status, bought.tenant.seat_limit, bought.tenant.status) == ("subscribed", 8, "active")
 
 
@@ -487,9 +487,9 @@ def test_an_unreadable_event_is_never_refused(http, bought, body):
 
 
 def test_a_failed_acknowledgement_of_a_reinstatement_does_not_matter(bought):
-    wait_for_responses(bought, bought.order("suspend"))
-    bought.marketplace.order("faults", acknowledge={"status": 404})
-    answers = wait_for_responses(bought, bought.order("reinstate"))
+    wait_for_responses(bought, bought.execute("suspend"))
+    bought.marketplace.execute("faults", acknowledge={"status": 404})
+    answers = wait_for_responses(bought, bought.execute("reinstate"))
 
     assert answers == [200]
     assert bought.terms == ("subscribed", "seats", 5)
@@ -499,10 +499,10 @@ def test_a_failed_acknowledgement_of_a_reinstatement_does_not_matter(bought):
     ("said", "status", "acknowledged"), [("Renew", "InProgress", 1), ("Reinstate", "Succeeded", 0)]
 )
 def test_a_pending_reinstatement_is_acknowledged(bought, http, said, status, acknowledged):
-    wait_for_responses(bought, bought.order("suspend"))
-    bought.marketplace.order("pace", ack_seconds=30)
-    bought.marketplace.order("shapes", held=True, reinstate_status=status)
-    operation = bought.order("reinstate")
+    wait_for_responses(bought, bought.execute("suspend"))
+    bought.marketplace.execute("pace", ack_seconds=30)
+    bought.marketplace.execute("shapes", held=True, reinstate_status=status)
+    operation = bought.execute("reinstate")
 
     assert send_event(bought, http, operation, action=said).status == 200
     assert bought.marketplace.stats()["hits"].get("acknowledge", 0) == acknowledged

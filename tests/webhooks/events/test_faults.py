@@ -9,7 +9,7 @@ from tests.webhooks.events.test_events import send_event
 from webhooks.events import flow as events_flow
 
 
-TROUBLE = {
+FAULTS = {
     "not found": {"status": 404},
     "bad request": {"status": 400, "body": "{}"},
     "conflict": {"status": 409},
@@ -24,14 +24,14 @@ TROUBLE = {
 @pytest.fixture
 def held(bought):
     """The purchase, whose events wait to be copy by hand."""
-    bought.marketplace.order("shapes", held=True)
+    bought.marketplace.execute("shapes", held=True)
     return bought
 
 
-@pytest.mark.parametrize("trouble", list(TROUBLE))
-def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(held, http, trouble):
-    operation, before = held.order("change", quantity=9), held.row
-    held.marketplace.order("faults", operation=TROUBLE[trouble])
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(held, http, fault):
+    operation, before = held.execute("change", quantity=9), held.row
+    held.marketplace.execute("faults", operation=FAULTS[fault])
     failed = send_event(held, http, operation)
     assert (failed.status, failed.code) == (503, "marketplace_unavailable")
     assert (held.row, held.outcomes) == (before, [])
@@ -45,9 +45,9 @@ def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe", "reinstate"])
 def test_no_notice_is_applied_while_microsoft_is_unavailable(held, http, name, endpoint):
     if name == "reinstate":
-        assert send_event(held, http, held.order("suspend")).status == 200
-    operation, before = held.order(name), held.row
-    held.marketplace.order("faults", **{endpoint: {"status": 500}})
+        assert send_event(held, http, held.execute("suspend")).status == 200
+    operation, before = held.execute(name), held.row
+    held.marketplace.execute("faults", **{endpoint: {"status": 500}})
     failed = send_event(held, http, operation)
     assert (failed.status, held.row) == (503, before)
     held.marketplace.emulator.faults.clear()
@@ -58,8 +58,8 @@ def test_no_notice_is_applied_while_microsoft_is_unavailable(held, http, name, e
 
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe"])
 def test_a_notice_without_an_operation_is_confirmed_by_the_subscription(held, http, name):
-    operation = held.order(name)
-    held.marketplace.order("faults", operation={"status": 404})
+    operation = held.execute(name)
+    held.marketplace.execute("faults", operation={"status": 404})
 
     assert [send_event(held, http, operation).status for _ in range(2)] == [200, 200]
     assert held.outcomes == [(name.capitalize(), "applied")]
@@ -67,10 +67,10 @@ def test_a_notice_without_an_operation_is_confirmed_by_the_subscription(held, ht
 
 
 def test_an_accepted_change_is_not_undone_while_its_status_is_unavailable(held, http):
-    held.marketplace.order("pace", ack_seconds=30)
-    assert send_event(held, http, held.order("change", quantity=9)).status == 200
-    renewal = held.order("renew")
-    held.marketplace.order("faults", operation={"status": 404})
+    held.marketplace.execute("pace", ack_seconds=30)
+    assert send_event(held, http, held.execute("change", quantity=9)).status == 200
+    renewal = held.execute("renew")
+    held.marketplace.execute("faults", operation={"status": 404})
 
     assert send_event(held, http, renewal).status == 503
     assert held.terms == ("subscribed", "seats", 9)
@@ -79,8 +79,8 @@ def test_an_accepted_change_is_not_undone_while_its_status_is_unavailable(held, 
 def test_without_responses_from_microsoft_the_webhook_answers_in_time(held, http, monkeypatch):
     assert events_flow.SECONDS < 10  # when Microsoft stops
     monkeypatch.setattr(events_flow, "SECONDS", 0.5)
-    operation = held.order("change", quantity=9)
-    held.marketplace.order("faults", operation={"hang": True})
+    operation = held.execute("change", quantity=9)
+    held.marketplace.execute("faults", operation={"hang": True})
     answer = send_event(held, http, operation)
     held.marketplace.emulator.faults.clear()
 
@@ -90,8 +90,8 @@ def test_without_responses_from_microsoft_the_webhook_answers_in_time(held, http
 
 def test_an_unavailable_price_delays_the_change(held, http, clock):
     clock.tick(days=1)
-    operation = held.order("change", plan="seats-plus")
-    held.marketplace.order("faults", plans={"status": 500})
+    operation = held.execute("change", plan="seats-plus")
+    held.marketplace.execute("faults", plans={"status": 500})
     assert send_event(held, http, operation).status == 503
     held.marketplace.emulator.faults.clear()
 
@@ -100,8 +100,8 @@ def test_an_unavailable_price_delays_the_change(held, http, clock):
 
 
 def test_a_plan_that_is_sold_without_a_price_is_accepted_with_an_alarm(held, http, logged):
-    operation = held.order("change", plan="seats-plus")
-    held.marketplace.order("faults", plans={"status": 200, "body": '{"plans": [{"planId": "seats-plus"}]}'})
+    operation = held.execute("change", plan="seats-plus")
+    held.marketplace.execute("faults", plans={"status": 200, "body": '{"plans": [{"planId": "seats-plus"}]}'})
 
     assert send_event(held, http, operation).status == 200
     assert held.rates == [("seats", "6.0000", "USD")]
@@ -109,24 +109,24 @@ def test_a_plan_that_is_sold_without_a_price_is_accepted_with_an_alarm(held, htt
 
 
 def test_a_change_without_a_value_never_removes_the_limit(held, http):
-    operation = held.order("change", quantity=9)
-    held.marketplace.order("shapes", quantity="empty")
+    operation = held.execute("change", quantity=9)
+    held.marketplace.execute("shapes", quantity="empty")
 
     assert send_event(held, http, operation).status == 503
     assert held.terms == ("subscribed", "seats", 5)
 
 
 def test_an_unknown_state_changes_nothing(held, http):
-    operation = held.order("suspend")
+    operation = held.execute("suspend")
     copy = {"id": held.id, "saasSubscriptionStatus": "NotStarted", "planId": "seats"}
-    held.marketplace.order("faults", get={"status": 200, "body": str(copy).replace("'", '"')})
+    held.marketplace.execute("faults", get={"status": 200, "body": str(copy).replace("'", '"')})
 
     assert send_event(held, http, operation).status == 503
     assert held.terms == ("subscribed", "seats", 5)
 
 
 def test_without_a_database_the_event_is_repeated(held, http, monkeypatch):
-    operation = held.order("suspend")
+    operation = held.execute("suspend")
     with monkeypatch.context() as patched:
 
         def away(*_: object, **__: object) -> None:
@@ -141,14 +141,14 @@ def test_without_a_database_the_event_is_repeated(held, http, monkeypatch):
 
 def test_an_overtaken_event_reads_microsofts_state_again(held, http, app, monkeypatch):
     """Another event is committed after Microsoft was read for this one, so that reading is stale and discarded."""
-    client, renewal = client_of(app), held.order("renew")
+    client, renewal = client_of(app), held.execute("renew")
     get, overtaken = client.get, list[bool]()
 
     def slow(subscription, flow):
         copy = get(subscription, flow)
         if not overtaken:
             overtaken.append(True)
-            assert send_event(held, http, held.order("suspend")).status == 200
+            assert send_event(held, http, held.execute("suspend")).status == 200
         return copy
 
     monkeypatch.setattr(client, "get", slow)
@@ -158,7 +158,7 @@ def test_an_overtaken_event_reads_microsofts_state_again(held, http, app, monkey
 
 
 def test_concurrent_copies_of_an_event_are_applied_once(held, http):
-    operation = held.order("change", quantity=9)
+    operation = held.execute("change", quantity=9)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: send_event(held, type(http)(http.base), operation).status, range(8)))
 
@@ -167,7 +167,7 @@ def test_concurrent_copies_of_an_event_are_applied_once(held, http):
 
 
 def test_a_suspension_sends_nine_statements(held, http, counted):
-    operation = held.order("suspend")
+    operation = held.execute("suspend")
     with counted() as sent:
         answer = send_event(held, http, operation)
 
@@ -177,7 +177,7 @@ def test_a_suspension_sends_nine_statements(held, http, counted):
 
 
 def test_a_repeat_sends_three(held, http, counted):
-    operation = held.order("suspend")
+    operation = held.execute("suspend")
     send_event(held, http, operation)
     with counted() as sent:
         send_event(held, http, operation)

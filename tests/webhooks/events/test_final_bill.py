@@ -31,7 +31,7 @@ def metered(app, marketplace, owner, clock):
 
 def ended(bought):
     bought.app.now.tick(minutes=1)
-    operation = bought.order("unsubscribe")
+    operation = bought.execute("unsubscribe")
     until(lambda: bought.attempts(operation))
     bought.marketplace.idle()
     return bought.attempts(operation)
@@ -60,7 +60,7 @@ def test_the_end_closes_the_running_month_and_reports_its_usage_at_once(metered,
 
 def test_the_end_is_committed_when_the_meter_is_unavailable(metered, owner, world, marketplace):
     world.member(owner)
-    marketplace.order("faults", usage_batch={"status": 503, "times": 20})
+    marketplace.execute("faults", usage_batch={"status": 503, "times": 20})
     answers = ended(metered)
 
     assert answers == [200]
@@ -83,7 +83,7 @@ def test_the_end_is_billed_without_a_price_where_none_is_known(metered, owner, w
 
 def test_a_repeated_end_bills_once(metered, owner, world, marketplace):
     world.member(owner)
-    marketplace.order("shapes", copies=3)
+    marketplace.execute("shapes", copies=3)
     ended(metered)
 
     assert len(rows(metered, billing_records)) == 1

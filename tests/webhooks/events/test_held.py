@@ -16,7 +16,7 @@ def held(engine, bought):  # noqa: ARG001 - it was bought before
 
 
 def test_an_event_is_503_until_the_restore_is_accepted_and_then_applied(bought, held):
-    operation = bought.order("change", quantity=9)
+    operation = bought.execute("change", quantity=9)
     until(lambda: len(bought.attempts(operation)) >= 2)
     before = bought.terms
     held()
@@ -28,7 +28,7 @@ def test_an_event_is_503_until_the_restore_is_accepted_and_then_applied(bought, 
 
 
 def test_the_daily_comparison_waits_too(bought, held, app):
-    operation = bought.order("unsubscribe")
+    operation = bought.execute("unsubscribe")
     until(lambda: bought.attempts(operation))
     reconcile_all(app)
     before = bought.terms[0]

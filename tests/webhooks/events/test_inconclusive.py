@@ -26,12 +26,12 @@ def wait_for_responses(bought, operation):
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("drop_old", [False, True])
 def test_a_key_published_right_after_a_fetch_rejects_no_event(bought, entra, version, drop_old):
-    bought.marketplace.order("shapes", tokens=version)
-    bought.order("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
-    bought.order("reinstate"), bought.marketplace.idle()
+    bought.marketplace.execute("shapes", tokens=version)
+    bought.execute("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
+    bought.execute("reinstate"), bought.marketplace.idle()
 
     entra.emulator.keys.rotate(drop_old=drop_old)
-    operation = bought.order("change", quantity=12)
+    operation = bought.execute("change", quantity=12)
 
     assert wait_for_responses(bought, operation) == [200]
     assert bought.terms == ("subscribed", "seats", 12)
@@ -46,7 +46,7 @@ def send(bought, http, body=None, path="", **claims):
 
 def test_unavailable_signing_keys_reject_no_event(bought, entra, http, logged):
     send(bought, http)
-    entra.emulator.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.set({"keys": Fault(status=503)})
     try:
         entra.emulator.keys.rotate(drop_old=False)
         answer = send(bought, http)

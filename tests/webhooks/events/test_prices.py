@@ -65,7 +65,7 @@ def test_the_price_is_that_of_the_term_that_was_bought_and_has_its_unit(buys, ow
 def test_a_bill_of_seats_by_the_year_has_no_total(buys, owner):
     bought = buys(plan="seats-yearly", quantity=30, term="P1Y")
     owner.get("me")
-    wait_for_responses(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.execute("unsubscribe"))
     [record] = rows(bought, billing_records)
     [item] = owner.get("billing/records").body["items"]
 
@@ -75,9 +75,9 @@ def test_a_bill_of_seats_by_the_year_has_no_total(buys, owner):
 
 def test_an_unreadable_price_is_not_replaced_by_a_former_subscriptions(buys, owner, marketplace, clock):
     before = buys(plan="paid")
-    wait_for_responses(before, before.order("unsubscribe"))
+    wait_for_responses(before, before.execute("unsubscribe"))
     clock.tick(days=1)
-    marketplace.order("shapes", unpriced=["seats-yearly"])
+    marketplace.execute("shapes", unpriced=["seats-yearly"])
     bought = buys(plan="seats-yearly", quantity=30, term="P1Y")
 
     assert shown(owner) == [(None, None, None, bought.id)] * 2
@@ -89,8 +89,8 @@ def test_a_new_plan_without_a_price_is_not_billed_at_the_old_price(  # noqa: PLR
 ):
     bought = buys(plan="paid")
     clock.tick(minutes=1)
-    marketplace.order("shapes", unpriced=["gold"])
-    change = bought.order("change", plan="gold")
+    marketplace.execute("shapes", unpriced=["gold"])
+    change = bought.execute("change", plan="gold")
     wait_for_responses(bought, change)
     until(lambda: bought.operation(change)["status"] == "Succeeded")  # else the comparison would see the former plan
     clock.tick(days=40)
@@ -105,7 +105,7 @@ def test_a_new_plan_without_a_price_is_not_billed_at_the_old_price(  # noqa: PLR
     assert {"marketplace_price_unknown", "bill_without_price"} <= set(alarms)
     assert [bought.tenant.rate_per_user] == [None]
 
-    marketplace.order("shapes", unpriced=[])
+    marketplace.execute("shapes", unpriced=[])
     first, second = reconcile_all(bought.app), reconcile_all(bought.app)
     close_all_ended(bought.app)
     close_all_ended(bought.app)
@@ -125,8 +125,8 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buys, owner, 
     bought = buys(plan="seats", quantity=5, term="P1M")
     clock.tick(minutes=1)
     marketplace.emulator.operations.subscription(bought.id).term_unit = "P1Y"
-    marketplace.order("shapes", unpriced=["seats"])
-    wait_for_responses(bought, bought.order("renew"))
+    marketplace.execute("shapes", unpriced=["seats"])
+    wait_for_responses(bought, bought.execute("renew"))
     clock.tick(minutes=1)
     spans = owner.get("billing/preview").body["seats"]
 
@@ -137,7 +137,7 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buys, owner, 
     assert shown(owner) == [(None, None, None, bought.id)] * 2
     assert [each.get("listedPrice") for each in spans] == ["6.00", None]
 
-    marketplace.order("shapes", unpriced=[])
+    marketplace.execute("shapes", unpriced=[])
     first, second = reconcile_all(bought.app), reconcile_all(bought.app)
     spans = owner.get("billing/preview").body["seats"]
 
@@ -147,7 +147,7 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buys, owner, 
 
 
 def test_the_price_of_a_plan_without_one_is_read_daily_and_changes_nothing(buys, marketplace):
-    marketplace.order("shapes", unpriced=["paid"])
+    marketplace.execute("shapes", unpriced=["paid"])
     bought = buys(plan="paid")
     before = bought.row
     reports = [reconcile_all(bought.app) for _ in range(2)]
@@ -163,7 +163,7 @@ def test_included_users_are_shown_and_deducted_from_monthly_terms_only(buys, own
     owner.post("sign-in")
     bought.app.now.tick(minutes=1)
     subscription = owner.get("billing/subscription").body["subscription"]
-    wait_for_responses(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.execute("unsubscribe"))
     [record] = rows(bought, billing_records)
 
     assert (subscription["includedUsers"], subscription["includedUnit"]) == (users, term)
@@ -188,7 +188,7 @@ def test_the_marketplaces_free_trial_is_shown_with_its_end_and_costs_nothing(buy
     subscription = owner.get("billing/subscription").body["subscription"]
     world.member(owner)
     clock.tick(minutes=1)
-    wait_for_responses(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.execute("unsubscribe"))
     [record] = rows(bought, billing_records)
 
     assert subscription["isFreeTrial"] is True
@@ -200,7 +200,7 @@ def test_the_marketplaces_free_trial_is_shown_with_its_end_and_costs_nothing(buy
 def test_an_extended_free_trial_shows_its_new_end(buys, owner):
     bought = buys(plan="seats", quantity=5, free_trial=True)
     ends_at = owner.get("billing/subscription").body["subscription"]["termEndsAt"]
-    wait_for_responses(bought, bought.order("renew"))
+    wait_for_responses(bought, bought.execute("renew"))
     subscription = owner.get("billing/subscription").body["subscription"]
 
     assert "isFreeTrial" not in subscription
@@ -215,7 +215,7 @@ def test_a_timer_running_at_the_cancellation_is_billed_and_reported(buys, owner,
     ben.start()
     clock.tick(minutes=3)
     preview = owner.get("billing/preview").body
-    wait_for_responses(bought, bought.order("unsubscribe"))
+    wait_for_responses(bought, bought.execute("unsubscribe"))
     ben.stop()
     clock.tick(days=40)
     close_all_ended(bought.app)
@@ -242,7 +242,7 @@ def test_a_timer_running_at_the_cancellation_is_billed_and_reported(buys, owner,
 def test_a_change_to_another_products_plan_is_refused(bought, offers, status):
     settings = bought.app.settings.model_copy(update={"marketplace_offers": frozenset(each.lower() for each in offers)})
     with use(replace(bought.app, settings=settings)):
-        answers = wait_for_responses(bought, bought.order("change", plan="seats-plus"))
+        answers = wait_for_responses(bought, bought.execute("change", plan="seats-plus"))
     plan = "seats-plus" if status == 200 else "seats"
 
     assert answers == [status]

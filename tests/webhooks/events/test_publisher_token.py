@@ -36,7 +36,7 @@ class Forger:
     def status(self, **order: object) -> int:
         operation = self.bought.operation(self.operation)
         body = {"id": self.operation, "subscriptionId": self.bought.id, "action": operation["action"]}
-        sent = self.bought.marketplace.order("event", **{"body": body, **order})
+        sent = self.bought.marketplace.execute("event", **{"body": body, **order})
         return int(sent["status"])
 
 
@@ -48,8 +48,8 @@ def version(request) -> str:
 
 @pytest.fixture
 def forger(bought, version) -> Forger:
-    bought.marketplace.order("shapes", tokens=version, held=True)
-    return Forger(bought, bought.order("suspend"))
+    bought.marketplace.execute("shapes", tokens=version, held=True)
+    return Forger(bought, bought.execute("suspend"))
 
 
 def in_parts(token):
@@ -180,8 +180,8 @@ def test_a_stolen_token_applies_only_microsofts_own_state(bought):
     body = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity", "quantity": 5000}
     before = bought.row
 
-    assert bought.marketplace.order("event", body=body)["status"] == 503
-    assert bought.marketplace.order("event", body={**body, "action": "Unsubscribe"})["status"] == 503
+    assert bought.marketplace.execute("event", body=body)["status"] == 503
+    assert bought.marketplace.execute("event", body={**body, "action": "Unsubscribe"})["status"] == 503
     assert (bought.row, bought.outcomes) == (before, [])
-    assert bought.marketplace.order("event", body={**body, "action": "Suspend"})["status"] == 200
+    assert bought.marketplace.execute("event", body={**body, "action": "Suspend"})["status"] == 200
     assert bought.terms == ("subscribed", "seats", 5)

@@ -25,8 +25,8 @@ from webhooks.events.reconcile_flow import ReconcileOptions, reconcile
 @pytest.fixture
 def unreported(bought):
     """A purchase whose events never arrive."""
-    bought.marketplace.order("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
-    bought.marketplace.order("pace", retries=0, ack_seconds=0)
+    bought.marketplace.execute("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
+    bought.marketplace.execute("pace", retries=0, ack_seconds=0)
     return bought
 
 
@@ -43,7 +43,7 @@ def unreported(bought):
 def test_a_missed_event_is_repaired_and_reported_once(unreported, app, name, given, terms):
     app.now.tick(days=1)
     before = unreported.row
-    unreported.order(name, **given)
+    unreported.execute(name, **given)
     unreported.marketplace.idle()
     first, second = reconcile_all(app), reconcile_all(app)
 
@@ -55,7 +55,7 @@ def test_a_missed_event_is_repaired_and_reported_once(unreported, app, name, giv
 
 
 def test_a_late_event_after_its_repair_changes_nothing(unreported, app, http):
-    operation = unreported.order("suspend")
+    operation = unreported.execute("suspend")
     reconcile_all(app)
     before = unreported.terms
 
@@ -79,7 +79,7 @@ def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, ow
 def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
     waiting = {marketplace.buy(plan="paid"), marketplace.buy(plan="paid", active=True)}
     gone = marketplace.buy(plan="paid")
-    marketplace.order("unsubscribe", subscription=gone)
+    marketplace.execute("unsubscribe", subscription=gone)
     report = reconcile_all(app)
 
     assert set(report.waiting) == waiting
@@ -88,13 +88,13 @@ def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
 
 def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(unreported, app, world, logged):
     other = purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid)
-    other.order("suspend")
-    unreported.order("suspend")
+    other.execute("suspend")
+    unreported.execute("suspend")
     listed = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     listed.insert(0, {**listed[0], "id": "no id"})
     listed.insert(0, {**listed[1], "quantity": "many"})
     body = json.dumps({"subscriptions": listed})
-    unreported.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
+    unreported.marketplace.execute("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
     with pytest.raises(JobFailed, match="3 of 4"):
         reconcile_all(app)
     lines = logged()
@@ -112,11 +112,11 @@ def logged_as(lines, name, *fields):
 
 def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(unreported, app, world, logged):
     ended, listed = (purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(2))
-    ended.order("unsubscribe")
+    ended.execute("unsubscribe")
     reconcile_all(app)
     rows = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     body = json.dumps({"subscriptions": [row for row in rows if row["id"] == listed.id]})
-    unreported.marketplace.order("faults", list={"status": 200, "body": body})
+    unreported.marketplace.execute("faults", list={"status": 200, "body": body})
     report = reconcile_all(app)
     named = {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
 
@@ -126,8 +126,8 @@ def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(u
 
 
 def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, app):
-    bought.marketplace.order("pace", ack_seconds=30)
-    wait_for_responses(bought, bought.order("change", quantity=9))
+    bought.marketplace.execute("pace", ack_seconds=30)
+    wait_for_responses(bought, bought.execute("change", quantity=9))
     report = reconcile_all(app)
 
     assert report.changed == []
@@ -137,9 +137,9 @@ def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, ap
 
 def test_every_page_is_compared(unreported, app, world):
     others = [purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(4)]
-    unreported.marketplace.order("shapes", page_size=2)
+    unreported.marketplace.execute("shapes", page_size=2)
     for each in others:
-        each.order("suspend")
+        each.execute("suspend")
     report = reconcile_all(app)
 
     assert report.compared == 5
@@ -148,7 +148,7 @@ def test_every_page_is_compared(unreported, app, world):
 
 def test_too_few_seats_are_an_alarm_and_everybody_stays(unreported, app, owner, world, logged):
     people = [world.member(owner) for _ in range(3)]
-    unreported.order("change", quantity=2)
+    unreported.execute("change", quantity=2)
     reconcile_all(app)
 
     assert unreported.terms == ("subscribed", "seats", 2)
@@ -166,7 +166,7 @@ def test_an_unknown_status_is_reported_with_its_purchase(unreported, app, logged
 
 
 def test_a_failure_is_reported_with_its_purchase_and_error_type(unreported, app, logged):
-    unreported.order("suspend")
+    unreported.execute("suspend")
 
     def broken(_connection, _cursor, statement, *_):
         if statement.startswith("UPDATE subscriptions"):
@@ -208,7 +208,7 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
 def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, engine, beginning):
-    unreported.order("suspend")
+    unreported.execute("suspend")
     unreported.marketplace.idle()
     with drop_connections(app.engine, engine, beginning) as met:
         report = reconcile_all(app)
@@ -220,7 +220,7 @@ def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
 def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(unreported, app, http, engine, beginning):
-    operation = unreported.order("suspend")
+    operation = unreported.execute("suspend")
     unreported.marketplace.idle()
     with drop_connections(app.engine, engine, beginning) as met:
         answer = send_event(unreported, http, operation)
@@ -265,7 +265,7 @@ def test_a_purchase_that_waits_for_agreement_is_reported_as_such_and_not_activat
 
 def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, requested, owner):
     bought, state = requested
-    marketplace.order("unsubscribe", subscription=bought)
+    marketplace.execute("unsubscribe", subscription=bought)
     dry = reconcile(app, client_of(app), ReconcileOptions(dry_run=True))
     before = state()
     reports = [reconcile_all(app), reconcile_all(app)]

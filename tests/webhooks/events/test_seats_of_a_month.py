@@ -6,7 +6,7 @@ from tests.webhooks.events.test_events import wait_for_responses
 
 def change(bought, **value):
     """A change that we accept, and that Microsoft then puts in force."""
-    operation = bought.order("change", **value)
+    operation = bought.execute("change", **value)
     assert wait_for_responses(bought, operation) == [200]
     path = f"saas/subscriptions/{bought.id}/operations/{operation}"
     assert bought.marketplace.send("PATCH", path, {"status": "Success"}).ok
@@ -20,7 +20,7 @@ def test_seats_and_plans_that_changed_are_on_the_statement_of_the_last_month(bou
     clock.tick(days=1)
     change(bought, quantity=4)
     clock.tick(hours=12)
-    assert wait_for_responses(bought, bought.order("unsubscribe")) == [200]
+    assert wait_for_responses(bought, bought.execute("unsubscribe")) == [200]
     (record,) = owner.get("billing/records/2026-11").body["records"]
     text = text_of(owner.get("billing/records/2026-11/statement").raw)
 

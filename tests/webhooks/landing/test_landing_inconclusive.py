@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from devcloud.emulators.entra.faults import Fault
 from shared.auth.signing_keys import SigningKeys
 from tests.support import landing as landing_support
@@ -26,7 +26,7 @@ def return_with(browser, firm, entra, clock):
     def come(token, key="current", **changes):
         query = parse_qs(urlsplit(browser.arrive(token).url).query)
         id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
-        minted = entra.emulator.admin.mint(TokenOrder(claims=id_claims, key=key))
+        minted = entra.emulator.admin.mint(TokenRequest(claims=id_claims, key=key))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 
@@ -54,7 +54,7 @@ def test_a_key_published_right_after_a_fetch_signs_people_in(entra, marketplace,
 def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, browser, firm, logged):
     _, token = buy(marketplace, firm)
     browser.open(token, firm.buyer)
-    entra.emulator.faults.order({"keys": Fault(status=503)})
+    entra.emulator.faults.set({"keys": Fault(status=503)})
     try:
         entra.emulator.keys.rotate(drop_old=False)
         page = browser.open(token, firm.buyer)
@@ -111,7 +111,7 @@ RESOLVE = {
 @pytest.mark.parametrize("fault", RESOLVE.values(), ids=RESOLVE.keys())
 def test_a_resolve_error_that_does_not_concern_the_token_is_retried(marketplace, browser, firm, fault):
     _, token = buy(marketplace, firm)
-    marketplace.order("faults", resolve=fault)
+    marketplace.execute("faults", resolve=fault)
     page = browser.open(token, firm.buyer)
     marketplace.emulator.faults.clear()
 
@@ -122,9 +122,11 @@ def test_a_resolve_error_that_does_not_concern_the_token_is_retried(marketplace,
 
 def test_a_400_concerns_the_token_at_resolve_only(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    marketplace.order("faults", resolve={"status": 400, "body": "{}"})
+    marketplace.execute("faults", resolve={"status": 400, "body": "{}"})
     dead = browser.open(token, firm.buyer)
-    marketplace.order("faults", resolve={"status": 200, "body": json.dumps({"id": subscription})}, get={"status": 400})
+    marketplace.execute(
+        "faults", resolve={"status": 200, "body": json.dumps({"id": subscription})}, get={"status": 400}
+    )
     later = browser.open(token, firm.buyer)
 
     assert (dead.status, dead.heading) == (400, "This link does not work any more")
@@ -135,7 +137,7 @@ def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, log
     subscription, token = buy(marketplace, firm)
     copy = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
     thin = {"id": subscription, "subscription": {**copy, "beneficiary": None}}
-    marketplace.order("faults", resolve={"status": 200, "body": json.dumps(thin)})
+    marketplace.execute("faults", resolve={"status": 200, "body": json.dumps(thin)})
     page = browser.open(token, firm.buyer)
     marketplace.emulator.faults.clear()
 
@@ -147,7 +149,7 @@ def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, log
 def test_a_purchase_that_microsoft_briefly_does_not_find_stays_open(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    marketplace.order("faults", get={"status": 404})
+    marketplace.execute("faults", get={"status": 404})
     missing = browser.get(shown.url)
     marketplace.emulator.faults.clear()
 

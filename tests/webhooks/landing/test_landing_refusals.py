@@ -7,7 +7,7 @@ import pytest
 import requests
 
 import function_app
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from shared.app import use
 from shared.auth.tokens import CONSUMER_TENANT
 from shared.db.row_level_security import ALL_TENANTS
@@ -441,7 +441,7 @@ def return_with(browser, firm, entra, clock):
         id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
         if changes.get("tid"):
             id_claims["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.emulator.admin.mint(TokenOrder(claims=id_claims))
+        minted = entra.emulator.admin.mint(TokenRequest(claims=id_claims))
         with landing_support.answering(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 

@@ -114,7 +114,7 @@ def everything(app):
 @pytest.mark.usefixtures("short_activation_wait")
 def test_loading_the_page_changes_nothing(app, marketplace, browser, firm):
     """Only Look again and a sign-in apply Microsoft's changes."""
-    marketplace.order("pace", activation_seconds=600)
+    marketplace.execute("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     with marketplace.emulator.operations.updating() as state:

@@ -99,7 +99,7 @@ def test_agreeing_twice_has_one_effect(app, ben, gus, firm, waiting, tenant, cha
 
 
 def test_a_purchase_canceled_while_it_waits_is_409_with_its_state(app, marketplace, ben, waiting, tenant):
-    marketplace.order("unsubscribe", subscription=waiting)
+    marketplace.execute("unsubscribe", subscription=waiting)
     refused = agree(ben, waiting)
     again = agree(ben, waiting)
     declined = decline(ben, waiting)
@@ -201,7 +201,7 @@ def test_another_organizations_purchase_is_not_found(ben, waiting, world):
 
 
 def test_a_repeat_completes_an_agreement_that_failed_at_microsoft(marketplace, ben, waiting, tenant):
-    marketplace.order("faults", activate={"status": 500})
+    marketplace.execute("faults", activate={"status": 500})
     failed = agree(ben, waiting)
     between = tenant().plan_kind
     marketplace.emulator.faults.clear()
@@ -216,7 +216,7 @@ def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, b
     browser.submit(browser.open(token, firm.colleague))
     with app.transaction(tenant=ALL_TENANTS) as tx:  # the trial is over, and so does not come back
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(trial_ends_at=app.now()))
-    marketplace.order("unsubscribe", subscription=first)
+    marketplace.execute("unsubscribe", subscription=first)
     until(lambda: tenant().status == "cancelled")
     second, token = buy(marketplace, firm, plan="seats", quantity=20)
     waits = browser.submit(browser.open(token, firm.buyer))
