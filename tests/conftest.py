@@ -28,7 +28,7 @@ from tests.support.azurite import Azurite
 from tests.support.commands import Ops
 from tests.support.databases import Databases
 from tests.support.entra import Entra
-from tests.support.logs import Listener, followed, leaks, never_stored
+from tests.support.logs import LogCollector, find_forbidden, find_leaks, read_followed
 from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
@@ -142,7 +142,7 @@ def engine(database_url, engine_of) -> Iterator[sa.Engine]:
     """The database of the module; in the end nothing in it is ruled out, or of somebody without an account."""
     engine = engine_of("scan", database_url)
     yield engine
-    stored = never_stored(scan.all_values(engine))
+    stored = find_forbidden(scan.all_values(engine))
     left = scan.find_people_without_account(engine)
     markers.clear_people()
     engine.dispose()
@@ -161,7 +161,7 @@ def azurite() -> Iterator[Azurite]:
     """One for every database, since what is kept there is told apart by random keys."""
     with azurite_support.required() as running:
         yield running
-        assert never_stored(running.everything()) == set()
+        assert find_forbidden(running.everything()) == set()
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +173,7 @@ def entra(tmp_path_factory) -> Iterator[Entra]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Stands for our webhook, where a test wants to see what the Marketplace sends."""
-    with marketplace_support.receiving() as receiver:
+    with marketplace_support.running_receiver() as receiver:
         yield receiver
 
 
@@ -209,23 +209,23 @@ def host() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def everything_logged() -> Iterator[Listener]:
+def log_collector() -> Iterator[LogCollector]:
     """All that is logged at a level that is kept in Azure, by whatever library."""
-    listener, root = Listener(), logging.getLogger()
+    listener, root = LogCollector(), logging.getLogger()
     before = root.level
     root.setLevel(logging.INFO)
     root.addHandler(listener)
     yield listener
     root.removeHandler(listener)
     root.setLevel(before)
-    assert leaks(followed()) == []  # what processes said that ended after the last test
+    assert find_leaks(read_followed()) == []  # what processes said that ended after the last test
 
 
 @pytest.fixture(autouse=True)
-def nothing_personal_is_logged(everything_logged) -> Iterator[None]:
+def nothing_personal_is_logged(log_collector) -> Iterator[None]:
     """The promise of the privacy policy, held against everything that each test makes the product log."""
     yield
-    assert leaks([*everything_logged.taken(), *followed()]) == []
+    assert find_leaks([*log_collector.read_new(), *read_followed()]) == []
 
 
 @pytest.fixture(scope="session")

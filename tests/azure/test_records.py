@@ -9,7 +9,7 @@ from shared.db.records import RULES, open_records
 from shared.db.records_triggers import find_unprotected_tables, protect
 from shared.db.schema import metadata
 from tests.azure.test_statements import unreadable
-from tests.support.sql_server import COMMIT, Error, Rows, usual
+from tests.support.sql_server import COMMIT, Error, Rows, default_script
 
 
 OPEN, CLOSE = (f"EXEC sys.sp_set_session_context N'records', {value}" for value in (1, "NULL"))
@@ -25,7 +25,7 @@ def standing(azure):
             return Rows(("table", "name", "is_enabled", "definition"), found) if found else Rows(("table",), [])
         if table := re.fullmatch(r"SELECT \* FROM (\w+) WHERE 1 = 0", statement.sql):
             return Rows(tuple(metadata.tables[table[1]].columns.keys()), [])
-        return usual(statement)
+        return default_script(statement)
 
     azure.script = script
     return found
@@ -71,7 +71,7 @@ def test_existing_triggers_are_left_unchanged_and_disabled_ones_recreated(azure,
         protect(tx)
     names = [name for text in made(azure) for name in re.findall(r"^CREATE TRIGGER (\w+)", text)]
     standing += [(table, name, 1, text) for table, name, text in zip(RULES, names, made(azure), strict=True)]
-    azure.asked.clear()
+    azure.statements.clear()
     with azure_engine.begin() as tx:
         protect(tx)
         left_alone = made(azure)
@@ -98,7 +98,7 @@ def test_the_guard_is_closed_in_the_transaction_that_opened_it(azure, azure_engi
 
 def test_a_connection_with_an_open_guard_is_not_reused(azure, azure_engine):
     azure.script = lambda statement: (
-        Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else usual(statement)
+        Error(208) if statement.sql == CLOSE and azure.texts.count(CLOSE) == 1 else default_script(statement)
     )
     with pytest.raises(ZeroDivisionError), azure_engine.begin() as tx, open_records(tx):
         raise ZeroDivisionError

@@ -16,7 +16,7 @@ from shared.db import engine as engines
 from shared.db.records_triggers import protect
 from shared.db.schema import metadata
 from tests.support.commands import Ops
-from tests.support.sql_server import COMMIT, Rows, usual
+from tests.support.sql_server import COMMIT, Rows, default_script
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def database(azure, monkeypatch):
             return Rows(("version_num",), [("872a54654399",)])
         if (answer := about_triggers(statement.sql, triggers)) is not None:
             return answer
-        answer = usual(statement)
+        answer = default_script(statement)
         return Rows(("id",), []) if answer is None and statement.sql.startswith("SELECT") else answer
 
     azure.script = script

@@ -18,7 +18,7 @@ from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
 from tests.support.cases import check_all
-from tests.support.sql_server import Rows, usual
+from tests.support.sql_server import Rows, default_script
 from tests.support.tds import Statement
 
 
@@ -97,15 +97,15 @@ def columns(statement):
 def sent(azure, engine, statement):
     """What arrives at the server when the app runs the statement: its text, and the type of each parameter."""
     with engine.connect() as connection:
-        azure.asked.clear()
+        azure.statements.clear()
         connection.execute(statement, parameters(statement))
-    return next(each for each in azure.asked if not each.sql.startswith("<"))
+    return next(each for each in azure.statements if not each.sql.startswith("<"))
 
 
 @pytest.fixture
 def azure(azure):
     azure.script = lambda statement: (
-        Rows(("id",), [(7,)]) if re.search(r"OUTPUT|scope_identity", statement.sql) else usual(statement)
+        Rows(("id",), [(7,)]) if re.search(r"OUTPUT|scope_identity", statement.sql) else default_script(statement)
     )
     return azure
 
@@ -269,7 +269,7 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
         for each in EVERY[name]:
             statement = for_azure(each)
             with azure_engine.connect() as connection:
-                azure.asked.clear()
+                azure.statements.clear()
                 connection.execute(statement, parameters(statement, of=nothing))
 
             assert [text for text in azure.texts if text.startswith("<sp_")] == []
@@ -295,14 +295,14 @@ def test_each_of_several_rows_is_declared_like_one(azure, azure_engine):
         statement = for_many(EVERY[name][0])
         rows = [parameters(statement, of=of) for of in (sample, nothing, sample)]
         with azure_engine.connect() as connection:
-            azure.asked.clear()
+            azure.statements.clear()
             connection.execute(statement, rows[0])
-            alone = {type_ for each in azure.asked for type_ in each.declared}
-            azure.asked.clear()
+            alone = {type_ for each in azure.statements for type_ in each.declared}
+            azure.statements.clear()
             connection.execute(statement, rows)
 
         assert [text for text in azure.texts if text.startswith("<sp_")] == []
-        assert {type_ for each in azure.asked for type_ in each.declared} == alone
+        assert {type_ for each in azure.statements for type_ in each.declared} == alone
 
     check_all(holds, MANY, at_least=80)
 
@@ -311,12 +311,12 @@ def test_several_work_items_without_an_assignee_are_sent_without_a_question(azur
     statement = for_many(EVERY["timers.work_items.store._ADD"][0])
     rows = [{**parameters(statement), "assignee_name": None, "title": "a" * length} for length in (3, 6, 9)]
     with azure_engine.connect() as connection:
-        azure.asked.clear()
+        azure.statements.clear()
         connection.execute(statement, rows)
 
     assert len([text for text in azure.texts if text.startswith("INSERT")]) == len(rows)
     assert [text for text in azure.texts if text.startswith("<sp_")] == []
-    assert len({each.declared for each in azure.asked if each.sql.startswith("INSERT")}) == 1
+    assert len({each.declared for each in azure.statements if each.sql.startswith("INSERT")}) == 1
 
 
 def test_a_conversion_that_would_cost_an_index_is_found_out():

@@ -40,7 +40,7 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTime:
     """What the database holds of some directories."""
 
     started: Counter[str]
@@ -49,7 +49,7 @@ class Stored:
     running: list[str]
 
     @classmethod
-    def of(cls, engine: sa.Engine, *tids: str) -> "Stored":
+    def of(cls, engine: sa.Engine, *tids: str) -> "StoredTime":
         with _reading(engine) as tx:
             logged = tx.execute(_of(timer_log, tids, timer_log.c.timer_id, timer_log.c.event, timer_log.c.elapsed_ms))
             rows = [(str(row.timer_id), row.event, row.elapsed_ms) for row in logged]
@@ -83,7 +83,7 @@ def violations(engine: sa.Engine) -> list[Violation]:
 
 
 @contextmanager
-def watched(engine: sa.Engine) -> Iterator[list[Violation]]:
+def watch_invariants(engine: sa.Engine) -> Iterator[list[Violation]]:
     """Looks at the data again and again while others change it; what it found broken."""
     found: list[Violation] = []
     over = threading.Event()

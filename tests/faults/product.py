@@ -57,12 +57,12 @@ def host(log: Path, settings: dict[str, str]) -> Iterator[str]:
             process.kill()
 
 
-_kept = threading.local()
+_local = threading.local()
 
 
-def over(base: str) -> Http:
+def connect(base: str) -> Http:
     """This thread's own connection to a host."""
-    known: dict[str, Http] = _kept.__dict__.setdefault("known", {})
+    known: dict[str, Http] = _local.__dict__.setdefault("known", {})
     if base not in known:
         known[base] = Http(base)
     return known[base]
@@ -70,7 +70,7 @@ def over(base: str) -> Http:
 
 def via(person: Person, base: str) -> Person:
     """The same person, on this thread's connection to a host."""
-    return replace(person, http=over(base))
+    return replace(person, http=connect(base))
 
 
 def person(entra: Entra, base: str, tid: str | None = None, *, email: str | None = None) -> Person:
@@ -79,7 +79,7 @@ def person(entra: Entra, base: str, tid: str | None = None, *, email: str | None
     name = f"Person {oid[:6]}"
     email = email or f"{oid}@contoso.example"
     token = entra.token(tid=tid, oid=oid, name=name, email=email, at=clock.now())
-    return Person(over(base), tid, oid, name, email, token)
+    return Person(connect(base), tid, oid, name, email, token)
 
 
 def register(admin: Person, *, key: str | None = None) -> Answer:

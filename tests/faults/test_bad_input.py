@@ -16,7 +16,7 @@ from shared.http.operation import BODY_LIMIT, OPERATIONS
 from tests.support.world import WORK_ITEM, Answer, Person
 
 
-MOST_TOLD = 20  # of what is wrong with a body, so that a flood of it costs little
+MAX_ERRORS = 20  # of what is wrong with a body, so that a flood of it costs little
 NOBODY = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 START, STOP, REGISTER = "timers/start", "timers/stop", "tenants"
 RECENT = "2026-11-23T08:30:00.000Z"
@@ -173,8 +173,8 @@ def test_a_wrong_value_is_refused_and_its_field_is_named(ada, path, name):
 @EVERY_POST
 def test_a_database_column_name_is_not_accepted_as_a_field(ada, path):
     extra = [column for column in COLUMNS if column not in WIRE_NAMES]
-    for start in range(0, len(extra), MOST_TOLD):
-        some = extra[start : start + MOST_TOLD]
+    for start in range(0, len(extra), MAX_ERRORS):
+        some = extra[start : start + MAX_ERRORS]
         answer = send(ada, path, json.dumps({**FULL[path], **dict.fromkeys(some, 1)}).encode())
 
         assert (answer.code, pointers(answer)) == ("invalid_body", {f"/{column}" for column in some})
@@ -245,7 +245,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(ada):
 @pytest.mark.parametrize("path", [START, STOP, "sign-in", "entries"])
 def test_a_body_in_chunks_is_told_to_come_with_its_length(ada, host, path):
     """The platform passes on none of it; a stop whose said end was lost must not end the timer now."""
-    answer = by_hand(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
+    answer = send_raw(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
 
     assert answer.startswith(b"HTTP/1.1 411")
     assert b"length_required" in answer
@@ -255,7 +255,7 @@ def test_a_body_in_chunks_is_told_to_come_with_its_length(ada, host, path):
 @pytest.mark.parametrize("content_type", [b"", b"Content-Type: application/json\r\n"])
 def test_a_request_with_neither_length_nor_chunks_has_no_body(ada, host, content_type):
     """As curl sends it, with and without a type (RFC 9112, 6.3)."""
-    answer = by_hand(host, STOP, ada.token, content_type + b"\r\n")
+    answer = send_raw(host, STOP, ada.token, content_type + b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 409")
     assert b"no_running_timer" in answer
@@ -275,7 +275,7 @@ def chunked(body: bytes) -> bytes:
     return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-def by_hand(host: str, path: str, token: str, rest: bytes) -> bytes:
+def send_raw(host: str, path: str, token: str, rest: bytes) -> bytes:
     """The whole answer to a POST whose head is written out here but for its end."""
     address = urlsplit(host)
     head = f"POST /api/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"

@@ -9,21 +9,21 @@ from tests.faults.ledger import violations
 from tests.faults.product import via
 
 
-def entered(person, base, *, key=None):
+def enter(person, base, *, key=None):
     stopped_at = clock.now() - dt.timedelta(hours=1)
     started_at = stopped_at - dt.timedelta(hours=1)
     return via(person, base).enter(started_at.isoformat(), stopped_at.isoformat(), key=key)
 
 
-def numbered(person, base, entry, number):
+def change_work_item(person, base, entry, number):
     return via(person, base).correct(entry, workItemId=number)
 
 
 def test_of_many_corrections_of_one_version_one_is_made(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     for _ in range(5):
-        entry = entered(ada, two_hosts[0])
-        answers = crowd.at_once([partial(numbered, ada, two_hosts[n % 2], entry, n) for n in range(1, 9)])
+        entry = enter(ada, two_hosts[0])
+        answers = crowd.at_once([partial(change_work_item, ada, two_hosts[n % 2], entry, n) for n in range(1, 9)])
         made = [answer for answer in answers if answer.status == 200]
         left = via(ada, two_hosts[0]).get(f"entries/{entry.body['id']}")
 
@@ -38,7 +38,7 @@ def test_of_two_changes_of_one_version_in_two_processes_one_succeeds(two_hosts, 
     ben = product.person(entra, two_hosts[0], ada.tid)
     assert via(ben, two_hosts[0]).post("sign-in").status == 200
     for _ in range(8):
-        entry = entered(ben, two_hosts[0])
+        entry = enter(ben, two_hosts[0])
         corrected, deleted = crowd.at_once(
             [
                 lambda entry=entry: via(ben, two_hosts[0]).correct(entry, note="longer"),

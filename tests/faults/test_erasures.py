@@ -19,7 +19,7 @@ from shared.db.schema import erasures, privacy_requests, time_entries, time_entr
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.children import DyingJob, dying_job
+from tests.faults.children import CrashingJob, start_crashing_job
 from tests.faults.ledger import violations
 from tests.support.paying_tenants import PayingTenant, at
 from tests.support.record_protection import unprotected_records
@@ -28,22 +28,25 @@ from tests.support.world import new_id
 
 
 @pytest.fixture(scope="module")
-def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[DyingJob]]:
+def erasure_jobs(app_database_url, entra, tmp_path_factory) -> Iterator[list[CrashingJob]]:
     """Two of them, on one database."""
     logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(app_database_url, entra)
-    with dying_job("erasures", logs / "1", settings) as first, dying_job("erasures", logs / "2", settings) as second:
+    with (
+        start_crashing_job("erasures", logs / "1", settings) as first,
+        start_crashing_job("erasures", logs / "2", settings) as second,
+    ):
         yield [first, second]
 
 
 @dataclass(frozen=True)
-class Somebody:
+class PersonWithTime:
     payer: PayingTenant
     user: int
     name: str
     address: str
 
     @property
-    def marks(self) -> tuple[str, str]:
+    def identifiers(self) -> tuple[str, str]:
         return self.name, self.address
 
     def hours(self, engine) -> list[object]:
@@ -64,7 +67,7 @@ class Somebody:
             requests_service.verify(work, request)
 
 
-def somebody(engine) -> Somebody:
+def add_person(engine) -> PersonWithTime:
     """Somebody with hours, with notes, and with a colleague whose notes name them."""
     payer = PayingTenant.create(engine, people=2)
     user, unique = payer.people[1], new_id()[:8]
@@ -82,7 +85,7 @@ def somebody(engine) -> Somebody:
         for row in tx.execute(logged).all():
             said = {"reason": name} | ({} if row.after_change is None else {"after_change": row.after_change | told})
             tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**said))
-    return Somebody(payer, user, name, address)
+    return PersonWithTime(payer, user, name, address)
 
 
 def state_of(engine, person):
@@ -91,21 +94,21 @@ def state_of(engine, person):
         return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
 
 
-def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
+def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasure_jobs, engine):
     for point in count(1):
-        person = somebody(engine)
+        person = add_person(engine)
         before = person.hours(engine)
         person.ask(engine)
-        code = erasers[0].run(point)
+        code = erasure_jobs[0].run(point)
         half = person.hours(engine)
         if code == -signal.SIGKILL:
-            assert erasers[0].run() == 0
+            assert erasure_jobs[0].run() == 0
         with engine.connect() as tx:
             mine = erasures.c.tenant_id == person.payer.tenant_id
             listed = tx.execute(sa.select(sa.func.count()).select_from(erasures).where(mine)).scalar_one()
 
         assert half == before == person.hours(engine), point
-        assert find_columns(engine, *person.marks) == set(), point
+        assert find_columns(engine, *person.identifiers) == set(), point
         assert (state_of(engine, person), listed) == (["done"], 1), point
         if code == 0:
             break
@@ -114,15 +117,15 @@ def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_los
     assert violations(engine) == []
 
 
-def test_two_processes_at_once_erase_each_person_once(erasers, engine):
-    people = [somebody(engine) for _ in range(8)]
+def test_two_processes_at_once_erase_each_person_once(erasure_jobs, engine):
+    people = [add_person(engine) for _ in range(8)]
     before = [person.hours(engine) for person in people]
     for person in people:
         person.ask(engine)
-    for each in erasers:
+    for each in erasure_jobs:
         each.begin()
-    codes = [each.ended() for each in erasers]
-    assert erasers[0].run() == 0  # whoever lost a race for a lock tries again at the next run
+    codes = [each.exit_code() for each in erasure_jobs]
+    assert erasure_jobs[0].run() == 0  # whoever lost a race for a lock tries again at the next run
     with engine.connect() as tx:
         tenants = [person.payer.tenant_id for person in people]
         listed = tx.scalars(sa.select(erasures.c.tenant_id).where(erasures.c.tenant_id.in_(tenants))).all()
@@ -132,13 +135,13 @@ def test_two_processes_at_once_erase_each_person_once(erasers, engine):
     assert [state_of(engine, person) for person in people] == [["done"]] * 8
     assert [len(person.payer.audit("erasure.done")) for person in people] == [1] * 8
     assert [person.hours(engine) for person in people] == before
-    assert find_columns(engine, *(mark for person in people for mark in person.marks)) == set()
+    assert find_columns(engine, *(identifier for person in people for identifier in person.identifiers)) == set()
     assert violations(engine) == []
 
 
 def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody(app, engine):
     for _ in range(6):
-        person = somebody(engine)
+        person = add_person(engine)
         person.payer.subscribe(at("2026-10-01"))
         with engine.begin() as tx:
             subject = person_store.read(tx, person.payer.tenant_id, person.user)
@@ -151,6 +154,6 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         lines = person.payer.lines(record)
 
         assert {line.user_id for line in lines} == set(person.payer.people)
-        assert find_columns(engine, *person.marks) == set()
+        assert find_columns(engine, *person.identifiers) == set()
         assert [line.email.endswith("@erased.invalid") for line in lines if line.user_id == person.user] == [True]
     assert violations(engine) == []

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import product
-from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
+from tests.faults.crashes import AFTER_COMMIT, CrashingHosts, start_crashing_hosts
 from tests.faults.ledger import violations
-from tests.faults.test_events_in_any_order import GIVEN, assert_alike, happen, settled
+from tests.faults.test_events_in_any_order import COMMANDS, assert_equal_states, perform, wait_until_settled
 from tests.support import budget, purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.purchases import Purchase
 
 
 BEFORE = {"Reinstate": "Suspend"}
-ACTIONS = sorted(GIVEN.keys() - {"Cut"})
+ACTIONS = sorted(COMMANDS.keys() - {"Cut"})
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def healthy(shop_environment, proxy, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def crashing(shop_environment, tmp_path_factory) -> Iterator[Crashing]:
-    with crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
+def crashing_hosts(shop_environment, tmp_path_factory) -> Iterator[CrashingHosts]:
+    with start_crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
         yield hosts
 
 
@@ -39,34 +39,36 @@ def buy(healthy, here, shop, entra):
         purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
         shop.execute("shapes", held=False)
         if action in BEFORE:
-            happen(purchase, BEFORE[action])
-            settled(purchase)
+            perform(purchase, BEFORE[action])
+            wait_until_settled(purchase)
         return purchase
 
     yield bought
     shop.execute("shapes", held=False)
 
 
-def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, proxy) -> list[int]:
+def deliver_to_crashing_host(
+    crashing_hosts: CrashingHosts, bought: Purchase, action: str, point: int, proxy
+) -> list[int]:
     """The answers to the event: of a host that dies at this point, then of one that does not."""
     bought.marketplace.execute("shapes", held=True)
-    operation = happen(bought, action)
-    with crashing.host(point) as base:
+    operation = perform(bought, action)
+    with crashing_hosts.host(point) as base:
         proxy.first = base
         bought.marketplace.execute("release", operations=[operation])
-        until(lambda: bought.attempts(operation), 20)
-    settled(bought)
+        wait_until(lambda: bought.attempts(operation), 20)
+    wait_until_settled(bought)
     return bought.attempts(operation)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, proxy, engine, action):
+def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing_hosts, buy, proxy, engine, action):
     for point in (AFTER_COMMIT, *range(1, 21)):
         bought = buy(action)
-        answers = told_to_a_host_that_dies(crashing, bought, action, point, proxy)
+        answers = deliver_to_crashing_host(crashing_hosts, bought, action, point, proxy)
 
         assert answers[-1] == 200, (action, point)
-        assert_alike(bought, (action, point))
+        assert_equal_states(bought, (action, point))
         if answers == [200]:  # nothing was left to die before
             break
         assert answers[0] == 502, (action, point)
@@ -74,13 +76,13 @@ def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, 
     assert violations(engine) == []
 
 
-def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, buy, proxy, engine):
+def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing_hosts, buy, proxy, engine):
     for point in itertools.count(1):
         bought = buy("Suspend")
-        answers = told_to_a_host_that_dies(crashing, bought, "Suspend", point, proxy)
+        answers = deliver_to_crashing_host(crashing_hosts, bought, "Suspend", point, proxy)
 
         assert answers[-1] == 200, point
-        assert_alike(bought, point)
+        assert_equal_states(bought, point)
         assert bought.outcomes == [("Suspend", "applied")], point
         if answers == [200]:
             break

@@ -19,15 +19,15 @@ from tests.faults import product
 from tests.faults.ledger import violations
 from tests.support import purchases
 from tests.support.budget import seed, tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.purchases import Purchase
 
 
-EVERY = bool(os.environ.get("TEST_EVERY_ORDER"))
+EVERY_ORDER = bool(os.environ.get("TEST_EVERY_ORDER"))
 SEED = seed(5)
 WORKERS = 4
 ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe")
-GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "ChangePlan": ("change", {"plan": "seats-plus"}),
     "ChangeQuantity": ("change", {"quantity": 9}),
     "Cut": ("change", {"quantity": 2}),
@@ -54,7 +54,7 @@ class Case:
     copies: tuple[int, ...]
 
     @property
-    def told(self) -> list[int]:
+    def deliveries(self) -> list[int]:
         return [event for event, copies in zip(self.order, self.copies, strict=True) for _ in range(copies)]
 
 
@@ -84,7 +84,7 @@ def every_case() -> Iterator[Case]:
 
 def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True) -> list[Case]:
     """The same cases for the same seed; `which` leaves out histories that prove less."""
-    if EVERY:
+    if EVERY_ORDER:
         return [case for case in every_case() if which(case.history)]
     dice, known = random.Random(SEED), list(filter(which, histories()))  # noqa: S311 - likewise
     return [
@@ -122,9 +122,9 @@ def buy(hosts, here, shop, entra):
     shop.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
 
 
-def happen(bought: Purchase, action: str) -> str:
+def perform(bought: Purchase, action: str) -> str:
     """Lets the customer do it, as soon as Microsoft lets them: it carries out one change at a time."""
-    name, given = GIVEN[action]
+    name, given = COMMANDS[action]
     asked = {"subscription": bought.id, **given}
     for _ in range(2000):
         answer = requests.post(f"{bought.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
@@ -134,22 +134,22 @@ def happen(bought: Purchase, action: str) -> str:
     raise AssertionError(answer.text)
 
 
-def outstanding(bought: Purchase) -> set[str]:
+def pending_actions(bought: Purchase) -> set[str]:
     """The actions of what Microsoft is still carrying out."""
     mine = (each for each in bought.marketplace.stats()["operations"].values() if each["subscription_id"] == bought.id)
     return {each["action"] for each in mine if each["status"] == "InProgress"}
 
 
-def settled(bought: Purchase) -> None:
-    until(lambda: bought.marketplace.stats()["busy"] == 0 and not outstanding(bought), 60)
+def wait_until_settled(bought: Purchase) -> None:
+    wait_until(lambda: bought.marketplace.stats()["busy"] == 0 and not pending_actions(bought), 60)
 
 
-def assert_alike(bought: Purchase, note: object) -> None:
+def assert_equal_states(bought: Purchase, note: object) -> None:
     """Both sides have the same, and the ledger has each operation once."""
-    told = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
+    copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
     operations = bought.marketplace.stats()["operations"].values()
     assert bought.terms == bought.at_microsoft, note
-    assert bought.row.term_starts_at.date().isoformat() == told["term"]["startDate"][:10], note
+    assert bought.row.term_starts_at.date().isoformat() == copy["term"]["startDate"][:10], note
     assert bought.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == bought.id}, note
     expected = {"subscribed": "active", "suspended": "suspended", "unsubscribed": "cancelled"}
     assert bought.tenant.status == expected[bought.row.status], note
@@ -168,14 +168,14 @@ def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, 
     for case in sample(tries(size_of(database_url, 24, 6))):
         bought = buy()
         shop.execute("shapes", held=True)
-        events = [happen(bought, action) for action in case.history]
+        events = [perform(bought, action) for action in case.history]
         if dice.random() < 0.5:
             shop.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
-        shop.execute("release", operations=[events[event] for event in case.told], workers=WORKERS)
-        settled(bought)
+        shop.execute("release", operations=[events[event] for event in case.deliveries], workers=WORKERS)
+        wait_until_settled(bought)
         shop.emulator.faults.clear()
 
-        assert_alike(bought, (SEED, case))
+        assert_equal_states(bought, (SEED, case))
     assert violations(engine) == []
 
 
@@ -188,11 +188,11 @@ def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engi
         shop.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
         for action in case.history:
             shop.execute("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
-            happen(bought, action)
-        settled(bought)
+            perform(bought, action)
+        wait_until_settled(bought)
         shop.emulator.faults.clear()
 
-        assert_alike(bought, (SEED, case))
+        assert_equal_states(bought, (SEED, case))
     assert violations(engine) == []
 
 
@@ -207,9 +207,9 @@ def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, sh
         shop.execute("shapes", held=False, copies=dice.randint(1, 3))
         shop.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
         for action in ("Renew", "Cut", "Suspend", "Reinstate"):
-            happen(bought, action)
-        settled(bought)
+            perform(bought, action)
+        wait_until_settled(bought)
 
-        assert_alike(bought, (SEED, number))
+        assert_equal_states(bought, (SEED, number))
         assert bought.tenant.seats_used == 4
     assert violations(engine) == []

@@ -13,7 +13,7 @@ def me(person, base):
 
 
 def patch(person, base, path, body):
-    http = product.over(base)
+    http = product.connect(base)
     return http.send("PATCH", path, body, token=person.token)
 
 

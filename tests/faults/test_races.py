@@ -15,7 +15,7 @@ from shared.db.schema import tenants, users
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.ledger import Ledger, Stored, addresses, seats, violations, watched
+from tests.faults.ledger import Ledger, StoredTime, addresses, seats, violations, watch_invariants
 from tests.faults.product import via
 from tests.support.world import Answer, Person, new_id
 
@@ -71,7 +71,7 @@ def assert_orderly(starts: list[Answer], stops: list[Answer]) -> None:
 
 def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run(two_hosts, people, crowd, engine):
     ledger, orderly = Ledger(), []
-    with watched(engine) as found:
+    with watch_invariants(engine) as found:
         for first in range(0, USERS, AT_ONCE):
             wave = people[first : first + AT_ONCE]
             starts = crowd.at_once(
@@ -85,7 +85,7 @@ def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run
             orderly += [
                 (starts[n * STARTS : (n + 1) * STARTS], stops[n * STOPS : (n + 1) * STOPS]) for n in range(len(wave))
             ]
-    stored = Stored.of(engine, *{person.tid for person in people})
+    stored = StoredTime.of(engine, *{person.tid for person in people})
 
     assert found == []
     for of_starts, of_stops in orderly:
@@ -109,7 +109,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
         )
         for status, call in calls.items()
     }
-    stored = Stored.of(engine, ada.tid)
+    stored = StoredTime.of(engine, ada.tid)
 
     for status, answers in told.items():
         assert {(answer.status, answer.raw) for answer in answers} == {(status, answers[0].raw)}
@@ -185,7 +185,7 @@ def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_ho
         other.execute(tenants.update().where(tenants.c.id == made.tenant_id).values(seat))
 
         def make() -> None:
-            until_somebody_waits(engine)
+            wait_for_lock_queue(engine)
             making.commit()
 
         answer, _ = crowd.at_once([partial(sign_in, bob, two_hosts[0]), make])
@@ -203,7 +203,7 @@ def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, A
     return row | made | {"auth_provider": "manual", "role": "user"}
 
 
-def until_somebody_waits(engine: sa.Engine) -> None:
+def wait_for_lock_queue(engine: sa.Engine) -> None:
     """A server tells who waits for a lock; on SQLite every writer waits from its first statement."""
     if engine.dialect.name == "sqlite":
         return

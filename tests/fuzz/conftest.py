@@ -10,7 +10,7 @@ from shared.app import App
 from shared.settings import Settings
 from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support.logs import Listener
+from tests.support.logs import LogCollector
 from tests.support.marketplace import Marketplace
 
 
@@ -36,7 +36,7 @@ def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
 class Logged:
     """What the product logs."""
 
-    listener: Listener
+    listener: LogCollector
 
     def since(self, call: Callable[[], object]) -> list[str]:
         """The lines of one call."""
@@ -47,7 +47,7 @@ class Logged:
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    listener, product = Listener(), logging.getLogger("timetracker")
+    listener, product = LogCollector(), logging.getLogger("timetracker")
     product.addHandler(listener)
     yield Logged(listener)
     product.removeHandler(listener)

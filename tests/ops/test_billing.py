@@ -53,7 +53,7 @@ def test_a_close_again_finds_nothing(ops, payer):
     ops("billing", "close", "--tenant", name(payer), "--yes")
     again = ops("billing", "close", "--tenant", name(payer), "--yes")
 
-    assert (again.code, again.told) == (0, "Nothing to close.")
+    assert (again.code, again.message) == (0, "Nothing to close.")
 
 
 def test_a_dry_run_shows_the_bills_and_closes_nothing(ops, payer):
@@ -241,7 +241,7 @@ def test_there_is_no_preview_without_a_paid_subscription(ops, engine, app):  # n
     idle = PayingTenant.create(engine)
     refused = ops("billing", "preview", "--tenant", name(idle))
 
-    assert (refused.code, "has no paid subscription" in refused.told) == (1, True)
+    assert (refused.code, "has no paid subscription" in refused.message) == (1, True)
 
 
 def test_bills_are_listed_by_tenant_and_month(ops, payer):
@@ -251,7 +251,7 @@ def test_bills_are_listed_by_tenant_and_month(ops, payer):
     shown = ops("billing", "records", "--tenant", name(payer))
 
     assert (bill["tenant"], bill["month"], bill["state"]) == (name(payer), TEXT, "closed")
-    assert nothing.told == "No bills found."
+    assert nothing.message == "No bills found."
     assert bill["id"] in shown.out
 
 
@@ -273,7 +273,7 @@ def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
     assert (dry.json["changed"], len(untouched), untouched[0].state) == (False, 1, "closed")
     assert dry.json["after"]["replacement"] == done.json["after"]["replacement"] == "2 users, 9.00 EUR"
     assert (void.state, void.void_reason, anew.state, anew.replaces_id) == ("void", "a test account", "closed", void.id)
-    assert (again.code, "only a void record that nothing replaces" in again.told) == (1, True)
+    assert (again.code, "only a void record that nothing replaces" in again.message) == (1, True)
     assert len(payer.audit("bill.voided")) == 1
 
 
@@ -302,12 +302,12 @@ def test_no_bill_is_replaced_while_the_database_is_held(ops, engine, command):
         done = ops(*arguments, "--yes")
 
     assert (dry.code, refused.code, done.code) == (0, 1, 0)
-    assert "the database is held" in refused.told
+    assert "the database is held" in refused.message
     assert [[row.state for row in rows] for rows in (before, unknown.records())] == [["closed"], ["void", "closed"]]
 
 
 def test_an_unknown_bill_and_an_empty_reason_are_rejected(ops, wrong_usage):
-    assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").told
+    assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").message
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "", "--yes")
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")
 
@@ -378,8 +378,8 @@ def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, sl
     seats = ops("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
     dearer = ops("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
 
-    assert (internal.code, f"in the Marketplace, {bought}; cancel it there first" in internal.told) == (1, True)
-    assert (seats.code, "change their number there" in seats.told) == (1, True)
+    assert (internal.code, f"in the Marketplace, {bought}; cancel it there first" in internal.message) == (1, True)
+    assert (seats.code, "change their number there" in seats.message) == (1, True)
     assert dearer.code == 0
     assert books.tenant(slug)["plan_kind"] == before["plan_kind"] == "paid"
     assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [

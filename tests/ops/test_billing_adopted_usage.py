@@ -53,7 +53,7 @@ def test_usage_without_a_month_is_assigned_to_one_and_audited(adopted, tenant, e
 
     assert months(shown)[1] == ("2026-11-03", 2, None)
     assert months(done)[1] == ("2026-11-03", 2, "2026-10")
-    assert (again.code, "has no adopted usage of 2026-11-03 without a month" in again.told) == (1, True)
+    assert (again.code, "has no adopted usage of 2026-11-03 without a month" in again.message) == (1, True)
     assert (row.tenant_id, row.actor_kind) == (tenant.tenant_id, "operator")
     assert row.after_change == {"day": "2026-11-03", "month": "2026-10", "plan": "paid", "quantity": 2}
 

@@ -149,11 +149,11 @@ def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine
     billing("send-usage")
     arrived = billing("send-usage", "--reschedule", str(event), "--yes")
 
-    assert (waiting.code, waiting.told) == (
+    assert (waiting.code, waiting.message) == (
         1,
         f"ops: event {event} is pending; only an event in alarm can be rescheduled",
     )
-    assert "is accepted" in arrived.told
+    assert "is accepted" in arrived.message
     assert audited(engine, tenant) == []
 
 
@@ -166,7 +166,7 @@ def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, m
     done = billing("send-usage", "--reschedule", str(event), "--yes")
 
     assert done.code == 1
-    assert "the meter has 3.0 since the day" in done.told
+    assert "the meter has 3.0 since the day" in done.message
     assert len(marketplace.stats()["usage"]) == 1
     assert audited(engine, tenant) == []
 
@@ -176,7 +176,7 @@ def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hou
         3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour
     )
 
-    assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").message
 
 
 def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
@@ -184,7 +184,7 @@ def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
     event = tenant.add_usage(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
     tenant.change(billing_records, state="void", voided_at=hour)
 
-    assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").message
 
 
 def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hour, engine):
@@ -193,7 +193,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
     )
     tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
 
-    assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").message
     assert audited(engine, tenant) == []
 
 
@@ -235,7 +235,7 @@ def test_reconcile_without_the_marketplace_has_exit_code_4(billing, marketplace)
 
     done = billing("reconcile")
 
-    assert (done.code, done.told) == (4, "ops: the Marketplace is unavailable: http_403")
+    assert (done.code, done.message) == (4, "ops: the Marketplace is unavailable: http_403")
 
 
 @pytest.mark.parametrize("unset", ["MARKETPLACE_METERING_DIMENSION", "MARKETPLACE_CLIENT_ID"])
@@ -248,7 +248,7 @@ def test_without_a_dimension_or_the_marketplace_there_is_nothing_to_send(billing
     done = billing("send-usage", **off)
 
     assert (done.code, done.out) == (2, "")
-    assert "MARKETPLACE_" in done.told
+    assert "MARKETPLACE_" in done.message
 
 
 @pytest.mark.parametrize(

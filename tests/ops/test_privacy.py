@@ -95,14 +95,14 @@ def test_an_operator_can_only_place_legal_holds(ops, slug):
     refused = ops("privacy", "hold", slug, "--reason", "unbilledTime", "--yes")
 
     assert refused.code == 2
-    assert "legalClaim" in refused.told
+    assert "legalClaim" in refused.message
 
 
 def test_nothing_is_erased_without_a_terminal_or_yes(ops, ben, slug, engine):
     refused = ops("privacy", "erase", ben.tid, "--user", ben.email)
 
     assert refused.code == 2
-    assert "--yes" in refused.told
+    assert "--yes" in refused.message
     assert actions(engine, slug) == []
 
 
@@ -116,7 +116,7 @@ def test_irreversible_commands_need_the_tenants_id(ops, ben, slug, engine, comma
     refused = ops("privacy", name, slug, *more, *(() if name == "export" else ("--yes",)))
 
     assert refused.code == 2
-    assert "it takes the id or the directory id of the tenant" in refused.told
+    assert "it takes the id or the directory id of the tenant" in refused.message
     assert actions(engine, slug) == []
 
 
@@ -135,7 +135,7 @@ def test_reading_a_nominee_is_audited(ops, ben, slug, engine):
     ben.http.send("PUT", "privacy/nominee", {"name": "Cy", "contact": "cy@example.com"}, token=ben.token)
     named = ops("privacy", "nominee", ben.tid, ben.email, "--yes", "--json")
 
-    assert (nobody.code, nobody.told) == (3, "ops: this person has no nominee")
+    assert (nobody.code, nobody.message) == (3, "ops: this person has no nominee")
     assert (named.json["name"], named.json["contact"]) == ("Cy", "cy@example.com")
     assert actions(engine, slug) == ["nominee.read", "nominee.read"]
 
@@ -206,7 +206,7 @@ def test_retention_is_shown_with_counts_and_a_dry_run_deletes_nothing(ops, admin
 
 def test_a_failed_class_does_not_stop_the_others_and_is_reported(ops, admin, world, engine, azure_devops):
     world.clock.at = clock.now() - dt.timedelta(days=60)
-    first, second = world.again(admin), world.tenant()
+    first, second = world.renew_token(admin), world.tenant()
     refresh(first, [42], azure_devops.token())
     for person in (first, second):
         person.start(7, key="over")
@@ -247,7 +247,7 @@ def test_an_unknown_request_has_exit_code_3(ops, arguments):
     done = ops("privacy", *arguments, "--yes")
 
     assert done.code == 3
-    assert "see: ops " in done.told
+    assert "see: ops " in done.message
 
 
 @pytest.fixture(scope="module")

@@ -245,7 +245,7 @@ def test_a_drill_does_not_stop_production(story, restore):
     story.production.jobs()
 
     assert (begun.code, refused.code) == (0, 1)
-    assert "another database of this installation was used at" in refused.told
+    assert "another database of this installation was used at" in refused.message
     assert (story.production.is_held, story.copy.is_held) == (False, True)
 
 
@@ -256,8 +256,8 @@ def test_accept_without_begin_is_rejected_and_changes_nothing(story, restore):
     held_by_the_mark = restore("accept", "--yes", "--other-is-off")
 
     assert (nothing_held.code, held_by_the_mark.code) == (1, 1)
-    assert "the database is not held" in nothing_held.told
-    assert "run ops restore begin first" in held_by_the_mark.told
+    assert "the database is not held" in nothing_held.message
+    assert "run ops restore begin first" in held_by_the_mark.message
     assert flow.read_installation(story.copy.app) == before
 
 
@@ -268,7 +268,7 @@ def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
     second = restore("accept", "--yes", "--other-is-off")
 
     assert (first.code, second.code) == (0, 1)
-    assert "the database is not held" in second.told
+    assert "the database is not held" in second.message
     assert flow.read_installation(story.copy.app) == after
     assert len(story.copy.rows(notices, notices.c.kind == "database_restored")) == len(story.copy.rows(tenants))
 
@@ -282,8 +282,8 @@ def test_accept_without_the_marketplace_fails_and_keeps_the_hold(story, restore,
     marketplace.emulator.faults.clear()
 
     assert refused.code == 4
-    assert "the Marketplace is unavailable" in refused.told
-    assert "the database stays held" in refused.told
+    assert "the Marketplace is unavailable" in refused.message
+    assert "the database stays held" in refused.message
     assert story.copy.is_held
     assert [story.copy.rows(table) for table in (audit_log, notices, users)] == before
     assert restore("accept", "--yes", "--other-is-off").code == 0
@@ -296,8 +296,8 @@ def test_accept_without_the_outside_store_needs_an_option(story, restore):
     without = restore("accept", "--yes", "--without-store", ACTION_LOG_TABLE_ENDPOINT="")
 
     assert (unset.code, away.code, without.code) == (2, 4, 0)
-    assert "--without-store" in unset.told
-    assert "cannot be reached" in away.told
+    assert "--without-store" in unset.message
+    assert "cannot be reached" in away.message
     story.copy.jobs()
     assert not story.copy.is_held  # the store is told of the new epoch by the first job
 

@@ -86,7 +86,7 @@ def test_an_ended_trial_keeps_its_data_until_an_erasure_request(app, world, cloc
     end_all_trials(app)
     with engine.connect() as tx:
         slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     kept = [entry["note"] for entry in ada.entries()]
     asked = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug})
     clock.tick(days=3)

@@ -63,7 +63,7 @@ def test_items_without_a_visible_title_are_refreshed_first_and_newest_work_first
     first = report(ada, azure_devops.token())
     second = report(ada, azure_devops.token())
     world.clock.tick(days=2)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     enter(ada, 71, "09")
     for number in (OLD, NEWER, NEWEST, SECRET, 71):
         azure_devops.edit(number, Title=f"Another title of {number}")

@@ -25,7 +25,7 @@ WIDTH = "80"  # as wide as a pipe is taken to be
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -35,13 +35,13 @@ class Done:
         return json.loads(self.out)
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The one line on stderr."""
         assert self.err.count("\n") == 1, self.err
         return self.err.strip()
 
     @property
-    def answered(self) -> str:
+    def after_answer(self) -> str:
         """What came on stderr once a question was answered."""
         return self.err.partition("[y/N] ")[2]
 
@@ -62,7 +62,7 @@ class Terminal(io.StringIO):
 
 
 @contextmanager
-def process_wide(
+def patched_process(
     settings: Mapping[str, str], stdin: io.StringIO | None = None
 ) -> Iterator[tuple[io.StringIO, io.StringIO]]:
     """Replaces the settings and standard streams of this process for the duration of the context.
@@ -85,11 +85,11 @@ class Ops:
     def __init__(self, url: str, **settings: str) -> None:
         self._settings = {"DATABASE_URL": url, **settings}
 
-    def __call__(self, *arguments: str, stdin: io.StringIO | None = None, **settings: str) -> Done:
+    def __call__(self, *arguments: str, stdin: io.StringIO | None = None, **settings: str) -> CommandResult:
         """Runs a command; without a standard input of its own it has an empty one, which is no terminal."""
-        with process_wide({**self._settings, **settings}, stdin) as (out, err):
+        with patched_process({**self._settings, **settings}, stdin) as (out, err):
             code = main(arguments)
-        return Done(code, out.getvalue(), err.getvalue())
+        return CommandResult(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> forks.Process:
         """Starts a process of its own, where a claim is about one."""
@@ -97,7 +97,7 @@ class Ops:
         return forks.start("ops", *arguments, env={**kept, **self._settings}, stdin=stdin)
 
 
-def ended(process: forks.Process) -> Done:
+def wait_for_result(process: forks.Process) -> CommandResult:
     """A process that was started, when it has ended."""
     out, err = process.communicate(timeout=60)
-    return Done(process.wait(), out, err)
+    return CommandResult(process.wait(), out, err)

@@ -11,7 +11,7 @@ from shared.http.operation import OPERATIONS, Operation
 PROBLEM_JSON = "application/problem+json"
 
 
-def undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
+def find_undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
     """What is wrong with an answer; None where nothing is, or the address is no operation's."""
     operation = _operation(method, path.partition("?")[0].removeprefix("/api/"))
     if operation is None:

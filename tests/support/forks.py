@@ -22,7 +22,7 @@ from typing import IO, Self, TypeAlias
 
 ROOT = Path(__file__).resolve().parents[2]
 Stream: TypeAlias = int | IO[str]
-_ordering = threading.Lock()
+_start_lock = threading.Lock()
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Process:
     stdin: IO[str] | None
     stdout: IO[str] | None
     stderr: IO[str] | None
-    _teller: socket.socket = field(repr=False)
+    _exit_socket: socket.socket = field(repr=False)
     returncode: int | None = None
 
     def __enter__(self) -> Self:
@@ -50,9 +50,9 @@ class Process:
             TimeoutError: it still runs.
         """
         if self.returncode is None:
-            self._teller.settimeout(timeout)
-            self.returncode = _number(self._teller)
-            self._teller.close()
+            self._exit_socket.settimeout(timeout)
+            self.returncode = _number(self._exit_socket)
+            self._exit_socket.close()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -100,17 +100,17 @@ def start(
     stderr: Stream = subprocess.PIPE,
 ) -> Process:
     """Starts `python -m MODULE ARGUMENTS` in the project's folder, with that environment and no other."""
-    told, teller = socket.socketpair()
+    exit_socket, server_socket = socket.socketpair()
     with ExitStack() as theirs:
-        theirs.enter_context(teller)
+        theirs.enter_context(server_socket)
         into, reads = _ends(theirs, stdin, os.O_RDONLY)
         outof, writes = _ends(theirs, stdout, os.O_WRONLY)
         errors, complains = _ends(theirs, stderr, os.O_WRONLY)
-        order = {"module": module, "arguments": arguments, "environment": dict(env)}
-        with _ordering:
+        request = {"module": module, "arguments": arguments, "environment": dict(env)}
+        with _start_lock:
             server = _server()
-            socket.send_fds(server, [json.dumps(order).encode()], [reads, writes, complains, teller.fileno()])
-    return Process(_number(told), into, outof, errors, told)
+            socket.send_fds(server, [json.dumps(request).encode()], [reads, writes, complains, server_socket.fileno()])
+    return Process(_number(exit_socket), into, outof, errors, exit_socket)
 
 
 def _ends(theirs: ExitStack, stream: Stream, mode: int) -> tuple[IO[str] | None, int]:
@@ -127,10 +127,10 @@ def _ends(theirs: ExitStack, stream: Stream, mode: int) -> tuple[IO[str] | None,
     return None, stream if isinstance(stream, int) else stream.fileno()
 
 
-def _number(teller: socket.socket) -> int:
+def _number(server_socket: socket.socket) -> int:
     text = b""
     while not text.endswith(b"\n"):
-        part = teller.recv(1)
+        part = server_socket.recv(1)
         if not part:
             raise ChildProcessError("the fork server ended")
         text += part

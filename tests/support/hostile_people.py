@@ -153,9 +153,9 @@ class HostilePeople(RuleBasedStateMachine):
         assert stranger.post(f"users/{invited['id']}/deactivate").status == 200  # so nothing of it ends by itself
         self.of_stranger = self.rows_of_stranger()
 
-    def again(self, who: int) -> Person:
+    def renew_token(self, who: int) -> Person:
         """One of the five, who signs in; after an erasure as somebody new, perhaps with an invitation of somebody."""
-        person = self.world.again(self.people[who], **(GUEST if who == _EVE else {}))
+        person = self.world.renew_token(self.people[who], **(GUEST if who == _EVE else {}))
         before = None if self._is_known(person) else self.rows()
         signed_in = person.post("sign-in")
         assert signed_in.status == 200, signed_in.raw
@@ -339,7 +339,7 @@ class HostilePeople(RuleBasedStateMachine):
     def everybody_reads_everything(self) -> None:
         """Each page and each export of everybody is answered, and the invariants hold."""
         for who in range(len(self.people)):
-            person = self.again(who)
+            person = self.renew_token(who)
             paths = ["me", "entries", "timer-log", "timers/running", "privacy", "privacy/erasure"]
             months = [self.clock() - dt.timedelta(days=31), self.clock()]
             answers = [person.report(f"{month:%Y-%m}", groupBy="user,workItem") for month in months]

@@ -113,7 +113,7 @@ class Browser:
     def get(self, url: str) -> Page:
         return _page(self.session.get(urljoin(self.base, url), timeout=30))
 
-    def arrive(self, token: str) -> requests.Response:
+    def open_link(self, token: str) -> requests.Response:
         """Opens the Marketplace's link; Entra's page, whose address holds all that was asked of it."""
         return self.session.get(f"{self.base}{LANDING}", params={"token": token}, timeout=30)
 
@@ -122,7 +122,7 @@ class Browser:
 
     def open(self, token: str, account: Account) -> Page:
         """The page of a purchase, after the sign-in."""
-        return self.pick(self.arrive(token), account)
+        return self.pick(self.open_link(token), account)
 
     def submit(self, page: Page, **changes: str) -> Page:
         """Sends the page's form with the choices of a buyer."""
@@ -169,14 +169,14 @@ def _account(short: str, directory: Directory, home: Directory | None = None) ->
     return Account(f"{short}-{oid[:8]}", f"Person {oid[:4]}", f"{short}.{oid[:8]}@{home.domain}", oid, directory, home)
 
 
-def known_to_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pytest's own
+def register_in_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pytest's own
     """The emulators look people up in one list; the firm's are in it for the test."""
     monkeypatch.setattr(people, "PEOPLE", (*people.PEOPLE, firm.buyer, firm.colleague, firm.guest))
     monkeypatch.setitem(people.DIRECTORIES, firm.tid, firm.directory)
     return firm
 
 
-def in_the_extension(http: Http, entra: Entra, clock: FakeClock, account: Account) -> Person:
+def extension_user(http: Http, entra: Entra, clock: FakeClock, account: Account) -> Person:
     """The same person with a token for the API, as the extension has it."""
     who = {"tid": account.directory.tid, "oid": account.oid, "name": account.name, "email": account.email}
     return Person(http, **who, token=entra.token(**who, at=clock()))
@@ -205,7 +205,7 @@ def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 
 
 
 @contextmanager
-def answering(entra: Entra, body: str) -> Iterator[None]:
+def token_response(entra: Entra, body: str) -> Iterator[None]:
     """What Entra answers to the next code."""
     entra.emulator.faults.set({"token": Fault(status=200, body=body, times=1)})
     yield

@@ -24,10 +24,10 @@ FORBIDDEN = NEVER | {
     "parameters of a statement": re.compile(r"\[parameters:|SQL parameters"),
 }
 # Servers of the test's own process that stand for somebody else's; what they log is not the product's.
-_STAND_INS = ("devcloud.emulators.entra", "devcloud.emulators.marketplace", "devcloud.emulators.azure_devops")
+_EMULATORS = ("devcloud.emulators.entra", "devcloud.emulators.marketplace", "devcloud.emulators.azure_devops")
 
 
-class Listener(logging.Handler):
+class LogCollector(logging.Handler):
     """Keeps what is logged in this process, as a host would that sends it on."""
 
     def __init__(self) -> None:
@@ -35,22 +35,22 @@ class Listener(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.name.startswith(_STAND_INS):
+        if not record.name.startswith(_EMULATORS):
             self.lines.append(record.getMessage())
 
-    def taken(self) -> list[str]:
+    def read_new(self) -> list[str]:
         """The lines since the last time."""
         lines, self.lines = self.lines, []
         return lines
 
 
-class Followed:
+class LogFile:
     """The file that a process logs to."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
 
-    def taken(self) -> list[str]:
+    def read_new(self) -> list[str]:
         """The lines since the last time; none when the file is gone."""
         try:
             if self._path.stat().st_size <= self._read:  # as after nearly every test
@@ -64,26 +64,26 @@ class Followed:
         return whole.decode(errors="replace").splitlines()
 
 
-_followed: list[Followed] = []
+_log_files: list[LogFile] = []
 
 
 def follow(path: Path) -> Path:
     """From now on what this file is given is read as well."""
-    _followed.append(Followed(path))
+    _log_files.append(LogFile(path))
     return path
 
 
-def followed() -> Iterator[str]:
+def read_followed() -> Iterator[str]:
     """The lines that started processes have logged since the last time."""
-    for each in _followed:
-        yield from each.taken()
+    for each in _log_files:
+        yield from each.read_new()
 
 
-def leaks(lines: Iterable[str]) -> list[str]:
+def find_leaks(lines: Iterable[str]) -> list[str]:
     """The lines with something in them that no log may hold."""
     return [f"{what}: {line[:200]}" for line in lines for what, found in FORBIDDEN.items() if found.search(line)]
 
 
-def never_stored(values: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+def find_forbidden(values: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """The columns that hold what the policy says is never collected, and what it is."""
     return {(where, what) for where, text in values for what, found in NEVER.items() if found.search(text)}

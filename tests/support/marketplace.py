@@ -31,7 +31,7 @@ VERSION = {"api-version": "2018-08-31"}
 AT_ONCE = {"Retry-After": "0"}
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Waits for a condition; the longer it has waited, the less often it asks, since each question is a request."""
     began = time.monotonic()
     while not condition():
@@ -73,7 +73,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def running_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     with serving(lambda _url: receiver, port=0) as url:
         receiver.url = url
@@ -132,9 +132,9 @@ class Marketplace:
         status: str = self.send("GET", f"saas/subscriptions/{subscription}").json()["saasSubscriptionStatus"]
         return status
 
-    def idle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Waits until no webhook is being tried."""
-        until(lambda: self.stats()["busy"] == 0)
+        wait_until(lambda: self.stats()["busy"] == 0)
 
 
 def app_token(authority: str, *, tenant: str = TENANT_ID, client: str = CLIENT_ID, scope: str = SCOPE) -> str:

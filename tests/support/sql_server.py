@@ -51,7 +51,7 @@ _ABOUT: Final = {
 }
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The line is cut: raised by a script to cut it in the middle of what is asked, or by the other end."""
 
 
@@ -59,7 +59,7 @@ Answer = Error | Rows | int | None  # a number is a count of changed rows
 Script = Callable[[Statement], Answer]
 
 
-def usual(statement: Statement) -> Answer:
+def default_script(statement: Statement) -> Answer:
     """Responses to the queries of the driver and SQLAlchemy; none for the app's statements."""
     for part, answer in _ABOUT.items():
         if part in statement.sql:
@@ -72,11 +72,11 @@ class SqlServer:
     """`script` answers what is asked, `sign_in` says which error a sign-in gets; both may raise Lost."""
 
     port: int
-    script: Script = usual
+    script: Script = default_script
     sign_in: Callable[[Login], int | None] = lambda _: None
     logins: list[Login] = field(default_factory=list)
-    asked: list[Statement] = field(default_factory=list)
-    lines: list[socket.socket] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    connections: list[socket.socket] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -84,19 +84,19 @@ class SqlServer:
 
     @property
     def texts(self) -> list[str]:
-        return [each.sql for each in self.asked]
+        return [each.sql for each in self.statements]
 
     def reset(self) -> None:
-        self.script, self.sign_in = usual, lambda _: None
+        self.script, self.sign_in = default_script, lambda _: None
         self.logins.clear()
-        self.asked.clear()
+        self.statements.clear()
 
-    def hang_up(self) -> None:
+    def close_connections(self) -> None:
         """Cuts every line there is, as a failover does to connections that wait in a pool."""
-        for line in self.lines:
+        for line in self.connections:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
-        self.lines.clear()
+        self.connections.clear()
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def running(folder: Path) -> Iterator[SqlServer]:
         server = SqlServer(listening.getsockname()[1])
         threading.Thread(target=_accept, args=(listening, context, server), daemon=True).start()
         yield server
-        server.hang_up()
+        server.close_connections()
         with suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
 
@@ -124,9 +124,9 @@ def _accept(listening: socket.socket, context: ssl.SSLContext, server: SqlServer
 
 
 def _serve(line: socket.socket, context: ssl.SSLContext, server: SqlServer) -> None:
-    with line, suppress(Lost, OSError, ssl.SSLError):
+    with line, suppress(ConnectionLost, OSError, ssl.SSLError):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server.lines.append(line)
+        server.connections.append(line)
         _Session(line, context, server).run()
 
 
@@ -140,7 +140,7 @@ class _Session:
 
     def run(self) -> None:
         _, body = self._message()
-        self._send(tds.prelogin_answer(body))
+        self._send(tds.prelogin_response(body))
         self._shake_hands()
         _, body = self._message()
         login = Login.read(body)
@@ -149,7 +149,7 @@ class _Session:
         if refused is not None:
             self._send(tds.error(refused, "scripted", 20 if refused == 40613 else 14) + tds.done(status=2))
             return
-        self._send(tds.signed_in(by_token=login.token is not None))
+        self._send(tds.login_ack(by_token=login.token is not None))
         while True:
             self._answer(*self._message())
 
@@ -165,7 +165,7 @@ class _Session:
     def _transact(self, body: bytes) -> bytes:
         request = struct.unpack("<H", body[:2])[0]
         statement = Statement(_REQUESTS[request])
-        self._server.asked.append(statement)
+        self._server.statements.append(statement)
         answer = self._server.script(statement)
         if isinstance(answer, Error):
             return tds.error(answer.number, "scripted") + tds.done(status=2)
@@ -173,12 +173,12 @@ class _Session:
             self._transactions += 1
         descriptor = struct.pack("<Q", self._transactions)
         if request == 5:
-            return tds.change(b"\x08\x08" + descriptor + b"\x00") + tds.done()
-        return tds.change(bytes([9 if request == 7 else 10]) + b"\x00\x08" + descriptor) + tds.done()
+            return tds.env_change(b"\x08\x08" + descriptor + b"\x00") + tds.done()
+        return tds.env_change(bytes([9 if request == 7 else 10]) + b"\x00\x08" + descriptor) + tds.done()
 
     def _say(self, kind: int, statement: Statement, *, is_last: bool) -> bytes:
         self._numbers += 1
-        self._server.asked.append(statement)
+        self._server.statements.append(statement)
         answer = self._server.script(statement)
         reply = tds.Reply()
         if isinstance(answer, Error):
@@ -226,7 +226,7 @@ class _Session:
                 return self._tls.read(65536)
         received = self._line.recv(65536)
         if not received:
-            raise Lost
+            raise ConnectionLost
         if not self._secure:
             return received
         self._in.write(received)

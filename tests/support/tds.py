@@ -45,21 +45,23 @@ def done(kind: int = DONE, status: int = 0, rows: int = 0) -> bytes:
     return struct.pack("<BHHQ", kind, status, 0, rows)
 
 
-def change(body: bytes) -> bytes:
+def env_change(body: bytes) -> bytes:
     return b"\xe3" + struct.pack("<H", len(body)) + body
 
 
-def signed_in(*, by_token: bool) -> bytes:
+def login_ack(*, by_token: bool) -> bytes:
     product = b"\x01" + struct.pack(">I", 0x74000004) + short_text("Microsoft SQL Server") + bytes([16, 0, 3, 232])
-    answer = change(b"\x01" + short_text("timetracker") + short_text(""))
-    answer += change(b"\x07\x05" + _COLLATION + b"\x00") + change(b"\x04" + short_text("4096") + short_text("4096"))
+    answer = env_change(b"\x01" + short_text("timetracker") + short_text(""))
+    answer += env_change(b"\x07\x05" + _COLLATION + b"\x00") + env_change(
+        b"\x04" + short_text("4096") + short_text("4096")
+    )
     answer += b"\xad" + struct.pack("<H", len(product)) + product
     if by_token:
         answer += b"\xae\x02" + struct.pack("<I", 0) + b"\xff"
     return answer + done()
 
 
-def prelogin_answer(body: bytes) -> bytes:
+def prelogin_response(body: bytes) -> bytes:
     """Encryption on, no instance, no MARS; a token may come if the client asked whether it may."""
     asked: dict[int, bytes] = {}
     at = 0

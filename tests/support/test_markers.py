@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.support import markers
-from tests.support.logs import Followed, Listener, leaks, never_stored
+from tests.support.logs import LogCollector, LogFile, find_forbidden, find_leaks
 from tests.support.world import Http
 
 
@@ -28,11 +28,11 @@ LOGGED = STORED | {
 
 
 @pytest.mark.parametrize(("text", "what"), LOGGED.items())
-def test_every_mark_is_found_wherever_it_stands(text, what, everything_logged, tmp_path):
+def test_every_mark_is_found_wherever_it_stands(text, what, log_collector, tmp_path):
     logging.getLogger("some.library").info("it said %s", text)
-    here = leaks(everything_logged.taken())
+    here = find_leaks(log_collector.read_new())
     (tmp_path / "log").write_text(f"fine\n{text}\nnot yet whole {text}")
-    there = leaks(Followed(tmp_path / "log").taken())
+    there = find_leaks(LogFile(tmp_path / "log").read_new())
 
     assert [line.partition(":")[0] for line in here] == [what]
     assert [line.partition(":")[0] for line in there] == [what]
@@ -40,22 +40,22 @@ def test_every_mark_is_found_wherever_it_stands(text, what, everything_logged, t
 
 @pytest.mark.parametrize(("text", "what"), STORED.items())
 def test_what_is_never_stored_is_found_in_a_column(text, what):
-    assert never_stored([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
+    assert find_forbidden([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
 
 
 def test_each_line_of_a_process_is_read_once(tmp_path):
-    followed = Followed(tmp_path / "log")
-    before = followed.taken()
+    read_followed = LogFile(tmp_path / "log")
+    before = read_followed.read_new()
     (tmp_path / "log").write_text("one\ntw")
-    first = followed.taken()
+    first = read_followed.read_new()
     with (tmp_path / "log").open("a") as file:
         file.write("o\n")
 
-    assert (before, first, followed.taken(), followed.taken()) == ([], ["one"], ["two"], [])
+    assert (before, first, read_followed.read_new(), read_followed.read_new()) == ([], ["one"], ["two"], [])
 
 
 def test_logs_of_emulators_are_not_of_the_product():
-    listener = Listener()
+    listener = LogCollector()
     for name in ("devcloud.emulators.entra", "timetracker"):
         listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
 

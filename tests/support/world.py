@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from tests.support import markers
-from tests.support.contract import undocumented
+from tests.support.contract import find_undocumented
 from tests.support.entra import Entra
 
 
@@ -86,7 +86,7 @@ class Http:
         options: dict[str, Any] = {"timeout": 30, "redirect": False, "retries": False}  # the answer is ours
         got = self.pool.urlopen(method, url, body=data, headers=sent, **options)
         kind = got.headers.get("Content-Type", "")
-        wrong = undocumented(method, urlsplit(url).path, got.status, kind, got.data)
+        wrong = find_undocumented(method, urlsplit(url).path, got.status, kind, got.data)
         assert wrong is None, f"{wrong}, which is not in the contract"
         return Answer(got.status, got.headers, got.data)
 
@@ -173,7 +173,7 @@ class World:
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
 
-    def again(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
+    def renew_token(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
         """The same person, with a token that is valid now, and what the directory says of them since."""
         who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
         return replace(person, token=self.entra.token(**{**who, **claims}, at=self.clock()))

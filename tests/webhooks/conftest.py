@@ -9,7 +9,7 @@ from shared.app import App
 from shared.settings import Settings
 from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support.logs import Listener
+from tests.support.logs import LogCollector
 from tests.support.marketplace import Marketplace
 from tests.support.purchases import Purchase
 from tests.support.world import Person, World
@@ -50,7 +50,7 @@ def bought(app, marketplace, owner) -> Purchase:
 @pytest.fixture
 def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The lines that the product has logged since."""
-    listener, product = Listener(), logging.getLogger("timetracker")
+    listener, product = LogCollector(), logging.getLogger("timetracker")
     product.addHandler(listener)
     yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
     product.removeHandler(listener)

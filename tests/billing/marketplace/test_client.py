@@ -32,7 +32,7 @@ from shared.deadline import Deadline
 from shared.http_client import HttpClient
 from shared.settings import Settings
 from tests.support import marketplace as support
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -238,14 +238,14 @@ def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, deadline)
     pending = client.operations(subscription, deadline)
     with pytest.raises(MarketplaceConflict):
         client.change_plan(subscription, "seats-plus", deadline)
-    until(lambda: client.operation(subscription, changing, deadline).status == "Succeeded")
+    wait_until(lambda: client.operation(subscription, changing, deadline).status == "Succeeded")
     client.change_plan(subscription, "seats-plus", deadline)
 
     assert [(each.id, each.action, each.quantity, each.source) for each in pending] == [
         (changing, "ChangeQuantity", 5, "Partner")
     ]
     assert pending[0].happened_at == dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
-    until(lambda: client.get(subscription, deadline).plan_id == "seats-plus")
+    wait_until(lambda: client.get(subscription, deadline).plan_id == "seats-plus")
     assert client.get(subscription, deadline).quantity == 5
 
 

@@ -13,7 +13,7 @@ from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
 from tests.support.billed_tenants import BilledTenant
 from tests.support.budget import tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 ANSWER_LOST = {"usage_batch.answer": {"status": 503}}
@@ -110,7 +110,7 @@ def order(metering, change: str, subscription: str) -> None:
     with contextlib.suppress(AssertionError):  # it is in that state already
         metering.marketplace.execute(change, subscription=subscription)
     wanted = {"suspend": "Suspended", "reinstate": "Subscribed"}[change]
-    until(lambda: metering.marketplace.status(subscription) == wanted)
+    wait_until(lambda: metering.marketplace.status(subscription) == wanted)
 
 
 def run(metering, sent: Iterable[PendingUsage], *, at: dt.datetime) -> None:

@@ -19,7 +19,7 @@ from shared.db.schema import billing_records, metadata, subscriptions, usage_eve
 from shared.deadline import Deadline
 from shared.jobs import JobFailed, job_work
 from tests.support.connection_loss import drop_connections, on_postgresql
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.world import START
 
 
@@ -340,7 +340,7 @@ def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_
         clock.tick(hours=1)
         send_all(metering.app)
     metering.marketplace.execute("reinstate", subscription=str(tenant.marketplace_id))
-    until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
+    wait_until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
     send_all(metering.app)
 
     assert (held["state"], held["last_result"]) == ("held", "ResourceNotActive")

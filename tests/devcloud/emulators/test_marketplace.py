@@ -8,7 +8,7 @@ import requests
 from devcloud.emulators.entra.clients import DAEMON, FOREIGN_API, MARKETPLACE_API
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, find_person
 from devcloud.emulators.marketplace.model import StateFile
-from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, until
+from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, wait_until
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -143,7 +143,7 @@ def test_an_activation_may_take_its_time_to_show(marketplace):
     at_first = marketplace.status(subscription)
 
     assert at_first == "PendingFulfillmentStart"
-    until(lambda: marketplace.status(subscription) == "Subscribed")
+    wait_until(lambda: marketplace.status(subscription) == "Subscribed")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver)
     subscription = marketplace.buy(active=True)
 
     changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
-    until(lambda: receiver.calls)
+    wait_until(lambda: receiver.calls)
     pending = operation(marketplace, subscription, changed).json()
     before = get(marketplace, subscription)["planId"]
 
@@ -227,7 +227,7 @@ def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver)
     assert (pending["status"], pending["planId"], before) == ("InProgress", "gold", "paid")
     assert (body["id"], body["planId"], body["subscription"]["planId"]) == (changed, "gold", "paid")
     assert (body["action"], body["status"], body["operationRequestSource"]) == ("ChangePlan", "InProgress", "Azure")
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
     assert operation(marketplace, subscription, changed).json()["status"] == "Succeeded"
 
 
@@ -249,7 +249,7 @@ def test_a_webhook_that_answers_4xx_in_time_rejects_the_change(marketplace, rece
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
 
     changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert operation(marketplace, subscription, changed).json()["status"] == "Failed"
     assert get(marketplace, subscription)["quantity"] == 9
@@ -260,13 +260,13 @@ def test_a_webhook_that_answers_4xx_in_time_rejects_the_change(marketplace, rece
 def test_a_change_that_is_rejected_too_late_comes_back_as_a_revert(marketplace, receiver, how):
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
     receiver.statuses = [400] if how == "status" else []
-    receiver.during = lambda body: until(lambda: get(marketplace, subscription)["quantity"] == body["quantity"])
+    receiver.during = lambda body: wait_until(lambda: get(marketplace, subscription)["quantity"] == body["quantity"])
 
     changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
-    until(lambda: receiver.calls)
+    wait_until(lambda: receiver.calls)
     if how == "patch":
         assert patch(marketplace, subscription, changed, "Failure") == 200
-    until(lambda: len(receiver.calls) == 2)
+    wait_until(lambda: len(receiver.calls) == 2)
 
     revert = receiver.calls[1].body
     assert (revert["action"], revert["quantity"], revert["subscription"]["quantity"]) == ("ChangeQuantity", 9, 9)
@@ -304,12 +304,12 @@ def test_the_publishers_own_change_calls_its_webhook(marketplace, receiver):
 
     answer = marketplace.send("PATCH", f"saas/subscriptions/{subscription}", {"planId": "gold"})
     location = answer.headers["Operation-Location"]
-    until(lambda: receiver.calls)
+    wait_until(lambda: receiver.calls)
 
     assert answer.status_code == 202
     assert "api-version=2018-08-31" in location
     assert receiver.calls[0].body["operationRequestSource"] == "Partner"
-    until(lambda: marketplace.send("GET", location).json()["status"] == "Succeeded")
+    wait_until(lambda: marketplace.send("GET", location).json()["status"] == "Succeeded")
     assert get(marketplace, subscription)["planId"] == "gold"
 
 
@@ -318,7 +318,7 @@ def test_the_publisher_can_cancel(marketplace, receiver):
 
     answer = marketplace.send("DELETE", f"saas/subscriptions/{subscription}")
     again = marketplace.send("DELETE", f"saas/subscriptions/{subscription}")
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert (answer.status_code, again.status_code) == (202, 404)
     assert receiver.actions() == ["Unsubscribe"]
@@ -330,7 +330,7 @@ def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
     marketplace.execute("suspend", subscription=subscription)
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     attempts = [(each["number"], each["status"]) for each in marketplace.stats()["attempts"]]
     assert attempts == [(1, 500), (2, 404), (3, 503), (4, 200)]
@@ -344,7 +344,7 @@ def test_repeats_come_to_an_end(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
     marketplace.execute("renew", subscription=subscription)
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert len(receiver.calls) == 3
 
@@ -355,8 +355,10 @@ def test_a_subscription_lives_through_all_its_states(marketplace, receiver, cloc
     for order in ("renew", "suspend", "reinstate", "suspend", "unsubscribe"):
         clock.tick(seconds=1)
         marketplace.execute(order, subscription=subscription)
-        marketplace.idle()
-        until(lambda: not marketplace.send("GET", f"saas/subscriptions/{subscription}/operations").json()["operations"])
+        marketplace.wait_until_idle()
+        wait_until(
+            lambda: not marketplace.send("GET", f"saas/subscriptions/{subscription}/operations").json()["operations"]
+        )
         states.append(marketplace.status(subscription))
 
     assert states == ["Subscribed", "Suspended", "Subscribed", "Suspended", "Unsubscribed"]
@@ -382,7 +384,7 @@ def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver
     subscription = marketplace.buy()
 
     done = marketplace.execute("unsubscribe", subscription=subscription)
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert (done["operation"], receiver.calls) == (None, [])
     assert marketplace.status(subscription) == "Unsubscribed"
@@ -392,7 +394,7 @@ def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver
 def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, entra, version):
     marketplace.execute("shapes", tokens=version)
     marketplace.execute("renew", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     token = receiver.calls[0].authorization.removeprefix("Bearer ")
     keys = requests.get(f"{entra.authority}/common/discovery/v2.0/keys", timeout=5).json()["keys"]
@@ -409,7 +411,7 @@ def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, e
 def test_webhook_tokens_live_by_the_clock_of_the_test(marketplace, receiver, clock):
     at = clock.tick(days=40)
     marketplace.execute("renew", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert claims_of(receiver.calls[0].authorization)["iat"] == int(at.timestamp())
 
@@ -436,7 +438,7 @@ def test_events_can_come_twice_and_in_any_order(marketplace, receiver):
     held = marketplace.stats()["held"]
 
     marketplace.execute("release", operations=[suspended, renewed, suspended])
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert held == [renewed, suspended]
     assert receiver.actions() == ["Suspend", "Renew", "Suspend"]
@@ -447,7 +449,7 @@ def test_every_event_can_come_in_copies(marketplace, receiver):
     marketplace.execute("shapes", copies=3)
 
     marketplace.execute("suspend", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert len(receiver.calls) == 3
     assert len({call.body["id"] for call in receiver.calls}) == 1
@@ -459,7 +461,7 @@ def test_a_held_change_is_accepted_all_the_same(marketplace):
 
     marketplace.execute("change", subscription=subscription, plan="gold")
 
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
 
 
 def test_a_change_can_wait_until_its_webhook_succeeds(marketplace, receiver):
@@ -469,11 +471,11 @@ def test_a_change_can_wait_until_its_webhook_succeeds(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
     changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
-    until(lambda: len(receiver.calls) == 3)
+    wait_until(lambda: len(receiver.calls) == 3)
     waiting = operation(marketplace, subscription, changed).json()["status"]
 
     assert waiting == "InProgress"
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
 
 
 @pytest.mark.parametrize(("shape", "shown"), [("number", 3), ("string", "3"), ("empty", ""), ("null", None)])
@@ -500,10 +502,10 @@ def test_a_reinstatement_can_come_with_next_to_nothing(marketplace, receiver):
     marketplace.execute("shapes", minimal_bodies="reinstate")
     subscription = marketplace.buy(active=True)
     marketplace.execute("suspend", subscription=subscription)
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     marketplace.execute("reinstate", subscription=subscription)
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert receiver.calls[1].body == {"subscriptionId": subscription, "operationType": "Reinstate"}
 

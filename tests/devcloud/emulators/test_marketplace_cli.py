@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.devcloud import processes
-from tests.support.commands import Done
+from tests.support.commands import CommandResult
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def url(process: subprocess.Popen[str]) -> str:
     return ready.removeprefix("marketplace ready on ").strip()
 
 
-def run(*arguments: str) -> Done:
+def run(*arguments: str) -> CommandResult:
     return processes.in_this_process("marketplace", *arguments)
 
 

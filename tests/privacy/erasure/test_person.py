@@ -68,7 +68,7 @@ def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, eng
     before = find_columns(engine, *marks)
     asked = ask(grace)
     outcome = erase_due(app, clock)
-    [listed] = world.again(above).get("privacy/erasure").body["items"]
+    [listed] = world.renew_token(above).get("privacy/erasure").body["items"]
 
     assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
@@ -90,7 +90,7 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     before, log = above.report(**grouped).body, above.log()
     ask(grace)
     erase_due(app, clock)
-    above = world.again(above)
+    above = world.renew_token(above)
     after = above.report(**grouped).body
 
     assert after == before
@@ -113,7 +113,7 @@ def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, cloc
         before = {where for where, text in azurite.everything() if mark in text}
         ask(grace)
         erase_due(kept, clock)
-        shown = world.again(ada).get("actions").body["items"]
+        shown = world.renew_token(ada).get("actions").body["items"]
 
     assert {name.partition(".")[2] for name in before} == {"Page"}
     assert not [where for where, text in azurite.everything() if mark in text]
@@ -124,7 +124,7 @@ def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, 
     above = admin_of(engine, world, grace)
     ask(grace)
     erase_due(app, clock)
-    entries = world.again(above).entries()
+    entries = world.renew_token(above).entries()
 
     assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
 
@@ -138,7 +138,7 @@ def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     again = erase_due(app, clock)
     with engine.connect() as tx:
         after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
+    asked = world.renew_token(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
 
     assert again.changed == 0
     assert after == before
@@ -150,7 +150,7 @@ def test_a_sign_in_after_an_erasure_creates_a_new_person(app, world, clock, grac
     old = me(grace)
     ask(grace)
     erase_due(app, clock)
-    grace = world.again(grace)
+    grace = world.renew_token(grace)
     joined = grace.post("sign-in").body
 
     assert joined["user"]["id"] != old
@@ -203,7 +203,7 @@ def test_a_similar_address_of_the_organization_is_not_removed(app, world, clock,
     ada.enter(note=f"by Kim@{domain}")
     ask(world.member(ada, email=f"{look_alike}@{domain}"))
     erase_due(app, clock)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
 
     assert ada.get("tenant").body["adminEmail"] == f"kim@{domain}"
     assert [each["note"] for each in ada.entries()] == [f"by Kim@{domain}"]
@@ -220,7 +220,7 @@ def test_text_with_a_similar_address_or_name_is_not_changed(app, world, clock, l
     ada.enter(note=f"{note}KIM@{domain}")
     ask(world.member(ada, name="Kim Okafor", email=f"kim@{domain}"))
     erase_due(app, clock)
-    [entry] = world.again(ada).entries()
+    [entry] = world.renew_token(ada).entries()
 
     assert re.fullmatch(f"{re.escape(note)}erased-[0-9a-f]{{12}}", entry["note"])
 
@@ -240,7 +240,7 @@ def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(ap
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
     erase_due(app, clock)
-    ben = world.again(ben)
+    ben = world.renew_token(ben)
     waiting = ben.get("privacy/erasure").body["items"][0]
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
@@ -255,10 +255,10 @@ def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clo
     asked = ask(grace)
     again = ask(grace)
     early = erase_due(app, clock, days=2.9)
-    grace = world.again(grace)
+    grace = world.renew_token(grace)
     back = grace.delete(f"privacy/erasure/{asked.body['id']}")
     late = erase_due(app, clock)
-    twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
+    twice = world.renew_token(grace).delete(f"privacy/erasure/{asked.body['id']}")
 
     assert (again.status, again.body["id"]) == (200, asked.body["id"])
     assert (early.changed, late.changed) == (0, 0)
@@ -291,7 +291,7 @@ def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
     erase_due(app, clock)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     with engine.connect() as tx:
         erased = tx.execute(
             sa.select(users.c.public_id)
@@ -310,7 +310,7 @@ def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world
     ask(grace)
     with drop_connections(app.engine, engine, beginning) as met:
         erase_due(app, clock)
-    [listed] = world.again(above).get("privacy/erasure").body["items"]
+    [listed] = world.renew_token(above).get("privacy/erasure").body["items"]
 
     assert (listed["state"], len(met)) == ("done", 1)
     assert find_columns(engine, grace.email, grace.oid) == set()

@@ -56,11 +56,11 @@ def test_after_an_erasure_a_repeated_request_shows_nothing(app, world, clock, tw
     ben_id = me(ben)
     ben.post("privacy/erasure", {"confirm": ben.email})
     clock.tick(days=2)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     enter_for(ada, ben_id, "for-ben")
     clock.tick(days=1)
     erasure_flow.execute_due(app)
-    repeated = enter_for(world.again(ada), ben_id, "for-ben")
+    repeated = enter_for(world.renew_token(ada), ben_id, "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
 
@@ -69,10 +69,10 @@ def test_after_an_erasure_no_stored_response_has_the_person_in_a_note(app, world
     ada, ben = two
     ben.post("privacy/erasure", {"confirm": ben.email})
     clock.tick(days=3)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     ada.enter(note=f"ask {ben.email.upper()}", key="named")
     erasure_flow.execute_due(app)
-    repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
+    repeated = world.renew_token(ada).enter(note=f"ask {ben.email.upper()}", key="named")
 
     assert (repeated.status, repeated.raw) == (204, b"")
     assert find_columns(engine, ben.email) == set()
@@ -97,12 +97,12 @@ def test_after_an_erasure_no_stored_response_has_the_person_next_to_escaped_json
     note = note.format(email=dana.email, id=me(dana))
     dana.post("privacy/erasure", {"confirm": dana.email})
     clock.tick(days=3)
-    gus = world.again(gus)
+    gus = world.renew_token(gus)
     sent = {"key": "g1", "note": note}
     assert gus.enter(**sent).status == 201
     erasure_flow.execute_due(app)
-    repeated = world.again(gus).enter(**sent)
-    [entry] = world.again(gus).entries()
+    repeated = world.renew_token(gus).enter(**sent)
+    [entry] = world.renew_token(gus).entries()
 
     assert (repeated.status, repeated.raw) == (204, b"")
     assert "erased-" in entry["note"]

@@ -111,7 +111,7 @@ def test_after_thirty_days_readings_are_removed_and_titles_blanked_but_not_types
 ):
     read_at = world.clock()
     world.clock.tick(days=10)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     refresh(ada, [BUG], azure_devops.token())
     at_thirty = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES))
     beyond = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=1))

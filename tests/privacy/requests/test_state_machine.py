@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
     def request_erasure(self, by, subject):
         if by in self.erased:
             return
-        person = self.world.again(self.people[by])
+        person = self.world.renew_token(self.people[by])
         body = {"confirm": self.people[subject].email} | ({} if by == subject else {"user": self.ids[subject]})
         answer, before = person.post("privacy/erasure", body), self.find_open(subject)
         if subject in self.erased or (by != subject and by not in self.super_admins):
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
     def request_tenant_erasure(self, by):
         if by in self.erased:
             return
-        person = self.world.again(self.people[by])
+        person = self.world.renew_token(self.people[by])
         answer, before = person.post("privacy/erasure", {"scope": "tenant", "confirm": self.slug}), self.find_open(None)
         if by not in self.super_admins:
             assert (answer.status, answer.code) == (403, "role_required")

@@ -302,7 +302,7 @@ def shop(app, world, clock):
             work(person, clock, 7, minutes=20, seconds=11 + 7 * number, milliseconds=300)
     assert ask(ben).status == 201
     assert erase_due(app, clock).changed == 1
-    return world.again(ada)
+    return world.renew_token(ada)
 
 
 @pytest.mark.parametrize("asked", [{"groupBy": "user,day"}, {"groupBy": "project"}])
@@ -332,7 +332,7 @@ def test_a_customers_workbook_has_no_pseudonyms_in_texts_of_work_items_and_notes
     know(engine, ada, 7, title="Call Gus Grissom", assignee_name="Gus Grissom")
     assert ask(gus).status == 201
     assert erase_due(app, clock).changed == 1
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     inside, outside = (
         everything(opened(ada.report(format="xlsx", **variant, **more))) for more in ({}, {"variant": "customer"})
     )

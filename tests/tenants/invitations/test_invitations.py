@@ -74,7 +74,7 @@ def test_an_invitation_ends_after_14_days(world, clock):
     ada = world.tenant()
     invitation = add(ada, "ben@contoso.example").body["results"][0]["user"]
     clock.tick(days=14)
-    ben = world.member(world.again(ada), email="ben@contoso.example")
+    ben = world.member(world.renew_token(ada), email="ben@contoso.example")
 
     assert ben.get("me").body["id"] != invitation["id"]
 
@@ -89,7 +89,7 @@ def test_the_shown_address_is_the_sign_in_name_and_no_unverified_mail(world):
 def test_the_shown_address_follows_the_directory(world, clock):
     ada = world.tenant()
     ben = world.member(ada, email="ben@contoso.example")
-    renamed = world.again(ben, email="ben.okafor@contoso.example")
+    renamed = world.renew_token(ben, email="ben.okafor@contoso.example")
     clock.tick(minutes=1)
 
     assert renamed.post("sign-in").body["user"]["email"] == "ben.okafor@contoso.example"
@@ -242,8 +242,8 @@ def test_an_expired_invitation_gives_its_seat_back_before_the_job_runs(world, cl
 
     assert full.code == "trial_user_limit_reached"
     assert (joined.status, joined.body["tenant"]["seatsUsed"]) == (200, 2)
-    assert open_invitations(world.again(ada)) == []
-    assert "invitation.ended" in actions(world.again(ada))
+    assert open_invitations(world.renew_token(ada)) == []
+    assert "invitation.ended" in actions(world.renew_token(ada))
 
 
 def test_an_invitation_can_be_withdrawn_and_sent_again(world, clock):
@@ -268,7 +268,7 @@ def test_an_expired_invitation_is_reopened_for_another_14_days(world, clock):
     path = f"users/{add(ada, 'ben@contoso.example').body['results'][0]['user']['id']}"
     ada.post(f"{path}/deactivate")
     clock.tick(days=20)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     opened = ada.post(f"{path}/reactivate").body
     seats = ada.get("tenant").body["seatsUsed"]
     ben = world.member(ada, email="ben@contoso.example")

@@ -137,9 +137,9 @@ def test_an_expired_invitation_is_merged_without_giving_its_seat_back_twice(spli
     clock.tick(days=14)
     assert end_all_invitations(app).changed >= 1
     assert end_all_invitations(app).changed == 0
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
-    merged = merge(ada, invitation, world.again(ben))
+    merged = merge(ada, invitation, world.renew_token(ben))
 
     assert merged.status == 200
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2

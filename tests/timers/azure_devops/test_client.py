@@ -22,7 +22,7 @@ from shared.deadline import Deadline
 from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from timers.azure_devops.client import AzureDevOpsClient, _Pauses
 from timers.azure_devops.errors import (
     AzureDevOpsError,
@@ -384,7 +384,7 @@ def test_the_deadline_ends_a_call_whose_response_has_no_end(patient, slow, fault
 def test_all_calls_of_a_session_have_one_deadline_after_which_nothing_is_sent(client, azure_devops):
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(0.5))
     item, before = session.work_item(BUG), azure_devops.hits("update")
-    until(lambda: session._deadline.left == 0)
+    wait_until(lambda: session._deadline.left == 0)
 
     with pytest.raises(AzureDevOpsUnavailable) as caught:
         write(session, revision=item.rev)
@@ -406,7 +406,7 @@ def test_hanging_calls_delay_no_other_call_beyond_its_deadline(patient, slow):
 
     with ThreadPoolExecutor(80) as threads:
         hanging = [threads.submit(look, number, 60) for number in range(16)]
-        until(lambda: slow.hits("work_item") == 16)
+        wait_until(lambda: slow.hits("work_item") == 16)
         list(threads.map(look_in_vain, range(16, 80)))
         still_hanging = not any(each.done() for each in hanging)
         slow.clear_faults()

@@ -41,7 +41,7 @@ class Readings(RuleBasedStateMachine):
         return self.world.clock().date()
 
     def who(self, name):
-        return self.world.again(self.people[name])
+        return self.world.renew_token(self.people[name])
 
     def reads(self, name, read, hidden):
         """A read of these from Azure DevOps, which shows those outside hidden projects."""

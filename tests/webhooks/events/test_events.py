@@ -5,7 +5,7 @@ import requests
 
 from shared.errors import Inconclusive
 from tests.support import purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.purchases import client_of
 from tests.support.world import new_id
 from webhooks.events.flow import SECONDS
@@ -14,8 +14,8 @@ from webhooks.events.reconcile_flow import reconcile, reconcile_now
 
 def wait_for_responses(bought, operation):
     """The responses to an event once it was accepted or given up."""
-    until(lambda: bought.attempts(operation))
-    bought.marketplace.idle()
+    wait_until(lambda: bought.attempts(operation))
+    bought.marketplace.wait_until_idle()
     return bought.attempts(operation)
 
 
@@ -154,7 +154,7 @@ def test_an_event_adds_and_removes_no_rows_outside_its_ledger(bought, owner, eng
         ("unsubscribe", {}),
     ):
         before = purchases.row_counts(engine, owner.tid)
-        until(lambda: not waiting(bought))
+        wait_until(lambda: not waiting(bought))
         wait_for_responses(bought, bought.execute(name, **given))
         after = purchases.row_counts(engine, owner.tid)
 
@@ -229,8 +229,8 @@ def test_the_revert_of_a_refused_change_is_accepted(bought, owner, world):
     bought.marketplace.execute("shapes", revert="always")
     with_people(world, owner, 3)
     wait_for_responses(bought, bought.execute("change", quantity=3))
-    until(lambda: not waiting(bought))
-    bought.marketplace.idle()
+    wait_until(lambda: not waiting(bought))
+    bought.marketplace.wait_until_idle()
 
     assert bought.outcomes == [("ChangeQuantity", "refused"), ("ChangeQuantity", "applied")]
     assert bought.terms == bought.at_microsoft == ("subscribed", "seats", 5)
@@ -241,7 +241,7 @@ def test_a_refused_reduction_in_force_keeps_people_and_admits_nobody(bought, own
     bought.marketplace.execute("shapes", held=True)
     operation = bought.execute("change", quantity=2)
     refused = send_event(bought, http, operation)
-    until(lambda: bought.operation(operation)["status"] == "Succeeded")
+    wait_until(lambda: bought.operation(operation)["status"] == "Succeeded")
     repeated = send_event(bought, http, operation)
 
     assert (refused.status, repeated.status) == (409, 200)
@@ -255,7 +255,7 @@ def test_an_increase_that_is_still_too_low_is_accepted(bought, owner, world, htt
     with_people(world, owner, 4)
     bought.marketplace.execute("shapes", held=True, unanswered="accept")
     cut = bought.execute("change", quantity=2)
-    until(lambda: not waiting(bought))
+    wait_until(lambda: not waiting(bought))
     assert send_event(bought, http, cut).status == 200  # it was in force when we wait_for_responses of it
     raised = bought.execute("change", quantity=3)
 
@@ -294,7 +294,7 @@ def test_a_pending_change_does_not_alter_the_terms_of_an_ended_subscription(boug
     looks = shop.stats()["hits"].get("get", 0)
     shop.execute("faults", get={"delay": 1, "times": 1})
     change = bought.execute("change", quantity=9)
-    until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
+    wait_until(lambda: shop.stats()["hits"].get("get", 0) > looks)  # its operation was under way, and has been read
     shop.execute("shapes", held=True)
     end = bought.execute("unsubscribe")
     wait_for_responses(bought, change)
@@ -371,7 +371,7 @@ def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
     bought.marketplace.execute("faults", list={"status": 500, "headers": {"Retry-After": "0"}})
     away = in_chunks(bought, http, operation)
     bought.marketplace.emulator.faults.clear()
-    until(lambda: bought.at_microsoft[0] == "suspended")
+    wait_until(lambda: bought.at_microsoft[0] == "suspended")
     taken = in_chunks(bought, http, operation)
 
     assert (away, taken) == (503, 200)
@@ -382,7 +382,7 @@ def test_an_event_with_a_lost_body_compares_all_purchases(bought, http, logged):
 def test_an_event_without_a_body_is_repeated_while_a_purchase_cannot_be_compared(bought, http):
     bought.marketplace.execute("shapes", held=True)
     operation = bought.execute("suspend")
-    until(lambda: bought.at_microsoft[0] == "suspended")
+    wait_until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.execute("faults", get={"status": 403})
     refused = in_chunks(bought, http, operation)
     here = bought.terms
@@ -397,7 +397,7 @@ def test_an_event_without_a_body_is_repeated_while_a_purchase_cannot_be_compared
 def test_a_comparison_for_an_event_ends_within_microsofts_timeout(bought, app):
     bought.marketplace.execute("shapes", held=True)
     bought.execute("suspend")
-    until(lambda: bought.at_microsoft[0] == "suspended")
+    wait_until(lambda: bought.at_microsoft[0] == "suspended")
     bought.marketplace.execute("faults", get={"hang": True})
     with pytest.raises(Inconclusive):
         reconcile_now(app, client_of(app), seconds=0.5)
@@ -421,7 +421,7 @@ def test_the_operation_of_a_short_reinstatement_is_found_at_microsoft(bought):
     bought.marketplace.execute("shapes", minimal_bodies="reinstate")
     wait_for_responses(bought, bought.execute("suspend"))
     operation = bought.execute("reinstate")
-    until(lambda: bought.attempts(operation))
+    wait_until(lambda: bought.attempts(operation))
     again = [bought.marketplace.execute("event", body=short(bought))["status"] for _ in range(3)]
 
     assert again == [200] * 3
@@ -457,7 +457,7 @@ def test_unusual_events_of_the_real_service_are_understood(bought):
         tokens="v1",
     )
     for name, given in (("change", {"quantity": 9}), ("suspend", {}), ("reinstate", {}), ("renew", {})):
-        until(lambda: not waiting(bought))
+        wait_until(lambda: not waiting(bought))
         wait_for_responses(bought, bought.execute(name, **given))
 
     assert bought.terms == ("subscribed", "seats", 9)

@@ -10,7 +10,7 @@ from shared.db.schema import billing_lines, billing_records, subscription_rates,
 from shared.jobs import job_work
 from shared.settings import Settings
 from tests.support import purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def metered(app, marketplace, owner, clock):
 def ended(bought):
     bought.app.now.tick(minutes=1)
     operation = bought.execute("unsubscribe")
-    until(lambda: bought.attempts(operation))
-    bought.marketplace.idle()
+    wait_until(lambda: bought.attempts(operation))
+    bought.marketplace.wait_until_idle()
     return bought.attempts(operation)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.installations import change, own
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.world import START
 from webhooks.events.jobs import reconcile_all
 
@@ -17,10 +17,10 @@ def held(engine, bought):  # noqa: ARG001 - it was bought before
 
 def test_an_event_is_503_until_the_restore_is_accepted_and_then_applied(bought, held):
     operation = bought.execute("change", quantity=9)
-    until(lambda: len(bought.attempts(operation)) >= 2)
+    wait_until(lambda: len(bought.attempts(operation)) >= 2)
     before = bought.terms
     held()
-    until(lambda: bought.attempts(operation)[-1] == 200)
+    wait_until(lambda: bought.attempts(operation)[-1] == 200)
 
     assert set(bought.attempts(operation)[:-1]) == {503}
     assert before == ("subscribed", "seats", 5)
@@ -29,7 +29,7 @@ def test_an_event_is_503_until_the_restore_is_accepted_and_then_applied(bought, 
 
 def test_the_daily_comparison_waits_too(bought, held, app):
     operation = bought.execute("unsubscribe")
-    until(lambda: bought.attempts(operation))
+    wait_until(lambda: bought.attempts(operation))
     reconcile_all(app)
     before = bought.terms[0]
     held()

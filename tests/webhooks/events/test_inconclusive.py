@@ -19,7 +19,7 @@ def signing_keys(settings) -> SigningKeys:
 
 
 def wait_for_responses(bought, operation):
-    bought.marketplace.idle()
+    bought.marketplace.wait_until_idle()
     return bought.attempts(operation)
 
 
@@ -27,8 +27,8 @@ def wait_for_responses(bought, operation):
 @pytest.mark.parametrize("drop_old", [False, True])
 def test_a_key_published_right_after_a_fetch_rejects_no_event(bought, entra, version, drop_old):
     bought.marketplace.execute("shapes", tokens=version)
-    bought.execute("suspend"), bought.marketplace.idle()  # now keys are known, and fetched just now
-    bought.execute("reinstate"), bought.marketplace.idle()
+    bought.execute("suspend"), bought.marketplace.wait_until_idle()  # now keys are known, and fetched just now
+    bought.execute("reinstate"), bought.marketplace.wait_until_idle()
 
     entra.emulator.keys.rotate(drop_old=drop_old)
     operation = bought.execute("change", quantity=12)

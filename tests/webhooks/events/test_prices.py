@@ -10,7 +10,7 @@ from shared.app import use
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_lines, billing_records, subscription_rates, usage_events
 from tests.support import purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.webhooks.events.test_events import wait_for_responses
 from webhooks.events.jobs import reconcile_all
 
@@ -92,7 +92,9 @@ def test_a_new_plan_without_a_price_is_not_billed_at_the_old_price(  # noqa: PLR
     marketplace.execute("shapes", unpriced=["gold"])
     change = bought.execute("change", plan="gold")
     wait_for_responses(bought, change)
-    until(lambda: bought.operation(change)["status"] == "Succeeded")  # else the comparison would see the former plan
+    wait_until(
+        lambda: bought.operation(change)["status"] == "Succeeded"
+    )  # else the comparison would see the former plan
     clock.tick(days=40)
     world.member(owner)
     close_all_ended(bought.app)

@@ -44,7 +44,7 @@ def test_a_missed_event_is_repaired_and_reported_once(unreported, app, name, giv
     app.now.tick(days=1)
     before = unreported.row
     unreported.execute(name, **given)
-    unreported.marketplace.idle()
+    unreported.marketplace.wait_until_idle()
     first, second = reconcile_all(app), reconcile_all(app)
 
     assert unreported.terms == unreported.at_microsoft == terms
@@ -209,7 +209,7 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
 def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, engine, beginning):
     unreported.execute("suspend")
-    unreported.marketplace.idle()
+    unreported.marketplace.wait_until_idle()
     with drop_connections(app.engine, engine, beginning) as met:
         report = reconcile_all(app)
 
@@ -221,7 +221,7 @@ def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, 
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
 def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(unreported, app, http, engine, beginning):
     operation = unreported.execute("suspend")
-    unreported.marketplace.idle()
+    unreported.marketplace.wait_until_idle()
     with drop_connections(app.engine, engine, beginning) as met:
         answer = send_event(unreported, http, operation)
 

@@ -12,7 +12,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
 from shared.jobs import job_work
 from tests.support.landing import buy, rows, sign_up
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 WAITS = "Your purchase waits for agreement"
@@ -314,7 +314,7 @@ def test_a_purchase_that_ends_restores_the_trial_with_its_original_end(  # noqa:
     assert browser.submit(browser.open(token, firm.buyer)).heading == ACTIVE
     clock.tick(hours=1)
     marketplace.execute("unsubscribe", subscription=subscription)
-    until(lambda: tenant().plan_kind == "trial")
+    wait_until(lambda: tenant().plan_kind == "trial")
     stopped = ada.stop()
 
     assert (tenant().status, tenant().trial_ends_at) == ("active", ends_at)
@@ -333,7 +333,7 @@ def test_a_trial_that_would_be_over_does_not_come_back(app, marketplace, browser
         over = {"trial_ends_at": app.now()}
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(**over))
     marketplace.execute("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    wait_until(lambda: tenant().status == "cancelled")
 
     assert ada.start().code == "subscription_cancelled"
 
@@ -342,7 +342,7 @@ def test_a_directory_that_began_with_a_purchase_has_no_trial_to_restore(marketpl
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
     marketplace.execute("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    wait_until(lambda: tenant().status == "cancelled")
 
     assert tenant().plan_kind == "paid"
 
@@ -401,7 +401,7 @@ def test_an_agreement_that_was_replaced_does_not_come_back(  # noqa: PLR0917 - f
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer), endAgreement="yes")
     marketplace.execute("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    wait_until(lambda: tenant().status == "cancelled")
 
     found = [each.status for each in rows(app, subscriptions, tenant_id=tenant().id)]
     assert found == ["unsubscribed", "unsubscribed"]

@@ -24,10 +24,10 @@ def return_with(browser, firm, entra, clock):
     """Returns from a sign-in with an ID token of these claims and this key."""
 
     def come(token, key="current", **changes):
-        query = parse_qs(urlsplit(browser.arrive(token).url).query)
+        query = parse_qs(urlsplit(browser.open_link(token).url).query)
         id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
         minted = entra.emulator.admin.mint(TokenRequest(claims=id_claims, key=key))
-        with landing_support.answering(entra, json.dumps({"id_token": minted})):
+        with landing_support.token_response(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 
     return come
@@ -88,7 +88,7 @@ def test_a_fresh_id_token_is_not_refused_for_its_key_or_time(  # noqa: PLR0917 -
 @pytest.mark.parametrize("word", ["server_error", "temporarily_unavailable"])
 def test_an_error_of_entra_does_not_refuse_a_visitor(marketplace, browser, firm, word):
     _, token = buy(marketplace, firm)
-    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
+    state = parse_qs(urlsplit(browser.open_link(token).url).query)["state"][0]
     page = browser.get(f"{LANDING}/signed-in?error={word}&state={state}")
 
     assert (page.status, page.heading) == (503, "Try again in a moment")

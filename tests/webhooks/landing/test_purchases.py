@@ -9,7 +9,7 @@ import pytest
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import notices, subscription_events, subscriptions, tenants, users
 from tests.support.landing import buy, rows, sign_up
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.world import new_id
 
 
@@ -217,7 +217,7 @@ def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, b
     with app.transaction(tenant=ALL_TENANTS) as tx:  # the trial is over, and so does not come back
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(trial_ends_at=app.now()))
     marketplace.execute("unsubscribe", subscription=first)
-    until(lambda: tenant().status == "cancelled")
+    wait_until(lambda: tenant().status == "cancelled")
     second, token = buy(marketplace, firm, plan="seats", quantity=20)
     waits = browser.submit(browser.open(token, firm.buyer))
     before = marketplace.status(second)

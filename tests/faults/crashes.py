@@ -10,7 +10,7 @@ from pathlib import Path
 
 import urllib3
 
-from tests.faults.children import Child, child
+from tests.faults.children import Child, start_child
 from tests.support.world import Answer, Http, Person
 
 
@@ -18,7 +18,7 @@ AFTER_COMMIT = 0
 
 
 @dataclass(frozen=True)
-class Crashing:
+class CrashingHosts:
     """Starts hosts that die at a chosen point, and sends them one request."""
 
     child: Child
@@ -34,22 +34,22 @@ class Crashing:
     @contextmanager
     def host(self, point: int) -> Iterator[str]:
         """The address of a host that dies at this point, at the latest when the block ends."""
-        self.child.tell(point)
-        pid = int(self._told("started "))
+        self.child.send(point)
+        pid = int(self._receive("started "))
         try:
-            yield self._told("host ready on ")
+            yield self._receive("host ready on ")
         finally:
             with contextlib.suppress(ProcessLookupError):  # it has died already
                 os.kill(pid, signal.SIGKILL)
-            assert self._told("ended ") == str(-signal.SIGKILL)
+            assert self._receive("ended ") == str(-signal.SIGKILL)
 
-    def _told(self, what: str) -> str:
-        line = self.child.told()
+    def _receive(self, what: str) -> str:
+        line = self.child.receive()
         assert line.startswith(what), line
         return line.removeprefix(what)
 
 
 @contextmanager
-def crashing_hosts(log: Path, settings: Mapping[str, str]) -> Iterator[Crashing]:
-    with child(log, settings, "tests.faults.crashing_host") as started:
-        yield Crashing(started)
+def start_crashing_hosts(log: Path, settings: Mapping[str, str]) -> Iterator[CrashingHosts]:
+    with start_child(log, settings, "tests.faults.crashing_host") as started:
+        yield CrashingHosts(started)

@@ -1,4 +1,4 @@
-"""Processes that run a job; run as `python -m tests.faults.dying_job JOB`.
+"""Processes that run a job; run as `python -m tests.faults.crashing_job JOB`.
 
 Reads one number a line and forks one for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts as
 one), and never for the number 0. Tells how it ended.
