@@ -104,7 +104,7 @@ def databases(request, tmp_path_factory, worker_id) -> Databases:
 def make_database(databases) -> Iterator[Callable[[str, str], str]]:
     """Makes an empty, migrated database of a kind, by a name; its URL. Each is gone at the module's end."""
     with ExitStack() as stack:
-        yield lambda kind, name: stack.enter_context(databases.made(kind, name))
+        yield lambda kind, name: stack.enter_context(databases.create(kind, name))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -211,12 +211,12 @@ def host() -> Iterator[str]:
 @pytest.fixture(scope="session", autouse=True)
 def log_collector() -> Iterator[LogCollector]:
     """All that is logged at a level that is kept in Azure, by whatever library."""
-    listener, root = LogCollector(), logging.getLogger()
+    collector, root = LogCollector(), logging.getLogger()
     before = root.level
     root.setLevel(logging.INFO)
-    root.addHandler(listener)
-    yield listener
-    root.removeHandler(listener)
+    root.addHandler(collector)
+    yield collector
+    root.removeHandler(collector)
     root.setLevel(before)
     assert find_leaks(read_followed()) == []  # what processes said that ended after the last test
 
@@ -283,7 +283,7 @@ def world(http, entra, clock) -> World:
 
 
 @pytest.fixture
-def counted(engine, app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
+def record_statements(engine, app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
     """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
     sent: list[str] = []
     for dialect, verb in itertools.product((engine.dialect, app_engine.dialect), _VERBS):

@@ -83,7 +83,7 @@ def test_a_database_that_would_break_promises_is_not_migrated(azure, database, c
 def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
     make_engine, limits = engines.make_engine, {}
 
-    def watched(*arguments, **options):
+    def make_observed_engine(*arguments, **options):
         engine = make_engine(*arguments, **options)
 
         @sa.event.listens_for(engine, "before_cursor_execute")
@@ -92,7 +92,7 @@ def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
 
         return engine
 
-    monkeypatch.setattr(engines, "make_engine", watched)
+    monkeypatch.setattr(engines, "make_engine", make_observed_engine)
     command.upgrade(Config(str(ROOT / "alembic.ini")), "head")
     changing = {text: limit for text, limit in limits.items() if re.match(r"\s*(CREATE|ALTER|UPDATE|DELETE)", text)}
 

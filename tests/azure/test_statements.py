@@ -169,13 +169,13 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
     assert [found for each in arrived[::FEW] for found in unreadable(each.sql)] == []
 
 
-def held(statement):
+def locked_table(statement):
     """The table whose rows a statement holds until its transaction ends, if it does."""
     wanted = getattr(statement, "_for_update_arg", None)
     return wanted.of[0] if wanted is not None else None
 
 
-def used_of(table, statement):
+def columns_of(table, statement):
     return {column_of(table, node) for node in visitors.iterate(statement)} - {None}
 
 
@@ -184,10 +184,10 @@ def column_of(table, node):
     return node.name if isinstance(node, sa.Column) and str(node.table) == table.name else None
 
 
-def covering(statement):
+def covering_keys(statement):
     """The keys that have all a statement needs of the rows it holds: SQL Server may lock such a key and not the row."""
-    table = held(statement)
-    needed = used_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
+    table = locked_table(statement)
+    needed = columns_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
     for key in [*table.indexes, *table.constraints]:
         if isinstance(key, sa.Index | sa.UniqueConstraint) and needed <= in_key(table, key):
             yield key.name
@@ -196,14 +196,18 @@ def covering(statement):
 def in_key(table, key):
     options = key.dialect_options["mssql"]
     where = options.get("where")
-    return {*key.columns.keys(), *(options.get("include") or ()), *(used_of(table, where) if where is not None else ())}
+    return {
+        *key.columns.keys(),
+        *(options.get("include") or ()),
+        *(columns_of(table, where) if where is not None else ()),
+    }
 
 
-HELD = [name for name in EVERY if any(held(each) is not None for each in EVERY[name])]
+HELD = [name for name in EVERY if any(locked_table(each) is not None for each in EVERY[name])]
 
 
 def test_no_index_covers_a_locking_statement():
-    assert [(name, found) for name in HELD for each in EVERY[name] for found in covering(each)] == []
+    assert [(name, found) for name in HELD for each in EVERY[name] for found in covering_keys(each)] == []
 
 
 def test_a_locking_statement_covered_by_an_index_is_detected():
@@ -212,9 +216,9 @@ def test_a_locking_statement_covered_by_an_index_is_detected():
     by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)
 
     assert len(HELD) >= 9
-    assert "uq_users_tenant_id_id" in covering(for_update(by_id, users))
-    assert list(covering(for_update(by_object, users))) == ["ux_users_entra_object_id"]
-    assert list(covering(for_update(by_id.add_columns(users.c.version), users))) == []
+    assert "uq_users_tenant_id_id" in covering_keys(for_update(by_id, users))
+    assert list(covering_keys(for_update(by_object, users))) == ["ux_users_entra_object_id"]
+    assert list(covering_keys(for_update(by_id.add_columns(users.c.version), users))) == []
 
 
 def compared(table, statement):
@@ -233,7 +237,7 @@ def test_locked_rows_are_found_through_an_index():
     def holds(name: str) -> None:
         for each in EVERY[name]:
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))
-            assert can_seek(held(each), compared(held(each), each))
+            assert can_seek(locked_table(each), compared(locked_table(each), each))
 
     check_all(holds, HELD, at_least=9)
 

@@ -26,7 +26,7 @@ EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes thr
 OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
 
-class Read(NamedTuple):
+class ParsedModule(NamedTuple):
     """What tests ask of a module, which is parsed once for all of them."""
 
     imports: set[str]
@@ -38,9 +38,9 @@ class Read(NamedTuple):
 
 
 @cache
-def read(path: Path) -> Read:
+def read(path: Path) -> ParsedModule:
     tree = ast.parse(path.read_text())
-    made = Read(set(), set(), ast.get_docstring(tree) or "", {}, set(), [])
+    made = ParsedModule(set(), set(), ast.get_docstring(tree) or "", {}, set(), [])
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             made.imports.update(alias.name for alias in node.names)

@@ -101,7 +101,7 @@ class Scenario:
 
 
 EACH_SCENARIO = pytest.mark.parametrize(
-    "doing",
+    "scenario",
     [
         pytest.param(Scenario(before=nothing, send=start, assert_done=assert_started), id="start"),
         pytest.param(Scenario(before=a_timer, send=start, assert_done=assert_switched), id="switch"),

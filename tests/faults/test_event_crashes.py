@@ -35,7 +35,7 @@ def crashing_hosts(shop_environment, tmp_path_factory) -> Iterator[CrashingHosts
 def buy(healthy, here, shop, entra):
     shop.execute("pace", ack_seconds=0.3, retry_seconds=0.3)
 
-    def bought(action: str) -> Purchase:
+    def add_purchase(action: str) -> Purchase:
         purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
         shop.execute("shapes", held=False)
         if action in BEFORE:
@@ -43,32 +43,32 @@ def buy(healthy, here, shop, entra):
             wait_until_settled(purchase)
         return purchase
 
-    yield bought
+    yield add_purchase
     shop.execute("shapes", held=False)
 
 
 def deliver_to_crashing_host(
-    crashing_hosts: CrashingHosts, bought: Purchase, action: str, point: int, proxy
+    crashing_hosts: CrashingHosts, purchase: Purchase, action: str, point: int, proxy
 ) -> list[int]:
     """The answers to the event: of a host that dies at this point, then of one that does not."""
-    bought.marketplace.execute("shapes", held=True)
-    operation = perform(bought, action)
+    purchase.marketplace.execute("shapes", held=True)
+    operation = perform(purchase, action)
     with crashing_hosts.host(point) as base:
         proxy.first = base
-        bought.marketplace.execute("release", operations=[operation])
-        wait_until(lambda: bought.attempts(operation), 20)
-    wait_until_settled(bought)
-    return bought.attempts(operation)
+        purchase.marketplace.execute("release", operations=[operation])
+        wait_until(lambda: purchase.attempts(operation), 20)
+    wait_until_settled(purchase)
+    return purchase.attempts(operation)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing_hosts, buy, proxy, engine, action):
     for point in (AFTER_COMMIT, *range(1, 21)):
-        bought = buy(action)
-        answers = deliver_to_crashing_host(crashing_hosts, bought, action, point, proxy)
+        purchase = buy(action)
+        answers = deliver_to_crashing_host(crashing_hosts, purchase, action, point, proxy)
 
         assert answers[-1] == 200, (action, point)
-        assert_equal_states(bought, (action, point))
+        assert_equal_states(purchase, (action, point))
         if answers == [200]:  # nothing was left to die before
             break
         assert answers[0] == 502, (action, point)
@@ -78,12 +78,12 @@ def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing_hosts,
 
 def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing_hosts, buy, proxy, engine):
     for point in itertools.count(1):
-        bought = buy("Suspend")
-        answers = deliver_to_crashing_host(crashing_hosts, bought, "Suspend", point, proxy)
+        purchase = buy("Suspend")
+        answers = deliver_to_crashing_host(crashing_hosts, purchase, "Suspend", point, proxy)
 
         assert answers[-1] == 200, point
-        assert_equal_states(bought, point)
-        assert bought.outcomes == [("Suspend", "applied")], point
+        assert_equal_states(purchase, point)
+        assert purchase.outcomes == [("Suspend", "applied")], point
         if answers == [200]:
             break
     assert point > (10 if budget.ALL else 6)  # of eight statements and two commits, six count

@@ -112,49 +112,51 @@ def hosts(shop_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
 def buy(hosts, here, shop, entra):
     """Makes a tenant and its purchase of five seats; so many accounts are enabled, as far as its counter says."""
 
-    def bought() -> Purchase:
+    def add_purchase() -> Purchase:
         owner = product.admin(entra, hosts[0])
         return purchases.add_active_purchase(here, shop, owner.tid)
 
-    yield bought
+    yield add_purchase
     shop.emulator.faults.clear()
     shop.execute("shapes", held=False, copies=1, revert="late")
     shop.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
 
 
-def perform(bought: Purchase, action: str) -> str:
+def perform(purchase: Purchase, action: str) -> str:
     """Lets the customer do it, as soon as Microsoft lets them: it carries out one change at a time."""
     name, given = COMMANDS[action]
-    asked = {"subscription": bought.id, **given}
+    asked = {"subscription": purchase.id, **given}
     for _ in range(2000):
-        answer = requests.post(f"{bought.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
+        answer = requests.post(f"{purchase.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
         if answer.ok:
             return str(answer.json()["operation"])
         time.sleep(0.01)
     raise AssertionError(answer.text)
 
 
-def pending_actions(bought: Purchase) -> set[str]:
+def pending_actions(purchase: Purchase) -> set[str]:
     """The actions of what Microsoft is still carrying out."""
-    mine = (each for each in bought.marketplace.stats()["operations"].values() if each["subscription_id"] == bought.id)
+    mine = (
+        each for each in purchase.marketplace.stats()["operations"].values() if each["subscription_id"] == purchase.id
+    )
     return {each["action"] for each in mine if each["status"] == "InProgress"}
 
 
-def wait_until_settled(bought: Purchase) -> None:
-    wait_until(lambda: bought.marketplace.stats()["busy"] == 0 and not pending_actions(bought), 60)
+def wait_until_settled(purchase: Purchase) -> None:
+    wait_until(lambda: purchase.marketplace.stats()["busy"] == 0 and not pending_actions(purchase), 60)
 
 
-def assert_equal_states(bought: Purchase, note: object) -> None:
+def assert_equal_states(purchase: Purchase, note: object) -> None:
     """Both sides have the same, and the ledger has each operation once."""
-    copy = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
-    operations = bought.marketplace.stats()["operations"].values()
-    assert bought.terms == bought.at_microsoft, note
-    assert bought.row.term_starts_at.date().isoformat() == copy["term"]["startDate"][:10], note
-    assert bought.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == bought.id}, note
+    copy = purchase.marketplace.send("GET", f"saas/subscriptions/{purchase.id}").json()
+    operations = purchase.marketplace.stats()["operations"].values()
+    assert purchase.terms == purchase.at_microsoft, note
+    assert purchase.row.term_starts_at.date().isoformat() == copy["term"]["startDate"][:10], note
+    assert purchase.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == purchase.id}, note
     expected = {"subscribed": "active", "suspended": "suspended", "unsubscribed": "cancelled"}
-    assert bought.tenant.status == expected[bought.row.status], note
-    if bought.row.status != "unsubscribed":
-        assert bought.tenant.seat_limit == bought.row.quantity, note
+    assert purchase.tenant.status == expected[purchase.row.status], note
+    if purchase.row.status != "unsubscribed":
+        assert purchase.tenant.seat_limit == purchase.row.quantity, note
 
 
 def size_of(database_url: str, postgres: int, sqlite: int) -> int:
@@ -166,16 +168,16 @@ def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, 
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
     shop.execute("pace", ack_seconds=0)
     for case in sample(tries(size_of(database_url, 24, 6))):
-        bought = buy()
+        purchase = buy()
         shop.execute("shapes", held=True)
-        events = [perform(bought, action) for action in case.history]
+        events = [perform(purchase, action) for action in case.history]
         if dice.random() < 0.5:
             shop.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
         shop.execute("release", operations=[events[event] for event in case.deliveries], workers=WORKERS)
-        wait_until_settled(bought)
+        wait_until_settled(purchase)
         shop.emulator.faults.clear()
 
-        assert_equal_states(bought, (SEED, case))
+        assert_equal_states(purchase, (SEED, case))
     assert violations(engine) == []
 
 
@@ -183,16 +185,16 @@ def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engi
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
-        bought = buy()
+        purchase = buy()
         shop.execute("shapes", held=False, copies=dice.randint(1, 3))
         shop.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
         for action in case.history:
             shop.execute("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
-            perform(bought, action)
-        wait_until_settled(bought)
+            perform(purchase, action)
+        wait_until_settled(purchase)
         shop.emulator.faults.clear()
 
-        assert_equal_states(bought, (SEED, case))
+        assert_equal_states(purchase, (SEED, case))
     assert violations(engine) == []
 
 
@@ -200,16 +202,16 @@ def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, sh
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
     for number in range(tries(6)):
-        bought = buy()
+        purchase = buy()
         for _ in range(3):
-            colleague = product.person(entra, proxy.hosts[0], bought.tid)
+            colleague = product.person(entra, proxy.hosts[0], purchase.tid)
             assert colleague.post("sign-in").status == 200
         shop.execute("shapes", held=False, copies=dice.randint(1, 3))
         shop.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
         for action in ("Renew", "Cut", "Suspend", "Reinstate"):
-            perform(bought, action)
-        wait_until_settled(bought)
+            perform(purchase, action)
+        wait_until_settled(purchase)
 
-        assert_equal_states(bought, (SEED, number))
-        assert bought.tenant.seats_used == 4
+        assert_equal_states(purchase, (SEED, number))
+        assert purchase.tenant.seats_used == 4
     assert violations(engine) == []

@@ -33,21 +33,21 @@ def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
 
 
 @dataclass
-class Logged:
+class ProductLog:
     """What the product logs."""
 
-    listener: LogCollector
+    collector: LogCollector
 
     def since(self, call: Callable[[], object]) -> list[str]:
         """The lines of one call."""
-        self.listener.lines.clear()
+        self.collector.lines.clear()
         call()
-        return list(self.listener.lines)
+        return list(self.collector.lines)
 
 
 @pytest.fixture
-def logged() -> Iterator[Logged]:
-    listener, product = LogCollector(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield Logged(listener)
-    product.removeHandler(listener)
+def product_log() -> Iterator[ProductLog]:
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield ProductLog(collector)
+    product.removeHandler(collector)

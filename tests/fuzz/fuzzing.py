@@ -123,7 +123,7 @@ def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
 def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: ANN401 - as of schemathesis
     """A day's work by the book: a timer starts and stops, an entry is made, corrected and removed."""
 
-    def asked(
+    def call(
         path: str,
         method: str,
         *,
@@ -140,14 +140,14 @@ def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: AN
 
     work = {"organization": "contoso", "project": "Website", "workItemId": 7}
     hours = {"startedAt": "2026-11-23T09:00:00Z", "stoppedAt": "2026-11-23T10:00:00Z"}
-    asked("/api/timers/start", "POST", body={**work, "switch": True})
-    asked("/api/timers/stop", "POST", body={})
-    entry = asked("/api/entries", "POST", body={**work, **hours})
+    call("/api/timers/start", "POST", body={**work, "switch": True})
+    call("/api/timers/stop", "POST", body={})
+    entry = call("/api/entries", "POST", body={**work, **hours})
     this = {"id": entry.json()["id"]}
     change = {"note": "the review", "reason": "it said nothing"}
-    corrected = asked("/api/entries/{id}", "PATCH", path_parameters=this, tag=entry.headers["etag"][0], body=change)
+    corrected = call("/api/entries/{id}", "PATCH", path_parameters=this, tag=entry.headers["etag"][0], body=change)
     why = {"reason": "it was another day"}
-    asked("/api/entries/{id}", "DELETE", path_parameters=this, tag=corrected.headers["etag"][0], query=why)
+    call("/api/entries/{id}", "DELETE", path_parameters=this, tag=corrected.headers["etag"][0], query=why)
 
 
 def filter_case(_context: Any, case: Case) -> bool:  # noqa: ANN401 - as schemathesis calls it

@@ -33,12 +33,12 @@ def ada(world):
 
 
 @pytest.fixture
-def refused(http, logged):
+def assert_refused(http, product_log):
     """Sends what is no token, which is refused as all are, with a line in the log that holds nothing of it."""
 
     def send(token: str, status: int = 401, code: str = "invalid_token") -> None:
         answers: list[Answer] = []
-        lines = logged.since(lambda: answers.append(_get(http, token)))
+        lines = product_log.since(lambda: answers.append(_get(http, token)))
 
         (answer,) = answers
         told = [json.loads(line)["event"] for line in lines]
@@ -88,10 +88,10 @@ def _encoded(document: object) -> str:
 
 @MANY
 @given(data=st.data())
-def test_a_sound_token_with_anything_changed_is_none(ada, refused, data):
+def test_a_sound_token_with_anything_changed_is_none(ada, assert_refused, data):
     changed = data.draw(mangled(ada.token).filter(lambda token: token != ada.token))
 
-    refused(changed)
+    assert_refused(changed)
 
 
 @MANY
@@ -100,8 +100,8 @@ def test_a_sound_token_with_anything_changed_is_none(ada, refused, data):
 @example(".." + "A" * 20_000)
 @example("[" * 5_000 + ".a.b")
 @example("eyJhbGciOiJub25lIn0.e30.")
-def test_text_is_no_token(refused, token):
-    refused(token)
+def test_text_is_no_token(assert_refused, token):
+    assert_refused(token)
 
 
 HEADERS = {
@@ -125,10 +125,10 @@ def _decoded(part: str) -> bytes:
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(HEADERS)))
-def test_a_signature_holds_for_no_other_header(ada, entra, refused, data, name):
+def test_a_signature_holds_for_no_other_header(ada, entra, assert_refused, data, name):
     value = data.draw(HEADERS[name].filter(lambda value: value not in ("RS256", "JWT")))
 
-    refused(sign(entra, ada, header={name: value}))
+    assert_refused(sign(entra, ada, header={name: value}))
 
 
 no_number = junk.filter(lambda value: not isinstance(value, int | float) or isinstance(value, bool))
@@ -145,14 +145,14 @@ PERMISSIONS = {"azp": junk, "scp": junk, "idtyp": st.just("app")}
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(CLAIMS)))
-def test_a_claim_that_is_not_as_it_must_be_is_refused(ada, entra, refused, data, name):
-    refused(sign(entra, ada, {name: data.draw(CLAIMS[name])}))
+def test_a_claim_that_is_not_as_it_must_be_is_refused(ada, entra, assert_refused, data, name):
+    assert_refused(sign(entra, ada, {name: data.draw(CLAIMS[name])}))
 
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(PERMISSIONS)))
-def test_a_sound_token_without_our_permission_is_forbidden(ada, entra, refused, data, name):
-    refused(sign(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
+def test_a_sound_token_without_our_permission_is_forbidden(ada, entra, assert_refused, data, name):
+    assert_refused(sign(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
 
 
 def test_a_token_as_it_was_issued_is_taken(ada, entra, http):

@@ -46,22 +46,22 @@ junk = st.recursive(
 
 
 @pytest.fixture
-def bought(app, marketplace, world) -> Purchase:
+def purchase(app, marketplace, world) -> Purchase:
     """Five seats, in force, whose events are held back."""
-    bought = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
+    purchase = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
     marketplace.execute("shapes", held=True)
-    return bought
+    return purchase
 
 
 @pytest.fixture
-def suspension(bought) -> str:
+def suspension(purchase) -> str:
     """An operation that Microsoft has, and that nobody has told yet."""
-    operation: str = bought.execute("suspend")
+    operation: str = purchase.execute("suspend")
     return operation
 
 
 @pytest.fixture
-def unchanged(engine, http, bought):  # noqa: ARG001 - there is something that could change
+def send_without_effect(engine, http, purchase):  # noqa: ARG001 - there is something that could change
     """Sends a body with a token; the answer, after which every watched row is what it was."""
 
     def send(body: bytes, token: str) -> Answer:
@@ -78,8 +78,8 @@ def rows(engine: sa.Engine) -> list[list[tuple[Any, ...]]]:
         return [[tuple(row) for row in tx.execute(query)] for query in WATCHED]
 
 
-def true_token(bought: Purchase) -> str:
-    return str(bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {}))
+def true_token(purchase: Purchase) -> str:
+    return str(purchase.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {}))
 
 
 @MANY
@@ -88,25 +88,25 @@ def true_token(bought: Purchase) -> str:
 @example(b'{"id":' * 20_000)
 @example(b"\xff\xfe{}")
 @example(b'{"id": NaN}')
-def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(bought, unchanged, body):
-    answer = unchanged(body, true_token(bought))
+def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(purchase, send_without_effect, body):
+    answer = send_without_effect(body, true_token(purchase))
 
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
 
 
 @pytest.mark.parametrize("action", NOTICES)
-def test_a_notice_of_an_operation_that_nobody_knows_changes_nothing(bought, unchanged, action):
-    body = {"id": new_id(), "subscriptionId": bought.id, "action": action}
+def test_a_notice_of_an_operation_that_nobody_knows_changes_nothing(purchase, send_without_effect, action):
+    body = {"id": new_id(), "subscriptionId": purchase.id, "action": action}
 
-    assert unchanged(json.dumps(body).encode(), true_token(bought)).status in {200, 503}
+    assert send_without_effect(json.dumps(body).encode(), true_token(purchase)).status in {200, 503}
 
 
 @MANY
 @given(data=st.data())
-def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(bought, unchanged, data):
+def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(purchase, send_without_effect, data):
     fields = {
         "id": st.uuids().map(str) | junk,
-        "subscriptionId": st.just(bought.id) | st.uuids().map(str) | junk,
+        "subscriptionId": st.just(purchase.id) | st.uuids().map(str) | junk,
         "action": st.sampled_from(ACTIONS) | junk,
         "planId": junk,
         "quantity": st.integers() | junk,
@@ -118,7 +118,7 @@ def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_ha
     }
     body = data.draw(st.fixed_dictionaries({}, optional=fields))
 
-    answer = unchanged(json.dumps(body).encode(), true_token(bought))
+    answer = send_without_effect(json.dumps(body).encode(), true_token(purchase))
 
     # Taken, or to be sent again: a refusal would reject a change that somebody paid for.
     again = {"marketplace_event_unreadable", "marketplace_unavailable"}
@@ -127,35 +127,35 @@ def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_ha
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(["aud", "iss", "tid", "appid", "azp", "ver", "exp"]))
-def test_a_true_event_with_another_token_changes_nothing(bought, suspension, unchanged, data, name):
-    body = {"id": suspension, "subscriptionId": bought.id, "action": "Suspend"}
+def test_a_true_event_with_another_token_changes_nothing(purchase, suspension, send_without_effect, data, name):
+    body = {"id": suspension, "subscriptionId": purchase.id, "action": "Suspend"}
     claims = {name: data.draw(junk.filter(lambda value: not isinstance(value, int | float)))}
     if name in {"appid", "azp"}:
         claims = {"appid": None, "azp": None, **claims}
-    token = bought.marketplace.emulator.delivery._tokens.build_webhook_token(
+    token = purchase.marketplace.emulator.delivery._tokens.build_webhook_token(
         data.draw(st.sampled_from(["v1", "v2"])), claims
     )
 
-    answer = unchanged(json.dumps(body).encode(), token)
+    answer = send_without_effect(json.dumps(body).encode(), token)
 
     assert (answer.status, answer.code) == (401, "invalid_token")
 
 
 @MANY
 @given(data=st.data())
-def test_a_token_with_a_letter_changed_changes_nothing(bought, unchanged, data):
-    token = true_token(bought)
+def test_a_token_with_a_letter_changed_changes_nothing(purchase, send_without_effect, data):
+    token = true_token(purchase)
     where = data.draw(st.integers(0, len(token) - 1))
     letter = data.draw(st.sampled_from(LETTERS))
     other = letter if letter != token[where] else "B"  # the token is another each time, and a filter would follow it
 
-    answer = unchanged(b"{}", token[:where] + other + token[where + 1 :])
+    answer = send_without_effect(b"{}", token[:where] + other + token[where + 1 :])
 
     names_another_key = where < token.index(".")
     assert (answer.status, answer.code) == (401, "invalid_token") or (answer.status == 503 and names_another_key)
 
 
-def test_an_event_of_a_subscription_that_nobody_has_is_taken_and_changes_nothing(bought, unchanged):
+def test_an_event_of_a_subscription_that_nobody_has_is_taken_and_changes_nothing(purchase, send_without_effect):
     body = {"id": new_id(), "subscriptionId": new_id(), "action": "Unsubscribe"}
 
-    assert unchanged(json.dumps(body).encode(), true_token(bought)).status == 200
+    assert send_without_effect(json.dumps(body).encode(), true_token(purchase)).status == 200

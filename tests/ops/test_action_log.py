@@ -67,7 +67,7 @@ def test_nothing_is_moved_without_confirmation(rekey, tenant, service, engine):
 
 
 @pytest.fixture
-def held(engine):
+def restore_hold(engine):
     with engine.begin() as tx:
         tx.execute(installation.update().values(held_since=START, held_reason="begun"))
     yield
@@ -75,7 +75,7 @@ def held(engine):
         tx.execute(installation.update().values(held_since=None, held_reason=None))
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("restore_hold")
 def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, engine):
     """The rows belong to production: a copy shares its log."""
     done = rekey("--yes")

@@ -91,7 +91,7 @@ def test_the_price_of_a_bill_without_one_is_set_once(ops, engine):
 
 
 @pytest.fixture
-def seated(engine):
+def payer_by_seats(engine):
     """A yearly subscription per seat in the Marketplace, without a known price."""
     payer = PayingTenant.create(engine)
     payer.subscribe(LAST_MONTH, None, quantity=20)
@@ -117,24 +117,24 @@ def test_a_bill_by_seats_has_no_total_anywhere(ops, engine):
     assert void["before"]["total"] == "Microsoft charges for the seats"
 
 
-def test_the_price_set_for_a_bill_is_that_of_the_bought_term(ops, seated):
-    [closed] = ops("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
+def test_the_price_set_for_a_bill_is_that_of_the_bought_term(ops, payer_by_seats):
+    [closed] = ops("billing", "close", "--tenant", name(payer_by_seats), "--yes", "--json").json["closed"]
     done = ops("billing", "set-price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
 
     assert done.code == 0, done.err
-    assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in seated.records()] == [
+    assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in payer_by_seats.records()] == [
         ("void", None, "P1M", None),
         ("closed", 60, "P1Y", None),
     ]
 
 
-def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, seated, engine):
-    seated.change(plan_kind="paid", status="active", seat_limit=20)
-    done = ops("tenants", "set-plan", name(seated), "paid", "--rate", "59", "--currency", "USD", "--yes")
+def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, payer_by_seats, engine):
+    payer_by_seats.change(plan_kind="paid", status="active", seat_limit=20)
+    done = ops("tenants", "set-plan", name(payer_by_seats), "paid", "--rate", "59", "--currency", "USD", "--yes")
     with engine.connect() as tx:
-        mine = subscription_rates.c.tenant_id == seated.tenant_id
+        mine = subscription_rates.c.tenant_id == payer_by_seats.tenant_id
         rates = tx.execute(sa.select(subscription_rates).where(mine).order_by(subscription_rates.c.from_at)).all()
-        tenant = tx.execute(sa.select(tenants).where(tenants.c.id == seated.tenant_id)).one()
+        tenant = tx.execute(sa.select(tenants).where(tenants.c.id == payer_by_seats.tenant_id)).one()
 
     assert done.code == 0, done.err
     assert [(rate.rate_per_user, rate.rate_unit) for rate in rates] == [(59, "P1Y")]
@@ -158,7 +158,7 @@ def test_nothing_is_closed_without_a_terminal_or_yes(ops, payer):
 
 
 @contextmanager
-def interrupted_at(bill: int, payers: list[PayingTenant]) -> Iterator[None]:
+def interrupt_at(bill: int, payers: list[PayingTenant]) -> Iterator[None]:
     """Ctrl-C just before that bill is written; tenants of other tests may have bills that always fail."""
     left, theirs = itertools.count(bill - 1, -1), {payer.tenant_id for payer in payers}
 
@@ -212,7 +212,7 @@ def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine
         payer.subscribe(LAST_MONTH)
     ours = {name(payer) for payer in payers}
 
-    with interrupted_at(3, payers):
+    with interrupt_at(3, payers):
         cut = ops("billing", "close", "--yes", "--json")
     kept = [len(payer.records()) for payer in payers]
     resumed = ops("billing", "close", "--yes", "--json")

@@ -52,7 +52,7 @@ def newest_free_hour(*used):
     return free
 
 
-def audited(engine, tenant):
+def audit_rows(engine, tenant):
     query = audit_log.select().where(audit_log.c.tenant_id == tenant.tenant_id, audit_log.c.action == "usage.reslotted")
     with engine.connect() as connection:
         return connection.execute(query).all()
@@ -109,7 +109,7 @@ def test_expired_usage_is_rescheduled_and_audited(billing, tenant, hour, engine,
 
     done = billing("send-usage", "--reschedule", str(event), "--yes")
 
-    [usage], [row] = marketplace.stats()["usage"], audited(engine, tenant)
+    [usage], [row] = marketplace.stats()["usage"], audit_rows(engine, tenant)
     assert done.code == 0, done.err
     assert (usage["quantity"], tenant.event()["state"]) == (3.0, "accepted")
     slot = tenant.event()["slot"]
@@ -140,7 +140,7 @@ def test_a_dry_run_of_a_reschedule_changes_nothing(billing, tenant, hour, engine
 
     assert done.code == 1
     assert tenant.event() == before
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine):
@@ -154,7 +154,7 @@ def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine
         f"ops: event {event} is pending; only an event in alarm can be rescheduled",
     )
     assert "is accepted" in arrived.message
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, marketplace, engine):
@@ -168,7 +168,7 @@ def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, m
     assert done.code == 1
     assert "the meter has 3.0 since the day" in done.message
     assert len(marketplace.stats()["usage"]) == 1
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hour):
@@ -194,7 +194,7 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
     tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
 
     assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").message
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplace):

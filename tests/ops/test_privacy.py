@@ -16,7 +16,7 @@ from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users, work_items
 from tests.reports.test_summary_report import know
 from tests.support.commands import ROOT
-from tests.support.exports import checked
+from tests.support.exports import validate
 from tests.support.record_protection import failing_updates
 from tests.support.scan import find_columns
 from tests.support.time_rows import CREATED_AT, TimeTenant, WorkSpan
@@ -166,7 +166,7 @@ def test_an_operators_export_of_a_tenant_has_all_titles_and_is_audited(ops, ben,
     ops("privacy", "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
     ops("privacy", "export", ben.tid, "--user", ben.email, "--format", "json", "--out", str(tmp_path / "ben.json"))
     found = {
-        name: checked(json.loads((tmp_path / f"{name}.json").read_text()))["sections"]["workItems"]["rows"]
+        name: validate(json.loads((tmp_path / f"{name}.json").read_text()))["sections"]["workItems"]["rows"]
         for name in ("all", "ben")
     }
     query = sa.select(audit_log.c.after_change).join(tenants, tenants.c.id == audit_log.c.tenant_id)
@@ -188,7 +188,7 @@ def test_an_export_is_written_to_a_file_and_audited(ops, ben, slug, engine, tmp_
 
     assert (done.code, twice.code, whole.code) == (0, 2, 0)
     assert "account.csv" in zipfile.ZipFile(tmp_path / "ben.zip").namelist()
-    assert len(checked(json.loads((tmp_path / "all.json").read_text()))["sections"]["account"]["rows"]) == 2
+    assert len(validate(json.loads((tmp_path / "all.json").read_text()))["sections"]["account"]["rows"]) == 2
     assert actions(engine, slug) == ["data.exported", "data.exported"]
 
 

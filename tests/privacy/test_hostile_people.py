@@ -141,7 +141,7 @@ class Privacy(HostilePeople):
     @precondition(lambda self: hasattr(self, "people"))
     def days_pass_and_erasures_are_carried_out(self):
         self.clock.tick(days=DAYS_OF_AN_ERASURE)
-        self.carry_out()
+        self.run_due_erasures()
 
 
 class Invitations(HostilePeople):

@@ -34,10 +34,10 @@ class Databases:
     def __init__(self, folder: Path, worker: str, server_of: Callable[[str], str]) -> None:
         self._folder, self._worker, self._server_of = folder, worker, server_of
         self._used: set[str] = set()
-        self._template = functools.cache(self._migrated)
+        self._template = functools.cache(self._make_template)
 
     @contextmanager
-    def made(self, kind: str, name: str) -> Iterator[str]:
+    def create(self, kind: str, name: str) -> Iterator[str]:
         """The URL of a database that is empty, migrated and an installation of its own, until the context ends.
 
         Then its name is free again: the next database has the same URL, and an engine serves them one after another.
@@ -62,7 +62,7 @@ class Databases:
             (postgres if kind == "postgresql" else mssql).drop_database(self._server_of(kind), name)
         self._used.remove(name)
 
-    def _migrated(self, kind: str) -> str:
+    def _make_template(self, kind: str) -> str:
         """The path or the name of the one that others are copied from; MIGRATED_SQLITE may name such a file."""
         if kind == "sqlite":
             path = os.environ.get("MIGRATED_SQLITE") or f"{self._folder}/template.db"

@@ -19,7 +19,7 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(json.loads(SCHEMA.read_text()), validate_formats=True)
 
 
-def checked(document: Any) -> Any:  # noqa: ANN401 - any JSON
+def validate(document: Any) -> Any:  # noqa: ANN401 - any JSON
     """The document, which is as the schema says."""
     wrong = [f"{each.instance_path}: {each.message}" for each in _validator().iter_errors(document)]
     assert wrong == []
@@ -30,5 +30,5 @@ def export(person: Person, **params: str) -> Answer:
     """What the person is answered who asks for an export."""
     answer = person.get("privacy/export", **params)
     if answer.status == 200 and params.get("format", "json") == "json":
-        checked(answer.body)
+        validate(answer.body)
     return answer

@@ -66,7 +66,7 @@ Rows = dict[tuple[str, Any], dict[str, Any]]
 
 
 @dataclass
-class Erased:
+class Erasure:
     """A person just before the erasure, with the identifiers that others' text may contain."""
 
     row: int
@@ -151,7 +151,7 @@ class HostilePeople(RuleBasedStateMachine):
         invited = stranger.post("users", {"users": [{"email": "kim@contoso.example"}]}).body["results"][0]["user"]
         stranger.enter(userId=invited["id"], note=self.texts[1])
         assert stranger.post(f"users/{invited['id']}/deactivate").status == 200  # so nothing of it ends by itself
-        self.of_stranger = self.rows_of_stranger()
+        self.stranger_rows = self.rows_of_stranger()
 
     def renew_token(self, who: int) -> Person:
         """One of the five, who signs in; after an erasure as somebody new, perhaps with an invitation of somebody."""
@@ -161,7 +161,7 @@ class HostilePeople(RuleBasedStateMachine):
         assert signed_in.status == 200, signed_in.raw
         self.people[who] = person
         if before is not None:
-            self._came_harming_nobody(before, person, signed_in.body["user"]["role"], is_guest=who == _EVE)
+            self._assert_sign_in(before, person, signed_in.body["user"]["role"], is_guest=who == _EVE)
         return person
 
     def _is_known(self, person: Person) -> bool:
@@ -169,7 +169,7 @@ class HostilePeople(RuleBasedStateMachine):
         with self.engine.connect() as tx:
             return tx.execute(sa.select(users.c.id).where(of_tenant, theirs)).first() is not None
 
-    def _came_harming_nobody(self, before: Rows, person: Person, role: str, *, is_guest: bool) -> None:
+    def _assert_sign_in(self, before: Rows, person: Person, role: str, *, is_guest: bool) -> None:
         """An invitation is claimed by its own object id, or by its address, which gives no role above user."""
         own = self.row_of(person)
         claimed = before.get(("users", (own,)))
@@ -270,7 +270,7 @@ class HostilePeople(RuleBasedStateMachine):
         merged = after["users", (invitation,)]
         assert (merged["merged_into"], merged["is_active"], merged["role"]) == (person, False, "user")
 
-    def carry_out(self) -> None:
+    def run_due_erasures(self) -> None:
         """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
         is_held = flow.read_installation(self.app).is_held
         with self.erasing(*([] if is_held else self._due())):
@@ -281,7 +281,7 @@ class HostilePeople(RuleBasedStateMachine):
     @contextmanager
     def erasing(self, *subjects: int, changing: Iterable[int] = ()) -> Iterator[None]:
         """A step that erases accounts, in this order; beside them only these others and their timers may change."""
-        before, erased = self.rows(), self._named(subjects)
+        before, erased = self.rows(), self._list_erasures(subjects)
         yield
         after = self.rows()
         with self.engine.connect() as tx:
@@ -305,7 +305,7 @@ class HostilePeople(RuleBasedStateMachine):
             requests = [requests_store.find(tx, self.tenant_id, each) for each in found]
         return [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
 
-    def _named(self, subjects: Iterable[int]) -> list[Erased]:
+    def _list_erasures(self, subjects: Iterable[int]) -> list[Erasure]:
         """Accounts with what was merged into them, each as the others are called by the time that it is erased."""
         with self.engine.connect() as tx:
             of_tenant = (users.c.tenant_id == self.tenant_id, users.c.erased_at.is_(None))
@@ -325,9 +325,9 @@ class HostilePeople(RuleBasedStateMachine):
                 name = None
             addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
-            erased += [Erased(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
+            erased += [Erasure(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
             taken = {markers.fold_case(each["email"]) for each in colleagues}
-            erased.append(Erased(subject, name, () if markers.fold_case(row["email"]) in taken else addresses, stay))
+            erased.append(Erasure(subject, name, () if markers.fold_case(row["email"]) in taken else addresses, stay))
         return erased
 
     def _merged_into(self, subject: int) -> list[dict[str, Any]]:
@@ -355,9 +355,9 @@ class HostilePeople(RuleBasedStateMachine):
             assert list(find_violations(tx, INVARIANTS)) == []
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "of_stranger"))
+    @precondition(lambda self: hasattr(self, "stranger_rows"))
     def rows_of_other_organization_are_unchanged(self) -> None:
-        assert self.rows_of_stranger() == self.of_stranger
+        assert self.rows_of_stranger() == self.stranger_rows
 
     @invariant()
     @precondition(lambda self: hasattr(self, "people"))
@@ -375,7 +375,7 @@ class HostilePeople(RuleBasedStateMachine):
             self.everybody_reads_everything()
 
 
-def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erased) -> dict[str, Any] | None:
+def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erasure) -> dict[str, Any] | None:
     """How a row is to be after somebody's erasure; None where it may be anything."""
     if row is None or (table, row.get("id")) == ("users", erased.row):
         return None
@@ -400,7 +400,7 @@ def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erased) -> di
     return row
 
 
-def _text(text: str | None, erased: Erased, *, own: bool, kept: bool) -> str | None:
+def _text(text: str | None, erased: Erasure, *, own: bool, kept: bool) -> str | None:
     if own or text is None:
         return None
     return text if kept else erased.without(text)

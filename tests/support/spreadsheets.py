@@ -10,7 +10,7 @@ TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "�
 _FORMULA = "[\"']*[" + re.escape("".join(TRIGGERS)) + "]"
 
 
-def unmarked(cell: str) -> str:
+def remove_apostrophes(cell: str) -> str:
     """The text without the apostrophes that keep it, or what follows a separator in it, from being a formula."""
     inside = re.sub(f"([,;|\t\r\n])'(?={_FORMULA})", r"\1", cell)
     kept = cell.startswith("'") and (re.match(_FORMULA, inside[1:]) or is_converted(inside.lstrip("'")))

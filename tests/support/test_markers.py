@@ -55,11 +55,11 @@ def test_each_line_of_a_process_is_read_once(tmp_path):
 
 
 def test_logs_of_emulators_are_not_of_the_product():
-    listener = LogCollector()
+    collector = LogCollector()
     for name in ("devcloud.emulators.entra", "timetracker"):
-        listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
+        collector.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
 
-    assert listener.lines == ["timetracker"]
+    assert collector.lines == ["timetracker"]
 
 
 def test_somebody_without_an_account_is_found_by_address_and_id(world):

@@ -42,15 +42,15 @@ def owner(world: World) -> Person:
 
 
 @pytest.fixture
-def bought(app, marketplace, owner) -> Purchase:
+def purchase(app, marketplace, owner) -> Purchase:
     """Five seats, in force."""
     return purchases.add_active_purchase(app, marketplace, owner.tid)
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The lines that the product has logged since."""
-    listener, product = LogCollector(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
-    product.removeHandler(listener)
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield lambda: [json.loads(line) for line in collector.lines if line.startswith("{")]
+    product.removeHandler(collector)

@@ -144,7 +144,7 @@ def branch(copy, on):
 
 
 @pytest.fixture
-def logged(caplog):
+def log_lines(caplog):
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines_of(event: str) -> list[dict[str, object]]:
@@ -206,7 +206,7 @@ def test_the_bill_of_a_month_reported_before_reports_only_the_rest(timeline, bra
     assert reconcile_flow.reconcile(restored.app) == []
 
 
-def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(timeline, branch, clock, logged):
+def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(timeline, branch, clock, log_lines):
     restored = branch(timeline)
     timeline.sign_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
@@ -217,7 +217,7 @@ def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(tim
     adopt_listed(restored.app)
     restored.close()
     restored.send()
-    [line] = logged("usage_more_than_billed")
+    [line] = log_lines("usage_more_than_billed")
 
     assert (line["sent"], line["billed"]) == (3, 1)
     assert (restored.events(), restored.on_meter()) == ([], [3])
@@ -282,7 +282,7 @@ def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(tim
     assert [event.slot for event in restored.payer.usage()] == [at("2026-11-01T03:00")]
 
 
-def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, logged):
+def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, log_lines):
     """The last hour of a subscription that ended: there is no later one."""
     subscription = timeline.payer.live_subscription()
     restored = branch(timeline)
@@ -294,7 +294,7 @@ def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, log
     adopt_listed(restored.app)
     restored.payer.end_subscription(subscription, clock() - HOUR / 2, now=clock())
     restored.send()
-    [line] = logged("usage_refused")
+    [line] = log_lines("usage_refused")
 
     assert restored.on_meter() == [1]
     assert (line["code"], restored.events()) == ("HourTaken", [(1, "alarm")])
@@ -401,13 +401,13 @@ def test_usage_of_no_period_counts_for_an_end_received_later(timeline, clock):
     assert timeline.events() == []
 
 
-def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, logged):
+def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, log_lines):
     timeline.reports(2.5, clock())
     found = adopt_listed(timeline.app)
 
     assert found.tenants[0].odd == (("active_user", clock().date()),)
     assert timeline.adopted() == [(clock().date(), 2, None)]
-    assert [line["reason"] for line in logged("usage_mismatch")] == ["no_whole_number"]
+    assert [line["reason"] for line in log_lines("usage_mismatch")] == ["no_whole_number"]
 
 
 def test_nothing_is_adopted_without_metering(timeline, app):

@@ -441,7 +441,7 @@ def test_an_hour_is_billed_once_across_a_change_of_zone(app, engine, before, aft
 
 
 @pytest.fixture
-def looked_in(payer):
+def payer_with_sign_ins(payer):
     """A payer with a person who signed in on the trial and on the paid plan; its subscription and the end."""
     person, end = payer.people[0], at("2026-01-20T10:00")
     payer.sign_in(person, at("2026-01-02"))
@@ -450,8 +450,8 @@ def looked_in(payer):
     return payer, bought, end
 
 
-def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(looked_in):
-    payer, bought, end = looked_in
+def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(payer_with_sign_ins):
+    payer, bought, end = payer_with_sign_ins
     [final] = payer.end_subscription(bought, end)
     payer.change(status="cancelled")
     payer.sign_in(payer.people[0], at("2026-01-25"))
@@ -465,8 +465,8 @@ def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(loo
     )
 
 
-def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(looked_in):
-    payer, bought, end = looked_in
+def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(payer_with_sign_ins):
+    payer, bought, end = payer_with_sign_ins
     payer.sign_in(payer.people[0], end + HOUR)
     [final] = payer.end_subscription(bought, end, now=end + 2 * HOUR)
 

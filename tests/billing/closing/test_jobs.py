@@ -150,16 +150,21 @@ def test_the_job_works_only_on_due_tenants(app, engine, job, payer):
 
 
 @pytest.mark.parametrize("people", [1, 200])
-def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_people(app, engine, counted, people):  # noqa: ARG001
+def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_people(
+    app,  # noqa: ARG001 - the job's
+    engine,
+    record_statements,
+    people,
+):
     payer = PayingTenant.create(engine, people=people)
     payer.subscribe(JAN, FOUR_FIFTY)
     for user in payer.people:
         payer.sign_in(user, JAN)
         payer.sign_in(user, FEB)
-    with counted() as first:
+    with record_statements() as first:
         payer.close(FEB)
     payer.add_time(payer.add_person(JAN), JAN, JAN + HOUR, now=FEB)
-    with counted() as second:
+    with record_statements() as second:
         [february] = payer.close(MAR)
 
     assert february.active_users == people + 1
@@ -168,11 +173,11 @@ def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_pe
     assert len(second) == 17, second  # and the late time, with the billed users of its month and their fee
 
 
-def test_a_preview_sends_eight_statements(app, engine, counted):  # noqa: ARG001
+def test_a_preview_sends_eight_statements(app, engine, record_statements):  # noqa: ARG001
     payer = PayingTenant.create(engine, people=1)
     payer.subscribe(JAN)
     payer.sign_in(payer.people[0], JAN)
-    with counted() as sent:
+    with record_statements() as sent:
         payer.preview(FEB - HOUR)
 
     assert len(sent) == 8, sent  # tenant, standings, timers, sign-ins, time, late?, rates, event

@@ -7,7 +7,7 @@ import pytest
 
 from privacy.catalogue.columns import CATALOGUE
 from privacy.export.writer import open_export
-from tests.support.exports import checked, export
+from tests.support.exports import export, validate
 from tests.support.scan import find_columns
 from tests.timers.write_back.write_backs import change
 
@@ -126,7 +126,7 @@ def test_a_client_that_accepts_gzip_gets_gzip(ben):
 
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert checked(packed.body)["sections"]["account"] == checked(plain.body)["sections"]["account"]
+    assert validate(packed.body)["sections"]["account"] == validate(plain.body)["sections"]["account"]
 
 
 def test_json_keeps_all_characters():

@@ -24,7 +24,7 @@ DAMAGE: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def corrected(world, engine):
+def correction(world, engine):
     """The row in the timer log of a correction, which has both documents."""
     ada = world.tenant()
     ada.correct(ada.enter(note="a note"), note="another")
@@ -41,8 +41,8 @@ def write(engine, table, row, **values):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_version_is_found_and_reported(engine, corrected, damage):
-    ada, row = corrected
+def test_a_damaged_version_is_found_and_reported(engine, correction, damage):
+    ada, row = correction
     with engine.connect() as tx:
         before = check(tx, "a_logged_version_agrees_with_its_row", INVARIANTS["a_logged_version_agrees_with_its_row"])
     write(engine, timer_log, row.id, after_change={**row.after_change, **DAMAGE[damage]})
@@ -60,8 +60,8 @@ def test_a_damaged_version_is_found_and_reported(engine, corrected, damage):
     assert newest["before"]["note"] == "a note"
 
 
-def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engine, corrected):
-    ada, row = corrected
+def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engine, correction):
+    ada, row = correction
     write(engine, timer_log, row.id, after_change={**row.after_change, **DAMAGE["an instant"]}, before_change=[1])
     [newest, entered] = ada.get("timer-log").body["items"]
     write(engine, timer_log, row.id, after_change=row.after_change, before_change=row.before_change)
@@ -72,8 +72,8 @@ def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engin
 
 
 @pytest.mark.skip_on("postgresql", reason="it keeps no such text in a column of JSON")
-def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
-    ada, row = corrected
+def test_text_that_is_not_json_fails_no_page_and_no_export(engine, correction):
+    ada, row = correction
     documents = {"before_change": row.before_change, "after_change": row.after_change}
     with unprotected_records(engine) as tx:
         tx.execute(sa.text("UPDATE timer_log SET after_change = '{no json' WHERE id = :id"), {"id": row.id})
@@ -94,8 +94,8 @@ def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
     assert [each is not None and each.count > 0 for each in found] == [True, True]
 
 
-def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corrected):
-    _, row = corrected
+def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, correction):
+    _, row = correction
     listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": row.received_at}
     with engine.begin() as tx:
         tx.execute(damaged_documents.insert(), listed)
@@ -107,8 +107,8 @@ def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corre
     assert found is None
 
 
-def test_a_pseudonym_in_place_of_a_role_is_found(engine, corrected):
-    ada, row = corrected
+def test_a_pseudonym_in_place_of_a_role_is_found(engine, correction):
+    ada, row = correction
     with unprotected_records(engine) as tx:
         of_tenant = audit_log.c.tenant_id == row.tenant_id
         tx.execute(audit_log.update().where(of_tenant).values(after_change={"role": "erased-0123456789ab"}))

@@ -119,7 +119,7 @@ def confirm(admin, person, **headers):
     return admin.http.send("POST", f"users/{me(person)}/confirm-role", token=admin.token, headers=headers)
 
 
-def claimed(world, role="admin", **more):
+def claim_invitation(world, role="admin", **more):
     """A tenant, and somebody who claimed an invitation with a role."""
     ada = world.tenant()
     add(ada, {"email": "ben@contoso.example", "role": role, **more})
@@ -133,7 +133,7 @@ def notices_of(engine):
 
 @pytest.mark.parametrize("role", ["admin", "super_admin"])
 def test_a_confirmed_role_applies_and_is_recorded(world, engine, role):
-    ada, ben = claimed(world, role)
+    ada, ben = claim_invitation(world, role)
     before = ada.get(f"users/{me(ben)}")
     confirmed = confirm(ada, ben, **{"If-Match": before.headers["ETag"]})
     record = ada.get("audit").body["items"][0]
@@ -152,7 +152,7 @@ def test_a_confirmed_role_applies_and_is_recorded(world, engine, role):
 
 
 def test_a_role_is_confirmed_once_by_a_super_admin_and_only_for_the_version_that_was_read(world):
-    ada, ben = claimed(world)
+    ada, ben = claim_invitation(world)
     chloe = promote(ada, world.member(ada))
     etag = ada.get(f"users/{me(ben)}").headers["ETag"]
     ben.patch("me", {"displayName": "Somebody else"})
@@ -305,7 +305,7 @@ def test_people_with_equal_names_and_addresses_have_a_short_id(world):
 
 
 def test_super_admins_are_notified_of_a_role_that_waits(world):
-    ada, _ = claimed(world, "super_admin", displayName="Ben {Okafor}")
+    ada, _ = claim_invitation(world, "super_admin", displayName="Ben {Okafor}")
     [notice] = ada.get("notices").body["items"]
 
     assert notice["text"] == (

@@ -118,10 +118,10 @@ def test_a_reading_is_valid_for_thirty_calendar_days(world, clock, ada):
     assert (last_day.status, after.status) == (200, 404)
 
 
-def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, counted):
+def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, record_statements):
     clock = world.clock
     clock.tick(hours=5)
-    with counted() as sent:
+    with record_statements() as sent:
         refresh(ada, [SECRET], azure_devops.token())
     first = read_on(engine, ada)
     clock.tick(days=1)

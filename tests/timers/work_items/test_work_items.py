@@ -25,7 +25,7 @@ def refresh(person, ids, token=None, organization="contoso"):
     return person.http.send("POST", "work-items/refresh", body, token=person.token, headers=headers)
 
 
-def worked(person, clock, number):
+def run_timer(person, clock, number):
     person.start(number)
     clock.tick(minutes=5)
     person.stop()
@@ -79,7 +79,7 @@ def test_colleagues_and_admins_see_only_work_items_that_they_have_read(world, cl
     ada = world.tenant()
     ben = world.member(ada)
     refresh(ben, [BUG], azure_devops.token("ben"))
-    worked(ben, clock, STORY)
+    run_timer(ben, clock, STORY)
     refresh(ada, [STORY], azure_devops.token())
 
     assert [look(ben, BUG).status, look(ben, STORY).status] == [200, 404]

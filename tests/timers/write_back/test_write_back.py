@@ -40,7 +40,7 @@ def ada(world):
 
 
 @pytest.fixture
-def hurried(app, monkeypatch):
+def short_sessions(app, monkeypatch):
     """Limits each session with Azure DevOps to half a second, of the four of a change."""
     client = azure_devops_of(app)
     open_session = client.open_session
@@ -360,7 +360,7 @@ def test_an_invalid_token_is_shown_and_the_stop_is_done(ada, clock, azure_devops
 
 @pytest.mark.parametrize("endpoint", ["work_item", "update"])
 @pytest.mark.parametrize("fault", [{"hang": True}, {"drip": 0.5, "drip_head": True}], ids=["hangs", "drips"])
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_sessions")
 def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
     ada, clock, azure_devops, endpoint, fault
 ):

@@ -51,15 +51,15 @@ def short_activation_wait(monkeypatch) -> None:
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[], list[str]]]:
+def log_lines() -> Iterator[Callable[[], list[str]]]:
     """The lines that the product has logged since."""
-    listener, product = LogCollector(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield lambda: list(listener.lines)
-    product.removeHandler(listener)
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield lambda: list(collector.lines)
+    product.removeHandler(collector)
 
 
 @pytest.fixture
-def codes(logged) -> Callable[[], list[str]]:
+def codes(log_lines) -> Callable[[], list[str]]:
     """The codes of what the pages have refused since."""
-    return lambda: [line["code"] for line in map(json.loads, logged()) if line["event"] == "request_refused"]
+    return lambda: [line["code"] for line in map(json.loads, log_lines()) if line["event"] == "request_refused"]

@@ -37,8 +37,8 @@ def try_again(browser, page, firm):
     return browser.pick(browser.session.get(f"{browser.base}{page.links['Try again']}", timeout=30), firm.buyer)
 
 
-def reasons(logged):
-    return [line["reason"] for line in map(json.loads, logged()) if line["event"] == "request_inconclusive"]
+def reasons(log_lines):
+    return [line["reason"] for line in map(json.loads, log_lines()) if line["event"] == "request_inconclusive"]
 
 
 @pytest.mark.parametrize("drop_old", [False, True])
@@ -51,7 +51,7 @@ def test_a_key_published_right_after_a_fetch_signs_people_in(entra, marketplace,
     assert browser.open(token, firm.buyer).heading == "Set up TimeTracker"
 
 
-def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, browser, firm, logged):
+def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, browser, firm, log_lines):
     _, token = buy(marketplace, firm)
     browser.open(token, firm.buyer)
     entra.emulator.faults.set({"keys": Fault(status=503)})
@@ -63,7 +63,7 @@ def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, br
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
     assert "Your sign-in cannot be checked right now" in page.text
-    assert reasons(logged) == ["unknown_kid"]
+    assert reasons(log_lines) == ["unknown_kid"]
     assert try_again(browser, page, firm).heading == "Set up TimeTracker"
 
 
@@ -76,12 +76,12 @@ def test_unavailable_signing_keys_do_not_refuse_a_visitor(entra, marketplace, br
     ],
 )
 def test_a_fresh_id_token_is_not_refused_for_its_key_or_time(  # noqa: PLR0917 - fixtures
-    marketplace, browser, return_with, firm, logged, key, changes, reason
+    marketplace, browser, return_with, firm, log_lines, key, changes, reason
 ):
     _, token = buy(marketplace, firm)
     page = return_with(token, key, **changes)
 
-    assert (page.status, reasons(logged)) == (503, [reason])
+    assert (page.status, reasons(log_lines)) == (503, [reason])
     assert try_again(browser, page, firm).heading == "Set up TimeTracker"
 
 
@@ -133,7 +133,7 @@ def test_a_400_concerns_the_token_at_resolve_only(marketplace, browser, firm):
     assert (later.status, later.heading) == (503, "Try again in a moment")
 
 
-def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, logged):
+def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, log_lines):
     subscription, token = buy(marketplace, firm)
     copy = marketplace.send("GET", f"saas/subscriptions/{subscription}").json()
     thin = {"id": subscription, "subscription": {**copy, "beneficiary": None}}
@@ -142,7 +142,7 @@ def test_a_copy_without_a_beneficiary_is_retried(marketplace, browser, firm, log
     marketplace.emulator.faults.clear()
 
     assert (page.status, page.heading) == (503, "Try again in a moment")
-    assert reasons(logged) == ["no_beneficiary"]
+    assert reasons(log_lines) == ["no_beneficiary"]
     assert try_again(browser, page, firm).heading == "Set up TimeTracker"
 
 

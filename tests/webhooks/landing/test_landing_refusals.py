@@ -161,7 +161,7 @@ def test_an_overlong_value_gets_the_page_of_an_unknown_one(browser, path, headin
     "name",
     ["evil.example", "timetracker.example.com:443", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[", "a]b"],
 )
-def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, browser, name, logged):
+def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, browser, name, log_lines):
     before = len(rows(app, landing_visits))
     headers = {"Host": name, "X-Forwarded-Host": "127.0.0.1", "Forwarded": "host=127.0.0.1"}
     answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers=headers, timeout=30, allow_redirects=False)
@@ -170,7 +170,7 @@ def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, br
     assert "TimeTracker does not know its address" in answer.text
     assert {"Location", "Set-Cookie"}.isdisjoint(answer.headers)
     assert len(rows(app, landing_visits)) == before
-    assert any("public_url_missing" in line for line in logged())
+    assert any("public_url_missing" in line for line in log_lines())
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:7071", "localhost", "[::1]:7071"])
@@ -514,12 +514,12 @@ def test_without_its_settings_there_is_no_landing_page(app, http, codes):
     assert codes() == ["no_such_route"] * 14
 
 
-def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):
+def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, log_lines):
     _, token = buy(marketplace, firm)
     browser.open(token, stranger.buyer)
     browser.submit(browser.open(token, firm.buyer))
     browser.open(marketplace.purchase_token(marketplace.buy(person=firm.buyer.oid), "garbage"), firm.buyer)
-    lines = "\n".join(logged())
+    lines = "\n".join(log_lines())
 
     assert "request_refused" in lines
     for secret in (token, token[:40], "code=", "token=", firm.buyer.email, firm.buyer.oid, firm.tid, stranger.tid):
