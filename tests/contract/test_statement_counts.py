@@ -189,11 +189,11 @@ def test_a_page_of_entries_sends_five_however_many_there_are(ada, record_stateme
     ],
 )
 def test_bills_take_as_many_however_many_there_are(ada, record_statements, engine, path, statements):
-    books = start_paid_plan(engine, ada, people=7)
-    books.price("4.50", PAID_FROM)
+    bills = start_paid_plan(engine, ada, people=7)
+    bills.add_price("4.50", PAID_FROM)
     for month in range(202601, 202611):
-        books.close(month, *range(7))
-        books.happen("Renew", START)
+        bills.close(month, *range(7))
+        bills.add_event("Renew", START)
     with record_statements() as sent:
         answer = ada.get(path)
 

@@ -27,7 +27,7 @@ class Child:
 
 @contextmanager
 def start_child(log: Path, settings: Mapping[str, str], module: str, *arguments: str) -> Iterator[Child]:
-    """What it logs is held against the privacy policy, as everything is; it is killed in the end."""
+    """Runs a module as a child process; its log is checked against the privacy policy; it is killed at the end."""
     with (
         follow(log).open("w") as stderr,
         forks.start(
@@ -40,16 +40,16 @@ def start_child(log: Path, settings: Mapping[str, str], module: str, *arguments:
 
 @dataclass(frozen=True)
 class CrashingJob:
-    """A process that runs a job when it is told to, and dies where it is told to."""
+    """A process that runs a job on request, and crashes at a given statement."""
 
     child: Child
 
     def begin(self, crash_at: int = 0) -> None:
-        """Before so many statements; 0 is never."""
+        """Starts the job; it crashes just before that statement, or never for 0."""
         self.child.send(crash_at)
 
     def exit_code(self) -> int:
-        """The exit code; negative is the signal it died by."""
+        """Waits for the exit code; negative for the number of a signal."""
         return int(self.child.receive())
 
     def run(self, crash_at: int = 0) -> int:

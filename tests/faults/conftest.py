@@ -15,7 +15,7 @@ from tests.support.world import new_id
 
 @pytest.fixture(scope="session")
 def internal_tids() -> list[str]:
-    """Directories on the internal plan, which has no cap."""
+    """Directories on the internal plan, without limits."""
     return [new_id() for _ in range(16)]
 
 

@@ -1,4 +1,4 @@
-"""Hosts that die at a chosen point of a request, and what is sent to them."""
+"""Starts hosts that crash at a chosen point of a request, and sends them requests."""
 
 import contextlib
 import os
@@ -19,12 +19,12 @@ AFTER_COMMIT = 0
 
 @dataclass(frozen=True)
 class CrashingHosts:
-    """Starts hosts that die at a chosen point, and sends them one request."""
+    """Starts hosts that crash at a chosen point, each for one request."""
 
     child: Child
 
     def send(self, point: int, person: Person, request: Callable[[Person], Answer]) -> Answer | None:
-        """The answer of a host that dies at this point; None when it died first."""
+        """The response of a host that crashes at this point; None if it crashed first."""
         with self.host(point) as base, urllib3.PoolManager() as pool:
             try:
                 return request(replace(person, http=Http(base, pool)))
@@ -33,13 +33,13 @@ class CrashingHosts:
 
     @contextmanager
     def host(self, point: int) -> Iterator[str]:
-        """The address of a host that dies at this point, at the latest when the block ends."""
+        """The address of a host that crashes at this point, at the latest at the end of the context."""
         self.child.send(point)
         pid = int(self._receive("started "))
         try:
             yield self._receive("host ready on ")
         finally:
-            with contextlib.suppress(ProcessLookupError):  # it has died already
+            with contextlib.suppress(ProcessLookupError):  # it has crashed already
                 os.kill(pid, signal.SIGKILL)
             assert self._receive("ended ") == str(-signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""What clients were told, and what the database holds: the two must agree to the millisecond."""
+"""Acknowledged responses and stored data, which must agree to the millisecond."""
 
 import threading
 import uuid
@@ -18,14 +18,14 @@ from tests.support.world import Answer
 
 @dataclass
 class Ledger:
-    """The acknowledged starts and stops, as a client would remember them."""
+    """The acknowledged starts and stops of clients."""
 
     started: Counter[str] = field(default_factory=Counter)
     ended: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, answer: Answer) -> None:
-        """Writes down what an answer promises; one that promises nothing changes nothing."""
+        """Records the starts and stops that a response acknowledges."""
         with self._lock:
             if answer.status == 201:
                 self.started[answer.body["id"]] += 1
@@ -41,7 +41,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class StoredTime:
-    """What the database holds of some directories."""
+    """The stored time of directories."""
 
     started: Counter[str]
     stopped: dict[str, int]
@@ -63,7 +63,7 @@ class StoredTime:
 
 
 def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
-    """The seats that a tenant counts, and the accounts that it has."""
+    """The counted seats and the accounts of a tenant."""
     with _reading(engine) as tx:
         used = tx.execute(
             sa.select(tenants.c.seats_used).where(tenants.c.entra_tenant_id == uuid.UUID(tid))
@@ -72,7 +72,7 @@ def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
 
 
 def addresses(engine: sa.Engine, tid: str) -> list[str]:
-    """The e-mail addresses that people in a directory are shown by."""
+    """The shown e-mail addresses of people in a directory."""
     with _reading(engine) as tx:
         return sorted(tx.scalars(_of(users, (tid,), users.c.email)))
 
@@ -84,7 +84,7 @@ def violations(engine: sa.Engine) -> list[Violation]:
 
 @contextmanager
 def watch_invariants(engine: sa.Engine) -> Iterator[list[Violation]]:
-    """Looks at the data again and again while others change it; what it found broken."""
+    """Checks the invariants repeatedly during changes; yields the violations."""
     found: list[Violation] = []
     over = threading.Event()
 
@@ -102,7 +102,7 @@ def watch_invariants(engine: sa.Engine) -> Iterator[list[Violation]]:
 
 
 def _reading(engine: sa.Engine) -> sa.Connection:
-    """A connection that takes no lock away from those who write."""
+    """A connection without locks."""
     return engine.connect().execution_options(reads_only=True)
 
 

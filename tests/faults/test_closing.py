@@ -1,4 +1,4 @@
-"""Months are closed exactly once by several processes at a time, and by one that is killed between any statements."""
+"""Months are closed exactly once, by concurrent processes and by processes that are killed between any statements."""
 
 import datetime as dt
 import signal
@@ -21,7 +21,7 @@ from tests.support.paying_tenants import DIMENSION, PayingTenant, at
 
 JAN, FEB = at("2026-01-01"), at("2026-02-01")
 NOW = FEB + dt.timedelta(hours=1)
-AFTER_COMMIT = -1  # the first is that of the mark
+AFTER_COMMIT = -1  # the first COMMIT is the mark's
 NOTHING = (0, 0, 0, 0, 0)
 CLOSED = (1, 2, 1, 1, 1)  # record, lines, usage, audit, closed month
 
@@ -33,7 +33,7 @@ class ClosingJobs:
     child: Child
 
     def run(self, *points: int) -> list[int]:
-        """One process for each point, all at once; how each ended."""
+        """Runs a process for each crash point, all at once; returns the exit codes."""
         self.child.send(NOW.isoformat(), *points)
         return [int(code) for code in self.child.receive().split()]
 
@@ -85,7 +85,7 @@ def test_killed_before_any_statement_of_a_close_nothing_is_half_done_and_the_nex
         assert (code, resumed, row_counts(payer)) == (-signal.SIGKILL, [0], CLOSED), point
 
     assert found.count(NOTHING) > (13 if budget.ALL else 7)
-    assert found == [NOTHING] * found.count(NOTHING) + [CLOSED] * found.count(CLOSED)  # what follows a close looks only
+    assert found == [NOTHING] * found.count(NOTHING) + [CLOSED] * found.count(CLOSED)  # then it only reads
     assert violations(engine) == []
 
 
@@ -99,7 +99,7 @@ def test_killed_after_the_commit_of_a_close_the_next_run_has_nothing_to_do(engin
     assert (resumed, row_counts(payer)) == ([0], CLOSED)
 
 
-def test_a_killed_run_and_one_beside_it_close_each_tenant_once(engine, closing_jobs):
+def test_a_killed_run_and_a_concurrent_one_close_each_tenant_once(engine, closing_jobs):
     payers = [add_payer(engine) for _ in range(20)]
     ended = closing_jobs.run(60, NEVER)
 
@@ -111,8 +111,8 @@ def test_a_killed_run_and_one_beside_it_close_each_tenant_once(engine, closing_j
 def test_cancellations_and_the_job_at_once_bill_each_month_once(engine, closing_jobs):
     payers = [add_payer(engine) for _ in range(20)]
     subscriptions = [payer.live_subscription() for payer in payers]
-    with ThreadPoolExecutor(1) as beside:
-        job = beside.submit(closing_jobs.run, NEVER, NEVER)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(closing_jobs.run, NEVER, NEVER)
         for payer, subscription in zip(payers, subscriptions, strict=True):
             payer.end_subscription(subscription, NOW)
         ended = job.result(timeout=100)

@@ -1,4 +1,4 @@
-"""kill -9 between any two statements of a request: the same request, sent again, is done once."""
+"""After kill -9 between any two statements of a request, its repeat counts once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -72,14 +72,14 @@ def assert_placed(stored: StoredTime, before: StoredTime, answer: Answer) -> Non
     assert stored.entries == {earlier: 3_600_000, answer.body["id"]: 3_600_000}
 
 
-def assert_said(stored: StoredTime, before: StoredTime, answer: Answer) -> None:
+def assert_end_set(stored: StoredTime, before: StoredTime, answer: Answer) -> None:
     assert (answer.status, answer.body["elapsedMs"]) == (200, 3_600_000)
     assert (stored.started, stored.running) == (before.started, before.running)
     assert stored.entries == {answer.body["id"]: 3_600_000}
 
 
 def nothing(_person: Person) -> None:
-    """Nothing happened before."""
+    """No preparation."""
 
 
 def a_timer(person: Person) -> None:
@@ -93,7 +93,7 @@ def a_switch(person: Person) -> None:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A request, what happened before it, and what the database must hold once it is done."""
+    """A request with its preparation and the check of the stored data."""
 
     before: Callable[[Person], None]
     send: Callable[[Person], Answer]
@@ -107,14 +107,14 @@ EACH_SCENARIO = pytest.mark.parametrize(
         pytest.param(Scenario(before=a_timer, send=start, assert_done=assert_switched), id="switch"),
         pytest.param(Scenario(before=a_timer, send=stop, assert_done=assert_stopped), id="stop"),
         pytest.param(Scenario(before=a_switch, send=start_late, assert_done=assert_placed), id="late start"),
-        pytest.param(Scenario(before=a_switch, send=stop_late, assert_done=assert_said), id="late stop"),
+        pytest.param(Scenario(before=a_switch, send=stop_late, assert_done=assert_end_set), id="late stop"),
     ],
 )
 
 
 @pytest.fixture
 def add_person(one_host, entra) -> Callable[[Scenario], Person]:
-    """Makes a person who is about to do it; their own requests reach a host that does not crash."""
+    """Prepares a person for a scenario, on a host that does not crash."""
 
     def make(scenario: Scenario) -> Person:
         ada = product.admin(entra, one_host)

@@ -1,4 +1,4 @@
-"""Several people change the same entry at once, through two processes."""
+"""Concurrent changes of an entry by several people, through two processes."""
 
 import datetime as dt
 from functools import partial

@@ -1,4 +1,4 @@
-"""Erasures that are killed between any two statements, several at once, and while a month is closed."""
+"""Erasures that are killed between any two statements, run concurrently, or run during the close of a month."""
 
 import signal
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from tests.support.world import new_id
 
 @pytest.fixture(scope="module")
 def erasure_jobs(app_database_url, entra, tmp_path_factory) -> Iterator[list[CrashingJob]]:
-    """Two of them, on one database."""
+    """Two processes on one database."""
     logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(app_database_url, entra)
     with (
         start_crashing_job("erasures", logs / "1", settings) as first,
@@ -50,7 +50,7 @@ class PersonWithTime:
         return self.name, self.address
 
     def hours(self, engine) -> list[object]:
-        """What must not change: the person's time, as entries, days and log have it."""
+        """The person's time in entries, days and log, which must not change."""
         found: list[object] = []
         with engine.connect() as tx:
             for table in (time_entries, time_entry_days, timer_log):
@@ -59,7 +59,7 @@ class PersonWithTime:
         return found
 
     def ask(self, engine) -> None:
-        """A request whose time has come."""
+        """Adds a due erasure request."""
         with engine.begin() as tx:
             person = person_store.read(tx, self.payer.tenant_id, self.user)
             work = Work(tx, read_tenant(tx, self.payer.tenant_id), OPERATOR, clock.now(), clock.new_id)
@@ -68,7 +68,7 @@ class PersonWithTime:
 
 
 def add_person(engine) -> PersonWithTime:
-    """Somebody with hours, with notes, and with a colleague whose notes name them."""
+    """Adds a person with time and notes, and a colleague whose notes name them."""
     payer = PayingTenant.create(engine, people=2)
     user, unique = payer.people[1], new_id()[:8]
     name, address = f"Grace Hopper-{unique}", f"grace.{unique}@contoso.example"
@@ -125,7 +125,7 @@ def test_two_processes_at_once_erase_each_person_once(erasure_jobs, engine):
     for each in erasure_jobs:
         each.begin()
     codes = [each.exit_code() for each in erasure_jobs]
-    assert erasure_jobs[0].run() == 0  # whoever lost a race for a lock tries again at the next run
+    assert erasure_jobs[0].run() == 0  # the loser of a race for a lock retries at the next run
     with engine.connect() as tx:
         tenants = [person.payer.tenant_id for person in people]
         listed = tx.scalars(sa.select(erasures.c.tenant_id).where(erasures.c.tenant_id.in_(tenants))).all()

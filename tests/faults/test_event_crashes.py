@@ -1,4 +1,4 @@
-"""kill -9 before each statement of an event that writes, and after its commit: told again, it counts once."""
+"""After kill -9 before each writing statement of an event, or after its commit, a repeated event counts once."""
 
 import itertools
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def buy(healthy, here, shop, entra):
 def deliver_to_crashing_host(
     crashing_hosts: CrashingHosts, purchase: Purchase, action: str, point: int, proxy
 ) -> list[int]:
-    """The answers to the event: of a host that dies at this point, then of one that does not."""
+    """The responses to the event: of a host that crashes at this point, then of a sound one."""
     purchase.marketplace.execute("shapes", held=True)
     operation = perform(purchase, action)
     with crashing_hosts.host(point) as base:
@@ -62,14 +62,14 @@ def deliver_to_crashing_host(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing_hosts, buy, proxy, engine, action):
+def test_an_event_interrupted_anywhere_is_repeated_and_counts_once(crashing_hosts, buy, proxy, engine, action):
     for point in (AFTER_COMMIT, *range(1, 21)):
         purchase = buy(action)
         answers = deliver_to_crashing_host(crashing_hosts, purchase, action, point, proxy)
 
         assert answers[-1] == 200, (action, point)
         assert_equal_states(purchase, (action, point))
-        if answers == [200]:  # nothing was left to die before
+        if answers == [200]:  # the event ended before the crash point
             break
         assert answers[0] == 502, (action, point)
     assert point > (9 if budget.ALL else 5)

@@ -1,7 +1,7 @@
-"""Events in any order, repeated, lost or late, at any host: both sides agree, and each operation counts once.
+"""After events in any order, repeated, lost or late, at any host, both sides agree and each operation counts once.
 
-A sample of the orders, always the same one, and with `scripts/test --all` another, larger one each time; all of them
-with TEST_EVERY_ORDER=1, which takes days.
+A plain run tests a fixed sample of the orders, `scripts/test --all` a larger random one, and TEST_EVERY_ORDER=1 all of
+them, which takes days.
 """
 
 import itertools
@@ -83,7 +83,7 @@ def every_case() -> Iterator[Case]:
 
 
 def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True) -> list[Case]:
-    """The same cases for the same seed; `which` leaves out histories that prove less."""
+    """The same cases for the same seed; `which` selects histories."""
     if EVERY_ORDER:
         return [case for case in every_case() if which(case.history)]
     dice, known = random.Random(SEED), list(filter(which, histories()))  # noqa: S311 - likewise
@@ -110,7 +110,7 @@ def hosts(shop_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
 
 @pytest.fixture
 def buy(hosts, here, shop, entra):
-    """Makes a tenant and its purchase of five seats; so many accounts are enabled, as far as its counter says."""
+    """Adds a tenant with a purchase of five seats."""
 
     def add_purchase() -> Purchase:
         owner = product.admin(entra, hosts[0])
@@ -123,7 +123,7 @@ def buy(hosts, here, shop, entra):
 
 
 def perform(purchase: Purchase, action: str) -> str:
-    """Lets the customer do it, as soon as Microsoft lets them: it carries out one change at a time."""
+    """Performs an action of the customer; waits, since Microsoft executes one change at a time."""
     name, given = COMMANDS[action]
     asked = {"subscription": purchase.id, **given}
     for _ in range(2000):
@@ -135,7 +135,7 @@ def perform(purchase: Purchase, action: str) -> str:
 
 
 def pending_actions(purchase: Purchase) -> set[str]:
-    """The actions of what Microsoft is still carrying out."""
+    """The actions that Microsoft has not finished."""
     mine = (
         each for each in purchase.marketplace.stats()["operations"].values() if each["subscription_id"] == purchase.id
     )
@@ -147,7 +147,7 @@ def wait_until_settled(purchase: Purchase) -> None:
 
 
 def assert_equal_states(purchase: Purchase, note: object) -> None:
-    """Both sides have the same, and the ledger has each operation once."""
+    """Checks that both sides are equal, and the ledger has each operation once."""
     copy = purchase.marketplace.send("GET", f"saas/subscriptions/{purchase.id}").json()
     operations = purchase.marketplace.stats()["operations"].values()
     assert purchase.terms == purchase.at_microsoft, note

@@ -1,4 +1,4 @@
-"""Queues of clients that were offline, and the job for forgotten timers, through two processes at once."""
+"""Concurrent queues of offline clients, and the job for forgotten timers, through two processes."""
 
 import random
 import time
@@ -21,7 +21,7 @@ JOB = "/admin/functions/stop_forgotten_timers"
 
 
 def history(luck: random.Random) -> list[Timer]:
-    """Five timers of the last six hours, of which the last may still run."""
+    """Five timers of the last six hours; the last may still run."""
     at, timers = clock.now() - 6 * HOUR, []
     for way in [*luck.choices([ENDED, SWITCHED], k=4), luck.choice([ENDED, RUNS])]:
         length = luck.randrange(1, 40) * MINUTE
@@ -99,7 +99,7 @@ def run_job(base: str) -> Answer:
 
 
 def wait_until_none_runs(engine, people: list[Person], hosts: tuple[str, str]) -> None:
-    """A host runs a job once at a time and tells nobody when it is done."""
+    """Repeats the job, since a host does not report its end."""
     end = time.monotonic() + 30
     while StoredTime.of(engine, *{who.tid for who in people}).running:
         assert time.monotonic() < end

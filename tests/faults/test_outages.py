@@ -1,4 +1,4 @@
-"""The database goes away, or somebody holds it for too long: nothing is lost, and the host recovers by itself."""
+"""Outages and long locks of the database lose nothing, and the host recovers by itself."""
 
 import itertools
 import sqlite3
@@ -32,18 +32,18 @@ INTERNAL_WORDS = (b"psycopg", b"sqlite", b"SELECT", b"INSERT", b"127.0.0.1", b".
 
 
 def assert_unavailable(answer: Answer) -> None:
-    """503 as a problem document that says when to come back, and nothing of what is inside."""
+    """Checks for a 503 problem with Retry-After and without internal details."""
     assert (answer.status, answer.code) == (503, "temporarily_unavailable")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.body["requestId"] == answer.headers["X-Request-Id"]
     assert [word for word in INTERNAL_WORDS if word in answer.raw] == []
-    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been what was lost
+    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been lost
 
 
 @dataclass
 class Client:
-    """Somebody who starts and stops without end; of what fails, half is sent again and half given up."""
+    """A person who starts and stops repeatedly, and retries half of the failed requests."""
 
     person: Person
     base: str
@@ -94,7 +94,7 @@ def run_clients(clients: list[Client]) -> Iterator[None]:
             client.over.set()
         for thread in threads:
             thread.join(PATIENCE)
-        assert not any(thread.is_alive() for thread in threads), "a client is still at work"
+        assert not any(thread.is_alive() for thread in threads), "a client has not stopped"
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_without_its_database_a_host_starts_and_says_so(entra, tmp_path):
 
 @contextmanager
 def hold_lock(url: str, oid: str) -> Iterator[None]:
-    """Somebody else holds what a write of this person needs."""
+    """Holds a lock that a write of this person needs."""
     if url.startswith("sqlite"):
         other = sqlite3.connect(str(sa.make_url(url).database), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -217,7 +217,7 @@ def test_a_lock_held_for_longer_than_we_wait_is_503_and_the_repeat_is_done(one_h
 
 
 class BusyLock:
-    """A lock that somebody else has for longer than anybody waits."""
+    """A lock that never becomes free."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -227,7 +227,7 @@ class BusyLock:
         return False
 
 
-def test_a_thread_that_queues_up_to_write_waits_once(world, app, engine):
+def test_a_thread_in_the_queue_of_writers_waits_once(world, app, engine):
     if engine.dialect.name != "sqlite":
         pytest.skip("only SQLite has one writer")
     ada = world.tenant()

@@ -1,4 +1,4 @@
-"""Admins of one tenant, all at once, through two processes: the rules about people hold in any race."""
+"""Concurrent changes by admins of one tenant, through two processes, keep the rules about people."""
 
 from collections import Counter
 from functools import partial
@@ -22,7 +22,7 @@ def post(person, base, path, body=None):
 
 
 def super_admins(entra, base, count, tid=None):
-    """A tenant with so many super admins; the first made it."""
+    """A tenant with `count` super admins; the first registered it."""
     first = product.admin(entra, base, tid)
     others = [product.person(entra, base, first.tid) for _ in range(count - 1)]
     for other in others:

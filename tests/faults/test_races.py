@@ -55,7 +55,7 @@ def stop(person: Person, base: str, key: str) -> Answer:
 
 
 def assert_orderly(starts: list[Answer], stops: list[Answer]) -> None:
-    """Every switch and the first start began a timer, the others were told which one runs; one stop ended it."""
+    """Checks that each switch and the first start began a timer, other starts got it, and one stop ended it."""
     begun = [answer for answer in starts if answer.status == 201]
     refused = [answer for answer in starts if answer.status != 201]
     plain = [answer for number, answer in enumerate(starts) if number not in SWITCHES and answer.status == 201]
@@ -174,7 +174,7 @@ def test_ten_registrations_of_one_directory_at_once_make_one_tenant(two_hosts, e
     assert seats(engine, tid) == (1, 1)
 
 
-def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_hosts, entra, crowd, engine):
+def test_a_sign_in_during_the_creation_of_an_invitation_claims_it(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     bob = product.person(entra, two_hosts[0], ada.tid)
     with engine.connect() as other, other.begin() as making:
@@ -204,7 +204,7 @@ def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, A
 
 
 def wait_for_lock_queue(engine: sa.Engine) -> None:
-    """A server tells who waits for a lock; on SQLite every writer waits from its first statement."""
+    """Waits for a session in a lock queue; on SQLite every writer waits from its first statement."""
     if engine.dialect.name == "sqlite":
         return
     waiting = sa.text(

@@ -1,4 +1,4 @@
-"""The end of a trial and a purchase at the same moment, through processes of their own: who pays can go on."""
+"""A purchase at the end of a trial, through different processes, leaves an active tenant."""
 
 import uuid
 from functools import partial
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 @pytest.fixture
 def trial_slugs(two_hosts, entra, engine):
-    """Tenants whose trial is over, which nobody has written down; their slugs."""
+    """The slugs of tenants whose trial has ended, before the job."""
     people = [product.admin(entra, two_hosts[0]) for _ in range(ROUNDS)]
     tids = [uuid.UUID(person.tid) for person in people]
     with engine.begin() as tx:

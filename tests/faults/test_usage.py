@@ -1,4 +1,4 @@
-"""Senders that die between any two statements, and several at once: each event is charged once."""
+"""Senders that crash between any two statements, or run concurrently, charge each event once."""
 
 import contextlib
 import datetime as dt
@@ -22,7 +22,7 @@ from tests.support.billed_tenants import DIMENSION, BilledTenant, add_billed_ten
 
 @pytest.fixture
 def environment(app_database_url, entra, marketplace, clock) -> dict[str, str]:
-    """The meter stands still at the hour that the processes live in."""
+    """The meter's clock stays at the real hour of the processes."""
     clock.at = real.now()
     names = {
         "MARKETPLACE_API_URL": marketplace.api_url,
@@ -36,7 +36,7 @@ def environment(app_database_url, entra, marketplace, clock) -> dict[str, str]:
 
 @pytest.fixture
 def start_senders(environment, tmp_path):
-    """So many processes that send when they are told to."""
+    """Starts processes that send on request."""
 
     @contextmanager
     def start(how_many: int = 1) -> Iterator[list[CrashingJob]]:
@@ -73,7 +73,7 @@ def hour():
     return real.now().replace(minute=0, second=0, microsecond=0)
 
 
-def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
+def test_after_a_crash_anywhere_and_the_next_run_usage_is_charged_once(
     metered_app, start_senders, add_tenant, marketplace, clock
 ):
     died_after_sending = 0
@@ -87,7 +87,7 @@ def test_a_sender_that_dies_anywhere_has_charged_once_when_the_next_run_is_over(
                 break
             assert ended == -signal.SIGKILL
             died_after_sending += on_meter(marketplace, tenant) == [3.0] and tenant.event()["state"] == "pending"
-            clock.at = real.now() + dt.timedelta(minutes=3)  # the claim has run out
+            clock.at = real.now() + dt.timedelta(minutes=3)  # the claim has expired
             send_all(metered_app)
 
             assert on_meter(marketplace, tenant) == [3.0]

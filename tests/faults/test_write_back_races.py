@@ -1,4 +1,4 @@
-"""A team that stops on one work item at once, while an admin closes an account and corrects a month that is past."""
+"""Concurrent stops of a team on one work item, while an admin deactivates an account and corrects a past entry."""
 
 import datetime as dt
 import itertools
@@ -22,7 +22,7 @@ TEAM, ROUNDS = 6, 2
 
 @pytest.fixture
 def team_hosts(app_database_url, entra, azure_devops, internal_tids, tmp_path) -> Iterator[tuple[str, str]]:
-    """Two processes on one database, and on one Azure DevOps."""
+    """Two processes on one database and one Azure DevOps."""
     more = {"AZURE_DEVOPS_URL": azure_devops.url, "INTERNAL_TENANT_IDS": ",".join(internal_tids)}
     settings = product.environment(app_database_url, entra, **more)
     with product.host(tmp_path / "first", settings) as first, product.host(tmp_path / "second", settings) as second:
@@ -35,7 +35,7 @@ def stop(person, base, token):
 
 
 def deadlocks(engine):
-    """How many the server has broken so far; 0 where there is one writer."""
+    """The number of deadlocks of the database so far; 0 on SQLite."""
     if engine.dialect.name == "sqlite":
         return 0
     with engine.connect() as tx:
@@ -56,7 +56,7 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
     for number in range(ROUNDS):
         begun = (clock.now() - dt.timedelta(minutes=20)).isoformat()
         for each in members:
-            report = {} if number else {"startedAt": begun, "timerId": new_id()}  # what comes later begins now
+            report = {} if number else {"startedAt": begun, "timerId": new_id()}  # later rounds begin now
             started = via(each, team_hosts[0]).start(BUG, key=new_id(), **report)
             assert started.status == 201, started.raw
         past = via(ada, team_hosts[0]).enter("2026-11-02T09:00:00Z", "2026-11-02T10:00:00Z")

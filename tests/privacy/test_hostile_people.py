@@ -15,7 +15,7 @@ from tests.support import installations
 from tests.support.budget import tries
 from tests.support.exports import export
 from tests.support.hostile import ORGANIZATIONS, SLUGS
-from tests.support.hostile_people import ADDRESS, DAYS_OF_AN_ERASURE, TEXT, WHO, HostilePeople
+from tests.support.hostile_people import ADDRESS, ERASURE_DAYS, TEXT, WHO, HostilePeople
 from tests.support.world import new_id
 
 
@@ -140,7 +140,7 @@ class Privacy(HostilePeople):
     @rule()
     @precondition(lambda self: hasattr(self, "people"))
     def days_pass_and_erasures_are_carried_out(self):
-        self.clock.tick(days=DAYS_OF_AN_ERASURE)
+        self.clock.tick(days=ERASURE_DAYS)
         self.run_due_erasures()
 
 

@@ -76,7 +76,7 @@ class BilledTenant:
         return only
 
     def change(self, table: sa.Table, **values: Any) -> None:  # noqa: ANN401 - any column value
-        """Changes the tenant's rows of a table."""
+        """Updates the tenant's rows of a table."""
         with self.engine.begin() as tx:
             tx.execute(table.update().where(table.c.tenant_id == self.tenant_id).values(**values))
 

@@ -1,7 +1,7 @@
-"""Forks the processes that tests start with `forks.start`; it has imported the product, so none of them has to.
+"""Forks the processes of `forks.start`; it has already imported the product, so that they start quickly.
 
-Reads requests from the socket that its first argument names, and tells on each request's own socket the process id and,
-when the process has ended, its exit code.
+Reads requests from the socket of its first argument. Writes the process id to each request's own socket, and the exit
+code at the end.
 """
 
 import gc
@@ -23,12 +23,12 @@ import function_app
 import ops.__main__
 
 
-LARGEST = 2**18  # bytes of a request: the environment is most of it
+LARGEST = 2**18  # bytes of a request, mostly the environment
 
 
 @dataclass(frozen=True)
 class ForkRequest:
-    """A process to start: `streams` are its standard input, output and error, `teller` hears of its end."""
+    """A process to start: `streams` are its standard input, output and error; `exit_socket` gets its exit code."""
 
     module: str
     arguments: list[str]
@@ -38,10 +38,10 @@ class ForkRequest:
 
 
 def main(requests: socket.socket) -> ForkRequest | None:
-    """The order that this process is to carry out; None in the server itself, when nobody can send orders any more."""
+    """Serves requests. Returns the request in each forked process, and None in the server once all senders are gone."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when the tests do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the tests
     signal.signal(signal.SIGCHLD, _ignore)  # so that its number is written to the pipe
     signal.set_wakeup_fd(waker)
     running: dict[int, socket.socket] = {}
@@ -74,7 +74,7 @@ def main(requests: socket.socket) -> ForkRequest | None:
 
 
 def _ignore(*_: object) -> None:
-    """SIGCHLD is waited for."""
+    """Does nothing: the wake-up pipe gets the signal."""
 
 
 def _receive(requests: socket.socket) -> ForkRequest | None:
@@ -86,14 +86,14 @@ def _receive(requests: socket.socket) -> ForkRequest | None:
 
 
 def _report_exits(running: dict[int, socket.socket]) -> None:
-    with suppress(ChildProcessError):  # there are none
+    with suppress(ChildProcessError):  # without children
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             with running.pop(ended[0]) as exit_socket, suppress(OSError):  # nobody may listen
                 exit_socket.send(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
 
 
 def run_request(request: ForkRequest) -> None:
-    """Turns this process into the one that was ordered, as `python -m MODULE ARGUMENTS` would begin."""
+    """Turns this process into the requested one, as `python -m MODULE ARGUMENTS` would begin."""
     request.exit_socket.close()
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)

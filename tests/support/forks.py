@@ -1,7 +1,7 @@
-"""Processes of the product, each forked from one that has imported it: a start without the second that imports take.
+"""Processes of the product, forked from one with all imports, which saves a second for each start.
 
-They are real processes, with their own signals, streams, exit code and environment. What a start itself does (imports,
-a missing package, the interpreter's options) is claimed by tests that use `subprocess`.
+They are real processes, with their own signals, streams, exit code and environment. Claims about the start itself
+(imports, a missing package, the interpreter's options) are in tests with `subprocess`.
 """
 
 import atexit
@@ -27,7 +27,7 @@ _start_lock = threading.Lock()
 
 @dataclass
 class Process:
-    """As much of `subprocess.Popen` as tests use; what is not a pipe is None."""
+    """The part of `subprocess.Popen` that tests use; a stream without a pipe is None."""
 
     pid: int
     stdin: IO[str] | None
@@ -44,7 +44,7 @@ class Process:
         self._close()
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code; negative is the signal that it died by.
+        """Waits for the exit code; negative for the number of a signal.
 
         Raises:
             TimeoutError: it still runs.
@@ -72,7 +72,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it said on its standard output and error until its end."""
+        """Standard output and error until the end."""
         assert self.stdout is not None
         assert self.stderr is not None
         errors: list[str] = []
@@ -99,7 +99,7 @@ def start(
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
 ) -> Process:
-    """Starts `python -m MODULE ARGUMENTS` in the project's folder, with that environment and no other."""
+    """Starts `python -m MODULE ARGUMENTS` in the project's folder, with exactly this environment."""
     exit_socket, server_socket = socket.socketpair()
     with ExitStack() as theirs:
         theirs.enter_context(server_socket)
@@ -114,7 +114,7 @@ def start(
 
 
 def _ends(theirs: ExitStack, stream: Stream, mode: int) -> tuple[IO[str] | None, int]:
-    """Our end of a stream, where it is a pipe, and the descriptor that the process gets."""
+    """Our end of a pipe, if any, and the descriptor for the process."""
     if stream == subprocess.PIPE:
         reading, writing = os.pipe()
         mine, its = (writing, reading) if mode == os.O_RDONLY else (reading, writing)

@@ -1,4 +1,4 @@
-"""Opens files in LibreOffice Calc, which computes and draws them anew, and reads back what it then has."""
+"""Opens files in LibreOffice Calc, which recalculates and redraws them, and reads the results."""
 
 import io
 import os
@@ -14,12 +14,12 @@ import openpyxl
 import pytest
 
 
-_SECONDS = 300  # the first start on a busy machine makes a profile
-_ANY_SEPARATOR = "44/59/9"  # comma, semicolon and tab, as its dialog has them ticked
+_SECONDS = 300  # the first start creates a profile
+_ANY_SEPARATOR = "44/59/9"  # comma, semicolon and tab, as in the dialog of LibreOffice
 
 
 def find_program() -> str:
-    """The program; without it tests are skipped, but never in CI."""
+    """The path of LibreOffice; without it the test is skipped, and fails in CI."""
     found = shutil.which("soffice")
     if found is None:
         told = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
@@ -30,14 +30,14 @@ def find_program() -> str:
 
 
 def recalculate(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Workbooks by their name, each opened, computed and saved again as a workbook."""
+    """Opens, recalculates and saves workbooks, by name."""
     return _convert(directory, files, [])
 
 
 def import_csv(
     directory: Path, files: Mapping[str, bytes], *, separators: str = _ANY_SEPARATOR, language: int = 1033
 ) -> dict[str, Any]:
-    """The sheets that CSV files become, by name; formulas are evaluated, and whatever can be guessed is.
+    """The sheets of CSV files, by name; formulas are evaluated, and types are guessed.
 
     The language is Microsoft's number for it: 1033 for English, 1031 for German.
     """
@@ -47,7 +47,7 @@ def import_csv(
 
 
 def chart_values(workbook: bytes) -> list[list[float]]:
-    """What each chart of a workbook that LibreOffice saved is drawn from: the values it has read from the cells."""
+    """The values of each chart of a workbook saved by LibreOffice, as read from its cells."""
     with zipfile.ZipFile(io.BytesIO(workbook)) as package:
         charts = [
             package.read(name).decode() for name in sorted(package.namelist()) if re.match(r"xl/charts/chart\d", name)

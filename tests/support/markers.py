@@ -6,7 +6,7 @@ from typing import Final
 
 
 AGENT: Final = "MarkedAgent/7.1"
-ADDRESS: Final = "203.0.113.77"  # of RFC 5737, so nobody's
+ADDRESS: Final = "203.0.113.77"  # for documentation (RFC 5737)
 PLACE: Final = "Marked-upon-Avon"
 # As a browser and Azure's front end send them.
 HEADERS: Final = {
@@ -22,24 +22,24 @@ _people: dict[str, tuple[str, ...]] = {}
 
 
 def fold_case(text: str) -> str:
-    """In lower case, if all letters are plain: an address with another, like a Kelvin sign, is the same as itself."""
+    """Lower case of an ASCII text; other texts unchanged, since a Kelvin sign would become a k."""
     return text.lower() if text.isascii() else text
 
 
 def add_person(oid: str, *identifiers: str) -> None:
-    """Remembers somebody with a token, and by what they are known."""
+    """Remembers a person with a token, and their identifiers."""
     _people[oid] = tuple(map(fold_case, (oid, *identifiers)))
 
 
 def clear_people() -> None:
-    """For the next database, where nobody of this one is expected."""
+    """Forgets all people, for the next database."""
     _people.clear()
 
 
 def identifiers_without_account(accounts: Iterable[str]) -> dict[str, str]:
     """Identifiers of people without an account (never added, refused, or erased), each with the person's object id.
 
-    An account has an object id, or the address that an admin added it by; whoever shares the address is known by it.
+    An account has an object id, or the address of its invitation; people who share the address count as known.
     """
     known = set(accounts)
     known |= {each for oid in known & _people.keys() for each in _people[oid]}
@@ -47,7 +47,7 @@ def identifiers_without_account(accounts: Iterable[str]) -> dict[str, str]:
 
 
 def find_identifiers(values: Iterable[tuple[str, str]], whom: dict[str, str]) -> set[tuple[str, str]]:
-    """The columns that name one of these people, and who it is."""
+    """The columns with an identifier of these people, each with the person's object id."""
     return {
         (where, whom[found])
         for where, text in values

@@ -71,7 +71,7 @@ class PayingTenant:
         people: int = 3,
         since: dt.datetime | None = None,
     ) -> "PayingTenant":
-        """A tenant on its trial."""
+        """Creates a tenant on its trial."""
         created_at = since or at("2026-01-01")
         stamps = {"version": 1, "created_at": created_at, "updated_at": created_at}
         with engine.begin() as tx:
@@ -109,7 +109,7 @@ class PayingTenant:
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
 
     def add_person(self, when: dt.datetime) -> int:
-        """Another person, added by hand and never signed in."""
+        """Adds another person, who has never signed in."""
         stamps = {"version": 1, "created_at": when, "updated_at": when}
         with self.engine.begin() as tx:
             self.people.append(_person(tx, self.tenant_id, len(self.people), stamps, when))

@@ -11,7 +11,7 @@ from tests.support import markers
 
 
 def all_values(engine: sa.Engine) -> Iterator[tuple[str, str]]:
-    """Every value there is, as text, with the column that it stands in."""
+    """All values of the database, as text with their column."""
     with engine.connect().execution_options(reads_only=True) as connection:
         for table in metadata.sorted_tables:
             for row in connection.execute(sa.select(table)):
@@ -21,14 +21,14 @@ def all_values(engine: sa.Engine) -> Iterator[tuple[str, str]]:
 
 
 def find_columns(engine: sa.Engine, *marks: str) -> set[str]:
-    """The columns in which one of the marks stands, in any case; a UUID also without its dashes."""
+    """The columns that contain one of the texts, in any case; a UUID also without dashes."""
     spelled = {mark.lower() for mark in marks}
     spelled |= {uuid.UUID(mark).hex for mark in marks if re.fullmatch(r"[0-9a-f-]{36}", mark)}
     return {where for where, text in all_values(engine) if any(mark in text.lower() for mark in spelled)}
 
 
 def find_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
-    """The columns that name somebody who never came in, was refused, or is erased, and their object id."""
+    """The columns with an identifier of a person without an account, and the person's object id."""
     accounts = sa.select(users.c.entra_object_id, users.c.email).where(users.c.erased_at.is_(None))
     with engine.connect() as connection:
         known = {

@@ -1,4 +1,4 @@
-"""A scripted SQL Server on loopback for Microsoft's own ODBC driver: TLS, sign-in, statements, errors, lost lines."""
+"""A scripted SQL Server on loopback for Microsoft's ODBC driver: TLS, sign-in, statements, errors, lost connections."""
 
 import datetime as dt
 import ipaddress
@@ -27,7 +27,7 @@ _REQUESTS: Final = {5: BEGIN, 7: COMMIT, 8: ROLLBACK, 9: "<savepoint>"}
 
 @dataclass(frozen=True)
 class Error:
-    """An answer that is an error of this number."""
+    """An error response with a number of SQL Server."""
 
     number: int
 
@@ -38,8 +38,8 @@ class Rows:
     values: list[tuple[Any, ...]]
 
 
-# What SQLAlchemy asks on the first connection of an engine, and when it takes one from the pool.
-_ABOUT: Final = {
+# Responses to SQLAlchemy's queries on an engine's first connection, and on taking one from the pool.
+_SERVER_FACTS: Final = {
     "SUSER_SID": "01",  # the server's own administrator
     "ProductVersion": "16.0.1000.5",
     "schema_name()": "dbo",
@@ -52,16 +52,16 @@ _ABOUT: Final = {
 
 
 class ConnectionLost(Exception):
-    """The line is cut: raised by a script to cut it in the middle of what is asked, or by the other end."""
+    """The connection is closed: by a script within a statement, or by the client."""
 
 
-Answer = Error | Rows | int | None  # a number is a count of changed rows
+Answer = Error | Rows | int | None  # a number is the count of changed rows
 Script = Callable[[Statement], Answer]
 
 
 def default_script(statement: Statement) -> Answer:
     """Responses to the queries of the driver and SQLAlchemy; none for the app's statements."""
-    for part, answer in _ABOUT.items():
+    for part, answer in _SERVER_FACTS.items():
         if part in statement.sql:
             return Rows(("",), [(answer,)]) if answer is not None else None
     return None
@@ -69,7 +69,7 @@ def default_script(statement: Statement) -> Answer:
 
 @dataclass
 class SqlServer:
-    """`script` answers what is asked, `sign_in` says which error a sign-in gets; both may raise Lost."""
+    """`script` responds to statements, `sign_in` returns the error of a sign-in; both may raise ConnectionLost."""
 
     port: int
     script: Script = default_script
@@ -92,7 +92,7 @@ class SqlServer:
         self.statements.clear()
 
     def close_connections(self) -> None:
-        """Cuts every line there is, as a failover does to connections that wait in a pool."""
+        """Closes every connection, as a failover does with those in a pool."""
         for line in self.connections:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -192,7 +192,7 @@ class _Session:
         return reply.to_call(statement.procedure, self._numbers, is_last=is_last)
 
     def _shake_hands(self) -> None:
-        """TLS inside packets of the protocol, as SQL Server has it before version 8."""
+        """TLS inside packets of the protocol, as before TDS 8."""
         shaken = False
         while not shaken:
             _, body = self._message()

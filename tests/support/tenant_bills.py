@@ -94,7 +94,7 @@ class TenantBills:
             tx.execute(billing_lines.update().where(billing_lines.c.record_id == row).values(is_void=True))
         return row
 
-    def happen(self, event_type: str, at: dt.datetime, **values: Any) -> None:  # noqa: ANN401 - any column
+    def add_event(self, event_type: str, at: dt.datetime, **values: Any) -> None:  # noqa: ANN401 - any column
         """Adds an event to the subscription's ledger."""
         event = {
             "tenant_id": self.tenant_id,
@@ -111,7 +111,7 @@ class TenantBills:
         with self.engine.begin() as tx:
             tx.execute(subscription_events.insert().inline(), event)
 
-    def price(self, rate: str, at: dt.datetime, currency: str = "EUR") -> None:
+    def add_price(self, rate: str, at: dt.datetime, currency: str = "EUR") -> None:
         """Adds a price per user from an instant on."""
         price = {"tenant_id": self.tenant_id, "subscription_id": self.subscription_id, "from_at": at, "plan_id": "paid"}
         with self.engine.begin() as tx:

@@ -1,4 +1,4 @@
-"""The scans of logs and tables find forbidden values that are really there."""
+"""The scans of logs and tables find forbidden values."""
 
 import logging
 import threading
@@ -28,7 +28,7 @@ LOGGED = STORED | {
 
 
 @pytest.mark.parametrize(("text", "what"), LOGGED.items())
-def test_every_mark_is_found_wherever_it_stands(text, what, log_collector, tmp_path):
+def test_every_marker_is_found_anywhere_in_a_log(text, what, log_collector, tmp_path):
     logging.getLogger("some.library").info("it said %s", text)
     here = find_leaks(log_collector.read_new())
     (tmp_path / "log").write_text(f"fine\n{text}\nnot yet whole {text}")
@@ -39,7 +39,7 @@ def test_every_mark_is_found_wherever_it_stands(text, what, log_collector, tmp_p
 
 
 @pytest.mark.parametrize(("text", "what"), STORED.items())
-def test_what_is_never_stored_is_found_in_a_column(text, what):
+def test_forbidden_data_is_found_in_a_column(text, what):
     assert find_forbidden([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
 
 
@@ -62,7 +62,7 @@ def test_logs_of_emulators_are_not_of_the_product():
     assert collector.lines == ["timetracker"]
 
 
-def test_somebody_without_an_account_is_found_by_address_and_id(world):
+def test_a_person_without_an_account_is_found_by_address_and_id(world):
     gone, stays = world.person(), world.person()
     whom = markers.identifiers_without_account([stays.oid])
     found = markers.find_identifiers(
@@ -72,7 +72,7 @@ def test_somebody_without_an_account_is_found_by_address_and_id(world):
     assert found == {("a", gone.oid), ("b", gone.oid)}
 
 
-def test_every_request_of_the_tests_carries_the_marks():
+def test_every_request_of_the_tests_carries_the_markers():
     came: list[dict[str, str]] = []
 
     class Echo(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A tenant with time, put straight into the tables: for sums over more of it than a test could track."""
+"""A tenant with time, inserted into the tables, for sums over more time than a test could track."""
 
 import datetime as dt
 import uuid
@@ -20,7 +20,7 @@ TYPES = ("Bug", "Task")
 
 @dataclass(frozen=True)
 class WorkSpan:
-    """One stretch of work: who, on what, from when, and for how many milliseconds; numbers count from 0."""
+    """A time entry to add: numbers of person, project and item from 0, start and duration."""
 
     person: int
     project: int
@@ -31,7 +31,7 @@ class WorkSpan:
 
 @dataclass(frozen=True)
 class DayPart:
-    """What a report should add up: a stretch's part of one day, worked out without the product's statements."""
+    """The part of a span on one day, the unit of a report's sums, computed without the product's statements."""
 
     person: int
     project: int
@@ -42,7 +42,7 @@ class DayPart:
 
 
 class TimeTenant:
-    """A tenant inside one transaction. Items with an even number are known: bugs and tasks in turn."""
+    """A tenant within one transaction. Items with even numbers are cached, as bugs and tasks in turn."""
 
     organization = "contoso"
 
@@ -98,14 +98,14 @@ class TimeTenant:
     def add_project(
         self, name: str, *, organization: str = "Contoso", organization_id: int | None = None, as_one: int | None = None
     ) -> None:
-        """The next project; it counts as the one whose number is given."""
+        """Adds a project; with `as_one` it is an alias of the project with that number."""
         alias = None if as_one is None else self.projects[as_one]
         of = {"organization_id": organization_id or self.organization_id, "organization": organization}
         of |= {"name": name, "name_key": project_key(organization, name), "alias_of": alias, "joined_to": alias}
         self.projects.append(self._row(projects, public_id=uuid.uuid4(), **of))  # noqa: TID251 - as above
 
     def add_time(self, work: Iterable[WorkSpan]) -> list[DayPart]:
-        """Books the work as stops would; the parts that it has by day."""
+        """Inserts the entries like stops; returns their parts by day."""
         parts: list[DayPart] = []
         entries, days = [], []
         first = self.tx.execute(sa.select(sa.func.coalesce(sa.func.max(time_entries.c.id), 0))).scalar_one() + 1

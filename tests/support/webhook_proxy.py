@@ -1,4 +1,4 @@
-"""A proxy between the Marketplace emulator and the hosts, which delays calls and loses some calls and responses."""
+"""A proxy between the Marketplace emulator and the hosts that delays calls and loses some calls and responses."""
 
 import random
 import threading

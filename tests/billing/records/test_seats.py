@@ -43,13 +43,13 @@ def spans(events, listed=(), starts_at=OCTOBER, ends_at=NOVEMBER):
 def test_unchanged_seats_are_one_span():
     (span,) = spans([SeatChange(OCTOBER, "team", 20), SeatChange(october(5), "team", 20)], [price(OCTOBER)])
 
-    assert (span.starts_at, span.ends_at, span.seats, span.price) == (OCTOBER, NOVEMBER, 20, price(OCTOBER))
+    assert (span.starts_at, span.ends_at, span.seats, span.add_price) == (OCTOBER, NOVEMBER, 20, price(OCTOBER))
 
 
 def test_the_price_of_another_plan_is_never_used():
     found = spans([SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)], [price(OCTOBER)])
 
-    assert [(span.plan_id, span.price is None) for span in found] == [("team", False), ("more", True)]
+    assert [(span.plan_id, span.add_price is None) for span in found] == [("team", False), ("more", True)]
 
 
 def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
@@ -57,7 +57,7 @@ def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
     events = [SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)]
     found = spans(events, [price(OCTOBER), price(later, "more", "9.00")])
 
-    assert [(span.starts_at, span.price.amount) for span in found] == [
+    assert [(span.starts_at, span.add_price.amount) for span in found] == [
         (OCTOBER, Decimal("6.00")),
         (october(9), Decimal("9.00")),
     ]
@@ -66,7 +66,7 @@ def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
 def test_a_new_price_at_a_renewal_begins_another_span():
     found = spans([SeatChange(OCTOBER, "team", 2)], [price(OCTOBER), price(october(15), amount="7.00")])
 
-    assert [(span.starts_at, span.price.amount) for span in found] == [
+    assert [(span.starts_at, span.add_price.amount) for span in found] == [
         (OCTOBER, Decimal("6.00")),
         (october(15), Decimal("7.00")),
     ]
@@ -98,13 +98,13 @@ def test_each_hour_has_the_seats_and_price_of_the_ledger_at_that_time(recorded, 
         known = [each for each in of_plan if each[0] <= hour][-1:] or of_plan[:1]
         (span,) = inside
         assert (span.plan_id, span.seats) == (now[1], now[2])
-        assert (span.price and span.price.amount) == (known[0][2] if known else None)
+        assert (span.add_price and span.add_price.amount) == (known[0][2] if known else None)
     for one, other in itertools.pairwise(found):
         assert one.ends_at <= other.starts_at
-        assert one.ends_at < other.starts_at or (one.plan_id, one.seats, one.price) != (
+        assert one.ends_at < other.starts_at or (one.plan_id, one.seats, one.add_price) != (
             other.plan_id,
             other.seats,
-            other.price,
+            other.add_price,
         )
 
 
@@ -130,18 +130,18 @@ def ada(world):
 
 
 @pytest.fixture
-def books(ada, engine):
+def bills(ada, engine):
     """A plan by seats with ten of them, and twelve from 15 October on; a change that was refused is none."""
-    books = start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
-    books.price("6.00", OCTOBER, "USD")
-    books.happen("Activate", OCTOBER, quantity=10)
-    books.happen("ChangeQuantity", october(15, 9), quantity=12)
-    books.happen("ChangeQuantity", october(20), quantity=99, outcome="refused")
-    return books
+    bills = start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
+    bills.add_price("6.00", OCTOBER, "USD")
+    bills.add_event("Activate", OCTOBER, quantity=10)
+    bills.add_event("ChangeQuantity", october(15, 9), quantity=12)
+    bills.add_event("ChangeQuantity", october(20), quantity=99, outcome="refused")
+    return bills
 
 
-def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoice(ada, books):
-    books.close(202610, 0, 1, plan_id="paid", quantity=12)
+def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoice(ada, bills):
+    bills.close(202610, 0, 1, plan_id="paid", quantity=12)
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
     assert "1 October 2026 15 October 2026, 09:00 10 6.00 USD per month 60.00 USD per month" in text
@@ -152,8 +152,8 @@ def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoi
     assert "99" not in text.partition("Active users No.")[0].partition("Seats From")[2]
 
 
-def test_the_api_shows_the_same_seats_and_no_total(ada, books):
-    books.close(202610, 0, 1, plan_id="paid", quantity=12)
+def test_the_api_shows_the_same_seats_and_no_total(ada, bills):
+    bills.close(202610, 0, 1, plan_id="paid", quantity=12)
     (listed,) = ada.get("billing/records").body["items"]
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
@@ -182,12 +182,12 @@ def test_the_api_shows_the_same_seats_and_no_total(ada, books):
     ]
 
 
-def test_events_recorded_after_the_close_do_not_change_a_statement(ada, books):
-    books.close(202610, 0, plan_id="paid", quantity=12)
+def test_events_recorded_after_the_close_do_not_change_a_statement(ada, bills):
+    bills.close(202610, 0, plan_id="paid", quantity=12)
     before = ada.get("billing/records/2026-10/statement").raw
     late = dt.datetime(2026, 11, 3, tzinfo=dt.UTC)
-    books.happen("ChangeQuantity", october(25), quantity=30, recorded_at=late)
-    books.price("9.00", late, "USD")
+    bills.add_event("ChangeQuantity", october(25), quantity=30, recorded_at=late)
+    bills.add_price("9.00", late, "USD")
 
     assert ada.get("billing/records/2026-10/statement").raw == before
 
@@ -200,14 +200,14 @@ def test_without_a_ledger_the_records_seats_count_for_the_whole_period(ada, engi
     assert "listedPrice" not in record["seats"][0]
 
 
-def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada, books, engine):
+def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada, bills, engine):
     unread = {"rate_per_user": None, "currency": None, "rate_unit": "P1M", "plan_id": "paid", "from_at": october(20)}
     with engine.begin() as tx:
-        this = subscription_rates.c.subscription_id == books.subscription_id
+        this = subscription_rates.c.subscription_id == bills.subscription_id
         tx.execute(subscription_rates.update().where(this).values(rate_unit="P1Y"))
-        key = {"tenant_id": books.tenant_id, "subscription_id": books.subscription_id}
+        key = {"tenant_id": bills.tenant_id, "subscription_id": bills.subscription_id}
         tx.execute(subscription_rates.insert().inline(), {**key, **unread})
-    books.close(202610, 0, quantity=12)
+    bills.close(202610, 0, quantity=12)
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
     assert [(span.get("listedPrice"), span.get("termUnit")) for span in record["seats"]] == [
