@@ -1,4 +1,4 @@
-"""The product with everything on: whatever is fuzzed meets a landing page and a webhook that answer."""
+"""The product with all features on, including the landing page and the webhook."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
 
 @dataclass
 class ProductLog:
-    """What the product logs."""
+    """The product's log."""
 
     collector: LogCollector
 
