@@ -44,14 +44,14 @@ def test_forbidden_data_is_found_in_a_column(text, what):
 
 
 def test_each_line_of_a_process_is_read_once(tmp_path):
-    read_followed = LogFile(tmp_path / "log")
-    before = read_followed.read_new()
+    log_file = LogFile(tmp_path / "log")
+    before = log_file.read_new()
     (tmp_path / "log").write_text("one\ntw")
-    first = read_followed.read_new()
+    first = log_file.read_new()
     with (tmp_path / "log").open("a") as file:
         file.write("o\n")
 
-    assert (before, first, read_followed.read_new(), read_followed.read_new()) == ([], ["one"], ["two"], [])
+    assert (before, first, log_file.read_new(), log_file.read_new()) == ([], ["one"], ["two"], [])
 
 
 def test_logs_of_emulators_are_not_of_the_product():

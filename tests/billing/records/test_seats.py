@@ -43,13 +43,13 @@ def spans(events, listed=(), starts_at=OCTOBER, ends_at=NOVEMBER):
 def test_unchanged_seats_are_one_span():
     (span,) = spans([SeatChange(OCTOBER, "team", 20), SeatChange(october(5), "team", 20)], [price(OCTOBER)])
 
-    assert (span.starts_at, span.ends_at, span.seats, span.add_price) == (OCTOBER, NOVEMBER, 20, price(OCTOBER))
+    assert (span.starts_at, span.ends_at, span.seats, span.price) == (OCTOBER, NOVEMBER, 20, price(OCTOBER))
 
 
 def test_the_price_of_another_plan_is_never_used():
     found = spans([SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)], [price(OCTOBER)])
 
-    assert [(span.plan_id, span.add_price is None) for span in found] == [("team", False), ("more", True)]
+    assert [(span.plan_id, span.price is None) for span in found] == [("team", False), ("more", True)]
 
 
 def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
@@ -57,7 +57,7 @@ def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
     events = [SeatChange(OCTOBER, "team", 1), SeatChange(october(9), "more", 1)]
     found = spans(events, [price(OCTOBER), price(later, "more", "9.00")])
 
-    assert [(span.starts_at, span.add_price.amount) for span in found] == [
+    assert [(span.starts_at, span.price.amount) for span in found] == [
         (OCTOBER, Decimal("6.00")),
         (october(9), Decimal("9.00")),
     ]
@@ -66,7 +66,7 @@ def test_a_price_read_shortly_after_the_plan_began_counts_from_its_beginning():
 def test_a_new_price_at_a_renewal_begins_another_span():
     found = spans([SeatChange(OCTOBER, "team", 2)], [price(OCTOBER), price(october(15), amount="7.00")])
 
-    assert [(span.starts_at, span.add_price.amount) for span in found] == [
+    assert [(span.starts_at, span.price.amount) for span in found] == [
         (OCTOBER, Decimal("6.00")),
         (october(15), Decimal("7.00")),
     ]
@@ -98,13 +98,13 @@ def test_each_hour_has_the_seats_and_price_of_the_ledger_at_that_time(recorded, 
         known = [each for each in of_plan if each[0] <= hour][-1:] or of_plan[:1]
         (span,) = inside
         assert (span.plan_id, span.seats) == (now[1], now[2])
-        assert (span.add_price and span.add_price.amount) == (known[0][2] if known else None)
+        assert (span.price and span.price.amount) == (known[0][2] if known else None)
     for one, other in itertools.pairwise(found):
         assert one.ends_at <= other.starts_at
-        assert one.ends_at < other.starts_at or (one.plan_id, one.seats, one.add_price) != (
+        assert one.ends_at < other.starts_at or (one.plan_id, one.seats, one.price) != (
             other.plan_id,
             other.seats,
-            other.add_price,
+            other.price,
         )
 
 
