@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import DataKind, RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import DataKind, RowAction
 from shared.db.records import RULES
 from shared.db.records_triggers import find_unprotected_tables
 from shared.db.schema import metadata
@@ -56,7 +56,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
 
 @pytest.mark.parametrize("table", sorted(RULES))
 def test_the_erasable_columns_of_records_are_those_with_names(table):
-    facts, rule = CATALOGUE[table], RULES[table]
+    facts, rule = CATALOG[table], RULES[table]
     text = {name for name, kind in facts.columns.items() if kind.is_text or kind is DataKind.IDENTITY}
 
     assert set(rule.erasable) == text

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.entra.people import PEOPLE, VENDOR
 from devcloud.emulators.marketplace.admin import Admin
-from devcloud.emulators.marketplace.catalogue import PLANS, find_plan, plans_of
+from devcloud.emulators.marketplace.catalog import PLANS, find_plan, plans_of
 from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import Status, Subscription
 from devcloud.emulators.marketplace.operations import Operations

@@ -5,8 +5,8 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.bills import close_a_month, subscribe
@@ -14,7 +14,7 @@ from tests.support.scan import find_columns
 
 
 DELETED = sorted(
-    name for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
+    name for name, entry in CATALOG.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
 )
 
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from privacy.export.writer import open_export
 from tests.support.exports import export, validate
 from tests.support.scan import find_columns
@@ -54,7 +54,7 @@ def test_a_persons_export_has_all_their_data(ben, engine):
 
     assert answer.status == 200
     assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 3)
-    assert {CATALOGUE[table].section for table in held} <= {name for name, rows in found.items() if rows}
+    assert {CATALOG[table].section for table in held} <= {name for name, rows in found.items() if rows}
     [account] = found["account"]
     assert (account["email"], account["displayName"], account["entraObjectId"]) == (ben.email, ben.name, ben.oid)
     assert [entry["note"] for entry in found["timeEntries"]] == ["=HYPERLINK(1)", "@two"]

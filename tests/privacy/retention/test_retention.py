@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from privacy.jobs import remove_expired
 from privacy.retention import service
 from privacy.retention.rules import RETENTION, RetentionClass, lifetime_of
@@ -71,7 +71,7 @@ def remove(engine, tenant_id, now):
 def test_every_table_is_in_the_retention_table_once():
     listed = [name for each in RETENTION for name in each.tables]
 
-    assert sorted(listed) == sorted(CATALOGUE)
+    assert sorted(listed) == sorted(CATALOG)
 
 
 def test_every_class_that_the_job_removes_has_a_lifetime():

@@ -13,7 +13,7 @@ from devcloud.emulators.entra import server as entra
 from devcloud.emulators.entra.clients import EXTENSION, LANDING, PUBLISHER, TIMETRACKER_API
 from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace import server as marketplace
-from devcloud.emulators.marketplace.catalogue import DIMENSION
+from devcloud.emulators.marketplace.catalog import DIMENSION
 from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.run import migrate
 from tools.chaos.cloud.databases import Database, open_database
