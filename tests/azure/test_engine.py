@@ -1,4 +1,4 @@
-"""Microsoft's own ODBC driver against a scripted server: what the app sends, and how it takes each fault."""
+"""Microsoft's ODBC driver against a scripted server: the app's statements, and its handling of each fault."""
 
 import datetime as dt
 import re
@@ -26,7 +26,7 @@ ASK = sa.text("SELECT 42 AS answer")
 
 
 def failing(times, fault, *, at="SELECT 42"):
-    """A script with which what contains `at` fails so many times."""
+    """A script in which statements that contain `at` fail so many times."""
     left = [fault] * times
 
     def script(statement):

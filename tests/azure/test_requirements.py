@@ -1,4 +1,4 @@
-"""What the database itself must be, and how long a migration may take, through Microsoft's own driver."""
+"""The requirements of the database, and the time limit of a migration, with Microsoft's driver."""
 
 import os
 import re
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RIGHT, BY_DEFAULT = "Latin1_General_100_BIN2_UTF8", "SQL_Latin1_General_CP1_CI_AS"
 
 
-def about_triggers(sql, triggers):
-    """What a server says of its triggers, which it is told by the statements that make them."""
+def trigger_response(sql, triggers):
+    """A server's response about triggers, as created by the statements so far."""
     if made := re.match(r"CREATE TRIGGER (\w+) ON (\w+)", sql):
         triggers.append((made[2], made[1], 1, sql))
     if "HAS_PERMS_BY_NAME" in sql:
@@ -38,7 +38,7 @@ def about_triggers(sql, triggers):
 
 @pytest.fixture
 def database(azure, monkeypatch):
-    """An empty database in which every statement has found what it looked for; of the collation that is set."""
+    """A scripted empty database in which every statement succeeds, with the given collation."""
     found = {"collation": RIGHT, "snapshots": 1}
     triggers: list[tuple[str, str, int, str]] = []
     monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
@@ -50,7 +50,7 @@ def database(azure, monkeypatch):
             return 1
         if "OUTPUT inserted.version_num" in statement.sql:
             return Rows(("version_num",), [("872a54654399",)])
-        if (answer := about_triggers(statement.sql, triggers)) is not None:
+        if (answer := trigger_response(statement.sql, triggers)) is not None:
             return answer
         answer = default_script(statement)
         return Rows(("id",), []) if answer is None and statement.sql.startswith("SELECT") else answer

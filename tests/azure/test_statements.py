@@ -1,4 +1,4 @@
-"""Every statement that the app can send, as Microsoft's driver sends it, and as two readers of T-SQL read it."""
+"""Every statement of the app, as sent by Microsoft's driver and as parsed by two T-SQL parsers."""
 
 import datetime as dt
 import decimal
@@ -22,7 +22,7 @@ from tests.support.sql_server import Rows, default_script
 from tests.support.tds import Statement
 
 
-# T-SQL converts what stands further right here to what stands further left: a column that is converted loses its index.
+# T-SQL converts to the type further left in this list; a converted column cannot use its index.
 PRECEDENCE = (
     *("datetimeoffset", "datetime2", "date", "float", "decimal", "numeric", "bigint", "int", "smallint"),
     *("tinyint", "bit", "uniqueidentifier", "nvarchar", "varchar"),
@@ -36,17 +36,17 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.log.store", "_PAGE")}  # others are built from it, and it is never sent
-EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
+TEMPLATES = {("timers.log.store", "_PAGE")}  # the base of other statements, never sent
+EVERY: dict[str, list[Any]] = {}  # one statement for most names, one for every choice of filters for others
 for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:
         EVERY.setdefault(".".join(at), []).append(statement)
-MODULES: dict[str, list[str]] = {}  # the names in each, so that no test takes long: readers of T-SQL are slow
+MODULES: dict[str, list[str]] = {}  # the names of each module, for short tests: T-SQL parsers are slow
 for each in EVERY:
     MODULES.setdefault(each.rpartition(".")[0], []).append(each)
-# A filtered index serves only statements with its predicate in their text, since a plan is made before parameters are
-# known. Those for speed name their readers here. The others are unique keys: over values that are there, which any
-# equality implies, or over a state, which hold a rule and are read through the tenant's own index.
+# A filtered index serves only statements with its predicate in their text, since plans do not depend on parameters. The
+# indexes for speed are listed with their statements. The others are unique keys: on values that are not null, which any
+# equality implies, or on a state, which enforce a rule; queries of such states use the tenant's own index.
 READERS = {
     "ix_billing_records_unpriced": tuple(
         f"billing.closing.record_store.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
@@ -95,7 +95,7 @@ def columns(statement):
 
 
 def sent(azure, engine, statement):
-    """What arrives at the server when the app runs the statement: its text, and the type of each parameter."""
+    """The statement as it arrives at the server: its text, and the type of each parameter."""
     with engine.connect() as connection:
         azure.statements.clear()
         connection.execute(statement, parameters(statement))
@@ -170,7 +170,7 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
 
 
 def locked_table(statement):
-    """The table whose rows a statement holds until its transaction ends, if it does."""
+    """The table whose rows the statement locks, if any."""
     wanted = getattr(statement, "_for_update_arg", None)
     return wanted.of[0] if wanted is not None else None
 
@@ -185,7 +185,7 @@ def column_of(table, node):
 
 
 def covering_keys(statement):
-    """The keys that have all a statement needs of the rows it holds: SQL Server may lock such a key and not the row."""
+    """The keys with all columns that a locking statement needs: SQL Server may lock such a key instead of the row."""
     table = locked_table(statement)
     needed = columns_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
     for key in [*table.indexes, *table.constraints]:
@@ -222,7 +222,7 @@ def test_a_locking_statement_covered_by_an_index_is_detected():
 
 
 def compared(table, statement):
-    """The columns of a table that must equal something, or be one of a few, in every row that a statement finds."""
+    """The columns of a table that a statement compares by equality or IN."""
     read = [node for each in statement.get_final_froms() for node in visitors.iterate(each)]
     terms = [statement.whereclause, *(node.onclause for node in read if isinstance(node, sa.Join))]
     while terms:
@@ -283,7 +283,7 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
 
 
 def for_many(statement):
-    """What is sent for several rows at once; None for what answers with rows, or takes a list or a number of rows."""
+    """The statement sent for several rows at once; None if it returns rows, or takes a list or a number of rows."""
     made = statement._build("mssql") if isinstance(statement, InsertIfAbsent) else statement
     if not isinstance(made, sa.sql.dml.UpdateBase) or made._returning:
         return None

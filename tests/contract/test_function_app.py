@@ -150,7 +150,7 @@ HEAVY = (
 
 @pytest.fixture(scope="module")
 def bare_start(tmp_path_factory):
-    """The app in an environment without settings; it tells what is heavy of all that it imported."""
+    """Imports the app in an environment without settings; prints the imported heavy packages."""
     folder = tmp_path_factory.mktemp("bare")
     bare = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     code = f"import function_app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"

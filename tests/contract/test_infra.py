@@ -151,7 +151,7 @@ def test_the_identity_has_the_roles_that_the_app_uses_and_no_other():
 
 
 def test_telemetry_keeps_no_location_and_no_user_agent():
-    dropped = variable("monitoring", "forgetPeople")
+    dropped = variable("monitoring", "removeClientColumns")
 
     assert set(re.findall(r"Client\w+", dropped)) >= NOT_KEPT
     assert {"AppRequests", "AppTraces", "AppExceptions", "AppPageViews"} <= set(variable("monitoring", "telemetry"))
@@ -162,7 +162,7 @@ def test_telemetry_has_addresses_of_pages_without_their_query():
     cut, flows = text("monitoring"), resource("monitoring", "transform")["dataFlows"]
 
     assert re.search(r"""split\(Url, "\?"\)\[0\].*split\(Name, "\?"\)\[0\]""", cut)
-    assert "transformKql: table == 'AppRequests' ? forgetQueries : forgetPeople" in cut
+    assert "transformKql: table == 'AppRequests' ? removeQueries : removeClientColumns" in cut
     assert flows
 
 

@@ -27,7 +27,7 @@ OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
 
 class ParsedModule(NamedTuple):
-    """What tests ask of a module, which is parsed once for all of them."""
+    """The parsed facts of a module, cached for all tests."""
 
     imports: set[str]
     names: set[tuple[str, str]]  # of `from module import name`
@@ -70,13 +70,13 @@ def slice_of(module: str) -> str:
 
 
 def layer_of(name: str) -> str:
-    """What the last word of a file's name says: `late_service` is a service."""
+    """The layer by the last word of a file's name: `late_service` is a service."""
     last = name.rpartition("_")[2]
     return last if last in LAYERS else ""
 
 
 def place_of(module: str) -> tuple[str, str]:
-    """The feature of a module and its layer there: `timers.running` and `store`; no layer where its name says none."""
+    """The feature and the layer of a module: `timers.running` and `store`; no layer if its name has none."""
     *folders, name = module.split(".")
     for depth, folder in enumerate(folders):
         if depth and layer_of(folder):
@@ -93,7 +93,7 @@ def of(*tops: str) -> Iterator[tuple[str, Path]]:
 
 
 def upwards(importer: str, imported: str) -> bool:
-    """Whether a layer of a feature imports one above itself; between features, lint-imports says who may.
+    """Whether a layer of a feature imports one above itself; lint-imports checks imports between features.
 
     A module whose name says no layer stands below the flows.
     """

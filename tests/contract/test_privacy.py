@@ -1,4 +1,4 @@
-"""The catalog of personal data knows every column there is, and what it says can be done."""
+"""The catalog of personal data has every column, and its rules can be executed."""
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ TABLES = sorted(metadata.tables)
 
 
 def test_the_catalog_classifies_the_personal_data_of_every_column():
-    """A new column needs a line in privacy/catalog/columns.py: may it hold personal data, and what becomes of it?"""
+    """A new column needs a line in privacy/catalog/columns.py: whether it may hold personal data, and its erasure."""
 
     def holds(name: str) -> None:
         assert name in CATALOG

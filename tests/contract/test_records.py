@@ -1,4 +1,4 @@
-"""The append-only records: where their guard is opened, what their rules say, and that migrations keep the triggers."""
+"""The append-only records: the callers that may change them, their rules, and their triggers after migrations."""
 
 import pytest
 import sqlalchemy as sa
@@ -92,7 +92,7 @@ def test_every_migration_leaves_the_triggers(make_database, kind):
 
 
 def test_a_table_that_a_migration_makes_anew_gets_its_triggers_back(make_database):
-    """What Alembic's batch mode does on SQLite: no trigger is left, and no error told."""
+    """Alembic's batch mode on SQLite drops the triggers without an error."""
     url = make_database("sqlite", "anew")
     engine = sa.create_engine(url)
     with engine.begin() as tx:

@@ -52,7 +52,7 @@ def is_guarded(case: sa.Case[Any]) -> bool:
 
 
 def bare(element: Any) -> bool:  # noqa: ANN401 - any part of a statement
-    """Whether what is selected has such a column outside a CASE about the reader."""
+    """Whether the selection has such a column outside a CASE about the reader."""
     if isinstance(element, sa.Case) and is_guarded(element):
         return False
     return reads(element) or any(bare(child) for child in element.get_children())

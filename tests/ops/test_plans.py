@@ -195,7 +195,7 @@ def test_the_operator_sees_before_and_after_and_confirms(ops, books, slug, answe
 
 @pytest.fixture
 def terminal():
-    """Both ends of a terminal: the keyboard, and what a process has as its standard input."""
+    """Both ends of a terminal: the keyboard, and the standard input of a process."""
     ends = os.openpty()
     yield ends
     for end in ends:

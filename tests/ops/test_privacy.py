@@ -280,7 +280,7 @@ sys.exit(code)
 
 
 def test_an_export_is_written_in_parts_and_never_in_memory_as_a_whole(two_people, tmp_path):
-    """SQLite keeps pages of its file, up to 16 MB. Rows take 30 MB; what PostgreSQL's driver makes them of, 9 MB."""
+    """SQLite caches up to 16 MB of its file. Rows take 30 MB; the buffers of PostgreSQL's driver, 9 MB."""
     url, *people = two_people
     file_format = "json" if url.startswith("sqlite") else "zip"
     peaks, sizes = [], []

@@ -182,7 +182,7 @@ def test_beside_requests_a_process_reads_the_stored_mark_once_an_hour(watched_ap
 
 
 def test_processes_that_run_jobs_at_once_are_not_held(watched_app):
-    """Each reads outside first: what another has told there was committed before."""
+    """Each reads the store first; a mark in the store was committed before."""
     together = threading.Barrier(6)
 
     def job(_):

@@ -58,7 +58,7 @@ def test_no_cell_begins_a_formula_with_any_separator(text, dialect, separators, 
 
 
 def excel_cells(line: str, separators: str) -> list[str]:
-    """As Excel reads: a quote counts where a cell begins, and behind the closing one the rest is taken as it is."""
+    """Parses like Excel: a quote counts at the beginning of a cell, and text after the closing quote is literal."""
     cells, cell, quoted, letters = [], "", False, iter(line)
     for letter in letters:
         if quoted:

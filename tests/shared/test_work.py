@@ -1,4 +1,4 @@
-"""Work has what a transaction has in common, and nothing else; few modules construct it."""
+"""Work has only the common data of a transaction; few modules construct it."""
 
 import ast
 import dataclasses

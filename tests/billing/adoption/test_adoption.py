@@ -42,7 +42,7 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Timeline:
-    """A database, the app on it, and its one payer; the Marketplace is the same for all of them."""
+    """A database with its app and its one paying tenant; all databases share the Marketplace."""
 
     app: App
     payer: PayingTenant

@@ -131,7 +131,7 @@ def ada(world):
 
 @pytest.fixture
 def bills(ada, engine):
-    """A plan by seats with ten of them, and twelve from 15 October on; a change that was refused is none."""
+    """A plan with ten seats, and twelve from 15 October on; a refused change has no effect."""
     bills = start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
     bills.add_price("6.00", OCTOBER, "USD")
     bills.add_event("Activate", OCTOBER, quantity=10)

@@ -25,7 +25,7 @@ BUG, STORY, EPIC_OF_BILLING = 42, 61, 66
 def send(
     azure_devops: AzureDevOps, method, path, body=None, *, who="ada", headers=SUPPRESS, media="application/json"
 ) -> requests.Response:
-    """`who` is a person's short name, or a token as it is."""
+    """`who` is a person's short name, or a literal token."""
     sent = dict(headers)
     if who is not None:
         sent["Authorization"] = f"Bearer {azure_devops.token(who) if who.isalpha() else who}"

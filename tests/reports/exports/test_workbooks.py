@@ -37,7 +37,7 @@ def table(sheet, head):
 
 
 def facts(sheet):
-    """What the head of a first sheet says, by label."""
+    """The head of a first sheet, by label."""
     rows = list(sheet.iter_rows(min_row=2, max_col=3, values_only=True))
     return {row[0]: row[1] for row in rows[: next(number for number, row in enumerate(rows) if row[0] is None)]}
 

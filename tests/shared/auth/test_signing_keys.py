@@ -61,7 +61,7 @@ def keys(entra: Entra, clock: Clock):
 
 @pytest.fixture
 def log_lines(caplog: pytest.LogCaptureFixture):
-    """What is said of an event in this test, line by line."""
+    """Level and one field of each log line of an event."""
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines(event: str, said: str):

@@ -1,4 +1,4 @@
-"""The seats of a month, from what Microsoft's events left in the ledger to the statement."""
+"""The seats of a month, from the ledger of Microsoft's events to the statement."""
 
 from tests.billing.records.test_statement import text_of
 from tests.webhooks.events.test_events import wait_for_responses

@@ -61,5 +61,5 @@ def log_lines() -> Iterator[Callable[[], list[str]]]:
 
 @pytest.fixture
 def codes(log_lines) -> Callable[[], list[str]]:
-    """The codes of what the pages have refused since."""
+    """The codes of the pages' refusals since."""
     return lambda: [line["code"] for line in map(json.loads, log_lines()) if line["event"] == "request_refused"]

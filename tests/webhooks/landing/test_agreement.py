@@ -24,7 +24,7 @@ THIRTY_DAYS = dt.timedelta(days=30)
 
 @pytest.fixture
 def tenant(app, firm):
-    """The tenant's row, as it is now."""
+    """The tenant's present row."""
     return lambda: rows(app, tenants, entra_tenant_id=firm.key)[0]
 
 
@@ -68,7 +68,7 @@ def states(app, tenant_row):
 
 
 def nothing_happened(app, marketplace, subscription, tenant_row, before):
-    """The purchase is not activated, and the tenant is what it was."""
+    """Checks that the purchase is not activated, and the tenant unchanged."""
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert rows(app, subscriptions, tenant_id=tenant_row.id) == []
     assert tenant_row.plan_kind == before.plan_kind == "trial"

@@ -1,4 +1,4 @@
-"""While a restored database is held no purchase is activated; the page says to come again."""
+"""During a restore hold no purchase is activated; the page asks to come back."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An inconclusive sign-in or purchase refuses nobody: the page says to try again."""
+"""After an inconclusive sign-in or purchase the page asks to try again."""
 
 import json
 from urllib.parse import parse_qs, urlsplit

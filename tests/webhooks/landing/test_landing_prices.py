@@ -1,4 +1,4 @@
-"""What the page of a purchase says of its price, its free trial, and a purchase of another product."""
+"""The landing page shows the price and the free trial of a purchase, and refuses another product."""
 
 import datetime as dt
 

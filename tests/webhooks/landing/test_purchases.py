@@ -1,4 +1,4 @@
-"""Purchases that wait for agreement, by the API: who sees them, who decides, and what a repeat or a change does."""
+"""The API of purchases that wait for agreement: their readers, decisions, repeats and changes."""
 
 import datetime as dt
 import uuid
