@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.db.schema import favorites, users
 from shared.errors import Conflict
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.support.exports import export
 from tests.timers.work_items.test_work_items import refresh
 from timers.picker.favorite_rules import MAX_FAVORITES, place, remove
@@ -155,7 +155,7 @@ def test_an_erasure_removes_the_persons_favorites(app, clock, engine, world, ada
     put(ada, 7)
     put(ben, 8)
     ask(ben)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         of_tenant = favorites.c.tenant_id.in_(
             sa.select(users.c.tenant_id).where(users.c.entra_object_id == uuid.UUID(ada.oid))
