@@ -11,10 +11,11 @@ from privacy.catalogue.columns import CATALOGUE
 from privacy.catalogue.kinds import CatalogueEntry, DataKind, RowAction
 from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
-from tools.docs.privacy.policy import POLICY, Sentence
+from tools.docs.privacy.policy import POLICY
 
 
 _PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_RIGHTS: Final = "Rights"  # its calls are how people use them
 _TENANT_ERASED: Final = {RowAction.KEEP: "stay", RowAction.DELETE: "deleted"}
 
 
@@ -35,13 +36,12 @@ def _policy() -> Iterator[str]:
     for title, sentences in POLICY.items():
         yield f"### {title}"
         yield ""
-        yield from _table(("policy", "product", "calls"), map(_sentence_row, sentences))
+        if title == _RIGHTS:
+            rows = ((each.says, each.does, ", ".join(map(_call, each.calls))) for each in sentences)
+            yield from _table(("policy", "product", "calls"), rows)
+        else:
+            yield from _table(("policy", "product"), ((each.says, each.does) for each in sentences))
         yield ""
-
-
-def _sentence_row(each: Sentence) -> tuple[str, ...]:
-    calls = ", ".join(_call(name) for name in each.calls)
-    return each.says, each.does, calls
 
 
 def _call(name: str) -> str:
