@@ -21,8 +21,11 @@ _ACCESS: Final = {
     Access.ADMIN: "admin",
     Access.SUPER_ADMIN: "super admin",
 }
-# Explained once under "Errors" and "Fields", for every operation that has them.
-_COMMON_CODES: Final = {"processing_restricted", "not_found"}
+# Explained once for every operation that has them: under "Errors" and "Format".
+_COMMON_CODES: Final = {
+    *("processing_restricted", "not_found", "role_required"),
+    *("trial_expired", "subscription_suspended", "subscription_cancelled"),
+}
 _COMMON_FIELDS: Final = {"organization", "project", "workItemId", "timeZone", "user", "userId", "from", "to"}
 _BROWSER_HEADING: Final = "Pages for buyers"
 Json = dict[str, Any]

@@ -16,7 +16,6 @@ from tools.docs.privacy.policy import POLICY
 
 _PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _RIGHTS: Final = "Rights"  # its calls are how people use them
-_TENANT_ERASED: Final = {RowAction.KEEP: "stay", RowAction.DELETE: "deleted"}
 
 
 def fill(page: str) -> str:
@@ -51,13 +50,15 @@ def _call(name: str) -> str:
 
 def _catalogue() -> Iterator[str]:
     """The tables with personal data; the others have none."""
-    heads = ("table", "content", "columns", "person's erasure", "organization's erasure")
+    heads = ("table", "content", "columns", "person's erasure")
     rows = (
-        (f"`{name}`", entry.about, ", ".join(found), _of_person(entry), _TENANT_ERASED[entry.tenant_erased])
+        (f"`{name}`", entry.about, ", ".join(found), _of_person(entry))
         for name, entry in CATALOGUE.items()
         if (found := _personal_columns(entry))
     )
     yield from _table(heads, rows)
+    remaining = (f"`{name}`" for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.KEEP)
+    yield from ("", f"Rows that stay at an organization's erasure: {', '.join(remaining)}.")
 
 
 def _personal_columns(entry: CatalogueEntry) -> list[str]:
