@@ -70,8 +70,8 @@ def _pages(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
 
 def _operation(operation: Operation, described: Json, shared: list[Json], schemas: Json) -> Iterator[str]:
     queries = [each for each in described["parameters"] if each["in"] == "query"]
-    marks = " · ".join(_marks(operation, queries))
-    head = f'<a id="{operation.id}"></a>**{described["summary"]}**: {_call(operation)} · {marks}'
+    marks = ", ".join(_marks(operation, queries))
+    head = f'<a id="{operation.id}"></a>**{described["summary"]}**: {_call(operation)}: {marks}'
     yield f"{head} → {_answers(operation, is_csv=_takes_csv(queries))}"
     yield ""
     if "description" in described:
