@@ -7,6 +7,7 @@ from timers.entries.write_back_routes import blueprint as write_back
 from timers.forgotten.jobs import blueprint as forgotten_timers
 from timers.log.routes import blueprint as timer_log
 from timers.picker.routes import blueprint as picker
+from timers.picker.search_routes import blueprint as search
 from timers.projects.routes import blueprint as projects
 from timers.running.routes import blueprint as timers
 from timers.team.routes import blueprint as team
@@ -19,6 +20,7 @@ BLUEPRINTS: Final = (
     forgotten_timers,
     picker,
     projects,
+    search,
     team,
     timer_log,
     timers,

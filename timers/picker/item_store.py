@@ -25,7 +25,7 @@ def with_project(source: sa.FromClause, project_id: sa.ColumnElement[int]) -> sa
 
 
 def listed_columns(
-    work_item_id: sa.ColumnElement[int], own_project: sa.ColumnElement[str | None]
+    work_item_id: sa.ColumnElement[int], own_project: sa.ColumnElement[Any]
 ) -> list[sa.ColumnElement[Any]]:
     """The columns of a ListedItem; `own_project` is the name of the project of the viewer's own time on it."""
     project = sa.func.coalesce(shown(work_items.c.project), own_project).label("project")

@@ -2,6 +2,15 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SearchState(StrEnum):
+    """The part of Azure DevOps in a search."""
+
+    ANSWERED = "answered"
+    NOT_ASKED = "notAsked"  # without a token, or in an inactive organization
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

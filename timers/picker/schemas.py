@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from shared.http.wire import Instant, WireModel
+from shared.http.wire import Instant, Text128, WireModel
 from timers.picker.favorite_rules import MAX_FAVORITES
-from timers.picker.model import ListedItem, RecentItem
+from timers.picker.model import ListedItem, RecentItem, SearchState
+from timers.schemas import Organization
+from timers.search_rules import Search
 
 
 class ListedWorkItem(WireModel):
@@ -62,3 +64,28 @@ class PlaceFavorite(WireModel):
     position: Annotated[int, Field(ge=1, le=MAX_FAVORITES)] | None = Field(
         None, description="place in the list, from 1; if omitted a favorite stays at its place and a new one comes last"
     )
+
+
+def _visible(text: str) -> str:
+    if not Search.parse(text).words:
+        raise ValueError("must have visible characters")
+    return text
+
+
+class SearchQuery(WireModel):
+    search: Annotated[Text128, AfterValidator(_visible)] = Field(
+        description="a number, or its first digits; or words of a title", examples=["checkout guests", "#42"]
+    )
+    organization: Organization | None = Field(
+        None, description="only its work items; Azure DevOps is asked in it, or else in your default organization"
+    )
+
+
+class FoundWorkItems(WireModel):
+    items: list[ListedWorkItem]
+    azure_dev_ops: SearchState = Field(
+        description="`notAsked`: without a token, or in an inactive organization; after `failed` the items are those "
+        "that TimeTracker knows"
+    )
+    azure_dev_ops_reason: str | None = Field(None, description="code of the problem")
+    azure_dev_ops_detail: str | None = Field(None, description="the problem in plain text, for the person")

@@ -165,10 +165,10 @@ def test_an_erasure_removes_the_persons_favorites(app, clock, engine, world, ada
     assert left == [7]
 
 
-def test_a_change_of_favorites_takes_as_many_statements_however_many_there_are(ada, counted):
+def test_a_change_of_favorites_takes_as_many_statements_however_many_there_are(ada, record_statements):
     for number in range(1, 12):
         put(ada, number)
-    with counted() as sent:
+    with record_statements() as sent:
         answer = put(ada, 11, 1)
 
     assert numbers(answer)[0] == 11

@@ -85,10 +85,10 @@ def test_a_joined_project_has_the_name_that_it_counts_as(ada):
     assert {each["project"] for each in recent(ada)} == {"New name"}
 
 
-def test_at_most_twenty_are_listed_with_two_statements(ada, counted):
+def test_at_most_twenty_are_listed_with_two_statements(ada, record_statements):
     for number in range(1, 23):
         ada.enter(f"2026-11-{number:02}T08:00:00Z", f"2026-11-{number:02}T08:30:00Z", workItemId=number)
-    with counted() as sent:
+    with record_statements() as sent:
         listed = numbers(ada)
 
     assert listed == list(range(22, 2, -1))

@@ -111,11 +111,11 @@ def test_the_entries_of_a_work_item_are_listed_across_its_organizations_namesake
     assert [each["id"] for each in ben.entries(**of_item)] == entered[1:]
 
 
-def test_the_totals_take_as_many_statements_however_many_entries_there_are(counted, ada):
+def test_the_totals_take_as_many_statements_however_many_entries_there_are(record_statements, ada):
     for day in range(10, 16):
         ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z")
     ada.start()
-    with counted() as sent:
+    with record_statements() as sent:
         answer = time_on(ada)
 
     assert answer.body["own"]["entries"] == 6
