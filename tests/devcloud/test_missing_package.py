@@ -34,10 +34,10 @@ def hiding(tmp_path, name):
     [
         ("typer", ["token", "ada"]),
         ("watchfiles", ["run"]),
-        ("pydantic", ["run"]),
+        slow("pydantic", ["run"]),
         ("uvicorn", ["host", "--port", "0"]),
-        ("werkzeug", ["entra", "--port", "0"]),
-        ("requests", ["token", "ada"]),
+        slow("werkzeug", ["entra", "--port", "0"]),
+        slow("requests", ["token", "ada"]),
         ("sqlalchemy", ["demo"]),
     ],
 )
