@@ -56,7 +56,7 @@ INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-gc.disable()  # until the tests are collected: most of what is made until then stays, and each run would look at all of it
+gc.disable()  # until the tests are collected: most objects of that time stay, and each run would visit all of them
 
 
 def pytest_collection_finish() -> None:

@@ -123,7 +123,7 @@ class Syntax:
     """The parts of T-SQL that sqlfluff, a slow parser, has read: each part, at each place in another, once."""
 
     def __init__(self) -> None:
-        self._read = set()
+        self._read: set[tuple[type, type, str]] = set()
 
     def check(self, statement):
         tree = tree_of(statement.sql)
