@@ -95,7 +95,7 @@ def of(*tops: str) -> Iterator[tuple[str, Path]]:
 def upwards(importer: str, imported: str) -> bool:
     """Whether a layer of a feature imports one above itself; lint-imports checks imports between features.
 
-    A module whose name says no layer stands below the flows.
+    A module without a layer in its name is below the flows.
     """
     (feature, own), (another, other) = place_of(importer), place_of(imported)
     return feature == another and other != "" and LAYERS.index(other) < LAYERS.index(own or "schemas")

@@ -1,4 +1,4 @@
-"""The migration that joins projects whose names look the same, from rows that the version before wrote."""
+"""The migration that joins projects with names that look the same, from rows of the previous version."""
 
 import uuid
 

@@ -10,7 +10,7 @@ from tests.timers.write_back.write_backs import change
 
 @pytest.fixture
 def ada(world, clock):
-    """Somebody who has started and stopped on this project in this month, with keys, as the extension does."""
+    """A person with a start and a stop on the project this month, with keys, like the extension."""
     ada = world.tenant()
     ada.start(1, key=new_id())
     clock.tick(minutes=1)

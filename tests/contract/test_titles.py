@@ -1,4 +1,4 @@
-"""No statement shows a title, an assignee or a state but to those who have read the work item with their own token."""
+"""Statements select a title, an assignee or a state only for readers of the work item with their own token."""
 
 import re
 from typing import Any
@@ -44,7 +44,7 @@ def reads(column: object) -> bool:
 
 
 def is_guarded(case: sa.Case[Any]) -> bool:
-    """Whether it is NULL for those who have no reading."""
+    """Whether it is NULL for people without a reading."""
     return case.else_ is None and all(
         any(getattr(node, "table", None) is work_item_readers for node in visitors.iterate(condition))
         for condition, _ in case.whens

@@ -1,4 +1,4 @@
-"""Operators exercise privacy rights for people who cannot: by the database's clock, and audited."""
+"""Operators exercise privacy rights on behalf of people: by the real clock, and audited."""
 
 import datetime as dt
 import json
@@ -252,7 +252,7 @@ def test_an_unknown_request_has_exit_code_3(ops, arguments):
 
 @pytest.fixture(scope="module")
 def two_people(another_database):
-    """A database of its own with two people, of two thousand and twenty thousand entries."""
+    """A separate database with two people, with 2,000 and 20,000 entries."""
     url = another_database("many")
     engine = make_engine(url)
     people = []

@@ -1,4 +1,4 @@
-"""The command line as a process of its own; all other tests run commands in their own process."""
+"""The command line as a real process; other tests run commands in the test's process."""
 
 import subprocess
 import sys

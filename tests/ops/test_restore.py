@@ -1,4 +1,4 @@
-"""The runbook of docs/deployment.md, run: a backup is taken, production goes on, and the copy becomes production.
+"""The runbook of docs/deployment.md: production continues after a backup, then the restored copy becomes production.
 
 Nothing is sent to the meter twice, no hour is in Completed Work twice, what people asked for since is kept, and a copy
 that is only tried out stops nobody.
@@ -45,7 +45,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """As a setting has it: the engine's own dialect is nobody else's."""
+        """The URL for settings, without the engine's own dialect."""
         driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[self.engine.dialect.name]
         return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 

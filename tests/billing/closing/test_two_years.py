@@ -108,7 +108,7 @@ class Life:
         self.history.work.append(Worked(user, running.start, stop, now))
 
     def _move(self, now: dt.datetime) -> None:
-        """To another zone, at most once in two months: of a month only its first and last sign-in are known."""
+        """Sets another zone, at most once in two months, since only the first and last sign-in of a month are known."""
         since, zone = self.history.zones[-1]
         if now - since > 62 * DAY:
             zone = ZoneInfo(self.chance.choice([each for each in ZONES if each != zone.key]))

@@ -114,7 +114,7 @@ def asked(keys: SigningKeys, kid: str):
 
 @contextmanager
 def endpoint(answer: Callable[[Callable[[bytes], object], threading.Event], None]) -> Iterator[str]:
-    """The address of a server whose answer is written byte by byte; the event is set once nobody needs it any more."""
+    """The address of a server that writes its response byte by byte; the event is set at the end of the test."""
     over = threading.Event()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -373,7 +373,7 @@ def test_a_withdrawn_key_is_removed_without_a_request_for_a_new_one(entra: Entra
 
 @pytest.fixture
 def long_fetches(monkeypatch):
-    """Limits a fetch to a minute, so that a caller who waited for one would be noticed."""
+    """Limits a fetch to a minute, so that a waiting caller would be noticed."""
     monkeypatch.setattr(signing_keys, "FETCH_SECONDS", 60.0)
 
 
@@ -560,7 +560,7 @@ def test_a_cold_start_at_an_endpoint_that_never_answers_is_refused_after_one_fet
 
 
 def trickle(write: Callable[[bytes], object], over: threading.Event):
-    """Without an end, until nobody reads it any more."""
+    """Writes without an end, until the reader closes."""
     while not over.wait(0.1):
         write(b" ")
 

@@ -60,7 +60,7 @@ class Model:
     fetches: int = 0
 
     def holds(self, kid: str, now: int) -> bool:
-        """Seen within 25 hours, and since then no run of answers without it that lasts an hour."""
+        """Whether the key was seen within 25 hours, and not missing from all responses of an hour since."""
         seen = [number for number, (_, usable, _) in enumerate(self.answers) if kid in usable]
         if not seen or now - self.answers[seen[-1]][0] > DAY + HOUR:
             return False
@@ -76,7 +76,7 @@ class Model:
         self.filled_at = now
 
     def fetch(self, answer: Answer, now: int) -> bool | None:
-        """Whether it was answered; None where no fetch could be made."""
+        """Whether the fetch succeeded; None if none was possible."""
         self.refill(now)
         if self.tokens < 1:
             return None
@@ -94,7 +94,7 @@ class Model:
         return bool(self.answers) and now - self.answers[-1][0] <= DAY + HOUR
 
     def get(self, kid: str, answer: Answer, now: int) -> tuple[str, int | None]:
-        """What `get` comes to: a word, and the seconds to wait where it is to be asked again."""
+        """The result of `get`: a word, and the seconds to wait before a retry, if any."""
         if self.holds(kid, now):
             if self.is_due(now):
                 self.fetch(answer, now)

@@ -27,7 +27,7 @@ def attacker(host):
 
 
 def plant(attacker, victim):
-    """Puts the attacker's cookies into somebody else's browser, as a sibling host may."""
+    """Puts the attacker's cookies into another browser, as a sibling host may."""
     for cookie in attacker.session.cookies:
         victim.session.cookies.set_cookie(cookie)
 
