@@ -74,15 +74,15 @@ def mangle(draw: st.DrawFn, token: str) -> str:
         lambda: ".".join(draw(st.permutations(parts))),
         lambda: ".".join(draw(st.lists(st.sampled_from(parts), max_size=6))),
         lambda: ".".join([*parts[:2], draw(sendable)]),
-        lambda: ".".join([parts[0], _encoded(draw(junk)), parts[2]]),
-        lambda: ".".join([_encoded(draw(junk)), *parts[1:]]),
+        lambda: ".".join([parts[0], _encode(draw(junk)), parts[2]]),
+        lambda: ".".join([_encode(draw(junk)), *parts[1:]]),
         lambda: token + "=" * draw(st.integers(1, 4)),
         lambda: token * draw(st.integers(2, 30)),
     ]
     return draw(st.sampled_from(changes))()
 
 
-def _encoded(document: object) -> str:
+def _encode(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
 
 
@@ -115,11 +115,11 @@ HEADERS = {
 
 def sign(entra, person, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> str:
     """A token signed by Entra with these claims and header members changed; None omits a member."""
-    sound = json.loads(_decoded(person.token.split(".")[1]))
+    sound = json.loads(_decode(person.token.split(".")[1]))
     return str(entra.emulator.admin.mint(TokenRequest(claims={**sound, **(claims or {})}, header=header or {})))
 
 
-def _decoded(part: str) -> bytes:
+def _decode(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 

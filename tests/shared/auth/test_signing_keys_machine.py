@@ -193,7 +193,7 @@ TestKeys = Machine.TestCase
 TestKeys.settings = settings(max_examples=tries(60), stateful_step_count=40, deadline=None)
 
 
-def told_of(keys: SigningKeys, kid: str) -> str:
+def outcome_of(keys: SigningKeys, kid: str) -> str:
     try:
         keys.get(kid)
     except InvalidToken:
@@ -219,7 +219,7 @@ def test_a_published_key_is_unknown_to_no_thread(seed):
     def work(number: int) -> set[str]:
         told, own = set(), random.Random(f"{seed}-{number}")  # noqa: S311 - repeats
         while not over.is_set():
-            told.add(told_of(keys, own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])))
+            told.add(outcome_of(keys, own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])))
         return told
 
     with ThreadPoolExecutor(2) as pool:

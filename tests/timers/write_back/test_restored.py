@@ -11,7 +11,7 @@ from shared.db.schema import write_back_attempts, write_back_changes, write_back
 from tests.support.installations import change as change_installation
 from tests.support.installations import own
 from tests.support.world import START, WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, change, entered, removed, retry, send, worked
+from tests.timers.write_back.write_backs import BUG, add_entry, change, delete_entry, retry, run_timer, send
 
 
 BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # before everything in the emulator, which has the real clock
@@ -72,7 +72,7 @@ class Books:
 
 @pytest.mark.parametrize("items", [True, False])
 def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, books, clock, azure_devops, items):
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     azure_devops.edit(BUG, Title="Another title")
     books.forget_writes(items=items)
     books.accept()
@@ -86,7 +86,7 @@ def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, boo
 
 def test_without_an_accepted_restore_hours_are_written_twice(ada, books, clock, azure_devops):
     """The fault itself: nothing else in the database shows that they were written."""
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
     retry(ada, entry, azure_devops.token())
 
@@ -95,23 +95,23 @@ def test_without_an_accepted_restore_hours_are_written_twice(ada, books, clock, 
 
 def test_hours_of_lost_entries_are_subtracted(ada, books, clock, azure_devops):
     """Entered again, they are added once."""
-    first = worked(ada, clock, azure_devops.token())
-    second = worked(ada, clock, azure_devops.token(), minutes=60)
-    removed(ada, second.body, None)
+    first = run_timer(ada, clock, azure_devops.token())
+    second = run_timer(ada, clock, azure_devops.token(), minutes=60)
+    delete_entry(ada, second.body, None)
     with_both = azure_devops.completed(BUG)
     books.forget_writes()
     books.accept()
     retry(ada, first.body["id"], azure_devops.token())
     taken_back = azure_devops.completed(BUG)
-    entered(ada, azure_devops.token(), "09:00", "10:00")
+    add_entry(ada, azure_devops.token(), "09:00", "10:00")
 
     assert (with_both, taken_back, azure_devops.completed(BUG)) == (5.0, 4.0, 5.0)
 
 
 def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, books, clock, azure_devops):
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     books.accept()
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
     retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
@@ -119,20 +119,20 @@ def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, books
 
 
 def test_the_history_is_checked_once(ada, books, clock, azure_devops):
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
     books.accept()
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
     before = azure_devops.hits("updates")
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
 
     assert azure_devops.hits("updates") == before
 
 
 def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_devops):
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
     books.accept()
     azure_devops.set_fault("updates", status=500)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     unread = azure_devops.completed(BUG)
     azure_devops.clear_faults()
     retried = retry(ada, stopped.body["id"], azure_devops.token())
@@ -144,7 +144,7 @@ def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_dev
 @pytest.fixture
 def busy(ada, books, clock, azure_devops):
     """An item with written hours and 450 later changes by others; returns the entry's id."""
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
     books.forget_writes()
@@ -176,7 +176,7 @@ def test_the_write_back_continues_after_a_person_has_compared(ada, busy, books, 
 def test_a_long_history_is_read_from_its_end_back_to_the_lost_time(books, clock, azure_devops, restored_to, state):
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
-    entry = worked(books.ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(books.ada, clock, azure_devops.token()).body["id"]
     books.forget_writes()
     books.accept(restored_to=restored_to)
     retried = retry(books.ada, entry, azure_devops.token())
@@ -190,7 +190,7 @@ def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, book
     with engine.begin() as tx:
         tx.execute(write_back_items.update().values(checked_epoch=3, last_revision=None))
     books.accept(epoch=5, restored_to=AFTER)
-    entered(ada, azure_devops.token(), "09:00", "10:00")
+    add_entry(ada, azure_devops.token(), "09:00", "10:00")
 
     assert books.item()["reason"] == "not_verified"
 
@@ -205,7 +205,7 @@ def test_an_item_that_is_new_long_after_a_restore_is_not_checked(ada, busy, book
 
 def test_while_the_database_is_held_only_the_write_back_waits(ada, engine, clock, azure_devops):
     change_installation(engine, held_since=START, held_reason="behind")
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     held = azure_devops.completed(BUG)
     change_installation(engine, held_since=None, held_reason=None)
     retried = retry(ada, stopped.body["id"], azure_devops.token())

@@ -189,12 +189,12 @@ def purchase_request(app, marketplace, owner, world):
 def leave(app):
     """Sets a person's last sign-in to a month ago."""
 
-    def gone(person):
+    def make_inactive(person):
         with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             tx.execute(users.update().where(own).values(last_sign_in_at=app.now() - dt.timedelta(days=30)))
 
-    return gone
+    return make_inactive
 
 
 def test_an_operator_agrees_only_without_an_active_approver(ops, purchase_request, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures
