@@ -310,7 +310,7 @@ def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their
     assert changed.sql == "UPDATE places SET name=CAST(NULL AS NVARCHAR(40)) WHERE [a?b] = '?'"
 
 
-def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it_is(azure, azure_engine):
+def test_a_text_is_declared_with_its_columns_length_or_its_own_if_longer(azure, azure_engine):
     slug = sa.bindparam("slug", type_=sa.String(8))
     name = sa.bindparam("name", type_=sa.Unicode(40))
     ask_for: sa.Select[Any] = sa.select(sa.literal_column("1")).where(

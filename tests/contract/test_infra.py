@@ -136,7 +136,7 @@ def test_host_settings_match_routes_jobs_and_the_manual():
     assert "cors" not in resource("resources", "app")["siteConfig"]  # else preflights never reach the app
 
 
-def test_the_database_is_never_paused_compares_as_the_others_do_and_goes_back_35_days():
+def test_the_database_is_never_paused_compares_like_the_others_and_has_35_days_of_backups():
     database = resource("resources", "database")
 
     assert "    autoPauseDelay: -1\n" in text("resources")  # which the parser takes for an expression
@@ -166,7 +166,7 @@ def test_telemetry_has_addresses_of_pages_without_their_query():
     assert flows
 
 
-def test_the_platform_logs_no_requests_of_its_own():
+def test_the_platform_logs_no_requests():
     """Their lines have the user agent, and the address with its query."""
     levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
     chosen = max((name for name in levels if "Microsoft.AspNetCore.Hosting".startswith(name)), key=len)

@@ -196,7 +196,7 @@ def test_a_registered_client_gets_the_error(entra: Entra, changed: dict[str, str
     assert (error, ASKED["state"]) == (back["error"], back["state"])
 
 
-def test_the_answer_comes_in_the_fragment_when_asked_for(entra: Entra):
+def test_the_response_is_in_the_fragment_on_request(entra: Entra):
     url = authorize(entra, response_mode="fragment", prompt="select_account")
 
     answer = requests.post(url, data={"person": PERSON["ada"].oid}, allow_redirects=False, timeout=5)

@@ -134,7 +134,7 @@ def test_the_good_app_is_served_without_the_mistakes(tmp_path):
         assert host.call("GET", "/api/good").body == b"ok"
 
 
-def test_a_prefix_of_host_json_stands_before_every_route(tmp_path):
+def test_a_prefix_of_host_json_precedes_every_route(tmp_path):
     app = processes.app_of(tmp_path / "app", GOOD)
     (app / "host.json").write_text('{"extensions": {"http": {"routePrefix": ""}}}')
 

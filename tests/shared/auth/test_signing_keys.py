@@ -261,7 +261,7 @@ def test_due_keys_are_fetched_every_ten_seconds_of_an_outage(entra: Entra, keys:
     assert fetches(entra) - before == 3 + 9
 
 
-def test_a_rotated_key_is_picked_up_and_the_former_one_still_holds(entra: Entra, keys: SigningKeys, clock: Clock):
+def test_a_rotated_key_is_fetched_and_the_former_one_stays_valid(entra: Entra, keys: SigningKeys, clock: Clock):
     former = entra.keys.current.kid
     keys.get(former)
     clock.tick(301)

@@ -125,7 +125,7 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, records):
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_no_row_goes_but_of_the_timer_log_while_the_guard_is_open(tx, records, table):
+def test_only_rows_of_the_timer_log_can_be_deleted_with_the_guard_open(tx, records, table):
     where, _ = records.one(tx, table)
     closed = refusal(tx, table.delete().where(where))
     with open_records(tx):

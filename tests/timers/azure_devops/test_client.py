@@ -122,7 +122,7 @@ def test_many_items_are_read_in_batches_of_200_without_missing_ones(session, azu
     assert session.work_items([]) == {}
 
 
-def test_a_guest_is_given_what_they_may_see(client, azure_devops):
+def test_a_guest_gets_only_visible_data(client, azure_devops):
     session = client.open_session("Contoso", azure_devops.token("gus"), user=BEN, deadline=Deadline.after(5))
 
     assert set(session.work_items([42, 66])) == {42}
@@ -495,7 +495,7 @@ def test_a_token_for_another_service_must_sign_in(client):
         client.open_session("contoso", "not-a-token", user=ADA, deadline=Deadline.after(5)).work_item(BUG)
 
 
-def test_each_failure_is_a_problem_document_of_its_own():
+def test_each_failure_has_its_own_problem_document():
     kinds = [
         SignInRequired(),
         AzureDevOpsForbidden(),

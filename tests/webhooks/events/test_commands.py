@@ -156,7 +156,7 @@ def test_a_replay_adds_a_missing_price(ops, purchase, http):
     assert purchase.rates[-1] == ("seats-plus", "9.0000", "USD")
 
 
-def test_without_the_marketplace_the_commands_say_what_to_set(ops):
+def test_without_the_marketplace_the_commands_name_the_missing_settings(ops):
     off = dict.fromkeys(("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "MARKETPLACE_CLIENT_SECRET"), "")
     done = ops("show", new_id(), **off)
 
