@@ -4,9 +4,9 @@ import os
 ME = f"os:{os.getuid()}"
 
 
-def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, books, admin, slug):
+def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, tenant_rows, admin, slug):
     ops("tenants", "extend-trial", slug, "--days", "14", "--yes")
-    (row,) = books.audit(slug, "trial.extended")
+    (row,) = tenant_rows.audit(slug, "trial.extended")
     shown = ops("audit", slug, "--json").json
     table = ops("audit", slug, "--operators").out.splitlines()
     told = admin.get("audit").raw + admin.get("privacy/export?format=json").raw
@@ -21,10 +21,10 @@ def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, b
     assert ME.encode() not in told
 
 
-def test_a_job_run_by_an_operator_is_audited_as_theirs(ops, books, admin, slug):
+def test_a_job_run_by_an_operator_is_audited_as_theirs(ops, tenant_rows, admin, slug):
     asked = ops("privacy", "erase", admin.tid, "--verified", "--yes")
     run = ops("privacy", "run")
-    done = books.audit(slug, "erasure.done")
+    done = tenant_rows.audit(slug, "erasure.done")
 
     assert (asked.code, run.code) == (0, 0)
     assert [(row["actor_kind"], row["operator_id"]) for row in done] == [("service", ME)]
