@@ -152,7 +152,7 @@ def test_a_new_process_sends_only_our_queries(azure, azure_engine):
     ask(azure_engine)
 
     # SQLAlchemy would take a fault of its own first questions for an answer
-    asked = [text[:24] for text in azure.texts if not text.startswith("<[sys]")]  # what pyodbc asks is its own
+    asked = [text[:24] for text in azure.texts if not text.startswith("<[sys]")]  # without pyodbc's own queries
     assert asked == ["SET LOCK_TIMEOUT 7000", "SELECT CASE WHEN OBJECT_", BEGIN, "SELECT 42 AS answer", COMMIT]
 
 

@@ -18,7 +18,7 @@ ASK = sa.text("SELECT 42 AS answer")
 CLEARED = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
 
 
-def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
+def with_policies(statement) -> Any:  # noqa: ANN401 - any response
     if "inside_tenant_wall" in statement.sql:
         return Rows(("",), [("1",)])
     if "SELECT 42" in statement.sql:
@@ -118,7 +118,7 @@ def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(az
 
 @pytest.mark.parametrize(("is_up", "state"), [("1", "ON"), ("", "OFF")])
 def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, azure_engine, is_up, state):
-    def script(statement) -> Any:  # noqa: ANN401 - what a script may answer
+    def script(statement) -> Any:  # noqa: ANN401 - any response
         if "sys.security_predicates" in statement.sql:
             return Rows(("name", "is_enabled"), [("write_backs", is_up)])
         if "sys.tables" in statement.sql:

@@ -58,7 +58,7 @@ READERS = {
     "ix_usage_events_open": tuple(f"billing.metering.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),
     "ix_users_merged_into": ("tenants.invitations.store._MERGED",),
 }
-FEW = 8  # sqlfluff reads slowly, and what is built of the same parts reads the same
+FEW = 8  # sqlfluff is slow, and statements built from the same parts parse alike
 LINTER = Linter(dialect="tsql")
 COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between)
 
@@ -134,7 +134,7 @@ def converted_columns(statement):
     for parameter in tree.find_all(exp.Parameter):
         comparison = parameter.parent
         if not isinstance(comparison, COMPARED) or isinstance(comparison.parent, exp.Update):
-            continue  # what an UPDATE sets looks like a comparison
+            continue  # an assignment of an UPDATE looks like a comparison
         declared = statement.declared[int(parameter.name.removeprefix("P")) - 1]
         for column in comparison.find_all(exp.Column):
             tables = [named[column.table]] if column.table in named else sorted(set(named.values()))

@@ -165,7 +165,7 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed(bare_start):
 def test_a_package_that_offers_a_client_does_not_import_it_and_neither_do_those_that_use_it():
     offer = ("timers.azure_devops", "billing.marketplace", "webhooks.landing.sign_in", "tenants.actions.log")
     use = ("billing.closing", "billing.metering", "billing.subscriptions")
-    words = ("model", "usage_model", "errors")  # the types of what is offered
+    words = ("model", "usage_model", "errors")  # the types in the interface
     code = f"""
 import importlib, sys
 for name in {offer!r}:

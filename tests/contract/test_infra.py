@@ -47,7 +47,7 @@ def resource(name: str, symbol: str) -> dict[str, Any]:
     return dict(parsed(name)["resources"][symbol]["config"]["properties"])
 
 
-def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - whatever Bicep holds
+def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - any Bicep value
     return parsed(name)["variables"][symbol]["value"]
 
 

@@ -21,7 +21,7 @@ MODULES = [
 ]
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "service", "store", "rules")
-EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes through
+EDGE = {"function_app", "shared.http.endpoint"}  # used by every request
 # Beside routes, jobs and flows of slices: it begins a pause.
 OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
@@ -34,7 +34,7 @@ class ParsedModule(NamedTuple):
     docstring: str
     functions: dict[str, int]  # the lines of the longest of a name
     called: set[str]  # methods
-    texts: list[str]  # of formatted ones what is fixed
+    texts: list[str]  # of f-strings the fixed parts
 
 
 @cache

@@ -21,7 +21,7 @@ SHOWS_ALL = {("privacy.export.section_store", "_WHOLE_CACHE")}
 KNOW_THE_CACHE = {
     "privacy.retention.store",
     "privacy.export.section_store",
-    "privacy.erasure.text_store",  # an erasure blanks what names its person
+    "privacy.erasure.text_store",  # an erasure blanks mentions of its person
     "reports.store",
     "reports.piece_store",
     "reports.sum_store",
@@ -58,7 +58,7 @@ def bare(element: Any) -> bool:  # noqa: ANN401 - any part of a statement
     return reads(element) or any(bare(child) for child in element.get_children())
 
 
-def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
+def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - any value of a module
     if isinstance(statement, InsertIfAbsent):
         return statement.source is not None and shows_without_reading(statement.source)
     selects = [node for node in visitors.iterate(statement) if isinstance(node, sa.Select)]
@@ -68,7 +68,7 @@ def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a modu
 
 
 def test_a_statement_shows_titles_only_to_their_readers():
-    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
+    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - any value of a module
         assert shows_without_reading(statement) is (where in SHOWS_ALL)
 
     check_all(holds, statements(), at_least=750)

@@ -50,7 +50,7 @@ def test_the_demo_comes_back_after_a_run_without_it(tmp_path):
 
     assert (first, without, tenants(database)) == (2, 0, 2)
     assert "super admin" not in told
-    assert "/api/tenants" in told  # what to try first, where nobody has one
+    assert "/api/tenants" in told  # the first step without a tenant
 
 
 def test_no_file_holds_the_databases_url(tmp_path):

@@ -177,7 +177,7 @@ def interrupt_at(bill: int, payers: list[PayingTenant]) -> Iterator[None]:
 
 @on_postgresql
 def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa: ARG001
-    ops("billing", "close", "--yes")  # what other tests owe
+    ops("billing", "close", "--yes")  # pending bills of other tests
     payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
     for payer in payers:
         payer.subscribe(LAST_MONTH)
@@ -206,7 +206,7 @@ def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
 
 
 def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine, app):  # noqa: ARG001
-    ops("billing", "close", "--yes")  # what other tests owe
+    ops("billing", "close", "--yes")  # pending bills of other tests
     payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
         payer.subscribe(LAST_MONTH)

@@ -228,7 +228,7 @@ def test_an_erased_person_is_erased_again_after_a_restore(ops, ben, engine, tmp_
     ops("privacy", "run")
     listed = ops("privacy", "list-erased", "--json")
     (tmp_path / "erased.json").write_text(listed.out)
-    with engine.begin() as tx:  # what a restore brings back
+    with engine.begin() as tx:  # as after a restore
         row = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None)).order_by(users.c.id.desc())).first()
         back = {"public_id": uuid.UUID(ben_id), "email": ben.email, "erased_at": None}
         tx.execute(users.update().where(users.c.id == row.id).values(**back, entra_object_id=uuid.UUID(ben.oid)))

@@ -145,7 +145,7 @@ def test_the_list_has_real_dates_times_and_durations(ada):
 
 
 def at(day, hour=0, minute=0):
-    return dt.datetime(2026, 11, day, hour, minute)  # noqa: DTZ001 - as it is in a cell
+    return dt.datetime(2026, 11, day, hour, minute)  # noqa: DTZ001 - as in a cell
 
 
 def test_sums_are_formulas_with_their_present_value(ada):

@@ -282,7 +282,7 @@ def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_eve
     purchase.marketplace.execute("shapes", held=True)
     change = purchase.execute("change", quantity=9)
     assert send_event(purchase, http, change).status == 200
-    end = purchase.execute("unsubscribe")  # what is under way fails by it
+    end = purchase.execute("unsubscribe")  # it makes pending operations fail
 
     assert send_event(purchase, http, end).status == 200
     assert purchase.terms == purchase.at_microsoft == ("unsubscribed", "seats", 5)
