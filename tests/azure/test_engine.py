@@ -321,11 +321,11 @@ def test_a_text_is_declared_with_its_columns_length_or_its_own_if_longer(azure, 
     with azure_engine.begin() as connection:
         for slug_, name_ in values:
             connection.execute(ask_for, {"slug": slug_, "name": name_})
-    told = [each for each in azure.statements if "slug" in each.sql]
+    sent = [each for each in azure.statements if "slug" in each.sql]
 
-    assert [each.values for each in told] == values
-    assert [each.declared for each in told[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
-    assert [int(re.sub(r"\D", "", declared)) for declared in told[3].declared] >= [9, 41]
+    assert [each.values for each in sent] == values
+    assert [each.declared for each in sent[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
+    assert [int(re.sub(r"\D", "", declared)) for declared in sent[3].declared] >= [9, 41]
 
 
 def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):

@@ -86,10 +86,10 @@ def test_a_request_survives_a_transient_error(azure, fault):
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), ConnectionLost], ids=str)
 def test_a_lasting_error_is_answered_503_with_retry_after(azure, fault):
     azure.script = fail_statements(99, fault, "UPDATE somewhere")
-    told = answer()
+    response = answer()
 
-    assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
-    assert json.loads(told.get_body())["code"] == "temporarily_unavailable"
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert json.loads(response.get_body())["code"] == "temporarily_unavailable"
     assert times(azure, "UPDATE somewhere") == 4
 
 

@@ -59,8 +59,8 @@ def tenant(cloud: Cloud, person: str) -> dict[str, object]:
     token = requests.post(f"{cloud.entra}/common/oauth2/v2.0/token", data=form, timeout=10).json()["access_token"]
     answer = requests.get(f"{cloud.api}/tenant", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     assert answer.ok, answer.text
-    told: dict[str, object] = answer.json()
-    return told
+    document: dict[str, object] = answer.json()
+    return document
 
 
 def becomes(cloud: Cloud, person: str, **wanted: object) -> None:

@@ -182,7 +182,7 @@ print([name for name in inside if name.rpartition(".")[2] not in {words!r}])
 
 def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
     start = cold_start.measure(runs=1)
-    told = cold_start.report(start, max_modules=5).splitlines()
+    lines = cold_start.report(start, max_modules=5).splitlines()
 
     assert start.is_within_budget, cold_start.report(start)
     assert {
@@ -193,7 +193,7 @@ def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
         "timers.running.routes",
     } <= start.milliseconds.keys()
     assert sum(start.milliseconds.values()) / 1000 < 3 * start.cpu_seconds + 3
-    assert (len(told), told[-1].endswith("a cold start may take")) == (8, True)
+    assert (len(lines), lines[-1].endswith("a cold start may take")) == (8, True)
 
 
 def test_requirements_of_developers_and_operators_are_not_deployed():

@@ -184,7 +184,7 @@ def test_sampling_keeps_all_events_of_alerts():
 def test_alarms_cover_log_events_failures_and_silence():
     alarms = {alarm["name"]: alarm for alarm in variable("monitoring", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
-    told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
+    comparisons = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
     known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "shared/health/jobs.py"))
 
     assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
@@ -195,7 +195,7 @@ def test_alarms_cover_log_events_failures_and_silence():
         "failed-jobs": ("GreaterThan", 0),
         "silence": ("LessThan", 1),
     }
-    assert all(f'"{value}"' in known for name, value in told if name in {"event", "function"})
+    assert all(f'"{value}"' in known for name, value in comparisons if name in {"event", "function"})
 
 
 def test_every_event_that_may_raise_an_alarm_is_explained_to_operators():

@@ -34,7 +34,7 @@ def test_the_sample_holds_no_secret():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("ENTRA_API_CLIENT_ID", "api://x", "GUID"),
         ("ENTRA_CLIENT_IDS", "not-a-guid", "GUID"),
@@ -119,8 +119,8 @@ def test_the_sample_holds_no_secret():
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
 )
-def test_a_wrong_setting_is_named_with_the_expected_value(name, value, told):
-    with pytest.raises(SettingsError, match=told) as caught:
+def test_a_wrong_setting_is_named_with_the_expected_value(name, value, message):
+    with pytest.raises(SettingsError, match=message) as caught:
         Settings.from_env({**SAMPLE, name: value})
 
     assert f"{name}: " in str(caught.value)

@@ -44,13 +44,13 @@ def test_the_demo_comes_back_after_a_run_without_it(tmp_path):
 
     run_until_ready(tmp_path)
     first = tenants(database)
-    told = run_until_ready(tmp_path, "--fresh", "--no-demo")
+    output = run_until_ready(tmp_path, "--fresh", "--no-demo")
     without = tenants(database)
     run_until_ready(tmp_path)
 
     assert (first, without, tenants(database)) == (2, 0, 2)
-    assert "super admin" not in told
-    assert "/api/tenants" in told  # the first step without a tenant
+    assert "super admin" not in output
+    assert "/api/tenants" in output  # the first step without a tenant
 
 
 def test_no_file_holds_the_databases_url(tmp_path):
@@ -58,9 +58,9 @@ def test_no_file_holds_the_databases_url(tmp_path):
     data.mkdir()
     (data / "demo-loaded").write_text("postgresql://ann:secret@127.0.0.1/time")  # older versions wrote one
 
-    told = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
+    output = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
 
-    assert "The database is the one that DATABASE_URL names, not the one under --data." in told
+    assert "The database is the one that DATABASE_URL names, not the one under --data." in output
     assert tenants(tmp_path / "database-of-mine.db") == 2
     assert not (data / "demo-loaded").exists()
     assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())

@@ -63,13 +63,13 @@ def test_a_legal_hold_delays_a_request_with_its_reason_until_its_release(ops, be
     asked = ask(ops, ben, "--verified")
     held = ops("privacy", "hold", asked["id"], "--reason", "legalClaim", "--yes", "--json")
     waiting = ops("privacy", "run", "--json")
-    told = ben.get("privacy").body["erasure"]
+    erasure = ben.get("privacy").body["erasure"]
     released = ops("privacy", "release", asked["id"], "--yes", "--json")
     done = ops("privacy", "run", "--json")
 
     assert (held.json["state"], held.json["holdReason"]) == ("onHold", "legalClaim")
     assert waiting.json == {"done": 0}
-    assert (told["state"], told["holdDetail"][:22]) == ("onHold", "The data is needed to ")
+    assert (erasure["state"], erasure["holdDetail"][:22]) == ("onHold", "The data is needed to ")
     assert released.json["state"] == "scheduled"
     assert done.json == {"done": 1}
 

@@ -125,14 +125,14 @@ def test_an_unavailable_database_ends_a_run_after_some_tenants(app, monkeypatch,
 
     nobody = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     monkeypatch.setattr(jobs, "for_jobs", lambda: RetryPolicy(pauses=(0,), seconds=1))
-    told = []
-    monkeypatch.setattr(get_logger(), "error", lambda event, **_: told.append(event))
+    events = []
+    monkeypatch.setattr(get_logger(), "error", lambda event, **_: events.append(event))
     with pytest.raises(JobFailed, match="300 of 300 tenants failed"):
         for_each_tenant(replace(app, engine=nobody), "test", range(300), change_one, workers=workers)
     nobody.dispose()
 
-    assert set(told) == {"job_failed_for_tenant"}
-    assert 5 <= len(told) <= 5 * workers  # the worker that gave up first leaves nothing to the other
+    assert set(events) == {"job_failed_for_tenant"}
+    assert 5 <= len(events) <= 5 * workers  # the worker that gave up first leaves nothing to the other
 
 
 @on_postgresql

@@ -176,7 +176,7 @@ def test_a_patch_without_a_change_makes_no_revision_unless_it_says_something(azu
 
 
 @pytest.mark.parametrize(
-    ("number", "operation", "status", "told"),
+    ("number", "operation", "status", "message"),
     [
         (STORY, add(1), 400, "TF51535: Cannot find field Microsoft.VSTS.Scheduling.CompletedWork."),
         (BUG, add(-0.5), 400, "TF401320: Rule Error for field Completed Work."),
@@ -195,10 +195,10 @@ def test_a_patch_without_a_change_makes_no_revision_unless_it_says_something(azu
         (999, add(1), 404, "TF401232: "),
     ],
 )
-def test_an_invalid_value_of_a_type_is_refused_without_a_change(azure_devops, number, operation, status, told):
+def test_an_invalid_value_of_a_type_is_refused_without_a_change(azure_devops, number, operation, status, message):
     answer = patch(azure_devops, number, add("New title", "System.Title"), operation)
 
-    assert (answer.status_code, answer.json()["message"][: len(told)]) == (status, told)
+    assert (answer.status_code, answer.json()["message"][: len(message)]) == (status, message)
     assert number == 999 or azure_devops.revision(number) == 2 - (number == 63)
 
 

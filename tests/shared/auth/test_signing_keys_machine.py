@@ -140,8 +140,8 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), issuer=st.booleans())
     def answer_thinly(self, data: st.DataObject, *, issuer: bool) -> None:
         """Responds with some of the keys, some of them incomplete, or with none."""
-        told = {each: data.draw(st.sampled_from(["usable", "broken", "left out"])) for each in self.published}
-        usable, broken = (tuple(k for k, what in told.items() if what == word) for word in ("usable", "broken"))
+        states = {each: data.draw(st.sampled_from(["usable", "broken", "left out"])) for each in self.published}
+        usable, broken = (tuple(k for k, what in states.items() if what == word) for word in ("usable", "broken"))
         self.answer = Answer(usable, broken, issuer=issuer)
 
     @rule()
@@ -217,10 +217,11 @@ def test_a_published_key_is_unknown_to_no_thread(seed):
     keys = SigningKeys("", monotonic=lambda: clock[0], fetch=fetch)
 
     def work(number: int) -> set[str]:
-        told, own = set(), random.Random(f"{seed}-{number}")  # noqa: S311 - repeats
+        outcomes, own = set(), random.Random(f"{seed}-{number}")  # noqa: S311 - repeats
         while not over.is_set():
-            told.add(outcome_of(keys, own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])))
-        return told
+            kid = own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])
+            outcomes.add(outcome_of(keys, kid))
+        return outcomes
 
     with ThreadPoolExecutor(2) as pool:
         working = [pool.submit(work, number) for number in range(2)]
@@ -230,9 +231,9 @@ def test_a_published_key_is_unknown_to_no_thread(seed):
             if number % 10 == 0:
                 published.append(f"key-{number // 10}")
         over.set()
-        told = set().union(*(each.result() for each in working))
+        outcomes = set().union(*(each.result() for each in working))
 
-    assert "key taken" in told
-    assert "key refused" not in told
-    assert "nobody taken" not in told
+    assert "key taken" in outcomes
+    assert "key refused" not in outcomes
+    assert "nobody taken" not in outcomes
     assert len(asked) <= 3 + clock[0] / 10

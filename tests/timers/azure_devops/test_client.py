@@ -507,8 +507,8 @@ def test_each_failure_has_its_own_problem_document():
     ]
     replies = [to_problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
 
-    told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
-    assert told == [
+    problems = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
+    assert problems == [
         (403, "azure_devops_sign_in_required"),
         (403, "azure_devops_forbidden"),
         (404, "work_item_not_found"),
