@@ -183,25 +183,25 @@ def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa:
         payer.subscribe(LAST_MONTH)
     with engine.begin() as other:
         other.execute(sa.select(tenants).where(tenants.c.id == payers[1].tenant_id).with_for_update())
-        met = ops("billing", "close", "--yes", "--json")
+        done = ops("billing", "close", "--yes", "--json")
     resumed = ops("billing", "close", "--yes", "--json")
 
     first, held, last = map(name, payers)
-    [why] = [failed["error"] for failed in met.json["failed"] if failed["tenant"] == held]
+    [why] = [failed["error"] for failed in done.json["failed"] if failed["tenant"] == held]
 
-    assert met.code == 1
+    assert done.code == 1
     assert "lock timeout" in why
-    assert {bill["tenant"] for bill in met.json["closed"]} == {first, last}
+    assert {bill["tenant"] for bill in done.json["closed"]} == {first, last}
     assert {bill["tenant"] for bill in resumed.json["closed"]} == {held}
     assert {first, held, last}.isdisjoint(failed["tenant"] for failed in resumed.json["failed"])
 
 
 @on_postgresql
 def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
-    with drop_connections(sa.Engine, engine, "INSERT INTO billing_records") as met:
+    with drop_connections(sa.Engine, engine, "INSERT INTO billing_records") as statements:
         closed = ops("billing", "close", "--yes", "--tenant", name(payer), "--json")
 
-    assert (closed.code, len(met), len(closed.json["closed"])) == (0, 1, 1)
+    assert (closed.code, len(statements), len(closed.json["closed"])) == (0, 1, 1)
     assert len(payer.records()) == 1
 
 

@@ -197,10 +197,10 @@ def test_a_transaction_with_a_lost_connection_is_repeated_as_a_whole(app, world,
         tx.execute(change)
         return tx.execute(change.returning(tenants.c.version)).scalar_one()
 
-    with drop_connections(app_engine, engine, "UPDATE tenants", times=times) as met:
+    with drop_connections(app_engine, engine, "UPDATE tenants", times=times) as statements:
         version = transact(app, mine, work)
 
-    assert (version, len(met)) == (3, times)
+    assert (version, len(statements)) == (3, times)
 
 
 @on_postgresql
@@ -208,10 +208,10 @@ def test_transactions_of_a_run_share_one_retry_policy_while_the_database_is_away
     retry = for_jobs()
     pauses: list[float] = []
     retry.sleep = pauses.append
-    with drop_connections(app_engine, engine, "SELECT", times=99) as met:
+    with drop_connections(app_engine, engine, "SELECT", times=99) as statements:
         for _ in range(3):
             with pytest.raises(sa.exc.DBAPIError):
                 transact(app, ALL_TENANTS, lambda tx: tx.execute(sa.select(1)), retry=retry)
 
     assert len(pauses) == len(retry.pauses) - 1
-    assert len(met) >= len(retry.pauses) + 3
+    assert len(statements) >= len(retry.pauses) + 3

@@ -596,10 +596,10 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
 def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
+    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as statements:
         accepted = send_all(metering.app)
 
-    assert (accepted, len(met), metering.hits()) == (1, 1, 1)
+    assert (accepted, len(statements), metering.hits()) == (1, 1, 1)
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 

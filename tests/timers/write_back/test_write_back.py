@@ -476,21 +476,21 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
     ],
 )
 def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, azure_devops, app, engine, beginning):  # noqa: PLR0917
-    with drop_connections(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as statements:
         stopped = run_timer(ada, clock, azure_devops.token())
 
-    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
+    assert (stopped.status, stopped.body["writeBack"], len(statements)) == (200, "done", 1)
     assert retry(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
 
 
 @on_postgresql
 def test_a_stop_is_done_and_logged_when_the_write_back_fails(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
     before = azure_devops.hits("update")
-    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
+    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as statements:
         stopped = run_timer(ada, clock, azure_devops.token())
     lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
 
-    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "pending", 4)
+    assert (stopped.status, stopped.body["writeBack"], len(statements)) == (200, "pending", 4)
     assert [(line["event"], line["operation"]) for line in lines] == [("write_back_failed", "stop_timer")]
     assert lines[0]["requestId"] == stopped.headers["X-Request-Id"]
     assert azure_devops.hits("update") == before
