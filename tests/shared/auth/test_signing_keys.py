@@ -103,7 +103,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0):
     assert condition()
 
 
-def asked(keys: SigningKeys, kid: str):
+def key_or_reason(keys: SigningKeys, kid: str):
     try:
         return keys.get(kid)
     except InvalidToken as error:
@@ -422,7 +422,7 @@ def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: Sig
     inject_fault(entra, hang=True)
     before = fetches(entra)
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(asked, keys, f"waits-{number}") for number in range(4)]
+        waiting = [pool.submit(key_or_reason, keys, f"waits-{number}") for number in range(4)]
         until(lambda: keys._waiters._value == 0 and fetches(entra) > before)
         fetching = [thread for thread in threading.enumerate() if thread.name == "signing-keys"]
 
@@ -431,7 +431,7 @@ def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: Sig
 
         entra.faults.clear()
         outcomes = Counter(future.result() for future in waiting)
-    assert outcomes == {"unknown_kid": 1, "signing_key_unknown": 3}  # of one fetch there is one who asked before it
+    assert outcomes == {"unknown_kid": 1, "signing_key_unknown": 3}  # one caller asked before the fetch
     assert one_too_many == ("signing_key_unknown", 3)
     assert fetches(entra) - before == 1
     assert {thread.daemon for thread in fetching} == {True}  # a host that ends need not wait for them
@@ -442,7 +442,7 @@ def test_keys_due_for_a_refresh_survive_an_outage_of_24_hours_and_no_longer_one(
 ):
     kid = entra.keys.current.kid
     keys.get(kid)
-    clock.tick(HOUR)  # older than this no keys are in a process that is asked for them
+    clock.tick(HOUR)  # a process with requests never has older keys
     inject_fault(entra, status=500)
     before = fetches(entra)
 
