@@ -71,8 +71,8 @@ def test_no_file_holds_the_databases_url(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
 
-    told = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
+    output = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
 
-    assert "The database is the one that DATABASE_URL names, not the one under --data." in told
+    assert "The database is the one that DATABASE_URL names, not the one under --data." in output
     assert tenants(tmp_path / "database-of-mine.db") == 2
     assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())
