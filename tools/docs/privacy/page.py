@@ -50,13 +50,9 @@ def _call(name: str) -> str:
 
 def _catalogue() -> Iterator[str]:
     """The tables with personal data; the others have none."""
-    heads = ("table", "content", "columns", "person's erasure")
-    rows = (
-        (f"`{name}`", entry.about, ", ".join(found), _of_person(entry))
-        for name, entry in CATALOGUE.items()
-        if (found := _personal_columns(entry))
-    )
-    yield from _table(heads, rows)
+    for name, entry in CATALOGUE.items():
+        if found := _personal_columns(entry):
+            yield f"- `{name}`, {entry.about}: {', '.join(found)}; {_of_person(entry)}"
     remaining = (f"`{name}`" for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.KEEP)
     yield from ("", f"Rows that stay at an organization's erasure: {', '.join(remaining)}.")
 
