@@ -1,4 +1,4 @@
-"""Fills the generated parts of docs/privacy.md: policy, catalogue and retention.
+"""Fills the generated parts of docs/privacy.md: policy, catalog and retention.
 
 A part is between `<!-- generated: name -->` and `<!-- end -->`; the text around it is handwritten.
 """
@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import CatalogueEntry, DataKind, RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import CatalogEntry, DataKind, RowAction
 from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
 from tools.docs.privacy.policy import POLICY
@@ -48,16 +48,16 @@ def _call(name: str) -> str:
     return f"[`{operation.method} /api/{operation.path}`](api.md#{name})"
 
 
-def _catalogue() -> Iterator[str]:
+def _catalog() -> Iterator[str]:
     """The tables with personal data; the others have none."""
-    for name, entry in CATALOGUE.items():
+    for name, entry in CATALOG.items():
         if found := _personal_columns(entry):
             yield f"- `{name}`, {entry.about}: {', '.join(found)}; {_of_person(entry)}"
-    remaining = (f"`{name}`" for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.KEEP)
+    remaining = (f"`{name}`" for name, entry in CATALOG.items() if entry.tenant_erased is RowAction.KEEP)
     yield from ("", f"Rows that stay at an organization's erasure: {', '.join(remaining)}.")
 
 
-def _personal_columns(entry: CatalogueEntry) -> list[str]:
+def _personal_columns(entry: CatalogEntry) -> list[str]:
     """The columns that name a person, then those with texts that may."""
     kinds = (DataKind.WORDS, DataKind.VERSION, DataKind.MENTIONS, DataKind.COPY, DataKind.ANSWER)
     return [
@@ -67,7 +67,7 @@ def _personal_columns(entry: CatalogueEntry) -> list[str]:
     ]
 
 
-def _of_person(entry: CatalogueEntry) -> str:
+def _of_person(entry: CatalogEntry) -> str:
     if entry.person_erased is RowAction.DELETE:
         return "deleted; responses to others lose their body" if _columns_of_kind(entry, DataKind.ANSWER) else "deleted"
     if _columns_of_kind(entry, DataKind.COPY):
@@ -75,7 +75,7 @@ def _of_person(entry: CatalogueEntry) -> str:
     return "pseudonym"
 
 
-def _columns_of_kind(entry: CatalogueEntry, kind: DataKind) -> list[str]:
+def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
     return [f"`{name}`" for name, column_kind in entry.columns.items() if column_kind is kind]
 
 
@@ -91,6 +91,6 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 PARTS: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "policy": _policy,
-    "catalogue": _catalogue,
+    "catalog": _catalog,
     "retention": _retention,
 }
