@@ -80,7 +80,9 @@ def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
 
 
 def _retention() -> Iterator[str]:
-    rows = ((each.data, each.period, each.basis, each.action) for each in RETENTION)
+    """The classes of data with people; the others are without a person."""
+    personal = {name for name, entry in CATALOG.items() if _personal_columns(entry)}
+    rows = ((each.data, each.period, each.basis, each.action) for each in RETENTION if personal & {*each.tables})
     yield from _table(("data", "period", "reason", "then"), rows)
 
 
