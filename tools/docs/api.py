@@ -138,6 +138,8 @@ def _fields(parameters: list[Json]) -> str:
 def _field(name: str, schema: Json, *, required: bool) -> str:
     """A name with its meaning, unless the fields of that name are explained together."""
     about = "" if name in _COMMON_FIELDS else schema.get("description", "")
+    values = schema.get("enum") or schema.get("items", {}).get("enum", ())
+    about = "; ".join(filter(None, [", ".join(f"`{value}`" for value in values), about]))
     mark = "" if required else "?"
     return f"`{name}{mark}`{f' ({about})' if about else ''}"
 
