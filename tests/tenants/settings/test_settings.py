@@ -234,20 +234,20 @@ def read_pages(person, link):
     return found
 
 
-def test_the_audit_log_is_filtered_by_days_action_and_person_at_once(world, clock, counted):
+def test_the_audit_log_is_filtered_by_days_action_and_person_at_once(world, clock, record_statements):
     ada = world.tenant("Europe/Berlin")
     clock.set("2026-11-30T22:59:59Z")
     ben = world.member(ada, name="Ben Baker")
     bens, adas = (each.get("me").body["id"] for each in (ben, ada))
     for number, at in enumerate(("11-30T22:59:59.999", "11-30T23:00:00", "12-01T09:00:00")):
         clock.set(f"2026-{at}Z")
-        change(world.again(ada), {"forgottenTimerLimitMinutes": 100 + number}, **{"If-Match": "*"})
-    ada = world.again(ada)
+        change(world.renew_token(ada), {"forgottenTimerLimitMinutes": 100 + number}, **{"If-Match": "*"})
+    ada = world.renew_token(ada)
     ada.patch(f"users/{bens}", {"role": "admin"})
     november = read_pages(ada, "audit?from=2026-11-01&to=2026-11-30&pageSize=1")
     changes = read_pages(ada, "audit?action=tenant.changed&from=2026-12-01&pageSize=1")
     of_ben = read_pages(ada, f"audit?user={bens}&pageSize=1")
-    with counted() as sent:
+    with record_statements() as sent:
         by_ada = ada.get("audit", user="me", action="role.changed").body["items"]
 
     assert [row["action"] for row in november] == ["tenant.changed", "user.joined", "tenant.created"]
