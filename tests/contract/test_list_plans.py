@@ -9,6 +9,7 @@ import pytest
 from tenants.actions.log import sql as action_log
 from tenants.settings import audit_store
 from tests.support.plans import plan_of
+from timers.entries import list_store
 from timers.log import store as log_store
 
 
@@ -40,6 +41,16 @@ ACTION_LOG = [
     ({"since": "1", "until": "0"}, "uq_action_log_tenant_id"),
     ({"user": 1, "after": "1"}, "ix_action_log_user"),
     ({"type": "page.open", "since": "1", "until": "0"}, "ix_action_log_type"),
+]
+ENTRY_END = {"end_public": uuid.UUID(int=1), "end_at": AT}
+ENTRIES = [
+    ({}, "ix_time_entries_tenant"),
+    ({"after": ENTRY_END}, "ix_time_entries_tenant"),
+    ({"user": 1, "after": ENTRY_END}, "ix_time_entries_user"),
+    ({"changed": AT}, "ix_time_entries_changed"),
+    ({"after_change": ENTRY_END}, "ix_time_entries_changed"),
+    ({"rare_source": {"source": "manual"}}, "ix_time_entries_source"),
+    ({"rare_source": {"source": "manual"}, "after": ENTRY_END}, "ix_time_entries_source"),
 ]
 pytestmark = pytest.mark.skip_on("mssql", reason="plans are those of SQLite and PostgreSQL")
 
@@ -88,3 +99,8 @@ def test_the_rows_of_one_person_are_read_by_two_ranges(engine):
 @pytest.mark.parametrize(("given", "index"), ACTION_LOG)
 def test_a_page_of_the_action_log_reads_a_range_of_an_index(engine, given, index):
     reads_in_order(engine, action_log, given, index)
+
+
+@pytest.mark.parametrize(("given", "index"), ENTRIES)
+def test_a_page_of_entries_reads_a_range_of_an_index(engine, given, index):
+    reads_in_order(engine, list_store, given, index)
