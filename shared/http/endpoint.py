@@ -77,11 +77,11 @@ def respond(
     """Responds to one request, whatever exception the work raises."""
     headers, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
     try:
+        headers |= version_headers(request) if operation.is_versioned else {}
         app = current()
         contact = app.settings.vendor_contact
         headers |= strict_transport(app.settings, request)
         headers |= cors_headers(app.settings, request.headers.get("origin"))
-        headers |= version_headers(request) if operation.is_versioned else {}
         call = Call(app, operation, request, request_id)
         if operation.deprecated is not None:
             headers |= operation.deprecated.headers(request.route_params)
