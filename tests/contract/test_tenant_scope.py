@@ -19,6 +19,8 @@ from reports.store import Filter, UnknownTypes
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
+from tenants.actions.log import sql as action_store
+from tenants.settings import audit_store
 from tests.contract.test_layers import layer_of
 from tests.support.cases import check_all
 from timers.entries import list_store
@@ -85,6 +87,14 @@ ERASURE = {
     ("tenants.actions.log.sql", "_DELETE"),
     ("privacy.erasure.tenant_store", "REMOVALS"),
 }
+EXCLUSIVE = (
+    {"to_review", "reviewed"},
+    {"event", "rare_event"},
+    {"source", "rare_source"},
+    {"after", "after_change"},
+    {"changed", "after_change"},
+    {"changed", "after"},
+)
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -109,11 +119,11 @@ def statements(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str
 
 def lists(most_filters: int | None = None) -> Iterator[tuple[tuple[str, str], sa.Select[Any]]]:
     """Built when first asked for, so a scan of the modules does not find them."""
-    for store in (list_store, log_store):
+    for store in (list_store, log_store, audit_store, action_store):
         names = store._CONDITIONS.keys()
-        for size in range((len(names) if most_filters is None else most_filters) + 1):
+        for size in range((3 if most_filters is None else most_filters) + 1):
             for some in itertools.combinations(names, size):
-                if not {"to_review", "reviewed"} <= set(some):
+                if not any(pair <= set(some) for pair in EXCLUSIVE):
                     yield (store.__name__, "statement"), store.statement(some)
 
 
