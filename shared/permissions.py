@@ -52,6 +52,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "sign_out_of_landing_page": Permission(Access.ANYONE),
         "create_tenant": Permission(Access.TOKEN),
         "sign_in": Permission(Access.TOKEN),
+        "get_session": Permission(Access.TOKEN),
         "get_me": Permission(Access.USER, when_cancelled=True),
         "rename_me": Permission(Access.USER),
         "get_tenant": Permission(Access.ADMIN),
