@@ -110,6 +110,15 @@ def test_the_running_timer_takes_two(ada, counted):
     assert len(sent) == 2, sent  # caller, timer
 
 
+def test_a_discard_sends_three(ada, counted):
+    timer = ada.start(2).body["id"]
+    with counted() as sent:
+        discarded = ada.delete("timers/running", timerId=timer)
+
+    assert discarded.status == 204
+    assert len(sent) == 3, sent  # caller, timer, log
+
+
 @pytest.mark.parametrize("group_by", ["day", "workItem", "project,user", "user,workItem,project,day"])
 def test_a_report_sends_two_however_it_is_grouped(ada, counted, group_by):
     with counted() as sent:

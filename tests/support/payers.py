@@ -204,7 +204,7 @@ class Payer:
 
     def discards(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user)
+            timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user, None)
 
     def user_work(self, tx: sa.Connection, user: int, now: dt.datetime) -> Work:
         return Work(tx, self.tenant(tx), Actor.user(user), now, clock.new_id)

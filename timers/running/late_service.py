@@ -96,7 +96,8 @@ def _find_known(
         return None
     if owner_id != user.id:
         raise _id_taken()
-    raise rules.TimerAlreadyEnded(find_entry(work.tx, work.tenant.id, subject.timer_id))
+    ended = find_entry(work.tx, work.tenant.id, subject.timer_id)
+    raise rules.TimerAlreadyEnded(ended, advice="Start a new one.")
 
 
 def _shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> None:

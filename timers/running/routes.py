@@ -22,7 +22,9 @@ from timers.entries.reply_flow import EntryView, Progress, load_progress, respon
 from timers.running import rules, service
 from timers.running.model import StartResult
 from timers.running.schemas import (
+    DiscardTimerQuery,
     InsideAnotherEntryProblem,
+    OtherTimerRunningProblem,
     StartedTimer,
     StartTimer,
     StopTimer,
@@ -158,16 +160,22 @@ def get_running_timer(call: Call) -> Reply:
         method=HTTPMethod.DELETE,
         path="timers/running",
         tag=_TAG,
+        problem_models=(OtherTimerRunningProblem, TimerAlreadyEndedProblem),
+        query=DiscardTimerQuery,
         answers={204: Answer("No timer is running any more")},
+        problems={409: ("other_timer_running", "timer_already_ended")},
     ),
 )
-def discard_running_timer(call: Call) -> Reply:
+def discard_running_timer(call: Call, query: DiscardTimerQuery) -> Reply:
     """Discard the running timer.
 
-    No time entry is created; the timer log records it. Without a running timer nothing happens.
+    No time entry is created; the timer log records it. Without a running timer nothing happens. Send `timerId`, so that
+    a page that was not refreshed does not discard a timer that was started since: if another timer is running, or the
+    timer has an entry, nothing is discarded and the response is 409 with the timer or the entry.
     """
     with call.transaction() as tx:
-        service.discard(call.work(tx), call.caller.user)
+        with _show_conflicts(call):
+            service.discard(call.work(tx), call.caller.user, query.timer_id)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 

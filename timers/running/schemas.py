@@ -73,9 +73,18 @@ class StopTimer(WireModel):
         return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
 
 
+class DiscardTimerQuery(WireModel):
+    timer_id: uuid.UUID | None = Field(None, description="id of the timer to discard; the running one if omitted")
+
+
 class TimerAlreadyRunningProblem(Problem):
     code: Literal["timer_already_running"]
     running_timer: RunningTimer | None = Field(None, description=f"the running timer; {_OMITTED}")
+
+
+class OtherTimerRunningProblem(Problem):
+    code: Literal["other_timer_running"]
+    running_timer: RunningTimer = Field(description="the running timer")
 
 
 class TimerAlreadyEndedProblem(Problem):
