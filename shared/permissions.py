@@ -80,6 +80,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "start_timer": Permission(Access.USER),
         "stop_timer": Permission(Access.USER, when_cancelled=True),
         "get_running_timer": Permission(Access.USER, when_cancelled=True),
+        "change_running_timer": Permission(Access.USER),
         "discard_running_timer": Permission(Access.USER, when_cancelled=True),
         "list_timers": Permission(Access.ADMIN),
         "list_entries": Permission(Access.USER, everyone=Access.ADMIN),

@@ -49,7 +49,7 @@ def start(work: Work, user: User, subject: Start) -> StartResult:
     if running is not None and is_after_running and not subject.switch:
         raise rules.TimerAlreadyRunning(running, is_final=not is_late)
     if is_late:
-        _shorten_inferred(work, user, at=at)
+        shorten_inferred(work, user, at=at)
     stopped = None
     if running is not None and is_after_running:
         stopped = _end(work, running, at=at, reported_late=is_late, end_inferred=True)
@@ -100,11 +100,17 @@ def _find_known(
     raise rules.TimerAlreadyEnded(ended, advice="Start a new one.")
 
 
-def _shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> None:
-    """Ends at this start the entries that cover it and whose end is only inferred."""
+def shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> tuple[TimeEntry, ...]:
+    """Ends at this start the entries that cover it and whose end is only inferred; returns them.
+
+    Raises:
+        OverlapsEntry: an entry that covers it has an explicit end.
+    """
     entries = late_store.lock_entries_at(work.tx, work.tenant.id, user.id, at)
-    for old, new in rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms):
+    shortened = rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms)
+    for old, new in shortened:
         change_service.replace(work, old, new, EventKind.CORRECTED, reported_late=True)
+    return tuple(new for _, new in shortened)
 
 
 def _place(

@@ -1,4 +1,4 @@
-"""The HTTP functions of the running timer: start, stop, read and discard it."""
+"""The HTTP functions of the running timer: start, stop, read, change and discard it."""
 
 import datetime as dt
 import uuid
@@ -19,9 +19,10 @@ from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
 from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
-from timers.running import rules, service
+from timers.running import change_service, rules, service
 from timers.running.model import StartResult
 from timers.running.schemas import (
+    ChangeTimer,
     DiscardTimerQuery,
     InsideAnotherEntryProblem,
     OtherTimerRunningProblem,
@@ -156,6 +157,38 @@ def get_running_timer(call: Call) -> Reply:
 @route(
     blueprint,
     Operation(
+        id="change_running_timer",
+        method=HTTPMethod.PATCH,
+        path="timers/running",
+        tag=_TAG,
+        problem_models=(OtherTimerRunningProblem, TimerAlreadyEndedProblem, InsideAnotherEntryProblem),
+        body=ChangeTimer,
+        asks_azure_devops=True,
+        answers={200: Answer("The running timer", RunningTimer)},
+        problems={
+            400: ("too_long_ago", "in_the_future"),
+            409: ("no_running_timer", "other_timer_running", "timer_already_ended", "inside_another_entry"),
+        },
+    ),
+)
+def change_running_timer(call: Call, body: ChangeTimer) -> Reply:
+    """Change the note or the start of the running timer.
+
+    Send `timerId`, so that a timer that was started in another window since is not changed. An earlier start must not
+    be inside another timer's entry, except one that a later start or the service ended: it then ends at the new start.
+    The timer log has each change.
+    """
+    with call.transaction() as tx:
+        with _show_conflicts(call):
+            changed = change_service.change(call.work(tx), call.caller.user, body.to_change())
+        timer = _running_timer(call, changed.timer)
+        reply = call.answer(tx, HTTPStatus.OK, timer)
+    return respond_after_write_back(call, reply, changed.shortened, lambda _: timer)
+
+
+@route(
+    blueprint,
+    Operation(
         id="discard_running_timer",
         method=HTTPMethod.DELETE,
         path="timers/running",
@@ -175,7 +208,7 @@ def discard_running_timer(call: Call, query: DiscardTimerQuery) -> Reply:
     """
     with call.transaction() as tx:
         with _show_conflicts(call):
-            service.discard(call.work(tx), call.caller.user, query.timer_id)
+            change_service.discard(call.work(tx), call.caller.user, query.timer_id)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 

@@ -1,6 +1,4 @@
-"""Starts, stops and discards timers. Offline events, which may arrive late, are in `late_service`."""
-
-import uuid
+"""Starts and stops timers. Offline events, which may arrive late, are in `late_service`."""
 
 from shared.errors import Conflict
 from shared.tenancy.model import User
@@ -9,8 +7,7 @@ from shared.tenancy.rules import require_processing, require_tracking
 from shared.work import Work
 from timers import store as timers_store
 from timers.entries.finish_service import stop_if_running
-from timers.entries.store import find_entry
-from timers.model import EventKind, TimeEntry, TimerEvent
+from timers.model import TimeEntry
 from timers.projects.service import add_project
 from timers.running import late_service, rules
 from timers.running.insert_service import concurrent_change, insert_running_timer
@@ -61,33 +58,6 @@ def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
     if subject.is_offline_event:
         return late_service.stop(work, user, subject)
     return _stop(work, user.id)
-
-
-def discard(work: Work, user: User, timer_id: uuid.UUID | None) -> None:
-    """Deletes the running timer, or only the one with this id, with an event in the timer log.
-
-    Without one nothing happens.
-
-    Raises:
-        OtherTimerRunning: another timer runs.
-        TimerAlreadyEnded: the timer has a time entry.
-    """
-    timer = timers_store.end_running(work.tx, work.tenant.id, user.id, timer_id)
-    if timer is not None:
-        event = TimerEvent.of_timer(work, EventKind.DISCARDED, timer, happened_at=work.now)
-        timers_store.append_event(work.tx, work.tenant.id, event)
-    elif timer_id is not None:
-        _require_no_time(work, user, timer_id)
-
-
-def _require_no_time(work: Work, user: User, timer_id: uuid.UUID) -> None:
-    """Refuses a discard that would leave time on record: of another running timer, or of an entry of this one."""
-    running = timers_store.find_running(work.tx, work.tenant.id, user.id)
-    if running is not None:
-        raise rules.OtherTimerRunning(running)
-    entry = find_entry(work.tx, work.tenant.id, timer_id)
-    if entry is not None and entry.user_id == user.id:
-        raise rules.TimerAlreadyEnded(entry, advice="Its time is recorded; to remove it, delete the time entry.")
 
 
 def _stop(work: Work, user_id: int, *, end_inferred: bool = False) -> TimeEntry:
