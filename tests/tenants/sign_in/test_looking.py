@@ -13,7 +13,7 @@ from shared.http.operation import OPERATIONS
 from shared.permissions import Access
 from tests.contract.test_permissions import QUERIES
 from tests.support.budget import tries
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, start_paid_plan
 from tests.tenants.people.test_people import add
 
 
@@ -33,9 +33,9 @@ steps = st.lists(st.one_of(looks, st.integers(1, 20)), min_size=1, max_size=12) 
 def people(world, clock, engine):
     """A paying tenant with time, bills and invitations, and somebody of each kind."""
     admin = world.tenant()
-    books = pays(engine, admin, people=2)
-    books.price("4.50", PAID_FROM)
-    books.close(202610, 0, 1)
+    bills = start_paid_plan(engine, admin, people=2)
+    bills.add_price("4.50", PAID_FROM)
+    bills.close(202610, 0, 1)
     add(admin, {"email": "ivy@contoso.example", "role": "admin"})
     people = {
         "admin": admin,
