@@ -5,6 +5,7 @@ already: its end is inferred, until a stop gives the real one. Events never chan
 """
 
 import datetime as dt
+from dataclasses import replace
 
 from shared.errors import Conflict, RetryableConflict
 from shared.tenancy.model import User
@@ -152,6 +153,7 @@ def _stop_running(work: Work, user: User, subject: Stop, running: RunningTimer, 
     if is_late:
         following = late_store.find_first_after(work.tx, work.tenant.id, user.id, running.started_at)
         at = rules.end_of_running(running, at, is_named=subject.timer_id is not None, following=following)
+    running = replace(running, note=_note(work, subject, running))
     return _end(work, running, at=at, reported_late=is_late, end_inferred=False)
 
 
@@ -184,8 +186,19 @@ def _replace_inferred_end(
         return entry  # a start ended it before this stop
     at = rules.end_of_entry(entry, at, is_named=subject.timer_id is not None, following=following)
     new = rules.with_end(entry, at, end_inferred=False, limit_ms=work.tenant.forgotten_timer_limit_ms)
+    new = replace(new, note=_note(work, subject, entry))
     change_service.replace(work, entry, new, EventKind.CORRECTED, reported_late=is_late)
     return new
+
+
+def _note(work: Work, subject: Stop, ended: RunningTimer | TimeEntry) -> str | None:
+    """The note of the stop, unless the person has changed the timer or its entry since the stop's instant."""
+    if subject.note is None or subject.note == ended.note:
+        return ended.note
+    since = subject.stopped_at
+    if since is not None and late_store.is_changed_since(work.tx, work.tenant.id, ended.id, since):
+        return ended.note
+    return subject.note
 
 
 def _end(work: Work, timer: RunningTimer, *, at: dt.datetime, reported_late: bool, end_inferred: bool) -> TimeEntry:

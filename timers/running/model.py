@@ -33,6 +33,7 @@ class Stop:
 
     stopped_at: dt.datetime | None = None
     timer_id: uuid.UUID | None = None
+    note: str | None = None  # None keeps the timer's
 
     @property
     def is_offline_event(self) -> bool:

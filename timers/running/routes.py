@@ -121,7 +121,7 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
     The response is the time entry, which has the timer's id. Stopping works in every state of the plan. An offline
     client sends `stoppedAt` and names the timer by `timerId`: an end that was inferred from a later start, or made
     by the service, is replaced by that instant. An end that the person gave stays, and the response is the entry as
-    it is.
+    it is, with its note.
     """
     with call.transaction() as tx:
         with _show_conflicts(call):

@@ -64,13 +64,16 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"stoppedAt": "2026-11-23T09:30:00Z"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"note": "Review"}, {"stoppedAt": "2026-11-23T09:30:00Z"}]}
+    )
 
     stopped_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
     timer_id: uuid.UUID | None = Field(None, description="id of the timer to stop; the running one if omitted")
+    note: Note | None = Field(None, description="note of the entry; the timer's if omitted")
 
     def to_stop(self) -> Stop:
-        return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+        return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id, note=self.note)
 
 
 class ChangeTimer(WireModel):

@@ -57,12 +57,12 @@ def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
     """
     if subject.is_offline_event:
         return late_service.stop(work, user, subject)
-    return _stop(work, user.id)
+    return _stop(work, user.id, note=subject.note)
 
 
-def _stop(work: Work, user_id: int, *, end_inferred: bool = False) -> TimeEntry:
+def _stop(work: Work, user_id: int, *, note: str | None = None, end_inferred: bool = False) -> TimeEntry:
     """Stops the running timer now. The end by a switch is inferred: a late stop may still give the real one."""
-    entry = stop_if_running(work, user_id, end_inferred=end_inferred)
+    entry = stop_if_running(work, user_id, note=note, end_inferred=end_inferred)
     if entry is None:
         raise Conflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
     return entry

@@ -95,7 +95,7 @@ def test_looking_leaves_every_table_as_it_was(people, world, clock, engine):
                 clock.at += dt.timedelta(days=step)
                 continue
             viewer, name, head = step
-            answer = look(world.again(people[viewer]), name, entry, head=head)
+            answer = look(world.renew_token(people[viewer]), name, entry, head=head)
             seen.append((viewer, name, answer.status))
 
         assert [each for each in seen if not is_expected(*each)] == []

@@ -90,6 +90,10 @@ class Reference:
             self.running[user] = replace(timer, note=note)
             self.log.append((user, timer.id, "changed", 0))
 
+    def note_at_stop(self, user: str, note: str | None) -> None:
+        timer = self.running[user]
+        self.running[user] = replace(timer, note=note or timer.note)
+
     def stop(self, user: str, now: dt.datetime, source: str = "timer", *, switched: bool = False) -> None:
         timer = self.running.pop(user)
         over = source == "autoStopped" or now - timer.started_at > self.limit

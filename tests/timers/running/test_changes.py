@@ -18,7 +18,7 @@ def ada(world, clock):
     clock.at = START - 48 * HOUR
     ada = world.tenant()
     clock.at = START
-    return world.again(ada)
+    return world.renew_token(ada)
 
 
 def move(person, at, **more):
@@ -197,9 +197,9 @@ def test_a_start_moved_over_midnight_and_the_end_of_a_closed_month_has_its_days(
     ada.start(7)
     close_month(engine, ada, 202611)
     clock.tick(minutes=20)
-    moved = world.again(ada).patch("timers/running", {"startedAt": "2026-11-30T18:00:00Z"})
-    days = world.again(ada).stop().body["days"]
-    stopped = world.again(ada).log()[0]
+    moved = world.renew_token(ada).patch("timers/running", {"startedAt": "2026-11-30T18:00:00Z"})
+    days = world.renew_token(ada).stop().body["days"]
+    stopped = world.renew_token(ada).log()[0]
 
     assert moved.status == 200
     assert days == [{"date": "2026-11-30", "elapsedMs": 30 * 60_000}, {"date": "2026-12-01", "elapsedMs": 30 * 60_000}]
@@ -209,7 +209,7 @@ def test_a_start_moved_over_midnight_and_the_end_of_a_closed_month_has_its_days(
 def test_after_the_trial_a_running_timer_can_still_be_corrected(ada, clock, world):
     ada.start(7)
     clock.tick(days=30)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
 
     assert ada.start(8, switch=True).code == "trial_expired"
     assert ada.patch("timers/running", {"note": "until the trial ended"}).status == 200
@@ -241,7 +241,7 @@ def test_an_erasure_removes_the_notes_of_changes_and_keeps_the_times(app, world,
     clock.tick(hours=1)
     ben.stop()
     erase(app, clock, ben)
-    changes = [row for row in world.again(ada).log() if row["event"] == "changed"]
+    changes = [row for row in world.renew_token(ada).log() if row["event"] == "changed"]
 
     assert "private" not in str(changes)
     assert [each["timerAfter"]["startedAt"] for each in changes] == [

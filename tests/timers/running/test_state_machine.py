@@ -73,11 +73,13 @@ class Machine(RuleBasedStateMachine):
                 self.reference.stop(user, self.clock(), switched=True)
             self.reference.start(user, answer.body["id"], item, self.clock())
 
-    @rule(person=who)
-    def stop(self, person):
-        answer, user = self.people[person].stop(), self.ids[person]
+    @rule(person=who, note=st.sampled_from([None, "reviewed"]))
+    def stop(self, person, note):
+        body, user = {} if note is None else {"note": note}, self.ids[person]
+        answer = self.people[person].post("timers/stop", body)
         if user in self.reference.running:
             assert answer.status == 200
+            self.reference.note_at_stop(user, note)
             self.reference.stop(user, self.clock())
         else:
             assert (answer.status, answer.code) == (409, "no_running_timer")
