@@ -134,9 +134,9 @@ def get_entry(call: Call) -> Reply:
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     """Correct or confirm a time entry.
 
-    Send If-Match with the ETag of the entry, and a reason. The previous version stays in the timer log. The days of
-    the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected times confirm
-    it too. The source never changes.
+    Send If-Match with the ETag of the entry, and a reason, which is optional if nothing but the note of your own entry
+    changes. The previous version stays in the timer log. The days of the entry stay in its original time zone.
+    `needsReview: false` alone confirms the entry; corrected times confirm it too. The source never changes.
     """
     versions = call.versions_wanted
     item = _read_new_work_item(call, body)

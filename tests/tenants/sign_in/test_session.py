@@ -131,10 +131,10 @@ def test_a_person_who_stopped_the_processing_sees_that_no_time_is_tracked(world)
 
 
 @pytest.mark.parametrize(("account", "statements"), [(True, 4), (False, 4)])
-def test_a_session_takes_four_statements(world, counted, account, statements):
+def test_a_session_takes_four_statements(world, record_statements, account, statements):
     ada = world.tenant()
     person = ada if account else world.person(ada.tid)
-    with counted() as sent:
+    with record_statements() as sent:
         session(person)
 
     # caller, timer, entries to review, organizations; without an account: caller, tenant, invitation, organizations

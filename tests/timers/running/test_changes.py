@@ -75,6 +75,8 @@ def test_a_change_without_a_difference_is_not_in_the_log(ada):
     "body",
     [
         {},
+        {"startedAt": None},
+        {"timerId": None, "note": "x"},
         {"workItemId": 8},
         {"note": ""},
         {"startedAt": "yesterday"},
