@@ -40,6 +40,7 @@ BODIES = {
 }
 QUERIES = {
     "delete_entry": {"reason": "by mistake"},
+    "search_work_items": {"search": "42"},
     "get_month_report": {"month": "2026-11"},
     "get_summary_report": {"from": "2026-11-01", "to": "2026-11-30"},
     "get_week_report": {"week": "2026-W48"},
