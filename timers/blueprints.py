@@ -9,7 +9,18 @@ from timers.log.routes import blueprint as timer_log
 from timers.projects.routes import blueprint as projects
 from timers.running.routes import blueprint as timers
 from timers.team.routes import blueprint as team
+from timers.work_item_days.routes import blueprint as work_item_days
 from timers.work_items.routes import blueprint as work_items
 
 
-BLUEPRINTS: Final = (entries, forgotten_timers, projects, team, timer_log, timers, work_items, write_back)
+BLUEPRINTS: Final = (
+    entries,
+    forgotten_timers,
+    projects,
+    team,
+    timer_log,
+    timers,
+    work_item_days,
+    work_items,
+    write_back,
+)

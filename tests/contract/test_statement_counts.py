@@ -3,8 +3,9 @@
 import pytest
 
 from tests.support.records import PAID_FROM, pays
-from tests.support.world import START, new_id
+from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.running import late
+from tests.timers.work_item_days.work_item_days import set_day
 from tests.timers.write_back.write_backs import change
 
 
@@ -145,6 +146,37 @@ def test_an_entry_by_hand_sends_seven(ada, counted):
 
     assert entered.status == 201
     assert len(sent) == 7, sent  # caller, project, entry, day, log, overlaps, key
+
+
+def test_an_entry_by_duration_sends_two_more(ada, counted):
+    with counted() as sent:
+        entered = ada.post("entries", {**WORK_ITEM, "date": "2026-11-20", "elapsedMs": 60_000}, key=new_id())
+
+    assert entered.status == 201
+    assert len(sent) == 9, sent  # as by hand; the times of that day, running timer
+
+
+@pytest.mark.parametrize(("entries", "elapsed_ms", "statements"), [(1, 1, 15), (1, 0, 10), (3, 1, 27), (3, 0, 20)])
+def test_less_time_of_a_day_sends_a_bounded_number_for_each_entry(ada, counted, entries, elapsed_ms, statements):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    with counted() as sent:
+        less = set_day(ada, elapsed_ms, entries * 1_800_000, reason="fewer")
+
+    assert less.body["elapsedMs"] == elapsed_ms
+    assert len(sent) == statements, sent
+
+
+@pytest.mark.parametrize(("entries", "reason", "statements"), [(0, None, 9), (1, None, 9), (3, "longer", 9)])
+def test_more_time_of_a_day_sends_as_many_however_many_entries_it_has(ada, counted, entries, reason, statements):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    present = entries * 1_800_000
+    with counted() as sent:
+        more = set_day(ada, present + 60_000, present, **({"reason": reason} if reason else {}))
+
+    assert more.body["elapsedMs"] == present + 60_000
+    assert len(sent) == statements, sent
 
 
 def test_a_stop_with_the_write_back_on_sends_two_more(ada, counted, clock):
