@@ -16,17 +16,19 @@ from shared.http.operation import PERSON, PLAN, Answer, Operation, merge_problem
 from shared.http.reply import Reply
 from shared.http.wire import parse_date
 from shared.tenancy import organization_store, people
-from shared.tenancy.model import Organization
+from shared.tenancy.model import Organization, Tenant
 from shared.tenancy.people import Person
 from timers.azure_devops.model import ORGANIZATION, WorkItem
 from timers.entries import list_store
 from timers.entries import rules as entries_rules
 from timers.entries.change_store import MAX_OVERLAPS
-from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
+from timers.entries.reply_flow import EntryView, Progress, respond_after_write_back
+from timers.model import TimeEntry
 from timers.work_item_days import rules, service
 from timers.work_item_days.schemas import DayChangedProblem, SetWorkItemDay, WorkItemDay
 from timers.work_items.check_flow import read_work_item, require_own_project
 from timers.work_items.schemas import work_item_number
+from timers.write_back import store as write_back_store
 
 
 blueprint = func.Blueprint()
@@ -95,7 +97,7 @@ def set_work_item_day(call: Call, body: SetWorkItemDay) -> Reply:
         changed = service.set_time(call.work(tx), call.caller.user, wanted, owner_id=owner.id)
         view = _DayView(wanted, owner, _views(tx, call, changed, owner))
         entries = [each.entry for each in changed.entries]
-        reply = call.answer(tx, HTTPStatus.OK, view.to_wire(load_progress(tx, call, entries)))
+        reply = call.answer(tx, HTTPStatus.OK, view.to_wire(_load_progress(tx, call.caller.tenant, entries)))
     return respond_after_write_back(call, reply, [*changed.deleted, *entries], view.to_wire)
 
 
@@ -114,6 +116,11 @@ def _views(tx: sa.Connection, call: Call, changed: service.ChangedDay, owner: Pe
     return [
         EntryView(each.entry, owner.public_id, overlaps[each.entry.id], each.is_adjustment) for each in changed.entries
     ]
+
+
+def _load_progress(tx: sa.Connection, tenant: Tenant, entries: Sequence[TimeEntry]) -> Progress:
+    ids = [each.id for each in entries]
+    return write_back_store.load_progress(tx, tenant.id, ids, is_on=tenant.write_back) if ids else {}
 
 
 def _day(call: Call) -> dt.date:
