@@ -18,7 +18,7 @@ START_SECONDS = 60.0
 LAST_LINES = 20
 
 
-class ChildDied(Exception):
+class ChildEnded(Exception):
     """A process ended on its own; the message has its name and last output."""
 
     def __init__(self, text: str, code: int | None = None) -> None:
@@ -27,7 +27,7 @@ class ChildDied(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ProcessSpec:
     """A command, and the address that returns 200 when it is ready."""
 
     name: str
@@ -38,7 +38,7 @@ class Spec:
 class Child:
     """A running process; its output is held until `show_output`."""
 
-    def __init__(self, spec: Spec, process: asyncio.subprocess.Process, show: Callable[[str], None]) -> None:
+    def __init__(self, spec: ProcessSpec, process: asyncio.subprocess.Process, show: Callable[[str], None]) -> None:
         self.spec = spec
         self._process = process
         self._show = show
@@ -47,7 +47,7 @@ class Child:
         self._reading = asyncio.ensure_future(self._read())
 
     @classmethod
-    async def start(cls, spec: Spec, environment: Mapping[str, str], show: Callable[[str], None]) -> "Child":
+    async def start(cls, spec: ProcessSpec, environment: Mapping[str, str], show: Callable[[str], None]) -> "Child":
         process = await asyncio.create_subprocess_exec(
             *spec.arguments,
             env=dict(environment),
@@ -63,23 +63,23 @@ class Child:
         """Waits until the child responds.
 
         Raises:
-            ChildDied: it ended or did not respond in time.
+            ChildEnded: it ended or did not respond in time.
         """
         deadline = time.monotonic() + START_SECONDS
         while not await asyncio.to_thread(_responds, self.spec.ready_url):
             if self._process.returncode is not None:
                 raise await self.wait_for_end()
             if time.monotonic() > deadline:
-                raise ChildDied(f"{self.spec.name} did not answer on {self.spec.ready_url}: {self.last_output}")
+                raise ChildEnded(f"{self.spec.name} did not answer on {self.spec.ready_url}: {self.last_output}")
             await asyncio.sleep(0.03)
 
-    async def wait_for_end(self) -> ChildDied:
+    async def wait_for_end(self) -> ChildEnded:
         """Waits for the end of the process; returns the exception that describes it."""
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._reading), 1)
         how = f"signal {-code}" if code < 0 else f"exit {code}"
-        return ChildDied(f"{self.spec.name} stopped ({how}): {self.last_output}", code)
+        return ChildEnded(f"{self.spec.name} stopped ({how}): {self.last_output}", code)
 
     @property
     def last_output(self) -> str:

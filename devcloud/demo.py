@@ -45,7 +45,7 @@ _WORK_ITEMS: Final = {42, 57, 61, 73, 88, 104, 112}
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class WorkPeriod:
     """One period of a person's work on a work item."""
 
     person: Person
@@ -104,7 +104,7 @@ class TenantHistory:
         for work in sorted(self._work(until), key=lambda each: each.began_at):
             _track(tx, work, settings)
 
-    def _work(self, now: dt.datetime) -> Iterator[Stretch]:
+    def _work(self, now: dt.datetime) -> Iterator[WorkPeriod]:
         """Two to four periods on each working day, repeatable."""
         rng = random.Random(7)  # noqa: S311 - demo data, no secret
         items = [(item.project, item.id, item.title) for item in ITEMS if item.id in _WORK_ITEMS]
@@ -119,12 +119,12 @@ class TenantHistory:
                     end = at + dt.timedelta(minutes=rng.randint(25, 130), milliseconds=rng.randrange(60_000))
                     if end < now:
                         start = Start(self.organization, project, number, note=title)
-                        yield Stretch(person, start, at, end)
+                        yield WorkPeriod(person, start, at, end)
                     at = end + dt.timedelta(minutes=rng.randint(5, 50))
                 is_in_labs = self.directory == CONTOSO and person.short == LABS_PERSON
                 if is_in_labs and morning.isoweekday() == _FRIDAY and at + _LABS_HOUR < now:
                     item = LABS_ITEMS[day % len(LABS_ITEMS)]
-                    yield Stretch(person, Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
+                    yield WorkPeriod(person, Start(LABS, item.project, item.id, note=item.title), at, at + _LABS_HOUR)
 
 
 def _start(tx: sa.Connection, history: TenantHistory, settings: Settings) -> None:
@@ -158,14 +158,12 @@ def _pay(tx: sa.Connection, history: TenantHistory) -> None:
     )
 
 
-def _track(tx: sa.Connection, stretch: Stretch, settings: Settings) -> None:
-    caller = tenants.sign_in(
-        tx, _principal(stretch.person), settings=settings, now=stretch.began_at, new_id=clock.new_id
-    )
+def _track(tx: sa.Connection, period: WorkPeriod, settings: Settings) -> None:
+    caller = tenants.sign_in(tx, _principal(period.person), settings=settings, now=period.began_at, new_id=clock.new_id)
     assert caller is not None, "the tenant was made above"  # noqa: S101 - an invariant of ours
-    began = Work(tx, caller.tenant, Actor.user(caller.user.id), stretch.began_at, clock.new_id)
-    timers.start(began, caller.user, stretch.start)
-    timers.stop(replace(began, now=stretch.ended_at), caller.user, Stop())
+    began = Work(tx, caller.tenant, Actor.user(caller.user.id), period.began_at, clock.new_id)
+    timers.start(began, caller.user, period.start)
+    timers.stop(replace(began, now=period.ended_at), caller.user, Stop())
 
 
 def _principal(person: Person) -> Principal:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcloud import banner, missing, settings_file
-from devcloud.children import ChildDied, Spec, python
+from devcloud.children import ChildEnded, ProcessSpec, python
 from devcloud.ports import PortUnusable, listen
 from devcloud.supervise import Supervisor
 from shared.settings import Settings, SettingsError
@@ -75,7 +75,7 @@ def run(options: Options) -> int:
     try:
         prepare_data(options)
         asyncio.run(_supervise(options, environment))
-    except (StartFailed, ChildDied) as error:
+    except (StartFailed, ChildEnded) as error:
         print(error, file=sys.stderr)  # noqa: T201 - likewise
         return missing.EXIT_CODE if error.code == missing.EXIT_CODE else FAILED
     banner.print_line("Stopped.")
@@ -128,17 +128,17 @@ async def migrate(environment: Mapping[str, str]) -> None:
 
 async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     timers = ["--timers"] if options.timers else []
-    host = Spec(
+    host = ProcessSpec(
         "host",
         python("-m", "devcloud", "host", "--app", str(PROJECT), "--port", str(options.port), "--access-log", *timers),
         f"{options.host_url}/api/health",
     )
-    entra = Spec(
+    entra = ProcessSpec(
         "entra",
         python("-m", "devcloud", "entra", "--port", str(options.port + 1), "--data", str(options.data)),
         f"{options.entra_url}/common/v2.0/.well-known/openid-configuration",
     )
-    azure_devops = Spec(
+    azure_devops = ProcessSpec(
         "azure-devops",
         python("-m", "devcloud", "azure-devops", "--port", str(options.port + 3)),
         f"{options.azure_devops_url}/admin/stats",
@@ -161,9 +161,9 @@ async def _supervise(options: Options, environment: Mapping[str, str]) -> None:
     await supervisor.run(prepare, ready)
 
 
-def _marketplace(options: Options) -> Spec:
+def _marketplace(options: Options) -> ProcessSpec:
     pages = f"{options.host_url}/api/marketplace"
-    return Spec(
+    return ProcessSpec(
         "marketplace",
         python(
             *("-m", "devcloud", "marketplace", "serve", "--port", str(options.port + 2), "--data", str(options.data)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from devcloud.children import Child, ChildDied, Spec
+from devcloud.children import Child, ChildEnded, ProcessSpec
 
 
 NOT_WATCHED = {"tests", "docs", "infra", "scripts", "node_modules", "build", "__pycache__"}
@@ -21,7 +21,9 @@ Step = Callable[[], Awaitable[None]]
 class Supervisor:
     """The first spec is the Functions host; only it is restarted on a change."""
 
-    def __init__(self, specs: Sequence[Spec], environment: Mapping[str, str], *, project: Path, show: Show) -> None:
+    def __init__(
+        self, specs: Sequence[ProcessSpec], environment: Mapping[str, str], *, project: Path, show: Show
+    ) -> None:
         self._specs = specs
         self._environment = environment
         self._project = project
@@ -35,7 +37,7 @@ class Supervisor:
         The children start while `prepare` runs, and are used after it.
 
         Raises:
-            ChildDied: a process ended on its own.
+            ChildEnded: a process ended on its own.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -77,12 +79,12 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start_child(self, spec: Spec) -> Child:
+    async def _start_child(self, spec: ProcessSpec) -> Child:
         child = await Child.start(spec, self._environment, self._show)
         self._children[spec.name] = child
         return child
 
-    async def _watch_over(self, spec: Spec) -> None:
+    async def _watch_over(self, spec: ProcessSpec) -> None:
         raise await self._children[spec.name].wait_for_end()
 
     async def _reload(self, changes: Changes) -> None:
@@ -101,13 +103,13 @@ class Supervisor:
                 change.cancel()
                 child_end.cancel()
 
-    async def _restart(self, host: Spec, names: set[str]) -> bool:
+    async def _restart(self, host: ProcessSpec, names: set[str]) -> bool:
         self._show(f"{', '.join(sorted(names))} changed: restarting the host")
         await self._children[host.name].stop()
         try:
             child = await self._start_child(host)
             await child.wait_until_ready()
-        except ChildDied as wait_for_end:
+        except ChildEnded as wait_for_end:
             self._show(f"{wait_for_end}\nwaiting for the next change")
             return False
         child.show_output()

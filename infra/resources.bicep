@@ -36,7 +36,7 @@ param trialUserLimit string
 var packages = 'app-package'
 var appName = 'func-${token}'
 
-// What the platform reads
+// Settings of the platform
 var platformSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identity.properties.clientId
@@ -48,7 +48,7 @@ var platformSettings = {
   PYTHON_THREADPOOL_THREAD_COUNT: '16'
 }
 
-// What the app reads: every name of Settings, held equal to it by a test
+// Settings of the app: all names of Settings, checked by a test
 var appSettings = {
   DATABASE_URL: databaseUrl
   ENTRA_AUTHORITY: 'https://login.microsoftonline.com'
@@ -186,7 +186,7 @@ resource backups 'Microsoft.Sql/servers/databases/backupShortTermRetentionPolici
   properties: { retentionDays: 35 }
 }
 
-// Logins, and changes of tables and permissions; no statements, no values
+// Logins, and changes of tables and permissions, without statements and values
 resource auditing 'Microsoft.Sql/servers/auditingSettings@2021-11-01' = {
   parent: sqlServer
   name: 'default'
@@ -280,7 +280,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     keyVaultReferenceIdentity: identity.id
-    // No cors here: the app answers preflights itself, with the headers that a browser may read
+    // No cors here: the app responds to preflights, with the headers that a browser may read
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
@@ -306,7 +306,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   dependsOn: [packageContainer, blobRole, tableRole, metricsRole, vaultRole]
 }
 
-// No signing in to the deployment endpoints with a password
+// No passwords for the deployment endpoints
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
@@ -319,7 +319,7 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
   properties: { allow: false }
 }
 
-// The host's locks and the schedules' status, and the packages
+// Locks of the host, status of schedules, and packages
 resource blobRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, identity.id, 'Storage Blob Data Owner')
   scope: storage
@@ -361,8 +361,8 @@ resource vaultRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-module watch 'watch.bicep' = {
-  name: 'watch'
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
   params: {
     location: location
     token: token

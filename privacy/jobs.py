@@ -58,4 +58,4 @@ def _remove(app: App) -> None:
 @blueprint.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False, use_monitor=True)
 def carry_out_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - pending work is found in the data
     app = current()
-    run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.carry_out_due(app), held=Outcome())
+    run_unless_held(app, erasure_flow.NAME, lambda: erasure_flow.execute_due(app), held=Outcome())

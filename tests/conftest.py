@@ -17,7 +17,7 @@ from shared.app import App
 from shared.auth.signing_keys import SigningKeys
 from shared.db.engine import make_engine
 from shared.settings import Settings
-from tests.support import apps, budget, marks, mssql, row_level_security, scan
+from tests.support import apps, budget, markers, mssql, row_level_security, scan
 from tests.support import azure_devops as azure_devops_support
 from tests.support import azurite as azurite_support
 from tests.support import entra as entra_support
@@ -28,15 +28,15 @@ from tests.support.azurite import Azurite
 from tests.support.commands import Ops
 from tests.support.databases import Databases
 from tests.support.entra import Entra
-from tests.support.logs import Listener, followed, leaks, never_stored
+from tests.support.logs import LogCollector, find_forbidden, find_leaks, read_followed
 from tests.support.marketplace import Marketplace, Receiver
 from tests.support.world import FakeClock, Http, World
 
 
 ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
 SLOW = {"browser", "chaos", "devcloud", "faults", "fuzz"}  # folders whose tests take long
-FEW = 6  # tests in a module; where there are so few, one of them has many examples
-# Timings on a busy machine are no claim. The same examples every time; with --all, new ones.
+FEW = 6  # tests in a small module, in which one usually has many examples
+# No deadline, since machines may be busy. Fixed examples; with --all, random ones.
 hypothesis.settings.register_profile(
     "steady",
     deadline=None,
@@ -47,23 +47,25 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("steady")
 TRANSACTION_VERBS = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT set_config")  # the last sets the tenant
 _VERBS = ("do_execute", "do_executemany", "do_execute_no_params")
-# For scripts/mutants a first example that fails is enough: looking for the smallest takes time and tells nothing more.
+# scripts/mutants needs only the first failing example, not the smallest.
 FIRST_ONLY = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
 hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, phases=FIRST_ONLY)
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
-# A shell's job in the background ignores Ctrl-C and hands that on to what it starts; here some tests send it.
+# A background job of a shell ignores SIGINT, as do its children; some tests send SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(trylast=True)  # of those that are left
+@pytest.hookimpl(trylast=True)  # after other plugins' selection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules whose tests take long come first, and small ones last: so processes that share them out end together.
+    """Runs slow modules first and small ones last, so that parallel processes end at about the same time.
 
-    With `--all`, tests have its limit of time, before those that they have for the plain run.
+    With `--all`, its time limit replaces those of the plain run.
     """
     sizes = Counter(item.path for item in items)
     long = {path for path in sizes if SLOW & set(path.parts) or sizes[path] <= FEW}
-    items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))  # a module's in their order
+    items.sort(
+        key=lambda item: (item.path not in long, -sizes[item.path], item.path)
+    )  # tests of a module stay in order
     for item in items:
         if budget.ALL:
             item.add_marker(pytest.mark.timeout(budget.SECONDS), append=False)
@@ -73,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _engine_of(item: pytest.Function) -> str | None:
-    """The kind of database that a test has, where it has one."""
+    """The kind of a test's database, if any."""
     callspec = getattr(item, "callspec", None)
     engine: str | None = callspec.params.get("database_url") if callspec is not None else None
     return engine
@@ -102,14 +104,14 @@ def databases(request, tmp_path_factory, worker_id) -> Databases:
 
 @pytest.fixture(scope="module")
 def make_database(databases) -> Iterator[Callable[[str, str], str]]:
-    """Makes an empty, migrated database of a kind, by a name; its URL. Each is gone at the module's end."""
+    """Creates empty, migrated databases for a module, by kind and name; returns the URL."""
     with ExitStack() as stack:
-        yield lambda kind, name: stack.enter_context(databases.made(kind, name))
+        yield lambda kind, name: stack.enter_context(databases.create(kind, name))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def database_url(request, make_database) -> str:
-    """An empty, migrated database of each kind: the module's own, which its tests share."""
+    """An empty, migrated database of each kind, shared by the tests of a module."""
     url: str = make_database(request.param, "timetracker")
     if request.param == "postgresql":
         row_level_security.enable(url)
@@ -118,13 +120,13 @@ def database_url(request, make_database) -> str:
 
 @pytest.fixture(scope="module")
 def another_database(database_url, make_database) -> Callable[[str], str]:
-    """Makes another database of the same kind, for tests that must not see what the module's others leave."""
+    """Creates another database of the same kind, for tests that must not see data of the module's other tests."""
     return lambda name: make_database(sa.make_url(database_url).get_backend_name(), name)
 
 
 @pytest.fixture(scope="module")
 def app_database_url(request, database_url) -> str:
-    """The database of the app: on a server with a role that changes no table, on PostgreSQL with row-level security."""
+    """The app's URL of the database: on servers with a role without DDL, on PostgreSQL with row-level security."""
     kind = sa.make_url(database_url).get_backend_name()
     if kind == "mssql":
         return mssql.make_login(request.getfixturevalue("mssql_server"), database_url, "timetracker_app")
@@ -133,18 +135,18 @@ def app_database_url(request, database_url) -> str:
 
 @pytest.fixture(scope="session")
 def engine_of() -> Callable[[str, str], sa.Engine]:
-    """The engine of a URL for one use: the same each time, so that modules share the statements that it compiled."""
+    """The engine of a URL for a purpose, cached so that modules share its compiled statements."""
     return functools.cache(lambda _use, url: make_engine(url))
 
 
 @pytest.fixture(scope="module")
 def engine(database_url, engine_of) -> Iterator[sa.Engine]:
-    """The database of the module; in the end nothing in it is ruled out, or of somebody without an account."""
+    """The database of the module; at the end without forbidden data and data of people without accounts."""
     engine = engine_of("scan", database_url)
     yield engine
-    stored = never_stored(scan.everything(engine))
-    left = scan.of_people_without_account(engine)
-    marks.forget_everybody()
+    stored = find_forbidden(scan.all_values(engine))
+    left = scan.find_people_without_account(engine)
+    markers.clear_people()
     engine.dispose()
     assert (stored, left) == (set(), set())
 
@@ -158,10 +160,10 @@ def app_engine(app_database_url, engine_of) -> Iterator[sa.Engine]:
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """One for every database, since what is kept there is told apart by random keys."""
+    """One for all databases, since random keys separate their data."""
     with azurite_support.required() as running:
         yield running
-        assert never_stored(running.everything()) == set()
+        assert find_forbidden(running.everything()) == set()
 
 
 @pytest.fixture(scope="session")
@@ -172,14 +174,14 @@ def entra(tmp_path_factory) -> Iterator[Entra]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Stands for our webhook, where a test wants to see what the Marketplace sends."""
-    with marketplace_support.receiving() as receiver:
+    """A webhook that records the calls of the Marketplace."""
+    with marketplace_support.running_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
 def marketplace(entra, receiver, clock, tmp_path) -> Iterator[Marketplace]:
-    """A Marketplace of the test's own, which lives by the test's clock and calls the test's receiver."""
+    """A Marketplace for one test, with the test's clock and receiver."""
     with marketplace_support.running(tmp_path, entra.authority, webhook=receiver.url, now=clock) as emulator:
         yield emulator
 
@@ -192,7 +194,7 @@ def azure_devops_server() -> Iterator[AzureDevOps]:
 
 @pytest.fixture
 def azure_devops(azure_devops_server) -> Iterator[AzureDevOps]:
-    """Contoso's demo backlog, without trouble; as it was again when the test is over."""
+    """Contoso's demo backlog, without faults; reset after the test."""
     yield azure_devops_server
     azure_devops_server.reset()
 
@@ -209,23 +211,23 @@ def host() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def everything_logged() -> Iterator[Listener]:
-    """All that is logged at a level that is kept in Azure, by whatever library."""
-    listener, root = Listener(), logging.getLogger()
+def log_collector() -> Iterator[LogCollector]:
+    """All log lines at the level stored in Azure, of all libraries."""
+    collector, root = LogCollector(), logging.getLogger()
     before = root.level
     root.setLevel(logging.INFO)
-    root.addHandler(listener)
-    yield listener
-    root.removeHandler(listener)
+    root.addHandler(collector)
+    yield collector
+    root.removeHandler(collector)
     root.setLevel(before)
-    assert leaks(followed()) == []  # what processes said that ended after the last test
+    assert find_leaks(read_followed()) == []  # of processes that ended after the last test
 
 
 @pytest.fixture(autouse=True)
-def nothing_personal_is_logged(everything_logged) -> Iterator[None]:
-    """The promise of the privacy policy, held against everything that each test makes the product log."""
+def nothing_personal_is_logged(log_collector) -> Iterator[None]:
+    """Checks the log lines of each test against the privacy policy."""
     yield
-    assert leaks([*everything_logged.taken(), *followed()]) == []
+    assert find_leaks([*log_collector.read_new(), *read_followed()]) == []
 
 
 @pytest.fixture(scope="session")
@@ -260,18 +262,18 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def ops(app_database_url) -> Ops:
-    """The operators' command line, on the database of the session."""
+    """The operators' command line, on the app's database."""
     return Ops(app_database_url)
 
 
 @pytest.fixture
 def app(settings, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    with apps.in_place(settings, engine, app_engine, signing_keys, clock) as app:
+    with apps.running_app(settings, engine, app_engine, signing_keys, clock) as app:
         yield app
 
 
 @pytest.fixture
-def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app is in place while requests come
+def http(app, host) -> Iterator[Http]:  # noqa: ARG001 - the app serves the requests
     http = Http(host)
     yield http
     http.pool.clear()
@@ -283,8 +285,8 @@ def world(http, entra, clock) -> World:
 
 
 @pytest.fixture
-def counted(engine, app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
-    """A context that lists the statements sent in it; everything reaches the driver through the dialect's verbs."""
+def record_statements(engine, app_engine, monkeypatch) -> Callable[[], AbstractContextManager[list[str]]]:
+    """A context that records the statements sent in it, in the dialects' methods that call the driver."""
     sent: list[str] = []
     for dialect, verb in itertools.product((engine.dialect, app_engine.dialect), _VERBS):
         inner = getattr(dialect, verb)

@@ -1,4 +1,4 @@
-"""Admin orders of an emulator, for programs on this machine only."""
+"""Admin commands of an emulator, for programs on this machine only."""
 
 import json
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from werkzeug.wrappers import Request, Response
 _LOOPBACK: Final = {"127.0.0.1", "localhost"}
 
 
-class OrderError(Exception):
-    """An invalid order; the message gives the reason."""
+class AdminCommandError(Exception):
+    """An invalid command; the message gives the reason."""
 
 
 def respond(
     request: Request,
-    order: str,
-    carry_out: Callable[[str, Any], dict[str, Any]],
+    command: str,
+    execute: Callable[[str, Any], dict[str, Any]],
     error_types: tuple[type[Exception], ...] = (),
 ) -> Response:
-    """Carries out `METHOD order` with the body; refuses pages in a browser."""
+    """Executes `METHOD command` with the body; refuses pages in a browser."""
     host = urlsplit(f"//{request.host}").hostname
     if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:
         return _json({"error": "only for programs on this machine"}, 403)
     try:
-        return _json(carry_out(f"{request.method} {order}", json.loads(request.get_data() or b"{}")))
-    except (ValueError, OrderError) as error:
+        return _json(execute(f"{request.method} {command}", json.loads(request.get_data() or b"{}")))
+    except (ValueError, AdminCommandError) as error:
         return _json({"error": str(error)}, 400)
     except error_types as error:
         return _json({"error": str(error)}, 400)

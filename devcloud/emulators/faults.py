@@ -57,7 +57,7 @@ class Faults:
         self._released = threading.Event()
         self._late_threads: list[threading.Thread] = []
 
-    def order(self, faults: Mapping[Name, Fault]) -> None:
+    def set(self, faults: Mapping[Name, Fault]) -> None:
         with self._lock:
             for endpoint, fault in faults.items():
                 self._faults[endpoint] = fault

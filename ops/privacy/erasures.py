@@ -170,7 +170,7 @@ def run(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
             return
         require_not_held(product)
         try:
-            done = erasure_flow.carry_out_due(product).changed
+            done = erasure_flow.execute_due(product).changed
         except JobFailed as failed:
             raise CommandRejected(str(failed)) from failed
     if as_json:

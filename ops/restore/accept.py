@@ -110,7 +110,7 @@ class Acceptance:
                 ("7 end", f"epoch {self._epoch}"),
             ]
 
-    def carry_out(self, report_step: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report_step: Callable[[str], None]) -> dict[str, Any]:
         """Carries out and reports each step, then ends the hold.
 
         Raises:

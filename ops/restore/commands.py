@@ -105,7 +105,7 @@ def accept(
             return
         name = restore_accept.database_name(product)
         require_yes(f"Accept {name} as the one database of this installation?", yes=yes)
-        done = acceptance.carry_out(lambda line: stderr_console().print(line, markup=False))
+        done = acceptance.run(lambda line: stderr_console().print(line, markup=False))
     if as_json:
         print_json(done)
     stderr_console().print(f"{name} is accepted; the hold has ended.")

@@ -19,7 +19,7 @@ from shared.log import exception_fields, get_logger
 NAME: Final = "carry_out_erasures"
 
 
-def carry_out_due(app: App) -> Outcome:
+def execute_due(app: App) -> Outcome:
     """Executes every due request.
 
     Raises:
@@ -29,7 +29,7 @@ def carry_out_due(app: App) -> Outcome:
     done = failed = 0
     for tenant_id, public_id in due:
         try:
-            done += carry_out(app, tenant_id, public_id)
+            done += execute(app, tenant_id, public_id)
         except Exception as error:  # noqa: BLE001 - one failure must not reach the others
             failed += 1
             get_logger().error("job_failed_for_tenant", function=NAME, **exception_fields(error))
@@ -39,7 +39,7 @@ def carry_out_due(app: App) -> Outcome:
     return Outcome(len({tenant_id for tenant_id, _ in due}), done, failed)
 
 
-def carry_out(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
+def execute(app: App, tenant_id: int, public_id: uuid.UUID) -> bool:
     """Executes one request; False if it is not due, is on hold, or another process was faster.
 
     Once the account or the organization is closed, with the tenant locked, the erasure continues: a later hold is

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from privacy import person_store
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from privacy.erasure import mention_store, text_store
 from privacy.erasure import service as erasure_service
 from privacy.erasure.text_store import MentionRow
@@ -53,7 +53,7 @@ def list_mentions(tx: sa.Connection, caller: Caller, public_id: uuid.UUID | None
     for row in rows[:MAX_LISTED]:
         is_visible = row.user_id is None or row.user_id in people
         user_id = None if row.user_id is None else people.get(row.user_id)
-        section, at = CATALOGUE[row.table].section or row.table, row.at if is_visible else None
+        section, at = CATALOG[row.table].section or row.table, row.at if is_visible else None
         stays = (row.table, row.row) in kept
         mentions.append(ListedMention(_mention_id(request, row), section, at, user_id, stays))
     return mentions, len(rows) <= MAX_LISTED

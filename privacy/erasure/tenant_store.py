@@ -7,8 +7,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import RowAction
 from shared.db.schema import metadata, tenants
 from shared.tenancy.model import TenantStatus
 
@@ -51,7 +51,7 @@ def _not_referenced(table: sa.Table) -> list[sa.ColumnElement[bool]]:
 REMOVALS: Final = {
     table.name: _delete_batch(table)
     for table in reversed(metadata.sorted_tables)
-    if CATALOGUE[table.name].tenant_erased is RowAction.DELETE and table.name != "action_log" and "tenant_id" in table.c
+    if CATALOG[table.name].tenant_erased is RowAction.DELETE and table.name != "action_log" and "tenant_id" in table.c
 }
 
 

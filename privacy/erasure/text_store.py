@@ -1,6 +1,6 @@
 """Removes a person's own text from all tables, and redacts mentions in others' text.
 
-The statements follow from the catalogue, so they cover new columns. Only the note of an entry version (JSON) is text;
+The statements follow from the catalog, so they cover new columns. Only the note of an entry version (JSON) is text;
 the rest of it is never read or changed.
 """
 
@@ -13,8 +13,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import DataKind
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import DataKind
 from privacy.erasure.mention_rules import Redaction
 from shared.db.documents import UNREADABLE
 from shared.db.schema import metadata, time_entries, work_items
@@ -68,7 +68,7 @@ def _belongs_to_user(table: sa.Table, names: tuple[str, ...]) -> sa.ColumnElemen
 
 
 def _build_column(table: sa.Table, column: sa.Column[Any]) -> TextColumn:
-    entry, kind = CATALOGUE[table.name], CATALOGUE[table.name].columns[column.name]
+    entry, kind = CATALOG[table.name], CATALOG[table.name].columns[column.name]
     in_tenant = table.c.tenant_id == bindparam("tenant")
     write = table.update().where(in_tenant, table.c.id == bindparam("row"))
     new = {column.name: bindparam("new_value", type_=column.type)}
@@ -103,7 +103,7 @@ def _build_column(table: sa.Table, column: sa.Column[Any]) -> TextColumn:
 
 TEXT_COLUMNS: Final = {
     f"{name}.{column}": _build_column(metadata.tables[name], metadata.tables[name].c[column])
-    for name, entry in CATALOGUE.items()
+    for name, entry in CATALOG.items()
     for column, kind in entry.columns.items()
     if kind.is_text and name != _ACTION_LOG
 }
@@ -113,7 +113,7 @@ TEXT_COLUMNS: Final = {
 def mention_query(name: str, patterns: int) -> sa.Select[Any]:
     """A page of others' rows that match one of so many LIKE patterns."""
     text_column = TEXT_COLUMNS[name]
-    table, entry = text_column.table, CATALOGUE[text_column.table.name]
+    table, entry = text_column.table, CATALOG[text_column.table.name]
     text = sa.func.lower(sa.cast(text_column.column, sa.UnicodeText) if text_column.is_version else text_column.column)
     matches = [text.like(bindparam(f"pattern_{number}", type_=sa.UnicodeText)) for number in range(patterns)]
     own = entry.of if text_column.is_version else (*entry.of, *entry.by)

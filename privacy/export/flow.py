@@ -1,4 +1,4 @@
-"""Writes an export, section by section in the order of the catalogue; the action log comes last."""
+"""Writes an export, section by section in the order of the catalog; the action log comes last."""
 
 from typing import BinaryIO
 

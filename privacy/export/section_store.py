@@ -1,6 +1,6 @@
 """Reads all data about a person or an organization, one section per table.
 
-The statements follow from the catalogue: the kind of a column decides whether it is exported.
+The statements follow from the catalog: the kind of a column decides whether it is exported.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic.alias_generators import to_camel
 from sqlalchemy import bindparam
 
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from shared.db.schema import (
     metadata,
     notices,
@@ -59,7 +59,7 @@ class Section:
 
 
 def _build_section(table: sa.Table) -> Section:
-    entry = CATALOGUE[table.name]
+    entry = CATALOG[table.name]
     exported = [name for name, kind in entry.columns.items() if kind.is_exported]
     own = [_select_column(table.c[name]).label(_field_name(name)) for name in exported]
     source, more = _join_names(table)
@@ -172,12 +172,10 @@ def _field_name(column: str) -> str:
 
 
 SECTIONS: Final = {
-    entry.section: _build_section(metadata.tables[name])
-    for name, entry in CATALOGUE.items()
-    if entry.section is not None
+    entry.section: _build_section(metadata.tables[name]) for name, entry in CATALOG.items() if entry.section is not None
 }
 # For exports by an operator, on an order or when a customer leaves: the whole cache, without the check of readings.
-_CACHE: Final = CATALOGUE["work_items"]
+_CACHE: Final = CATALOG["work_items"]
 _WHOLE_CACHE: Final = (
     sa.select(
         *(work_items.c[name].label(_field_name(name)) for name, kind in _CACHE.columns.items() if kind.is_exported),

@@ -73,7 +73,7 @@ def _repeat_erasure(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> RepeatRe
         return RepeatResult.REFUSED
     if request is None:
         return RepeatResult.ALREADY_ERASED
-    is_done = erasure_flow.carry_out(app, tenant_id, request.public_id)
+    is_done = erasure_flow.execute(app, tenant_id, request.public_id)
     return RepeatResult.DONE if is_done else RepeatResult.ON_HOLD
 
 

@@ -19,7 +19,7 @@ esac
 
 @pytest.fixture
 def bare(tmp_path, monkeypatch):
-    """A machine without unixODBC, and an apt-get without lists; what it is asked."""
+    """A machine without unixODBC, and an apt-get without package lists; yields its commands."""
 
     def make(*, works: bool = True):
         (tmp_path / "pyodbc.py").write_text("raise ImportError('libodbc.so.2: cannot open shared object file')")

@@ -1,4 +1,4 @@
-"""Microsoft's own ODBC driver against a scripted server: what the app sends, and how it takes each fault."""
+"""Microsoft's ODBC driver against a scripted server: the app's statements, and its handling of each fault."""
 
 import datetime as dt
 import re
@@ -19,26 +19,26 @@ from shared.db.statements import limit_statements
 from shared.db.types import Day, Money, UtcDateTime
 from shared.errors import Unavailable
 from tests.azure.conftest import Identity
-from tests.support.sql_server import BEGIN, COMMIT, Error, Lost, Rows, usual
+from tests.support.sql_server import BEGIN, COMMIT, ConnectionLost, Error, Rows, default_script
 
 
 ASK = sa.text("SELECT 42 AS answer")
 
 
 def failing(times, fault, *, at="SELECT 42"):
-    """A script with which what contains `at` fails so many times."""
+    """A script in which statements that contain `at` fail so many times."""
     left = [fault] * times
 
     def script(statement):
         if at in statement.sql:
             if left:
                 fault = left.pop()
-                if fault is Lost:
-                    raise Lost
+                if fault is ConnectionLost:
+                    raise ConnectionLost
                 return fault
             if at == "SELECT 42":
                 return Rows(("answer",), [(42,)])
-        return usual(statement)
+        return default_script(statement)
 
     return script
 
@@ -48,7 +48,7 @@ def ask(engine):
         return connection.execute(ASK).scalar()
 
 
-def asked(server):
+def count_queries(server):
     return server.texts.count("SELECT 42 AS answer")
 
 
@@ -107,7 +107,7 @@ def test_a_statement_with_a_transient_error_is_retried_in_a_new_transaction(azur
     azure.script = failing(2, Error(number))
 
     assert retry.run(lambda: ask(azure_engine)) == 42
-    assert asked(azure) == 3
+    assert count_queries(azure) == 3
     assert azure.texts[-1] == COMMIT
 
 
@@ -128,19 +128,19 @@ def test_a_permanent_error_is_not_retried(azure, azure_engine, retry, number):
     with pytest.raises(sa.exc.DBAPIError) as caught:
         retry.run(lambda: ask(azure_engine))
     assert azure_sql.error_numbers(caught.value.orig) == {number}
-    assert asked(azure) == 1
+    assert count_queries(azure) == 1
 
 
 def test_a_connection_lost_in_a_statement_is_replaced(azure, azure_engine, retry):
-    azure.script = failing(1, Lost)
+    azure.script = failing(1, ConnectionLost)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
-    assert (asked(azure), len(azure.logins)) == (2, 2)
+    assert (count_queries(azure), len(azure.logins)) == (2, 2)
 
 
 @pytest.mark.parametrize("at", ["LOCK_TIMEOUT", "inside_tenant_wall"])
 def test_a_connection_lost_in_its_first_statements_is_replaced(azure, azure_engine, retry, at):
-    cut = failing(1, Lost, at=at)
+    cut = failing(1, ConnectionLost, at=at)
     azure.script = lambda statement: Rows(("",), [(42,)]) if "SELECT 42" in statement.sql else cut(statement)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
@@ -173,7 +173,7 @@ def test_a_server_that_is_silent_on_a_new_connection_is_given_up(azure, monkeypa
     def script(statement):
         if "LOCK_TIMEOUT" in statement.sql:
             was_given_up.append(given_up.wait(60))
-        return usual(statement)
+        return default_script(statement)
 
     azure.script = script
     with pytest.raises(sa.exc.DBAPIError) as caught:
@@ -187,7 +187,7 @@ def test_a_server_that_is_silent_on_a_new_connection_is_given_up(azure, monkeypa
 def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azure_engine):
     azure.script = failing(0, None)
     ask(azure_engine)
-    azure.hang_up()
+    azure.close_connections()
 
     assert ask(azure_engine) == 42
     assert len(azure.logins) == 2
@@ -276,7 +276,7 @@ def test_every_type_of_column_comes_back_as_it_is(azure, azure_engine):
     )
     columns: list[Any] = [sa.column(name, type_) for name, type_ in zip(names, types, strict=True)]  # type: ignore[arg-type]
     azure.script = lambda statement: (
-        Rows(names, [row, (None,) * 7]) if "FROM somewhere" in statement.sql else usual(statement)
+        Rows(names, [row, (None,) * 7]) if "FROM somewhere" in statement.sql else default_script(statement)
     )
     with azure_engine.begin() as connection:
         got = connection.execute(sa.select(*columns).select_from(sa.table("somewhere"))).all()
@@ -299,7 +299,7 @@ def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their
         connection.execute(PLACES.insert(), rows[0])
         connection.execute(PLACES.insert(), rows)
         connection.execute(PLACES.update().values(name=sa.bindparam("to")).where(sa.text("[a?b] = '?'")), {"to": None})
-    one, many, changed = (each for each in azure.asked if "places" in each.sql)
+    one, many, changed = (each for each in azure.statements if "places" in each.sql)
 
     instant, day = "CAST(NULL AS DATETIMEOFFSET(3))", "CAST(NULL AS DATE)"
     assert (one.sql.partition(" VALUES ")[2], one.values) == (f"(@P1, {instant}, @P2, {day})", ("a", 7))
@@ -316,12 +316,12 @@ def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it
     ask_for: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         sa.column("slug") == slug, sa.column("name") == name
     )
-    azure.script = lambda statement: Rows(("",), []) if "slug" in statement.sql else usual(statement)
+    azure.script = lambda statement: Rows(("",), []) if "slug" in statement.sql else default_script(statement)
     values = [("", ""), ("a", "𝄞" * 20), ("contoso1", "Zoë"), ("contoso-9", "𝄞" * 20 + "a")]
     with azure_engine.begin() as connection:
         for slug_, name_ in values:
             connection.execute(ask_for, {"slug": slug_, "name": name_})
-    told = [each for each in azure.asked if "slug" in each.sql]
+    told = [each for each in azure.statements if "slug" in each.sql]
 
     assert [each.values for each in told] == values
     assert [each.declared for each in told[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
@@ -349,7 +349,7 @@ def test_a_statement_that_takes_too_long_is_given_up(azure, monkeypatch):
     def script(statement):
         if "SELECT 42" in statement.sql:
             answered.wait(10)
-        return usual(statement)
+        return default_script(statement)
 
     azure.script = script
     with engine.connect():  # another of the pool, which is kept

@@ -23,7 +23,7 @@ ADA = uuid.UUID("6e74172b-be56-4843-9ff4-e66a39bb12e3")
 )
 def test_it_is_the_object_id_that_entra_knows_them_by_and_no_name(azure, azure_engine, told, kept):
     def script(statement):
-        return Rows(("",), [(told,)]) if "SUSER_SID" in statement.sql else sql_server.usual(statement)
+        return Rows(("",), [(told,)]) if "SUSER_SID" in statement.sql else sql_server.default_script(statement)
 
     azure.script = script
     operator.track_operator(azure_engine)

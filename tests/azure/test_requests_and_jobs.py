@@ -20,7 +20,7 @@ from shared.http import endpoint
 from shared.http.endpoint import handle, respond
 from shared.http.operation import OPERATIONS
 from shared.settings import Settings
-from tests.support.sql_server import COMMIT, Error, Lost, usual
+from tests.support.sql_server import COMMIT, ConnectionLost, Error, default_script
 
 
 HEALTH = OPERATIONS["get_health"]
@@ -42,7 +42,7 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
     app = App(settings=settings, engine=azure_engine, validator=validator)
     with use(app):
         azure_engine.connect().close()
-        azure.asked.clear()
+        azure.statements.clear()
         yield app
     app.close()
 
@@ -53,10 +53,10 @@ def failing(times, fault, at):
     def script(statement):
         if at in statement.sql and left:
             fault = left.pop()
-            if fault is Lost:
-                raise Lost
+            if fault is ConnectionLost:
+                raise ConnectionLost
             return fault
-        return usual(statement)
+        return default_script(statement)
 
     return script
 
@@ -75,7 +75,7 @@ def times(server, text):
     return sum(text in each for each in server.texts)
 
 
-@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Lost], ids=str)
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), ConnectionLost], ids=str)
 def test_a_request_survives_a_transient_error(azure, fault):
     azure.script = failing(2, fault, "UPDATE somewhere")
 
@@ -83,7 +83,7 @@ def test_a_request_survives_a_transient_error(azure, fault):
     assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (3, 1)
 
 
-@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), Lost], ids=str)
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), ConnectionLost], ids=str)
 def test_a_lasting_error_is_answered_503_with_retry_after(azure, fault):
     azure.script = failing(99, fault, "UPDATE somewhere")
     told = answer()
@@ -120,14 +120,14 @@ def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):
 
 
 def test_work_with_a_lost_commit_response_is_not_repeated(azure):
-    azure.script = failing(1, Lost, COMMIT)
+    azure.script = failing(1, ConnectionLost, COMMIT)
 
     assert answer().status_code == 503
     assert times(azure, "UPDATE somewhere") == 1
 
 
 def test_a_read_with_a_lost_commit_response_is_repeated(azure):
-    azure.script = failing(1, Lost, COMMIT)
+    azure.script = failing(1, ConnectionLost, COMMIT)
 
     assert answer(HEALTH).status_code == 200
     assert times(azure, "UPDATE somewhere") == 2
@@ -140,7 +140,7 @@ def test_a_programming_error_is_not_treated_as_a_database_error(azure):
     assert times(azure, "UPDATE somewhere") == 1
 
 
-@pytest.mark.parametrize("fault", [Error(40613), Error(1205), Lost], ids=str)
+@pytest.mark.parametrize("fault", [Error(40613), Error(1205), ConnectionLost], ids=str)
 def test_a_job_continues_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
     monkeypatch.setattr(jobs, "for_jobs", lambda: replace(for_jobs(), sleep=lambda _: None))
     azure.script = failing(3, fault, "UPDATE somewhere")

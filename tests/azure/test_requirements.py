@@ -1,4 +1,4 @@
-"""What the database itself must be, and how long a migration may take, through Microsoft's own driver."""
+"""The requirements of the database, and the time limit of a migration, with Microsoft's driver."""
 
 import os
 import re
@@ -16,15 +16,15 @@ from shared.db import engine as engines
 from shared.db.records_triggers import protect
 from shared.db.schema import metadata
 from tests.support.commands import Ops
-from tests.support.sql_server import COMMIT, Rows, usual
+from tests.support.sql_server import COMMIT, Rows, default_script
 
 
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT, BY_DEFAULT = "Latin1_General_100_BIN2_UTF8", "SQL_Latin1_General_CP1_CI_AS"
 
 
-def about_triggers(sql, triggers):
-    """What a server says of its triggers, which it is told by the statements that make them."""
+def trigger_response(sql, triggers):
+    """A server's response about triggers, as created by the statements so far."""
     if made := re.match(r"CREATE TRIGGER (\w+) ON (\w+)", sql):
         triggers.append((made[2], made[1], 1, sql))
     if "HAS_PERMS_BY_NAME" in sql:
@@ -38,7 +38,7 @@ def about_triggers(sql, triggers):
 
 @pytest.fixture
 def database(azure, monkeypatch):
-    """An empty database in which every statement has found what it looked for; of the collation that is set."""
+    """A scripted empty database in which every statement succeeds, with the given collation."""
     found = {"collation": RIGHT, "snapshots": 1}
     triggers: list[tuple[str, str, int, str]] = []
     monkeypatch.setenv("DATABASE_URL", str(azure.url.replace("//", "//sa:secret@")))
@@ -50,9 +50,9 @@ def database(azure, monkeypatch):
             return 1
         if "OUTPUT inserted.version_num" in statement.sql:
             return Rows(("version_num",), [("872a54654399",)])
-        if (answer := about_triggers(statement.sql, triggers)) is not None:
+        if (answer := trigger_response(statement.sql, triggers)) is not None:
             return answer
-        answer = usual(statement)
+        answer = default_script(statement)
         return Rows(("id",), []) if answer is None and statement.sql.startswith("SELECT") else answer
 
     azure.script = script
@@ -83,7 +83,7 @@ def test_a_database_that_would_break_promises_is_not_migrated(azure, database, c
 def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
     make_engine, limits = engines.make_engine, {}
 
-    def watched(*arguments, **options):
+    def make_observed_engine(*arguments, **options):
         engine = make_engine(*arguments, **options)
 
         @sa.event.listens_for(engine, "before_cursor_execute")
@@ -92,7 +92,7 @@ def test_a_migration_has_the_time_it_takes(azure, database, monkeypatch):
 
         return engine
 
-    monkeypatch.setattr(engines, "make_engine", watched)
+    monkeypatch.setattr(engines, "make_engine", make_observed_engine)
     command.upgrade(Config(str(ROOT / "alembic.ini")), "head")
     changing = {text: limit for text, limit in limits.items() if re.match(r"\s*(CREATE|ALTER|UPDATE|DELETE)", text)}
 

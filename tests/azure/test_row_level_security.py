@@ -11,7 +11,7 @@ from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from tests.azure.conftest import Identity
 from tests.azure.test_statements import unreadable
 from tests.support.commands import Ops
-from tests.support.sql_server import COMMIT, Error, Lost, Rows, usual
+from tests.support.sql_server import COMMIT, ConnectionLost, Error, Rows, default_script
 
 
 ASK = sa.text("SELECT 42 AS answer")
@@ -23,7 +23,7 @@ def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
         return Rows(("",), [("1",)])
     if "SELECT 42" in statement.sql:
         return Rows(("answer",), [(42,)])
-    return usual(statement)
+    return default_script(statement)
 
 
 def sent(azure):
@@ -53,18 +53,20 @@ def test_a_connection_without_a_tenant_is_not_cleared(azure, azure_engine):
 
 
 def test_without_policies_no_tenant_is_set(azure, azure_engine):
-    azure.script = lambda statement: usual(statement) if "42" not in statement.sql else with_policies(statement)
+    azure.script = lambda statement: (
+        default_script(statement) if "42" not in statement.sql else with_policies(statement)
+    )
 
     assert ask(azure_engine, 7) == 42
     assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
-@pytest.mark.parametrize("fault", [Lost, Error(40613)], ids=str)
+@pytest.mark.parametrize("fault", [ConnectionLost, Error(40613)], ids=str)
 def test_a_connection_that_cannot_be_cleared_is_closed(azure, azure_engine, fault):
     def script(statement):
         if statement.sql == CLEARED:
-            if fault is Lost:
-                raise Lost
+            if fault is ConnectionLost:
+                raise ConnectionLost
             return fault
         return with_policies(statement)
 
@@ -93,7 +95,9 @@ def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(az
     ops = Ops(azure.url)
     standing: list[tuple[str, str]] = []
     azure.script = lambda statement: (
-        Rows(("name", "is_enabled"), standing) if "sys.security_predicates" in statement.sql else usual(statement)
+        Rows(("name", "is_enabled"), standing)
+        if "sys.security_predicates" in statement.sql
+        else default_script(statement)
     )
     created = ops("rls", "create")
     made = [text for text in azure.texts if text in rls_statements.create("mssql")]
@@ -114,7 +118,7 @@ def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, 
             return Rows(("name", "is_enabled"), [("write_backs", is_up)])
         if "sys.tables" in statement.sql:
             return Rows(("name",), [("users",), ("alembic_version",)])
-        return usual(statement)
+        return default_script(statement)
 
     azure.script = script
     with azure_engine.begin() as connection, without_policy(connection):
@@ -130,7 +134,7 @@ def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, 
 
 def test_a_migration_leaves_a_database_without_a_policy_alone(azure, azure_engine):
     azure.script = lambda statement: (
-        Rows(("name", "is_enabled"), []) if "sys.security_predicates" in statement.sql else usual(statement)
+        Rows(("name", "is_enabled"), []) if "sys.security_predicates" in statement.sql else default_script(statement)
     )
     with azure_engine.begin() as connection, without_policy(connection):
         pass

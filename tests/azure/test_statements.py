@@ -1,4 +1,4 @@
-"""Every statement that the app can send, as Microsoft's driver sends it, and as two readers of T-SQL read it."""
+"""Every statement of the app, as sent by Microsoft's driver and as parsed by two T-SQL parsers."""
 
 import datetime as dt
 import decimal
@@ -17,12 +17,12 @@ from sqlglot import exp
 from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent, can_seek, for_update
 from tests.contract.test_tenant_scope import MOST_FILTERS, reports, statements
-from tests.support.offenders import hold
-from tests.support.sql_server import Rows, usual
+from tests.support.cases import check_all
+from tests.support.sql_server import Rows, default_script
 from tests.support.tds import Statement
 
 
-# T-SQL converts what stands further right here to what stands further left: a column that is converted loses its index.
+# T-SQL converts to the type further left in this list; a converted column cannot use its index.
 PRECEDENCE = (
     *("datetimeoffset", "datetime2", "date", "float", "decimal", "numeric", "bigint", "int", "smallint"),
     *("tinyint", "bit", "uniqueidentifier", "nvarchar", "varchar"),
@@ -36,17 +36,17 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.log.store", "_PAGE")}  # others are built from it, and it is never sent
-EVERY: dict[str, list[Any]] = {}  # one for most names; of some, one for every choice of filters
+TEMPLATES = {("timers.log.store", "_PAGE")}  # the base of other statements, never sent
+EVERY: dict[str, list[Any]] = {}  # one statement for most names, one for every choice of filters for others
 for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:
         EVERY.setdefault(".".join(at), []).append(statement)
-MODULES: dict[str, list[str]] = {}  # the names in each, so that no test takes long: readers of T-SQL are slow
+MODULES: dict[str, list[str]] = {}  # the names of each module, for short tests: T-SQL parsers are slow
 for each in EVERY:
     MODULES.setdefault(each.rpartition(".")[0], []).append(each)
-# A filtered index serves only statements with its predicate in their text, since a plan is made before parameters are
-# known. Those for speed name their readers here. The others are unique keys: over values that are there, which any
-# equality implies, or over a state, which hold a rule and are read through the tenant's own index.
+# A filtered index serves only statements with its predicate in their text, since plans do not depend on parameters. The
+# indexes for speed are listed with their statements. The others are unique keys: on values that are not null, which any
+# equality implies, or on a state, which enforce a rule; queries of such states use the tenant's own index.
 READERS = {
     "ix_billing_records_unpriced": tuple(
         f"billing.closing.record_store.{name}" for name in ("_ALL_WITHOUT_PRICE", "_UNPRICED")
@@ -95,17 +95,17 @@ def columns(statement):
 
 
 def sent(azure, engine, statement):
-    """What arrives at the server when the app runs the statement: its text, and the type of each parameter."""
+    """The statement as it arrives at the server: its text, and the type of each parameter."""
     with engine.connect() as connection:
-        azure.asked.clear()
+        azure.statements.clear()
         connection.execute(statement, parameters(statement))
-    return next(each for each in azure.asked if not each.sql.startswith("<"))
+    return next(each for each in azure.statements if not each.sql.startswith("<"))
 
 
 @pytest.fixture
 def azure(azure):
     azure.script = lambda statement: (
-        Rows(("id",), [(7,)]) if re.search(r"OUTPUT|scope_identity", statement.sql) else usual(statement)
+        Rows(("id",), [(7,)]) if re.search(r"OUTPUT|scope_identity", statement.sql) else default_script(statement)
     )
     return azure
 
@@ -158,7 +158,7 @@ def test_a_statement_arrives_in_t_sql_that_costs_no_index(azure, azure_engine, m
         assert [found for each in arrived for found in converted(each)] == []
         assert [found for each in arrived[:: len(arrived) // FEW + 1] for found in unreadable(each.sql)] == []
 
-    hold(holds, MODULES[module], at_least=1)
+    check_all(holds, MODULES[module], at_least=1)
 
 
 def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, azure_engine):
@@ -169,13 +169,13 @@ def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, a
     assert [found for each in arrived[::FEW] for found in unreadable(each.sql)] == []
 
 
-def held(statement):
-    """The table whose rows a statement holds until its transaction ends, if it does."""
+def locked_table(statement):
+    """The table whose rows the statement locks, if any."""
     wanted = getattr(statement, "_for_update_arg", None)
     return wanted.of[0] if wanted is not None else None
 
 
-def used_of(table, statement):
+def columns_of(table, statement):
     return {column_of(table, node) for node in visitors.iterate(statement)} - {None}
 
 
@@ -184,10 +184,10 @@ def column_of(table, node):
     return node.name if isinstance(node, sa.Column) and str(node.table) == table.name else None
 
 
-def covering(statement):
-    """The keys that have all a statement needs of the rows it holds: SQL Server may lock such a key and not the row."""
-    table = held(statement)
-    needed = used_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
+def covering_keys(statement):
+    """The keys with all columns that a locking statement needs: SQL Server may lock such a key instead of the row."""
+    table = locked_table(statement)
+    needed = columns_of(table, statement) - set(table.primary_key.columns.keys())  # each key has the clustered one
     for key in [*table.indexes, *table.constraints]:
         if isinstance(key, sa.Index | sa.UniqueConstraint) and needed <= in_key(table, key):
             yield key.name
@@ -196,14 +196,18 @@ def covering(statement):
 def in_key(table, key):
     options = key.dialect_options["mssql"]
     where = options.get("where")
-    return {*key.columns.keys(), *(options.get("include") or ()), *(used_of(table, where) if where is not None else ())}
+    return {
+        *key.columns.keys(),
+        *(options.get("include") or ()),
+        *(columns_of(table, where) if where is not None else ()),
+    }
 
 
-HELD = [name for name in EVERY if any(held(each) is not None for each in EVERY[name])]
+HELD = [name for name in EVERY if any(locked_table(each) is not None for each in EVERY[name])]
 
 
 def test_no_index_covers_a_locking_statement():
-    assert [(name, found) for name in HELD for each in EVERY[name] for found in covering(each)] == []
+    assert [(name, found) for name in HELD for each in EVERY[name] for found in covering_keys(each)] == []
 
 
 def test_a_locking_statement_covered_by_an_index_is_detected():
@@ -212,13 +216,13 @@ def test_a_locking_statement_covered_by_an_index_is_detected():
     by_object = sa.select(users.c.entra_object_id).where(users.c.tenant_id == 1)
 
     assert len(HELD) >= 9
-    assert "uq_users_tenant_id_id" in covering(for_update(by_id, users))
-    assert list(covering(for_update(by_object, users))) == ["ux_users_entra_object_id"]
-    assert list(covering(for_update(by_id.add_columns(users.c.version), users))) == []
+    assert "uq_users_tenant_id_id" in covering_keys(for_update(by_id, users))
+    assert list(covering_keys(for_update(by_object, users))) == ["ux_users_entra_object_id"]
+    assert list(covering_keys(for_update(by_id.add_columns(users.c.version), users))) == []
 
 
 def compared(table, statement):
-    """The columns of a table that must equal something, or be one of a few, in every row that a statement finds."""
+    """The columns of a table that a statement compares by equality or IN."""
     read = [node for each in statement.get_final_froms() for node in visitors.iterate(each)]
     terms = [statement.whereclause, *(node.onclause for node in read if isinstance(node, sa.Join))]
     while terms:
@@ -233,9 +237,9 @@ def test_locked_rows_are_found_through_an_index():
     def holds(name: str) -> None:
         for each in EVERY[name]:
             assert "FORCESEEK" in str(each.compile(dialect=dialect()))
-            assert can_seek(held(each), compared(held(each), each))
+            assert can_seek(locked_table(each), compared(locked_table(each), each))
 
-    hold(holds, HELD, at_least=9)
+    check_all(holds, HELD, at_least=9)
 
 
 def test_a_seek_that_sql_server_would_refuse_is_found_out():
@@ -269,17 +273,17 @@ def test_a_parameter_that_is_null_costs_no_round_trip(azure, azure_engine):
         for each in EVERY[name]:
             statement = for_azure(each)
             with azure_engine.connect() as connection:
-                azure.asked.clear()
+                azure.statements.clear()
                 connection.execute(statement, parameters(statement, of=nothing))
 
             assert [text for text in azure.texts if text.startswith("<sp_")] == []
             tree_of(next(text for text in azure.texts if not text.startswith("<")))
 
-    hold(holds, EVERY, at_least=300)
+    check_all(holds, EVERY, at_least=300)
 
 
 def for_many(statement):
-    """What is sent for several rows at once; None for what answers with rows, or takes a list or a number of rows."""
+    """The statement sent for several rows at once; None if it returns rows, or takes a list or a number of rows."""
     made = statement._build("mssql") if isinstance(statement, InsertIfAbsent) else statement
     if not isinstance(made, sa.sql.dml.UpdateBase) or made._returning:
         return None
@@ -295,28 +299,28 @@ def test_each_of_several_rows_is_declared_like_one(azure, azure_engine):
         statement = for_many(EVERY[name][0])
         rows = [parameters(statement, of=of) for of in (sample, nothing, sample)]
         with azure_engine.connect() as connection:
-            azure.asked.clear()
+            azure.statements.clear()
             connection.execute(statement, rows[0])
-            alone = {type_ for each in azure.asked for type_ in each.declared}
-            azure.asked.clear()
+            alone = {type_ for each in azure.statements for type_ in each.declared}
+            azure.statements.clear()
             connection.execute(statement, rows)
 
         assert [text for text in azure.texts if text.startswith("<sp_")] == []
-        assert {type_ for each in azure.asked for type_ in each.declared} == alone
+        assert {type_ for each in azure.statements for type_ in each.declared} == alone
 
-    hold(holds, MANY, at_least=80)
+    check_all(holds, MANY, at_least=80)
 
 
 def test_several_work_items_without_an_assignee_are_sent_without_a_question(azure, azure_engine):
     statement = for_many(EVERY["timers.work_items.store._ADD"][0])
     rows = [{**parameters(statement), "assignee_name": None, "title": "a" * length} for length in (3, 6, 9)]
     with azure_engine.connect() as connection:
-        azure.asked.clear()
+        azure.statements.clear()
         connection.execute(statement, rows)
 
     assert len([text for text in azure.texts if text.startswith("INSERT")]) == len(rows)
     assert [text for text in azure.texts if text.startswith("<sp_")] == []
-    assert len({each.declared for each in azure.asked if each.sql.startswith("INSERT")}) == 1
+    assert len({each.declared for each in azure.statements if each.sql.startswith("INSERT")}) == 1
 
 
 def test_a_conversion_that_would_cost_an_index_is_found_out():

@@ -9,7 +9,7 @@ from shared.app import App
 from shared.db.schema import usage_events
 from shared.settings import Settings
 from tests.support import marketplace as marketplace_support
-from tests.support.billed import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
+from tests.support.billed_tenants import DIMENSION, BilledTenant, add_billed_tenant, remove_bills
 from tests.support.marketplace import Marketplace
 
 
@@ -42,7 +42,7 @@ class Metering:
             tx.execute(usage_events.delete())
 
     def inject_fault(self, endpoint: str = "usage_batch", **fault: Any) -> None:  # noqa: ANN401 - as the emulator checks
-        self.marketplace.order("faults", **{endpoint: fault})
+        self.marketplace.execute("faults", **{endpoint: fault})
 
     def clear_faults(self) -> None:
         self.marketplace.emulator.faults.clear()

@@ -32,9 +32,9 @@ def shoot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     for size, viewport in (("", DESKTOP), ("-phone", PHONE)):
         page.set_viewport_size(viewport)
-        for colours in ("light", "dark"):
-            page.emulate_media(color_scheme=colours)
-            page.screenshot(path=SHOTS / f"{name}{size}-{colours}.png", full_page=True)
+        for colors in ("light", "dark"):
+            page.emulate_media(color_scheme=colors)
+            page.screenshot(path=SHOTS / f"{name}{size}-{colors}.png", full_page=True)
     page.set_viewport_size(DESKTOP)
     page.emulate_media(color_scheme="light")
 
@@ -48,7 +48,7 @@ def cookies(page: Page) -> set[str]:
 
 
 def tenant(cloud: Cloud, person: str) -> dict[str, object]:
-    """What the product has of somebody's organisation."""
+    """The product's data of an organization."""
     form = {
         "grant_type": "password",
         "client_id": EXTENSION.id,

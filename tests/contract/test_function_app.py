@@ -28,7 +28,7 @@ worker.close(grace_seconds=5)
 
 
 @pytest.fixture(scope="module")
-def indexed():
+def function_index():
     run = subprocess.run(
         [sys.executable, "-c", INDEX, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ
     )
@@ -36,9 +36,9 @@ def indexed():
     return json.loads(run.stdout)
 
 
-def test_the_worker_takes_every_function(indexed):
-    http = {name for name, (kind, _, _) in indexed.items() if kind == "httpTrigger"}
-    timers = {name for name, (kind, _, _) in indexed.items() if kind == "timerTrigger"}
+def test_the_worker_takes_every_function(function_index):
+    http = {name for name, (kind, _, _) in function_index.items() if kind == "httpTrigger"}
+    timers = {name for name, (kind, _, _) in function_index.items() if kind == "timerTrigger"}
 
     assert http == {*OPERATIONS, "zz_no_such_route"}
     assert timers == {
@@ -88,14 +88,17 @@ def test_the_invariants_of_every_slice_are_checked():
     assert [name for name, query in offered if function_app.INVARIANTS[name] is not query] == []
 
 
-def test_the_catch_all_route_sorts_last(indexed):
+def test_the_catch_all_route_sorts_last(function_index):
     # the platform takes the first route that matches, functions sorted by name
-    assert max(indexed, key=str.upper) == "zz_no_such_route"
+    assert max(function_index, key=str.upper) == "zz_no_such_route"
 
 
-def test_no_two_functions_have_the_same_route_and_method(indexed):
+def test_no_two_functions_have_the_same_route_and_method(function_index):
     taken = [
-        (route, method) for kind, route, methods in indexed.values() if kind == "httpTrigger" for method in methods
+        (route, method)
+        for kind, route, methods in function_index.values()
+        if kind == "httpTrigger"
+        for method in methods
     ]
 
     assert len(taken) == len(set(taken))
@@ -146,8 +149,8 @@ HEAVY = (
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """The app in an environment without settings; it tells what is heavy of all that it imported."""
+def bare_start(tmp_path_factory):
+    """Imports the app in an environment without settings; prints the imported heavy packages."""
     folder = tmp_path_factory.mktemp("bare")
     bare = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     code = f"import function_app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
@@ -155,8 +158,8 @@ def started(tmp_path_factory):
     return subprocess.run(command, cwd=folder, env=bare, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_the_app_imports_nothing_heavy_before_it_is_needed(started):
-    assert started.stdout.strip() == "[]", started.stderr
+def test_the_app_imports_nothing_heavy_before_it_is_needed(bare_start):
+    assert bare_start.stdout.strip() == "[]", bare_start.stderr
 
 
 def test_a_package_that_offers_a_client_does_not_import_it_and_neither_do_those_that_use_it():
@@ -199,5 +202,5 @@ def test_requirements_of_developers_and_operators_are_not_deployed():
     assert deployed & {"alembic", "typer", "rich", "hypothesis", "croniter", "uvicorn", "psycopg", "pandas"} == set()
 
 
-def test_the_app_indexes_without_settings_and_without_a_network(started):
-    assert started.returncode == 0, started.stderr
+def test_the_app_indexes_without_settings_and_without_a_network(bare_start):
+    assert bare_start.returncode == 0, bare_start.stderr

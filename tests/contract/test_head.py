@@ -6,8 +6,8 @@ import requests
 import function_app
 from shared.http.operation import OPERATIONS
 from tests.contract.test_permissions import QUERIES
+from tests.support.cases import check_all
 from tests.support.landing import LANDING
-from tests.support.offenders import hold
 
 
 assert function_app.app, "indexing the app is what registers the operations"
@@ -40,7 +40,7 @@ def test_head_has_the_status_and_headers_of_get_and_no_body(world):
         assert headers_of(head).keys() == headers_of(get).keys()
         assert head.headers.get("Content-Type") == get.headers.get("Content-Type")
 
-    hold(holds, READ, at_least=30)
+    check_all(holds, READ, at_least=30)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -15,7 +15,7 @@ from shared.settings import Settings
 
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("main", "resources", "watch", "link")
+FILES = ("main", "resources", "monitoring", "link")
 # Of the settings of the app these are secrets, and only a reference to the vault may be their value.
 SECRETS = {"MARKETPLACE_CLIENT_SECRET", "LANDING_CLIENT_SECRET"}
 # What the identity does with each: the host's locks and packages, the action log, telemetry, the vault's secrets.
@@ -151,18 +151,18 @@ def test_the_identity_has_the_roles_that_the_app_uses_and_no_other():
 
 
 def test_telemetry_keeps_no_location_and_no_user_agent():
-    dropped = variable("watch", "forgetPeople")
+    dropped = variable("monitoring", "removeClientColumns")
 
     assert set(re.findall(r"Client\w+", dropped)) >= NOT_KEPT
-    assert {"AppRequests", "AppTraces", "AppExceptions", "AppPageViews"} <= set(variable("watch", "telemetry"))
+    assert {"AppRequests", "AppTraces", "AppExceptions", "AppPageViews"} <= set(variable("monitoring", "telemetry"))
     assert resource("link", "workspace")["defaultDataCollectionRuleResourceId"] == "ruleId"
 
 
 def test_telemetry_has_addresses_of_pages_without_their_query():
-    cut, flows = text("watch"), resource("watch", "transform")["dataFlows"]
+    cut, flows = text("monitoring"), resource("monitoring", "transform")["dataFlows"]
 
     assert re.search(r"""split\(Url, "\?"\)\[0\].*split\(Name, "\?"\)\[0\]""", cut)
-    assert "transformKql: table == 'AppRequests' ? forgetQueries : forgetPeople" in cut
+    assert "transformKql: table == 'AppRequests' ? removeQueries : removeClientColumns" in cut
     assert flows
 
 
@@ -182,13 +182,13 @@ def test_sampling_keeps_all_events_of_alerts():
 
 
 def test_alarms_cover_log_events_failures_and_silence():
-    alarms = {alarm["name"]: alarm for alarm in variable("watch", "alarms")}
+    alarms = {alarm["name"]: alarm for alarm in variable("monitoring", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
     told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
     known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "shared/health/jobs.py"))
 
     assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
-    assert tables <= set(variable("watch", "telemetry"))
+    assert tables <= set(variable("monitoring", "telemetry"))
     assert {name: (alarm["operator"], int(alarm["threshold"])) for name, alarm in alarms.items()} == {
         "alarms": ("GreaterThan", 0),
         "failed-requests": ("GreaterThan", 20),

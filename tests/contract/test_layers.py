@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,8 +26,8 @@ EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes thr
 OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
 
-class Read(NamedTuple):
-    """What tests ask of a module, which is parsed once for all of them."""
+class ParsedModule(NamedTuple):
+    """The parsed facts of a module, cached for all tests."""
 
     imports: set[str]
     names: set[tuple[str, str]]  # of `from module import name`
@@ -38,9 +38,9 @@ class Read(NamedTuple):
 
 
 @cache
-def read(path: Path) -> Read:
+def read(path: Path) -> ParsedModule:
     tree = ast.parse(path.read_text())
-    made = Read(set(), set(), ast.get_docstring(tree) or "", {}, set(), [])
+    made = ParsedModule(set(), set(), ast.get_docstring(tree) or "", {}, set(), [])
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             made.imports.update(alias.name for alias in node.names)
@@ -70,13 +70,13 @@ def slice_of(module: str) -> str:
 
 
 def layer_of(name: str) -> str:
-    """What the last word of a file's name says: `late_service` is a service."""
+    """The layer by the last word of a file's name: `late_service` is a service."""
     last = name.rpartition("_")[2]
     return last if last in LAYERS else ""
 
 
 def place_of(module: str) -> tuple[str, str]:
-    """The feature of a module and its layer there: `timers.running` and `store`; no layer where its name says none."""
+    """The feature and the layer of a module: `timers.running` and `store`; no layer if its name has none."""
     *folders, name = module.split(".")
     for depth, folder in enumerate(folders):
         if depth and layer_of(folder):
@@ -93,7 +93,7 @@ def of(*tops: str) -> Iterator[tuple[str, Path]]:
 
 
 def upwards(importer: str, imported: str) -> bool:
-    """Whether a layer of a feature imports one above itself; between features, lint-imports says who may.
+    """Whether a layer of a feature imports one above itself; lint-imports checks imports between features.
 
     A module whose name says no layer stands below the flows.
     """
@@ -106,7 +106,7 @@ def test_in_a_feature_imports_point_to_the_layers_below():
         assert {name for name in imports_of(path) if upwards(importer, name)} == set()
 
     every = of(*SLICES, "shared")
-    hold(holds, ((name, path) for name, path in every if not name.endswith(".blueprints")), at_least=350)
+    check_all(holds, ((name, path) for name, path in every if not name.endswith(".blueprints")), at_least=350)
 
 
 def is_offered(module: str, name: str) -> bool:
@@ -122,7 +122,7 @@ def test_a_slice_imports_only_names_offered_by_packages_of_another():
         assert is_offered(module, name)
 
     taken = ((importer, *names) for importer, path in of(*SLICES) for names in sorted(read(path).names))
-    hold(holds, (each for each in taken if slice_of(each[1]) in {*SLICES} - {slice_of(each[0])}), at_least=140)
+    check_all(holds, (each for each in taken if slice_of(each[1]) in {*SLICES} - {slice_of(each[0])}), at_least=140)
 
 
 def users_of_shared() -> dict[str, set[str]]:
@@ -154,7 +154,7 @@ def test_each_module_of_shared_has_two_slices_or_the_edge_as_users():
     users = users_of_shared()
     modules_with_code = {name for name, path in of("shared") if len(ast.parse(path.read_text()).body) > 1}
 
-    hold(holds, sorted((name, users[name]) for name in modules_with_code), at_least=50)
+    check_all(holds, sorted((name, users[name]) for name in modules_with_code), at_least=50)
 
 
 def test_the_command_line_imports_no_routes_and_no_jobs():
@@ -162,35 +162,35 @@ def test_the_command_line_imports_no_routes_and_no_jobs():
         opened = {name for name in imports_of(path) if place_of(name)[1] in {"routes", "jobs"}}
         assert {name for name in opened if slice_of(name) in SLICES} == set()
 
-    hold(holds, of("ops"), at_least=45)
+    check_all(holds, of("ops"), at_least=45)
 
 
 def test_the_product_does_not_import_the_module_that_registers_it():
     def holds(_: str, path: Path) -> None:
         assert "function_app" not in imports_of(path)
 
-    hold(holds, of(*SLICES, "shared", "ops"), at_least=400)
+    check_all(holds, of(*SLICES, "shared", "ops"), at_least=400)
 
 
 def test_a_module_has_at_most_400_lines():
     def holds(_: str, path: Path) -> None:
         assert len(path.read_text().splitlines()) <= 400
 
-    hold(holds, modules(), at_least=550)
+    check_all(holds, modules(), at_least=550)
 
 
 def test_a_module_opens_with_one_sentence():
     def holds(_: str, path: Path) -> None:
         assert read(path).docstring.partition("\n")[0][-1:] in {".", ":"}
 
-    hold(holds, ((name, path) for name, path in modules() if path.read_text().strip()), at_least=550)
+    check_all(holds, ((name, path) for name, path in modules() if path.read_text().strip()), at_least=550)
 
 
 def test_a_function_has_at_most_60_lines():
     def holds(_: str, path: Path) -> None:
         assert {name: lines for name, lines in read(path).functions.items() if lines > 60} == {}
 
-    hold(holds, modules(), at_least=550)
+    check_all(holds, modules(), at_least=550)
 
 
 def test_in_a_slice_only_routes_jobs_and_flows_commit_or_open_a_transaction():
@@ -199,7 +199,7 @@ def test_in_a_slice_only_routes_jobs_and_flows_commit_or_open_a_transaction():
         assert bool(opens) is (name in OPENS_ITS_OWN)
 
     inner = ((name, path) for name, path in of(*SLICES) if layer_of(path.stem) not in {"routes", "jobs", "flow"})
-    hold(holds, inner, at_least=180)
+    check_all(holds, inner, at_least=180)
 
 
 @pytest.mark.parametrize("layer", ["service", "store", "rules"])
@@ -207,7 +207,7 @@ def test_services_stores_and_rules_never_commit_or_open_a_transaction(layer):
     def holds(_: str, path: Path) -> None:
         assert read(path).called & {"commit", "rollback", "begin", "connect", "transaction"} == set()
 
-    hold(holds, ((name, path) for name, path in modules() if layer_of(path.stem) == layer), at_least=20)
+    check_all(holds, ((name, path) for name, path in modules() if layer_of(path.stem) == layer), at_least=20)
 
 
 @pytest.mark.parametrize(

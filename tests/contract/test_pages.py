@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_a_path_that_a_page_names_is_there():
     def holds(_: str, word: str) -> None:
         assert is_there(word)
 
-    hold(holds, ((page.name, word) for page in PAGES for word in named(page)), at_least=200)
+    check_all(holds, ((page.name, word) for page in PAGES for word in named(page)), at_least=200)
 
 
 def test_a_link_of_a_page_leads_to_a_file():
@@ -53,7 +53,7 @@ def test_a_link_of_a_page_leads_to_a_file():
         assert (page.parent / target).exists()
 
     links = ((page, link) for page in PAGES for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()))
-    hold(holds, links, at_least=200)
+    check_all(holds, links, at_least=200)
 
 
 def anchors(page: Path) -> set[str]:
@@ -69,7 +69,7 @@ def test_a_link_to_a_place_in_a_page_leads_there():
         assert place in anchors(page.parent / target if target else page)
 
     found = re.compile(r"\]\(((?:[\w./-]+\.md)?)#([^)]+)\)")
-    hold(holds, ((page, *link) for page in PAGES for link in found.findall(page.read_text())), at_least=40)
+    check_all(holds, ((page, *link) for page in PAGES for link in found.findall(page.read_text())), at_least=40)
 
 
 def test_a_path_that_is_gone_is_seen(tmp_path):

@@ -10,7 +10,7 @@ from shared.db.schema import users
 from shared.http.operation import OPERATIONS
 from shared.permissions import PERMISSIONS, Access
 from shared.tenancy.model import Role
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 from tests.support.world import WORK_ITEM
 
 
@@ -85,7 +85,7 @@ def test_permissions_of_each_role_match_the_table(world, http, engine, role):
         assert (answer.status not in {401, 403} or asks_for_more) == allowed, answer.raw
         assert answer.status < 500
 
-    hold(holds, PEOPLE, at_least=60)
+    check_all(holds, PEOPLE, at_least=60)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -103,7 +103,7 @@ def test_permissions_over_colleagues_match_the_table_and_never_reach_other_tenan
         assert to_stranger.status == (404 if allowed else 403), to_stranger.raw
         assert stranger.get("me").body["id"] == stranger_id
 
-    hold(holds, ABOUT_SOMEBODY, at_least=6)
+    check_all(holds, ABOUT_SOMEBODY, at_least=6)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -121,7 +121,7 @@ def test_an_entry_is_visible_to_its_person_and_admins_only(world, http, engine, 
         assert call(http, name, person.token, target=own).status == done
         assert stranger.get(f"entries/{strangers}").body["version"] == 1
 
-    hold(holds, ABOUT_AN_ENTRY, at_least=5)
+    check_all(holds, ABOUT_AN_ENTRY, at_least=5)
 
 
 def test_every_operation_but_public_ones_needs_a_token(http):
@@ -131,7 +131,7 @@ def test_every_operation_but_public_ones_needs_a_token(http):
         assert (answer.status, answer.code) == (401, "invalid_token")
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
-    hold(holds, TOKENS, at_least=60)
+    check_all(holds, TOKENS, at_least=60)
 
 
 def test_an_unknown_directory_is_refused(world, http):
@@ -140,14 +140,14 @@ def test_an_unknown_directory_is_refused(world, http):
 
         assert (answer.status, answer.code) == (403, "tenant_not_registered")
 
-    hold(holds, PEOPLE, at_least=60)
+    check_all(holds, PEOPLE, at_least=60)
 
 
 def test_a_public_operation_needs_no_token(http):
     def holds(name: str) -> None:
         assert call(http, name).status == 200
 
-    hold(holds, sorted(set(OPERATIONS) - set(TOKENS) - OWN_CHECK), at_least=2)
+    check_all(holds, sorted(set(OPERATIONS) - set(TOKENS) - OWN_CHECK), at_least=2)
 
 
 def test_ids_of_another_tenant_are_not_found(world):

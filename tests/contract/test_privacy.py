@@ -1,84 +1,84 @@
-"""The catalogue of personal data knows every column there is, and what it says can be done."""
+"""The catalog of personal data has every column, and its rules can be executed."""
 
 import sqlalchemy as sa
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import DataKind, RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import DataKind, RowAction
 from shared.db.schema import metadata
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 
 
 TABLES = sorted(metadata.tables)
 
 
-def test_the_catalogue_classifies_the_personal_data_of_every_column():
-    """A new column needs a line in privacy/catalogue/columns.py: may it hold personal data, and what becomes of it?"""
+def test_the_catalog_classifies_the_personal_data_of_every_column():
+    """A new column needs a line in privacy/catalog/columns.py: whether it may hold personal data, and its erasure."""
 
     def holds(name: str) -> None:
-        assert name in CATALOGUE
-        assert set(CATALOGUE[name].columns) == {column.name for column in metadata.tables[name].columns}
+        assert name in CATALOG
+        assert set(CATALOG[name].columns) == {column.name for column in metadata.tables[name].columns}
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
-def test_the_catalogue_knows_no_table_that_is_not_there():
-    assert set(CATALOGUE) == set(TABLES)
+def test_the_catalog_knows_no_table_that_is_not_there():
+    assert set(CATALOG) == set(TABLES)
 
 
 def test_rows_of_a_person_reference_the_person_by_key_and_never_by_address():
     def holds(name: str) -> None:
-        facts, table = CATALOGUE[name], metadata.tables[name]
+        facts, table = CATALOG[name], metadata.tables[name]
 
         assert all(isinstance(table.c[column].type, sa.BigInteger | sa.INTEGER) for column in (*facts.of, *facts.by))
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_every_row_with_a_user_is_that_users():
     def holds(name: str) -> None:
-        assert CATALOGUE[name].of == ("user_id",)
+        assert CATALOG[name].of == ("user_id",)
 
-    hold(holds, (name for name in TABLES if "user_id" in metadata.tables[name].c), at_least=10)
+    check_all(holds, (name for name in TABLES if "user_id" in metadata.tables[name].c), at_least=10)
 
 
 def test_free_text_can_be_found_again_by_a_row_number():
     def holds(name: str) -> None:
-        free = [column for column, kind in CATALOGUE[name].columns.items() if kind.is_text]
+        free = [column for column, kind in CATALOG[name].columns.items() if kind.is_text]
 
         assert free == [] or "id" in metadata.tables[name].c
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_every_row_with_free_text_has_a_time_for_the_list_of_mentions():
     def holds(name: str) -> None:
-        facts = CATALOGUE[name]
+        facts = CATALOG[name]
         free = [column for column, kind in facts.columns.items() if kind.is_text and name != "action_log"]
 
         assert bool(free) == (facts.at is not None)
         assert facts.at is None or facts.at in metadata.tables[name].c
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_a_document_is_a_version_of_an_entry_or_holds_no_text_of_people():
     def holds(name: str) -> None:
         documents = {column.name for column in metadata.tables[name].columns if isinstance(column.type, sa.JSON)}
 
-        assert {CATALOGUE[name].columns[column] for column in documents} <= {
+        assert {CATALOG[name].columns[column] for column in documents} <= {
             DataKind.VERSION,
             DataKind.FACT,
             DataKind.ANSWER,
         }
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_remaining_rows_have_no_reference_to_removed_tables():
     def holds(name: str) -> None:
-        if CATALOGUE[name].tenant_erased is RowAction.KEEP:
+        if CATALOG[name].tenant_erased is RowAction.KEEP:
             pointed_at = {key.referred_table.name for key in metadata.tables[name].foreign_key_constraints}
 
-            assert {CATALOGUE[each].tenant_erased for each in pointed_at} <= {RowAction.KEEP}
+            assert {CATALOG[each].tenant_erased for each in pointed_at} <= {RowAction.KEEP}
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)

@@ -1,12 +1,12 @@
-"""The append-only records: where their guard is opened, what their rules say, and that migrations keep the triggers."""
+"""The append-only records: the callers that may change them, their rules, and their triggers after migrations."""
 
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import DataKind, RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import DataKind, RowAction
 from shared.db.records import RULES
 from shared.db.records_triggers import find_unprotected_tables
 from shared.db.schema import metadata
@@ -56,7 +56,7 @@ def test_the_guard_is_opened_by_erasure_and_retention_alone():
 
 @pytest.mark.parametrize("table", sorted(RULES))
 def test_the_erasable_columns_of_records_are_those_with_names(table):
-    facts, rule = CATALOGUE[table], RULES[table]
+    facts, rule = CATALOG[table], RULES[table]
     text = {name for name, kind in facts.columns.items() if kind.is_text or kind is DataKind.IDENTITY}
 
     assert set(rule.erasable) == text
@@ -92,7 +92,7 @@ def test_every_migration_leaves_the_triggers(make_database, kind):
 
 
 def test_a_table_that_a_migration_makes_anew_gets_its_triggers_back(make_database):
-    """What Alembic's batch mode does on SQLite: no trigger is left, and no error told."""
+    """Alembic's batch mode on SQLite drops the triggers without an error."""
     url = make_database("sqlite", "anew")
     engine = sa.create_engine(url)
     with engine.begin() as tx:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from ops.row_level_security import statements as rls_statements
 from shared.db.row_level_security import ALL_TENANTS, set_tenant
 from shared.db.schema import metadata, organizations, projects, tenants, time_entries, users
-from tests.support.cutting import on_postgresql
-from tests.support.offenders import hold
+from tests.support.cases import check_all
+from tests.support.connection_loss import on_postgresql
 from tests.support.world import new_id
 
 
@@ -50,7 +50,7 @@ def test_a_query_that_forgets_its_tenant_sees_only_the_tenant_of_the_transaction
     def holds(table: sa.Table) -> None:
         assert owners(tx, table) <= {mine}
 
-    hold(holds, FORGETFUL, at_least=30)
+    check_all(holds, FORGETFUL, at_least=30)
 
 
 @on_postgresql
@@ -60,7 +60,7 @@ def test_a_query_before_a_tenant_is_set_returns_nothing(two_tenants):
     def holds(table: sa.Table) -> None:
         assert owners(tx, table) == set()
 
-    hold(holds, (table for table in FORGETFUL if table.name not in rls_statements.DIRECTORY), at_least=30)
+    check_all(holds, (table for table in FORGETFUL if table.name not in rls_statements.DIRECTORY), at_least=30)
 
 
 @on_postgresql

@@ -11,8 +11,8 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared.db.schema import metadata
+from tests.support.cases import check_all
 from tests.support.migrations import alembic
-from tests.support.offenders import hold
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_every_table_and_index_compiles_for_azure_sql():
 
         assert all(statement.strip().startswith("CREATE ") for statement in statements)
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_a_tenants_rows_cannot_point_into_another_tenant():
@@ -103,14 +103,14 @@ def test_a_tenants_rows_cannot_point_into_another_tenant():
         assert targets[0] == "tenant_id" or key.referred_table.name == "tenants"
 
     of_tenants = (table for table in TABLES if table.name not in WITHOUT_TENANT)
-    hold(holds, (key for table in of_tenants for key in table.foreign_key_constraints), at_least=35)
+    check_all(holds, (key for table in of_tenants for key in table.foreign_key_constraints), at_least=35)
 
 
 def test_no_guid_is_a_clustered_key():
     def holds(table: sa.Table) -> None:
         assert not any(isinstance(column.type, sa.Uuid) for column in table.primary_key.columns)
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)
 
 
 def test_text_has_a_length():
@@ -124,4 +124,4 @@ def test_text_has_a_length():
 
         assert loose <= unbounded
 
-    hold(holds, TABLES, at_least=30)
+    check_all(holds, TABLES, at_least=30)

@@ -76,7 +76,7 @@ def test_an_unknown_option_is_rejected_with_the_usage_before_anything_starts(nam
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["docs", "lint", "migrate", "pin", "sql-server"])
+@pytest.mark.parametrize("name", ["docs", "lint", "migrate", "requirements", "sql-server"])
 def test_an_unknown_word_is_rejected(name, start):
     done = start(name, "nonsense")
 

@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ def test_a_test_that_the_page_names_is_there():
     def holds(words: str, path: str) -> None:
         assert f"test_{words.lower().replace(' ', '_')}" in names_in(path)
 
-    hold(holds, NAMED, at_least=60)
+    check_all(holds, NAMED, at_least=60)
 
 
 def test_every_threat_names_a_test():

@@ -20,7 +20,7 @@ from shared.db.schema import metadata
 from shared.db.statements import InsertIfAbsent
 from shared.http import idempotency
 from tests.contract.test_layers import layer_of
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 from timers.entries import list_store
 from timers.log import store as log_store
 
@@ -179,14 +179,14 @@ def test_a_statement_names_the_tenant_of_every_table_it_touches():
     def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
         assert names_its_tenant(statement) or where in ACROSS_TENANTS
 
-    hold(holds, statements(), at_least=750)
+    check_all(holds, statements(), at_least=750)
 
 
 def test_every_statement_of_a_report_names_its_tenant():
     def holds(statement: sa.Select[Any]) -> None:
         assert names_its_tenant(statement)
 
-    hold(holds, reports(), at_least=120)
+    check_all(holds, reports(), at_least=120)
 
 
 def test_the_scan_finds_the_statements():

@@ -11,7 +11,7 @@ from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from tests.contract.test_layers import MODULES, imports_of, module_name
 from tests.contract.test_tenant_scope import reports, statements
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 from timers.work_items.reader_store import HIDDEN_FROM_OTHERS, SHOWN, of_viewer
 
 
@@ -52,7 +52,7 @@ def is_guarded(case: sa.Case[Any]) -> bool:
 
 
 def bare(element: Any) -> bool:  # noqa: ANN401 - any part of a statement
-    """Whether what is selected has such a column outside a CASE about the reader."""
+    """Whether the selection has such a column outside a CASE about the reader."""
     if isinstance(element, sa.Case) and is_guarded(element):
         return False
     return reads(element) or any(bare(child) for child in element.get_children())
@@ -71,7 +71,7 @@ def test_a_statement_shows_titles_only_to_their_readers():
     def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
         assert shows_without_reading(statement) is (where in SHOWS_ALL)
 
-    hold(holds, statements(), at_least=750)
+    check_all(holds, statements(), at_least=750)
 
 
 def test_every_report_and_export_shows_titles_only_to_their_readers():

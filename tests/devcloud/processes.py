@@ -15,7 +15,7 @@ import pytest
 
 from devcloud.commands import app
 from tests.support import commands
-from tests.support.commands import Done
+from tests.support.commands import CommandResult
 from tests.support.logs import follow
 
 
@@ -79,11 +79,11 @@ def devcloud(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str
     )
 
 
-def in_this_process(*arguments: str, **changes: str) -> Done:
+def in_this_process(*arguments: str, **changes: str) -> CommandResult:
     """A command that ends by itself and starts nothing, without the seconds that a start takes."""
-    with commands.process_wide(changes) as (out, err), pytest.raises(SystemExit) as ended:
+    with commands.patched_process(changes) as (out, err), pytest.raises(SystemExit) as ended:
         app(arguments, prog_name="python -m devcloud")
-    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+    return CommandResult(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from devcloud.children import ChildDied, Spec, python
+from devcloud.children import ChildEnded, ProcessSpec, python
 from devcloud.supervise import Supervisor
 
 
@@ -22,19 +22,19 @@ def main(app: Path, port: int) -> None:
         while (app / "not-prepared").exists():  # noqa: ASYNC110 - a test removes it
             await asyncio.sleep(0.02)
 
-    host = Spec(
+    host = ProcessSpec(
         "host",
         python("-m", "devcloud", "host", "--app", str(app), "--port", str(port)),
         f"http://127.0.0.1:{port}/api/health",
     )
-    beside = Spec(
+    beside = ProcessSpec(
         "beside",
         python("-m", "http.server", str(port + 1), "--bind", "127.0.0.1"),
         f"http://127.0.0.1:{port + 1}/",
     )
     try:
         asyncio.run(Supervisor([host, beside], os.environ, project=app, show=show).run(prepared, ready))
-    except ChildDied as death:
+    except ChildEnded as death:
         show(str(death))
         sys.exit(1)
 

@@ -37,7 +37,7 @@ def spawn(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @dataclass
-class Supervised:
+class SupervisedApp:
     process: subprocess.Popen[str]
     app: Path
     port: int
@@ -80,7 +80,7 @@ class Supervised:
 
 
 @contextlib.contextmanager
-def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> Iterator[Supervised]:
+def supervise(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> Iterator[SupervisedApp]:
     app = processes.app_of(tmp_path / "app", source)
     if not prepared:
         (app / "not-prepared").touch()
@@ -94,7 +94,7 @@ def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> I
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        running = Supervised(process, app, port)
+        running = SupervisedApp(process, app, port)
         try:
             yield running
         finally:
@@ -108,7 +108,7 @@ def supervised(tmp_path: Path, source: str = APP, *, prepared: bool = True) -> I
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_no_process_behind(tmp_path, number):
-    with supervised(tmp_path) as running:
+    with supervise(tmp_path) as running:
         running.until("Ready.")
         pids = [int(running.get("/api/health").split()[0]), int(running.get("/api/spawn"))]
         assert all(map(is_alive, pids))
@@ -122,7 +122,7 @@ def test_a_signal_leaves_no_process_behind(tmp_path, number):
 
 
 def test_a_child_that_dies_ends_everything_and_is_named(tmp_path):
-    with supervised(tmp_path) as running:
+    with supervise(tmp_path) as running:
         running.until("Ready.")
 
         os.kill(int(running.get("/api/health").split()[0]), signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_a_child_that_dies_ends_everything_and_is_named(tmp_path):
 
 
 def test_a_first_start_that_fails_is_one_line(tmp_path):
-    with supervised(tmp_path, "def bad(:\n") as running:
+    with supervise(tmp_path, "def bad(:\n") as running:
         assert running.process.wait(30) == 1
         assert running.rest().splitlines() == [
             "host stopped (exit 1): host: cannot index the app: SyntaxError: invalid syntax (function_app.py, line 1)"
@@ -142,7 +142,7 @@ def test_a_first_start_that_fails_is_one_line(tmp_path):
 
 
 def test_the_host_follows_the_sources_through_a_mistake(tmp_path):
-    with supervised(tmp_path) as running:
+    with supervise(tmp_path) as running:
         running.until("Ready.")
         source = running.app / "function_app.py"
 
@@ -162,7 +162,7 @@ def test_the_host_follows_the_sources_through_a_mistake(tmp_path):
 
 
 def test_a_change_while_it_starts_is_followed(tmp_path):
-    with supervised(tmp_path, prepared=False) as running:
+    with supervise(tmp_path, prepared=False) as running:
         running.until_up()
         (running.app / "function_app.py").write_text(APP.replace("ANSWER", "second"))
 

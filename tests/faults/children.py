@@ -15,19 +15,19 @@ from tests.support.logs import follow
 class Child:
     process: forks.Process
 
-    def tell(self, *words: object) -> None:
+    def send(self, *words: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
 
-    def told(self) -> str:
+    def receive(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
 
 @contextmanager
-def child(log: Path, settings: Mapping[str, str], module: str, *arguments: str) -> Iterator[Child]:
-    """What it logs is held against the privacy policy, as everything is; it is killed in the end."""
+def start_child(log: Path, settings: Mapping[str, str], module: str, *arguments: str) -> Iterator[Child]:
+    """Runs a module as a child process; its log is checked against the privacy policy; it is killed at the end."""
     with (
         follow(log).open("w") as stderr,
         forks.start(
@@ -39,26 +39,26 @@ def child(log: Path, settings: Mapping[str, str], module: str, *arguments: str) 
 
 
 @dataclass(frozen=True)
-class DyingJob:
-    """A process that runs a job when it is told to, and dies where it is told to."""
+class CrashingJob:
+    """A process that runs a job on request, and crashes at a given statement."""
 
     child: Child
 
     def begin(self, crash_at: int = 0) -> None:
-        """Before so many statements; 0 is never."""
-        self.child.tell(crash_at)
+        """Starts the job; it crashes just before that statement, or never for 0."""
+        self.child.send(crash_at)
 
-    def ended(self) -> int:
-        """The exit code; negative is the signal it died by."""
-        return int(self.child.told())
+    def exit_code(self) -> int:
+        """Waits for the exit code; negative for the number of a signal."""
+        return int(self.child.receive())
 
     def run(self, crash_at: int = 0) -> int:
         self.begin(crash_at)
-        return self.ended()
+        return self.exit_code()
 
 
 @contextmanager
-def dying_job(name: str, log: Path, settings: Mapping[str, str]) -> Iterator[DyingJob]:
-    with child(log, settings, "tests.faults.dying_job", name) as started:
-        assert started.told() == "ready"
-        yield DyingJob(started)
+def start_crashing_job(name: str, log: Path, settings: Mapping[str, str]) -> Iterator[CrashingJob]:
+    with start_child(log, settings, "tests.faults.crashing_job", name) as started:
+        assert started.receive() == "ready"
+        yield CrashingJob(started)

@@ -1,9 +1,9 @@
 """Processes that close months; run as `python -m tests.faults.closing_processes`.
 
-Reads a line for each round: an instant, and a point for every process that is to run the hourly job as of it. All of
-them begin at once. A process dies by SIGKILL just before its n-th statement (a COMMIT counts as one), for 0 right after
-the first COMMIT of what it wrote, which is the mark's, for -1 after the second, and never for -99. Tells how each
-ended. They are forked, as hosts that crash are.
+Reads a line for each round: an instant, and a crash point for each process. The processes are forked, and run the
+hourly job as of that instant at the same time. A process gets SIGKILL just before its n-th statement (a COMMIT counts
+as one), for 0 right after its first COMMIT that writes, which is the mark's, for -1 after the second, and never for
+-99. Prints the exit codes.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ NEVER = -99
 
 def _close(instant: dt.datetime, point: int, begin: int) -> int:
     app = build(Settings.from_env(os.environ), now=lambda: instant)
-    os.read(begin, 1)  # nothing comes, until all have been started
+    os.read(begin, 1)  # until all processes have started
     if point != NEVER:
         crashing_host.die_at(point)
     try:
@@ -52,7 +52,7 @@ def main() -> None:
     for line in sys.stdin:
         instant, *points = line.split()
         ended = _round(dt.datetime.fromisoformat(instant), list(map(int, points)))
-        print(*ended, flush=True)  # noqa: T201 - what the test waits for
+        print(*ended, flush=True)  # noqa: T201 - the test waits for it
 
 
 if __name__ == "__main__":

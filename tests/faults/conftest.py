@@ -7,15 +7,15 @@ from shared.settings import Settings
 from tests.faults import product
 from tests.faults.product import Crowd
 from tests.support import marketplace as marketplace_support
-from tests.support import purchases, wire
+from tests.support import purchases, webhook_proxy
 from tests.support.marketplace import Marketplace
-from tests.support.wire import Wire
+from tests.support.webhook_proxy import WebhookProxy
 from tests.support.world import new_id
 
 
 @pytest.fixture(scope="session")
 def internal_tids() -> list[str]:
-    """Directories on the internal plan, which has no cap."""
+    """Directories on the internal plan, without limits."""
     return [new_id() for _ in range(16)]
 
 
@@ -43,16 +43,16 @@ def crowd() -> Iterator[Crowd]:
 
 
 @pytest.fixture(scope="module")
-def way() -> Iterator[Wire]:
-    with wire.laid() as laid:
-        yield laid
+def proxy() -> Iterator[WebhookProxy]:
+    with webhook_proxy.running() as running_proxy:
+        yield running_proxy
 
 
 @pytest.fixture(scope="module")
-def shop(entra, way, tmp_path_factory) -> Iterator[Marketplace]:
+def shop(entra, proxy, tmp_path_factory) -> Iterator[Marketplace]:
     folder = tmp_path_factory.mktemp("shop")
-    with marketplace_support.running(folder, entra.authority, webhook=way.url) as emulator:
-        emulator.order("pace", retry_seconds=0.02)
+    with marketplace_support.running(folder, entra.authority, webhook=proxy.url) as emulator:
+        emulator.execute("pace", retry_seconds=0.02)
         yield emulator
 
 

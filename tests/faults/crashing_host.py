@@ -1,9 +1,8 @@
 """Hosts that kill themselves at a chosen point of a request; run as `python -m tests.faults.crashing_host`.
 
-Reads one number a line and starts a host for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts
-as one; of those that only read, the first alone does, but for `scripts/test --all`), or, for the number 0, right after
-the first COMMIT of what it wrote, before the answer is sent; for -1 after the second, and so on. What is imported is
-shared by all of them, so that one costs a fork instead of a start.
+Reads one number a line, and forks a host for each, which saves the imports. The host gets SIGKILL just before its n-th
+statement; a COMMIT counts as one, and of reading statements only the first counts, except with `scripts/test --all`.
+For 0 it crashes right after its first COMMIT that writes, before the response; for -1 after the second, and so on.
 """
 
 import gc
@@ -26,7 +25,7 @@ def _die() -> None:
 
 
 def die_before_statement(number: int) -> None:
-    """Dies before the n-th writing statement; with `--all` also before reads, which change nothing."""
+    """Crashes before the n-th statement; without `--all` only the first read counts, since reads change nothing."""
     left, is_first = number, True
 
     def count() -> None:
@@ -63,7 +62,7 @@ def _die_after_commit(number: int) -> None:
             _die()
 
     event.listen(sa.Engine, "commit", note)
-    event.listen(sa.pool.Pool, "reset", look)  # the connection goes back: the COMMIT has returned
+    event.listen(sa.pool.Pool, "reset", look)  # the connection returns to the pool after the COMMIT
 
 
 def _only_reads(connection: sa.Connection) -> bool:
@@ -71,18 +70,18 @@ def _only_reads(connection: sa.Connection) -> bool:
 
 
 def die_at(point: int) -> None:
-    """Before the n-th statement from now on, or, from 0 downwards, after a COMMIT."""
+    """Crashes before the n-th statement from now on, or, from 0 downwards, after a COMMIT."""
     die_before_statement(point) if point > 0 else _die_after_commit(1 - point)
 
 
 def main() -> None:
-    """Forks a host for each number; tells its process id, its address, and how it ended."""
+    """Forks a host for each number; prints its process id, address and exit code."""
     assert function_app.app is not None
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            print(f"started {os.getpid()}", flush=True)  # noqa: T201 - what the test waits for
+            print(f"started {os.getpid()}", flush=True)  # noqa: T201 - the test waits for it
             die_at(int(line))
             server.serve(server.Options(ROOT, 0))
             os._exit(0)

@@ -1,4 +1,4 @@
-"""What clients were told, and what the database holds: the two must agree to the millisecond."""
+"""Acknowledged responses and stored data, which must agree to the millisecond."""
 
 import threading
 import uuid
@@ -18,14 +18,14 @@ from tests.support.world import Answer
 
 @dataclass
 class Ledger:
-    """The acknowledged starts and stops, as a client would remember them."""
+    """The acknowledged starts and stops of clients."""
 
     started: Counter[str] = field(default_factory=Counter)
     ended: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, answer: Answer) -> None:
-        """Writes down what an answer promises; one that promises nothing changes nothing."""
+        """Records the starts and stops that a response acknowledges."""
         with self._lock:
             if answer.status == 201:
                 self.started[answer.body["id"]] += 1
@@ -40,8 +40,8 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What the database holds of some directories."""
+class StoredTime:
+    """The stored time of directories."""
 
     started: Counter[str]
     stopped: dict[str, int]
@@ -49,7 +49,7 @@ class Stored:
     running: list[str]
 
     @classmethod
-    def of(cls, engine: sa.Engine, *tids: str) -> "Stored":
+    def of(cls, engine: sa.Engine, *tids: str) -> "StoredTime":
         with _reading(engine) as tx:
             logged = tx.execute(_of(timer_log, tids, timer_log.c.timer_id, timer_log.c.event, timer_log.c.elapsed_ms))
             rows = [(str(row.timer_id), row.event, row.elapsed_ms) for row in logged]
@@ -63,7 +63,7 @@ class Stored:
 
 
 def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
-    """The seats that a tenant counts, and the accounts that it has."""
+    """The counted seats and the accounts of a tenant."""
     with _reading(engine) as tx:
         used = tx.execute(
             sa.select(tenants.c.seats_used).where(tenants.c.entra_tenant_id == uuid.UUID(tid))
@@ -72,25 +72,25 @@ def seats(engine: sa.Engine, tid: str) -> tuple[int, int]:
 
 
 def addresses(engine: sa.Engine, tid: str) -> list[str]:
-    """The e-mail addresses that people in a directory are shown by."""
+    """The shown e-mail addresses of people in a directory."""
     with _reading(engine) as tx:
         return sorted(tx.scalars(_of(users, (tid,), users.c.email)))
 
 
-def broken(engine: sa.Engine) -> list[Violation]:
+def violations(engine: sa.Engine) -> list[Violation]:
     with _reading(engine) as tx:
         return list(find_violations(tx, INVARIANTS))
 
 
 @contextmanager
-def watched(engine: sa.Engine) -> Iterator[list[Violation]]:
-    """Looks at the data again and again while others change it; what it found broken."""
+def watch_invariants(engine: sa.Engine) -> Iterator[list[Violation]]:
+    """Checks the invariants repeatedly during changes; yields the violations."""
     found: list[Violation] = []
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.2):
-            found.extend(broken(engine))
+            found.extend(violations(engine))
 
     watching = threading.Thread(target=watch, name="watch")
     watching.start()
@@ -102,7 +102,7 @@ def watched(engine: sa.Engine) -> Iterator[list[Violation]]:
 
 
 def _reading(engine: sa.Engine) -> sa.Connection:
-    """A connection that takes no lock away from those who write."""
+    """A connection without locks."""
     return engine.connect().execution_options(reads_only=True)
 
 

@@ -1,4 +1,4 @@
-"""The product as real processes on real databases, and the people who use it all at once."""
+"""The product as real processes on real databases, and concurrent people."""
 
 import contextlib
 import threading
@@ -23,7 +23,7 @@ READY = "host ready on "
 
 
 def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
-    """What a host of the product is started with."""
+    """The environment of a host."""
     return {
         "DATABASE_URL": database_url,
         "ENTRA_AUTHORITY": entra.authority,
@@ -42,7 +42,7 @@ def environment(database_url: str, entra: Entra, **more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def host(log: Path, settings: dict[str, str]) -> Iterator[str]:
-    """A host process of its own; its base URL."""
+    """Starts a host process; yields its base URL."""
     command = ("devcloud", "host", "--app", str(processes.ROOT), "--port", "0")
     with (
         follow(log).open("w") as stderr,
@@ -57,12 +57,12 @@ def host(log: Path, settings: dict[str, str]) -> Iterator[str]:
             process.kill()
 
 
-_kept = threading.local()
+_local = threading.local()
 
 
-def over(base: str) -> Http:
-    """This thread's own connection to a host."""
-    known: dict[str, Http] = _kept.__dict__.setdefault("known", {})
+def connect(base: str) -> Http:
+    """This thread's connection to a host."""
+    known: dict[str, Http] = _local.__dict__.setdefault("known", {})
     if base not in known:
         known[base] = Http(base)
     return known[base]
@@ -70,16 +70,16 @@ def over(base: str) -> Http:
 
 def via(person: Person, base: str) -> Person:
     """The same person, on this thread's connection to a host."""
-    return replace(person, http=over(base))
+    return replace(person, http=connect(base))
 
 
 def person(entra: Entra, base: str, tid: str | None = None, *, email: str | None = None) -> Person:
-    """Somebody with a token that is valid now; of a directory of their own, unless one is named."""
+    """A person with a valid token, in a new directory by default."""
     tid, oid = tid or new_id(), new_id()
     name = f"Person {oid[:6]}"
     email = email or f"{oid}@contoso.example"
     token = entra.token(tid=tid, oid=oid, name=name, email=email, at=clock.now())
-    return Person(over(base), tid, oid, name, email, token)
+    return Person(connect(base), tid, oid, name, email, token)
 
 
 def register(admin: Person, *, key: str | None = None) -> Answer:
@@ -88,7 +88,7 @@ def register(admin: Person, *, key: str | None = None) -> Answer:
 
 
 def admin(entra: Entra, base: str, tid: str | None = None) -> Person:
-    """The super admin of a new tenant."""
+    """Registers a tenant; returns its super admin."""
     somebody = person(entra, base, tid)
     made = register(somebody)
     assert made.status == 201, made.raw
@@ -96,13 +96,13 @@ def admin(entra: Entra, base: str, tid: str | None = None) -> Person:
 
 
 class Crowd:
-    """Threads that send at the same instant."""
+    """Threads that send requests at the same instant."""
 
     def __init__(self, size: int) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="crowd")
 
     def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Makes all the calls together, as many as there are threads at the most; the results in their order."""
+        """Makes the calls together, at most as many as threads; returns the results in order."""
         together = threading.Barrier(len(calls))
 
         def one(call: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Requests that no client of ours would send: each is refused quickly, says why, and leaves nothing behind."""
+"""Malformed requests are refused quickly, with the reason, and change nothing."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from shared.http.operation import BODY_LIMIT, OPERATIONS
 from tests.support.world import WORK_ITEM, Answer, Person
 
 
-MOST_TOLD = 20  # of what is wrong with a body, so that a flood of it costs little
+MAX_ERRORS = 20  # reported errors of a body
 NOBODY = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 START, STOP, REGISTER = "timers/start", "timers/stop", "tenants"
 RECENT = "2026-11-23T08:30:00.000Z"
@@ -57,7 +57,7 @@ EVERY_POST = pytest.mark.parametrize("path", FULL)
 
 @pytest.fixture
 def ada(world, engine) -> Iterator[Person]:
-    """An admin; whatever they send in the test, no table has another number of rows afterwards."""
+    """An admin; after the test every table has the same number of rows."""
     ada: Person = world.tenant()
     before = rows(engine)
     yield ada
@@ -65,7 +65,7 @@ def ada(world, engine) -> Iterator[Person]:
 
 
 def methods() -> dict[str, set[str]]:
-    """By path, of what the app has declared when it is loaded."""
+    """The methods of each path, from the registered operations."""
     found: dict[str, set[str]] = {}
     for each in OPERATIONS.values():
         path = each.path.replace("{id}", NOBODY).replace("{organization}", "contoso")
@@ -96,7 +96,7 @@ def pointers(answer: Answer) -> set[str]:
 
 
 def with_raw(path: str, name: str, raw: bytes) -> bytes:
-    """A sound body in which one field has exactly these bytes as its value."""
+    """A valid body in which one field has exactly these bytes as its value."""
     rest = {key: value for key, value in FULL[path].items() if key != name}
     return b'{"%s":%s,%s' % (name.encode(), raw, json.dumps(rest).encode()[1:])
 
@@ -173,8 +173,8 @@ def test_a_wrong_value_is_refused_and_its_field_is_named(ada, path, name):
 @EVERY_POST
 def test_a_database_column_name_is_not_accepted_as_a_field(ada, path):
     extra = [column for column in COLUMNS if column not in WIRE_NAMES]
-    for start in range(0, len(extra), MOST_TOLD):
-        some = extra[start : start + MOST_TOLD]
+    for start in range(0, len(extra), MAX_ERRORS):
+        some = extra[start : start + MAX_ERRORS]
         answer = send(ada, path, json.dumps({**FULL[path], **dict.fromkeys(some, 1)}).encode())
 
         assert (answer.code, pointers(answer)) == ("invalid_body", {f"/{column}" for column in some})
@@ -245,7 +245,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(ada):
 @pytest.mark.parametrize("path", [START, STOP, "sign-in", "entries"])
 def test_a_body_in_chunks_is_told_to_come_with_its_length(ada, host, path):
     """The platform passes on none of it; a stop whose said end was lost must not end the timer now."""
-    answer = by_hand(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
+    answer = send_raw(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
 
     assert answer.startswith(b"HTTP/1.1 411")
     assert b"length_required" in answer
@@ -255,14 +255,14 @@ def test_a_body_in_chunks_is_told_to_come_with_its_length(ada, host, path):
 @pytest.mark.parametrize("content_type", [b"", b"Content-Type: application/json\r\n"])
 def test_a_request_with_neither_length_nor_chunks_has_no_body(ada, host, content_type):
     """As curl sends it, with and without a type (RFC 9112, 6.3)."""
-    answer = by_hand(host, STOP, ada.token, content_type + b"\r\n")
+    answer = send_raw(host, STOP, ada.token, content_type + b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 409")
     assert b"no_running_timer" in answer
 
 
 def test_a_query_that_is_not_utf_8_is_refused(ada):
-    """With replaced characters it would be another filter than the one that was asked for."""
+    """Replaced characters would change the filter."""
     for query in ("project=%ff", "project=caf%E9", "%fe=1", "project=%ed%a0%80"):
         answer = ada.get(f"entries?{query}")
 
@@ -275,8 +275,8 @@ def chunked(body: bytes) -> bytes:
     return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-def by_hand(host: str, path: str, token: str, rest: bytes) -> bytes:
-    """The whole answer to a POST whose head is written out here but for its end."""
+def send_raw(host: str, path: str, token: str, rest: bytes) -> bytes:
+    """The whole response to a POST; `rest` is the end of the head, and the body."""
     address = urlsplit(host)
     head = f"POST /api/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:

@@ -1,4 +1,4 @@
-"""Erasures that are killed between any two statements, several at once, and while a month is closed."""
+"""Erasures that are killed between any two statements, run concurrently, or run during the close of a month."""
 
 import signal
 from collections.abc import Iterator
@@ -19,35 +19,38 @@ from shared.db.schema import erasures, privacy_requests, time_entries, time_entr
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.children import DyingJob, dying_job
-from tests.faults.ledger import broken
-from tests.support.payers import Payer, at
-from tests.support.scan import places
-from tests.support.tamper import tampering
+from tests.faults.children import CrashingJob, start_crashing_job
+from tests.faults.ledger import violations
+from tests.support.paying_tenants import PayingTenant, at
+from tests.support.record_protection import unprotected_records
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
 @pytest.fixture(scope="module")
-def erasers(app_database_url, entra, tmp_path_factory) -> Iterator[list[DyingJob]]:
-    """Two of them, on one database."""
+def erasure_jobs(app_database_url, entra, tmp_path_factory) -> Iterator[list[CrashingJob]]:
+    """Two processes on one database."""
     logs, settings = tmp_path_factory.mktemp("erasers"), product.environment(app_database_url, entra)
-    with dying_job("erasures", logs / "1", settings) as first, dying_job("erasures", logs / "2", settings) as second:
+    with (
+        start_crashing_job("erasures", logs / "1", settings) as first,
+        start_crashing_job("erasures", logs / "2", settings) as second,
+    ):
         yield [first, second]
 
 
 @dataclass(frozen=True)
-class Somebody:
-    payer: Payer
+class PersonWithTime:
+    payer: PayingTenant
     user: int
     name: str
     address: str
 
     @property
-    def marks(self) -> tuple[str, str]:
+    def identifiers(self) -> tuple[str, str]:
         return self.name, self.address
 
     def hours(self, engine) -> list[object]:
-        """What must not change: the person's time, as entries, days and log have it."""
+        """The person's time in entries, days and log, which must not change."""
         found: list[object] = []
         with engine.connect() as tx:
             for table in (time_entries, time_entry_days, timer_log):
@@ -56,7 +59,7 @@ class Somebody:
         return found
 
     def ask(self, engine) -> None:
-        """A request whose time has come."""
+        """Adds a due erasure request."""
         with engine.begin() as tx:
             person = person_store.read(tx, self.payer.tenant_id, self.user)
             work = Work(tx, read_tenant(tx, self.payer.tenant_id), OPERATOR, clock.now(), clock.new_id)
@@ -64,16 +67,16 @@ class Somebody:
             requests_service.verify(work, request)
 
 
-def somebody(engine) -> Somebody:
-    """Somebody with hours, with notes, and with a colleague whose notes name them."""
-    payer = Payer.make(engine, people=2)
+def add_person(engine) -> PersonWithTime:
+    """Adds a person with time and notes, and a colleague whose notes name them."""
+    payer = PayingTenant.create(engine, people=2)
     user, unique = payer.people[1], new_id()[:8]
     name, address = f"Grace Hopper-{unique}", f"grace.{unique}@contoso.example"
-    payer.signs_in(user, at("2026-10-05"))
+    payer.sign_in(user, at("2026-10-05"))
     for day in (5, 6):
-        payer.works(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
-        payer.works(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
-    with tampering(engine) as tx:
+        payer.add_time(user, at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+        payer.add_time(payer.people[0], at(f"2026-10-0{day}T09:00"), at(f"2026-10-0{day}T10:30"))
+    with unprotected_records(engine) as tx:
         called = {"email": address, "display_name": name, "directory_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
         told = {"note": f"with {name}, on the phone"}
@@ -82,7 +85,7 @@ def somebody(engine) -> Somebody:
         for row in tx.execute(logged).all():
             said = {"reason": name} | ({} if row.after_change is None else {"after_change": row.after_change | told})
             tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**said))
-    return Somebody(payer, user, name, address)
+    return PersonWithTime(payer, user, name, address)
 
 
 def state_of(engine, person):
@@ -91,38 +94,38 @@ def state_of(engine, person):
         return tx.execute(sa.select(privacy_requests.c.state).where(own)).scalars().all()
 
 
-def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasers, engine):
+def test_killed_before_any_statement_the_next_run_finishes_it_and_no_hour_is_lost(erasure_jobs, engine):
     for point in count(1):
-        person = somebody(engine)
+        person = add_person(engine)
         before = person.hours(engine)
         person.ask(engine)
-        code = erasers[0].run(point)
+        code = erasure_jobs[0].run(point)
         half = person.hours(engine)
         if code == -signal.SIGKILL:
-            assert erasers[0].run() == 0
+            assert erasure_jobs[0].run() == 0
         with engine.connect() as tx:
             mine = erasures.c.tenant_id == person.payer.tenant_id
             listed = tx.execute(sa.select(sa.func.count()).select_from(erasures).where(mine)).scalar_one()
 
         assert half == before == person.hours(engine), point
-        assert places(engine, *person.marks) == set(), point
+        assert find_columns(engine, *person.identifiers) == set(), point
         assert (state_of(engine, person), listed) == (["done"], 1), point
         if code == 0:
             break
 
     assert point > 40
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
-def test_two_processes_at_once_erase_each_person_once(erasers, engine):
-    people = [somebody(engine) for _ in range(8)]
+def test_two_processes_at_once_erase_each_person_once(erasure_jobs, engine):
+    people = [add_person(engine) for _ in range(8)]
     before = [person.hours(engine) for person in people]
     for person in people:
         person.ask(engine)
-    for each in erasers:
+    for each in erasure_jobs:
         each.begin()
-    codes = [each.ended() for each in erasers]
-    assert erasers[0].run() == 0  # whoever lost a race for a lock tries again at the next run
+    codes = [each.exit_code() for each in erasure_jobs]
+    assert erasure_jobs[0].run() == 0  # the loser of a race for a lock retries at the next run
     with engine.connect() as tx:
         tenants = [person.payer.tenant_id for person in people]
         listed = tx.scalars(sa.select(erasures.c.tenant_id).where(erasures.c.tenant_id.in_(tenants))).all()
@@ -132,14 +135,14 @@ def test_two_processes_at_once_erase_each_person_once(erasers, engine):
     assert [state_of(engine, person) for person in people] == [["done"]] * 8
     assert [len(person.payer.audit("erasure.done")) for person in people] == [1] * 8
     assert [person.hours(engine) for person in people] == before
-    assert places(engine, *(mark for person in people for mark in person.marks)) == set()
-    assert broken(engine) == []
+    assert find_columns(engine, *(identifier for person in people for identifier in person.identifiers)) == set()
+    assert violations(engine) == []
 
 
 def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody(app, engine):
     for _ in range(6):
-        person = somebody(engine)
-        person.payer.pays(at("2026-10-01"))
+        person = add_person(engine)
+        person.payer.subscribe(at("2026-10-01"))
         with engine.begin() as tx:
             subject = person_store.read(tx, person.payer.tenant_id, person.user)
             erasure_service.close_account(person.payer.work(tx, clock.now()), subject)
@@ -151,6 +154,6 @@ def test_a_month_that_is_closed_meanwhile_bills_the_person_once_and_names_nobody
         lines = person.payer.lines(record)
 
         assert {line.user_id for line in lines} == set(person.payer.people)
-        assert places(engine, *person.marks) == set()
+        assert find_columns(engine, *person.identifiers) == set()
         assert [line.email.endswith("@erased.invalid") for line in lines if line.user_id == person.user] == [True]
-    assert broken(engine) == []
+    assert violations(engine) == []

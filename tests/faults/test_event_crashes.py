@@ -1,4 +1,4 @@
-"""kill -9 before each statement of an event that writes, and after its commit: told again, it counts once."""
+"""After kill -9 before each writing statement of an event, or after its commit, a repeated event counts once."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,83 +6,85 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import product
-from tests.faults.crashing import AFTER_COMMIT, Crashing, crashing_hosts
-from tests.faults.ledger import broken
-from tests.faults.test_events_in_any_order import GIVEN, assert_alike, happen, settled
+from tests.faults.crashes import AFTER_COMMIT, CrashingHosts, start_crashing_hosts
+from tests.faults.ledger import violations
+from tests.faults.test_events_in_any_order import COMMANDS, assert_equal_states, perform, wait_until_settled
 from tests.support import budget, purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.purchases import Purchase
 
 
 BEFORE = {"Reinstate": "Suspend"}
-ACTIONS = sorted(GIVEN.keys() - {"Cut"})
+ACTIONS = sorted(COMMANDS.keys() - {"Cut"})
 
 
 @pytest.fixture(scope="module")
-def healthy(shop_environment, way, tmp_path_factory) -> Iterator[str]:
+def healthy(shop_environment, proxy, tmp_path_factory) -> Iterator[str]:
     with product.host(tmp_path_factory.mktemp("healthy") / "log", shop_environment) as base:
-        way.hosts, way.lose, way.seconds = [base], 0.0, 0.0
+        proxy.hosts, proxy.loss_rate, proxy.max_delay = [base], 0.0, 0.0
         yield base
 
 
 @pytest.fixture(scope="module")
-def crashing(shop_environment, tmp_path_factory) -> Iterator[Crashing]:
-    with crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
+def crashing_hosts(shop_environment, tmp_path_factory) -> Iterator[CrashingHosts]:
+    with start_crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
         yield hosts
 
 
 @pytest.fixture
 def buy(healthy, here, shop, entra):
-    shop.order("pace", ack_seconds=0.3, retry_seconds=0.3)
+    shop.execute("pace", ack_seconds=0.3, retry_seconds=0.3)
 
-    def bought(action: str) -> Purchase:
+    def add_purchase(action: str) -> Purchase:
         purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
-        shop.order("shapes", held=False)
+        shop.execute("shapes", held=False)
         if action in BEFORE:
-            happen(purchase, BEFORE[action])
-            settled(purchase)
+            perform(purchase, BEFORE[action])
+            wait_until_settled(purchase)
         return purchase
 
-    yield bought
-    shop.order("shapes", held=False)
+    yield add_purchase
+    shop.execute("shapes", held=False)
 
 
-def told_to_a_host_that_dies(crashing: Crashing, bought: Purchase, action: str, point: int, way) -> list[int]:
-    """The answers to the event: of a host that dies at this point, then of one that does not."""
-    bought.marketplace.order("shapes", held=True)
-    operation = happen(bought, action)
-    with crashing.host(point) as base:
-        way.first = base
-        bought.marketplace.order("release", operations=[operation])
-        until(lambda: bought.attempts(operation), 20)
-    settled(bought)
-    return bought.attempts(operation)
+def deliver_to_crashing_host(
+    crashing_hosts: CrashingHosts, purchase: Purchase, action: str, point: int, proxy
+) -> list[int]:
+    """The responses to the event: of a host that crashes at this point, then of a sound one."""
+    purchase.marketplace.execute("shapes", held=True)
+    operation = perform(purchase, action)
+    with crashing_hosts.host(point) as base:
+        proxy.first = base
+        purchase.marketplace.execute("release", operations=[operation])
+        wait_until(lambda: purchase.attempts(operation), 20)
+    wait_until_settled(purchase)
+    return purchase.attempts(operation)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_killed_anywhere_the_event_is_told_again_and_counts_once(crashing, buy, way, engine, action):
+def test_an_event_interrupted_anywhere_is_repeated_and_counts_once(crashing_hosts, buy, proxy, engine, action):
     for point in (AFTER_COMMIT, *range(1, 21)):
-        bought = buy(action)
-        answers = told_to_a_host_that_dies(crashing, bought, action, point, way)
+        purchase = buy(action)
+        answers = deliver_to_crashing_host(crashing_hosts, purchase, action, point, proxy)
 
         assert answers[-1] == 200, (action, point)
-        assert_alike(bought, (action, point))
-        if answers == [200]:  # nothing was left to die before
+        assert_equal_states(purchase, (action, point))
+        if answers == [200]:  # the event ended before the crash point
             break
         assert answers[0] == 502, (action, point)
     assert point > (9 if budget.ALL else 5)
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
-def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing, buy, way, engine):
+def test_a_suspension_survives_a_kill_before_each_of_its_statements(crashing_hosts, buy, proxy, engine):
     for point in itertools.count(1):
-        bought = buy("Suspend")
-        answers = told_to_a_host_that_dies(crashing, bought, "Suspend", point, way)
+        purchase = buy("Suspend")
+        answers = deliver_to_crashing_host(crashing_hosts, purchase, "Suspend", point, proxy)
 
         assert answers[-1] == 200, point
-        assert_alike(bought, point)
-        assert bought.outcomes == [("Suspend", "applied")], point
+        assert_equal_states(purchase, point)
+        assert purchase.outcomes == [("Suspend", "applied")], point
         if answers == [200]:
             break
     assert point > (10 if budget.ALL else 6)  # of eight statements and two commits, six count
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -1,7 +1,7 @@
-"""Events in any order, repeated, lost or late, at any host: both sides agree, and each operation counts once.
+"""After events in any order, repeated, lost or late, at any host, both sides agree and each operation counts once.
 
-A sample of the orders, always the same one, and with `scripts/test --all` another, larger one each time; all of them
-with TEST_EVERY_ORDER=1, which takes days.
+A plain run tests a fixed sample of the orders, `scripts/test --all` a larger random one, and TEST_EVERY_ORDER=1 all of
+them, which takes days.
 """
 
 import itertools
@@ -16,18 +16,18 @@ import pytest
 import requests
 
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.support import purchases
 from tests.support.budget import seed, tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.purchases import Purchase
 
 
-EVERY = bool(os.environ.get("TEST_EVERY_ORDER"))
+EVERY_ORDER = bool(os.environ.get("TEST_EVERY_ORDER"))
 SEED = seed(5)
 WORKERS = 4
 ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe")
-GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "ChangePlan": ("change", {"plan": "seats-plus"}),
     "ChangeQuantity": ("change", {"quantity": 9}),
     "Cut": ("change", {"quantity": 2}),
@@ -36,7 +36,7 @@ GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
     "Renew": ("renew", {}),
     "Unsubscribe": ("unsubscribe", {}),
 }
-TROUBLE: tuple[dict[str, Any], ...] = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {"status": 404},
     {"status": 409},
     {"status": 500},
@@ -54,7 +54,7 @@ class Case:
     copies: tuple[int, ...]
 
     @property
-    def told(self) -> list[int]:
+    def deliveries(self) -> list[int]:
         return [event for event, copies in zip(self.order, self.copies, strict=True) for _ in range(copies)]
 
 
@@ -83,8 +83,8 @@ def every_case() -> Iterator[Case]:
 
 
 def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True) -> list[Case]:
-    """The same cases for the same seed; `which` leaves out histories that prove less."""
-    if EVERY:
+    """The same cases for the same seed; `which` selects histories."""
+    if EVERY_ORDER:
         return [case for case in every_case() if which(case.history)]
     dice, known = random.Random(SEED), list(filter(which, histories()))  # noqa: S311 - likewise
     return [
@@ -98,118 +98,120 @@ def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True)
 
 
 @pytest.fixture(scope="module")
-def hosts(shop_environment, way, tmp_path_factory) -> Iterator[list[str]]:
+def hosts(shop_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
     logs = tmp_path_factory.mktemp("hosts")
     with (
         product.host(logs / "first", shop_environment) as first,
         product.host(logs / "second", shop_environment) as second,
     ):
-        way.hosts = [first, second]
-        yield way.hosts
+        proxy.hosts = [first, second]
+        yield proxy.hosts
 
 
 @pytest.fixture
 def buy(hosts, here, shop, entra):
-    """Makes a tenant and its purchase of five seats; so many accounts are enabled, as far as its counter says."""
+    """Adds a tenant with a purchase of five seats."""
 
-    def bought() -> Purchase:
+    def add_purchase() -> Purchase:
         owner = product.admin(entra, hosts[0])
         return purchases.add_active_purchase(here, shop, owner.tid)
 
-    yield bought
+    yield add_purchase
     shop.emulator.faults.clear()
-    shop.order("shapes", held=False, copies=1, revert="late")
-    shop.order("pace", ack_seconds=0.4, retry_seconds=0.02)
+    shop.execute("shapes", held=False, copies=1, revert="late")
+    shop.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
 
 
-def happen(bought: Purchase, action: str) -> str:
-    """Lets the customer do it, as soon as Microsoft lets them: it carries out one change at a time."""
-    name, given = GIVEN[action]
-    asked = {"subscription": bought.id, **given}
+def perform(purchase: Purchase, action: str) -> str:
+    """Performs an action of the customer; waits, since Microsoft executes one change at a time."""
+    name, given = COMMANDS[action]
+    asked = {"subscription": purchase.id, **given}
     for _ in range(2000):
-        answer = requests.post(f"{bought.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
+        answer = requests.post(f"{purchase.marketplace.emulator.url}/admin/{name}", json=asked, timeout=10)
         if answer.ok:
             return str(answer.json()["operation"])
         time.sleep(0.01)
     raise AssertionError(answer.text)
 
 
-def outstanding(bought: Purchase) -> set[str]:
-    """The actions of what Microsoft is still carrying out."""
-    mine = (each for each in bought.marketplace.stats()["operations"].values() if each["subscription_id"] == bought.id)
+def pending_actions(purchase: Purchase) -> set[str]:
+    """The actions that Microsoft has not finished."""
+    mine = (
+        each for each in purchase.marketplace.stats()["operations"].values() if each["subscription_id"] == purchase.id
+    )
     return {each["action"] for each in mine if each["status"] == "InProgress"}
 
 
-def settled(bought: Purchase) -> None:
-    until(lambda: bought.marketplace.stats()["busy"] == 0 and not outstanding(bought), 60)
+def wait_until_settled(purchase: Purchase) -> None:
+    wait_until(lambda: purchase.marketplace.stats()["busy"] == 0 and not pending_actions(purchase), 60)
 
 
-def assert_alike(bought: Purchase, note: object) -> None:
-    """Both sides have the same, and the ledger has each operation once."""
-    told = bought.marketplace.send("GET", f"saas/subscriptions/{bought.id}").json()
-    operations = bought.marketplace.stats()["operations"].values()
-    assert bought.terms == bought.at_microsoft, note
-    assert bought.row.term_starts_at.date().isoformat() == told["term"]["startDate"][:10], note
-    assert bought.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == bought.id}, note
+def assert_equal_states(purchase: Purchase, note: object) -> None:
+    """Checks that both sides are equal, and the ledger has each operation once."""
+    copy = purchase.marketplace.send("GET", f"saas/subscriptions/{purchase.id}").json()
+    operations = purchase.marketplace.stats()["operations"].values()
+    assert purchase.terms == purchase.at_microsoft, note
+    assert purchase.row.term_starts_at.date().isoformat() == copy["term"]["startDate"][:10], note
+    assert purchase.applied == {each["id"]: 1 for each in operations if each["subscription_id"] == purchase.id}, note
     expected = {"subscribed": "active", "suspended": "suspended", "unsubscribed": "cancelled"}
-    assert bought.tenant.status == expected[bought.row.status], note
-    if bought.row.status != "unsubscribed":
-        assert bought.tenant.seat_limit == bought.row.quantity, note
+    assert purchase.tenant.status == expected[purchase.row.status], note
+    if purchase.row.status != "unsubscribed":
+        assert purchase.tenant.seat_limit == purchase.row.quantity, note
 
 
 def size_of(database_url: str, postgres: int, sqlite: int) -> int:
     return sqlite if database_url.startswith("sqlite") else postgres
 
 
-def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, way, engine, database_url):
+def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
-    shop.order("pace", ack_seconds=0)
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
+    shop.execute("pace", ack_seconds=0)
     for case in sample(tries(size_of(database_url, 24, 6))):
-        bought = buy()
-        shop.order("shapes", held=True)
-        events = [happen(bought, action) for action in case.history]
+        purchase = buy()
+        shop.execute("shapes", held=True)
+        events = [perform(purchase, action) for action in case.history]
         if dice.random() < 0.5:
-            shop.order("faults", operation={**dice.choice(TROUBLE), "times": dice.randint(1, 6)})
-        shop.order("release", operations=[events[event] for event in case.told], workers=WORKERS)
-        settled(bought)
+            shop.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
+        shop.execute("release", operations=[events[event] for event in case.deliveries], workers=WORKERS)
+        wait_until_settled(purchase)
         shop.emulator.faults.clear()
 
-        assert_alike(bought, (SEED, case))
-    assert broken(engine) == []
+        assert_equal_states(purchase, (SEED, case))
+    assert violations(engine) == []
 
 
-def test_late_events_during_new_ones_have_the_same_result(buy, shop, way, engine, database_url):
+def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
-        bought = buy()
-        shop.order("shapes", held=False, copies=dice.randint(1, 3))
-        shop.order("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
+        purchase = buy()
+        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
+        shop.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
         for action in case.history:
-            shop.order("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
-            happen(bought, action)
-        settled(bought)
+            shop.execute("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
+            perform(purchase, action)
+        wait_until_settled(purchase)
         shop.emulator.faults.clear()
 
-        assert_alike(bought, (SEED, case))
-    assert broken(engine) == []
+        assert_equal_states(purchase, (SEED, case))
+    assert violations(engine) == []
 
 
-def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, way, engine, entra):
+def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, proxy, engine, entra):
     dice = random.Random(SEED)  # noqa: S311 - likewise
-    way.dice, way.seconds, way.lose = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
+    proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
     for number in range(tries(6)):
-        bought = buy()
+        purchase = buy()
         for _ in range(3):
-            colleague = product.person(entra, way.hosts[0], bought.tid)
+            colleague = product.person(entra, proxy.hosts[0], purchase.tid)
             assert colleague.post("sign-in").status == 200
-        shop.order("shapes", held=False, copies=dice.randint(1, 3))
-        shop.order("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
+        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
+        shop.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
         for action in ("Renew", "Cut", "Suspend", "Reinstate"):
-            happen(bought, action)
-        settled(bought)
+            perform(purchase, action)
+        wait_until_settled(purchase)
 
-        assert_alike(bought, (SEED, number))
-        assert bought.tenant.seats_used == 4
-    assert broken(engine) == []
+        assert_equal_states(purchase, (SEED, number))
+        assert purchase.tenant.seats_used == 4
+    assert violations(engine) == []

@@ -1,4 +1,4 @@
-"""Claims, merges and ends of one invitation, all at once, through two processes: one of them happens."""
+"""Concurrent claims, merges and ends of an invitation, through two processes: exactly one takes effect."""
 
 import datetime as dt
 import uuid
@@ -13,7 +13,7 @@ from shared.db.schema import users
 from shared.settings import Settings
 from tenants.invitations.jobs import end_all_invitations
 from tests.faults import product
-from tests.faults.ledger import broken, seats
+from tests.faults.ledger import seats, violations
 from tests.faults.test_people_races import me, patch, post
 from tests.support.world import new_id
 
@@ -46,7 +46,7 @@ def sign_in(person, base):
 
 
 def end_invitations(database_url, entra):
-    """A run of the job, as a process of its own would make it."""
+    """Runs the job like another process."""
     app = build(Settings.from_env(product.environment(database_url, entra)))
     end_all_invitations(app)
     app.engine.dispose()
@@ -63,10 +63,10 @@ def test_of_four_people_with_one_address_one_claims_the_invitation(two_hosts, en
         assert {answer.status for answer in answers} == {200}
         assert Counter(answer.body["user"]["id"] == invitation for answer in answers) == {True: 1, False: 3}
         assert seats(engine, ada.tid) == (5, 5)
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
-def test_a_claim_meets_a_merge_and_one_of_them_happens(two_hosts, entra, crowd, engine):
+def test_of_a_concurrent_claim_and_merge_one_takes_effect(two_hosts, entra, crowd, engine):
     for _ in range(4):
         ada = product.admin(entra, two_hosts[0])
         address = f"{new_id()}@contoso.example"
@@ -89,10 +89,10 @@ def test_a_claim_meets_a_merge_and_one_of_them_happens(two_hosts, entra, crowd, 
         assert total(ada, two_hosts[0]) == 3 * HOUR
         assert len(product.via(owner, two_hosts[0]).entries()) == 3
         assert seats(engine, ada.tid)[0] == 3
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
-def test_entries_that_are_made_and_corrected_while_two_merge_are_the_persons_in_the_end(
+def test_entries_added_and_corrected_during_two_merges_belong_to_the_person(
     two_hosts, entra, crowd, engine, app_database_url
 ):
     for _ in range(4):
@@ -123,10 +123,10 @@ def test_entries_that_are_made_and_corrected_while_two_merge_are_the_persons_in_
         assert (len(entries), total(ada, two_hosts[0])) == (kept, kept * HOUR)
         assert sum(entry.get("note") == "right" for entry in entries) == sum(a.status == 200 for a in corrected)
         assert seats(engine, ada.tid)[0] == 3
-        assert broken(engine) == []
+        assert violations(engine) == []
 
 
-def test_a_claim_meets_the_end_and_one_seat_is_taken_either_way(two_hosts, entra, crowd, engine, app_database_url):
+def test_a_claim_at_the_end_of_an_invitation_takes_one_seat_at_most(two_hosts, entra, crowd, engine, app_database_url):
     ada = product.admin(entra, two_hosts[0])
     for _ in range(4):
         address = f"{new_id()}@contoso.example"
@@ -153,4 +153,4 @@ def test_a_claim_meets_the_end_and_one_seat_is_taken_either_way(two_hosts, entra
         is_claimed = joined.body["user"]["id"] == invitation
         assert still or not is_claimed
         assert seats(engine, ada.tid)[0] == before + (0 if is_claimed or not still else 1)
-        assert broken(engine) == []
+        assert violations(engine) == []

@@ -1,4 +1,4 @@
-"""Queues of clients that were offline, and the job for forgotten timers, through two processes at once."""
+"""Concurrent queues of offline clients, and the job for forgotten timers, through two processes."""
 
 import random
 import time
@@ -9,7 +9,7 @@ import pytest
 from shared import clock
 from shared.db.schema import time_entries
 from tests.faults import product
-from tests.faults.ledger import Stored, broken, watched
+from tests.faults.ledger import StoredTime, violations, watch_invariants
 from tests.faults.product import via
 from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
@@ -21,7 +21,7 @@ JOB = "/admin/functions/stop_forgotten_timers"
 
 
 def history(luck: random.Random) -> list[Timer]:
-    """Five timers of the last six hours, of which the last may still run."""
+    """Five timers of the last six hours; the last may still run."""
     at, timers = clock.now() - 6 * HOUR, []
     for way in [*luck.choices([ENDED, SWITCHED], k=4), luck.choice([ENDED, RUNS])]:
         length = luck.randrange(1, 40) * MINUTE
@@ -47,7 +47,7 @@ def test_a_queue_sent_by_four_devices_at_once_yields_the_real_times(two_hosts, e
     people = [product.admin(entra, two_hosts[0]) for _ in range(4)]
     histories = [history(random.Random(4 * seed + number)) for number in range(4)]  # noqa: S311 - likewise
     queues = [list(late.events_of(timers)) for timers in histories]
-    with watched(engine) as found:
+    with watch_invariants(engine) as found:
         answers = crowd.at_once(
             [
                 partial(deliver, who, queue, two_hosts[n % 2], n)
@@ -68,12 +68,12 @@ def test_a_forgotten_timer_is_stopped_by_its_person_or_by_a_job_and_never_by_bot
     for who in people:
         assert late.start(who, clock.now() - 13 * HOUR).status == 201
     jobs = [partial(run_job, two_hosts[n % 2]) for n in range(6)]
-    with watched(engine) as found:
+    with watch_invariants(engine) as found:
         answers = crowd.at_once([*jobs, *(partial(stop, who, two_hosts[n % 2]) for n, who in enumerate(people))])
-        until_none_runs(engine, people, two_hosts)
+        wait_until_none_runs(engine, people, two_hosts)
     stops = dict(zip(people, answers[len(jobs) :], strict=True))
 
-    assert found == broken(engine) == []
+    assert found == violations(engine) == []
     for who, answer in stops.items():
         [entry] = late.rows(engine, time_entries, who)
         assert entry.needs_review
@@ -93,15 +93,15 @@ def stop(person: Person, base: str) -> Answer:
 
 
 def run_job(base: str) -> Answer:
-    answer = product.over(base).send("POST", base + JOB, {})
+    answer = product.connect(base).send("POST", base + JOB, {})
     assert answer.status == 202
     return answer
 
 
-def until_none_runs(engine, people: list[Person], hosts: tuple[str, str]) -> None:
-    """A host runs a job once at a time and tells nobody when it is done."""
+def wait_until_none_runs(engine, people: list[Person], hosts: tuple[str, str]) -> None:
+    """Repeats the job, since a host does not report its end."""
     end = time.monotonic() + 30
-    while Stored.of(engine, *{who.tid for who in people}).running:
+    while StoredTime.of(engine, *{who.tid for who in people}).running:
         assert time.monotonic() < end
         for base in hosts:
             run_job(base)

@@ -1,4 +1,4 @@
-"""The database goes away, or somebody holds it for too long: nothing is lost, and the host recovers by itself."""
+"""Outages and long locks of the database lose nothing, and the host recovers by itself."""
 
 import itertools
 import sqlite3
@@ -19,7 +19,7 @@ from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
 from shared.settings import Settings
 from tests.faults import product
-from tests.faults.ledger import Ledger, Stored, broken
+from tests.faults.ledger import Ledger, StoredTime, violations
 from tests.faults.product import via
 from tests.support import apps
 from tests.support.databases import migrate
@@ -28,22 +28,22 @@ from tools.chaos.cloud import processes
 
 
 CLIENTS, ENOUGH, PATIENCE = 6, 12, 60
-TELLING = (b"psycopg", b"sqlite", b"SELECT", b"INSERT", b"127.0.0.1", b".py", b"Error", b"Traceback", b"locked")
+INTERNAL_WORDS = (b"psycopg", b"sqlite", b"SELECT", b"INSERT", b"127.0.0.1", b".py", b"Error", b"Traceback", b"locked")
 
 
 def assert_unavailable(answer: Answer) -> None:
-    """503 as a problem document that says when to come back, and nothing of what is inside."""
+    """Checks for a 503 problem with Retry-After and without internal details."""
     assert (answer.status, answer.code) == (503, "temporarily_unavailable")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.body["requestId"] == answer.headers["X-Request-Id"]
-    assert [word for word in TELLING if word in answer.raw] == []
-    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been what was lost
+    assert [word for word in INTERNAL_WORDS if word in answer.raw] == []
+    assert "Nothing was changed" not in answer.body["detail"]  # the COMMIT may have been lost
 
 
 @dataclass
 class Client:
-    """Somebody who starts and stops without end; of what fails, half is sent again and half given up."""
+    """A person who starts and stops repeatedly, and retries half of the failed requests."""
 
     person: Person
     base: str
@@ -83,7 +83,7 @@ class Client:
 
 
 @contextmanager
-def working(clients: list[Client]) -> Iterator[None]:
+def run_clients(clients: list[Client]) -> Iterator[None]:
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
@@ -94,7 +94,7 @@ def working(clients: list[Client]) -> Iterator[None]:
             client.over.set()
         for thread in threads:
             thread.join(PATIENCE)
-        assert not any(thread.is_alive() for thread in threads), "a client is still at work"
+        assert not any(thread.is_alive() for thread in threads), "a client has not stopped"
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def own_server() -> Iterator[postgres.LocalServer]:
         yield server
 
 
-def until_each(clients: list[Client], what: str, many: int) -> None:
+def wait_for_each(clients: list[Client], what: str, many: int) -> None:
     def counted(client: Client) -> int:
         return client.acknowledged if what == "acknowledged" else len(client.refused)
 
@@ -121,15 +121,15 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on
     ledger, over = Ledger(), threading.Event()
     with product.host(tmp_path / "log", product.environment(url, entra)) as base:
         clients = [Client(product.admin(entra, base), base, ledger, over) for _ in range(CLIENTS)]
-        with working(clients):
-            until_each(clients, "acknowledged", ENOUGH)
+        with run_clients(clients):
+            wait_for_each(clients, "acknowledged", ENOUGH)
             own_server.crash()
-            until_each(clients, "refused", 1)
+            wait_for_each(clients, "refused", 1)
             own_server.start()
-            until_each(clients, "acknowledged", ENOUGH)
+            wait_for_each(clients, "acknowledged", ENOUGH)
         engine = make_engine(url)
-        stored = Stored.of(engine, *(client.person.tid for client in clients))
-        found = broken(engine)
+        stored = StoredTime.of(engine, *(client.person.tid for client in clients))
+        found = violations(engine)
         engine.dispose()
 
     for answer in itertools.chain.from_iterable(client.refused for client in clients):
@@ -153,7 +153,7 @@ def test_a_silent_database_connection_is_given_up_and_the_repeat_succeeds(  # no
     with processes.start_proxy(tmp_path / "proxy", url.port) as proxy:
         through = url.set(port=proxy.port).render_as_string(hide_password=False)
         settings, engine = Settings.from_env(product.environment(through, entra)), make_engine(through)
-        with apps.in_place(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
+        with apps.running_app(settings, direct, engine, SigningKeys(settings.entra_keys_url), clock):
             ada = World(Http(host), entra, clock).tenant()
             started = ada.start(7).body
             proxy.set_mode("hole")
@@ -161,7 +161,7 @@ def test_a_silent_database_connection_is_given_up_and_the_repeat_succeeds(  # no
             proxy.set_mode("open")
             stopped = ada.stop(key="stop")
         engine.dispose()
-    stored = Stored.of(direct, ada.tid)
+    stored = StoredTime.of(direct, ada.tid)
     direct.dispose()
 
     assert_unavailable(refused)
@@ -180,8 +180,8 @@ def test_without_its_database_a_host_starts_and_says_so(entra, tmp_path):
 
 
 @contextmanager
-def held(url: str, oid: str) -> Iterator[None]:
-    """Somebody else holds what a write of this person needs."""
+def hold_lock(url: str, oid: str) -> Iterator[None]:
+    """Holds a lock that a write of this person needs."""
     if url.startswith("sqlite"):
         other = sqlite3.connect(str(sa.make_url(url).database), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -202,22 +202,22 @@ def held(url: str, oid: str) -> Iterator[None]:
 def test_a_lock_held_for_longer_than_we_wait_is_503_and_the_repeat_is_done(one_host, entra, engine, database_url):
     ada = product.admin(entra, one_host)
     started = ada.start(7).body
-    before = Stored.of(engine, ada.tid)
-    with held(database_url, ada.oid):
+    before = StoredTime.of(engine, ada.tid)
+    with hold_lock(database_url, ada.oid):
         refused = ada.stop(key="stop")
         read = ada.running()
-        left = Stored.of(engine, ada.tid)
+        left = StoredTime.of(engine, ada.tid)
     stopped = ada.stop(key="stop")
 
     assert_unavailable(refused)
     assert (read.status, read.body["id"]) == (200, started["id"])
     assert left == before
     assert (stopped.status, stopped.body["id"]) == (200, started["id"])
-    assert Stored.of(engine, ada.tid).entries == {started["id"]: stopped.body["elapsedMs"]}
+    assert StoredTime.of(engine, ada.tid).entries == {started["id"]: stopped.body["elapsedMs"]}
 
 
-class Taken:
-    """A lock that somebody else has for longer than anybody waits."""
+class BusyLock:
+    """A lock that never becomes free."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -227,16 +227,16 @@ class Taken:
         return False
 
 
-def test_a_thread_that_queues_up_to_write_waits_once(world, app, engine):
+def test_a_thread_in_the_queue_of_writers_waits_once(world, app, engine):
     if engine.dialect.name != "sqlite":
         pytest.skip("only SQLite has one writer")
     ada = world.tenant()
-    taken = Taken()
-    with use(replace(app, _writer=taken)):
+    lock = BusyLock()
+    with use(replace(app, _writer=lock)):
         refused = ada.start(7, key="start")
         read = ada.running()
     started = ada.start(7, key="start")
 
     assert (refused.status, refused.code) == (503, "temporarily_unavailable")
-    assert taken.waits == [LOCK_WAIT_SECONDS]
+    assert lock.waits == [LOCK_WAIT_SECONDS]
     assert (read.status, started.status) == (204, 201)

@@ -1,10 +1,10 @@
-"""Admins of one tenant, all at once, through two processes: the rules about people hold in any race."""
+"""Concurrent changes by admins of one tenant, through two processes, keep the rules about people."""
 
 from collections import Counter
 from functools import partial
 
 from tests.faults import product
-from tests.faults.ledger import broken, seats
+from tests.faults.ledger import seats, violations
 from tests.support.world import new_id
 
 
@@ -13,7 +13,7 @@ def me(person, base):
 
 
 def patch(person, base, path, body):
-    http = product.over(base)
+    http = product.connect(base)
     return http.send("PATCH", path, body, token=person.token)
 
 
@@ -22,7 +22,7 @@ def post(person, base, path, body=None):
 
 
 def super_admins(entra, base, count, tid=None):
-    """A tenant with so many super admins; the first made it."""
+    """A tenant with `count` super admins; the first registered it."""
     first = product.admin(entra, base, tid)
     others = [product.person(entra, base, first.tid) for _ in range(count - 1)]
     for other in others:
@@ -119,4 +119,4 @@ def test_a_deactivation_meets_the_persons_own_stop_and_the_time_is_kept_once(
             ("stopped", started.body["id"]),
             ("started", started.body["id"]),
         ]
-    assert broken(engine) == []
+    assert violations(engine) == []

@@ -15,7 +15,7 @@ from shared.db.schema import tenants, users
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.ledger import Ledger, Stored, addresses, broken, seats, watched
+from tests.faults.ledger import Ledger, StoredTime, addresses, seats, violations, watch_invariants
 from tests.faults.product import via
 from tests.support.world import Answer, Person, new_id
 
@@ -55,7 +55,7 @@ def stop(person: Person, base: str, key: str) -> Answer:
 
 
 def assert_orderly(starts: list[Answer], stops: list[Answer]) -> None:
-    """Every switch and the first start began a timer, the others were told which one runs; one stop ended it."""
+    """Checks that each switch and the first start began a timer, other starts got it, and one stop ended it."""
     begun = [answer for answer in starts if answer.status == 201]
     refused = [answer for answer in starts if answer.status != 201]
     plain = [answer for number, answer in enumerate(starts) if number not in SWITCHES and answer.status == 201]
@@ -71,7 +71,7 @@ def assert_orderly(starts: list[Answer], stops: list[Answer]) -> None:
 
 def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run(two_hosts, people, crowd, engine):
     ledger, orderly = Ledger(), []
-    with watched(engine) as found:
+    with watch_invariants(engine) as found:
         for first in range(0, USERS, AT_ONCE):
             wave = people[first : first + AT_ONCE]
             starts = crowd.at_once(
@@ -85,7 +85,7 @@ def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run
             orderly += [
                 (starts[n * STARTS : (n + 1) * STARTS], stops[n * STOPS : (n + 1) * STOPS]) for n in range(len(wave))
             ]
-    stored = Stored.of(engine, *{person.tid for person in people})
+    stored = StoredTime.of(engine, *{person.tid for person in people})
 
     assert found == []
     for of_starts, of_stops in orderly:
@@ -109,7 +109,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
         )
         for status, call in calls.items()
     }
-    stored = Stored.of(engine, ada.tid)
+    stored = StoredTime.of(engine, ada.tid)
 
     for status, answers in told.items():
         assert {(answer.status, answer.raw) for answer in answers} == {(status, answers[0].raw)}
@@ -160,7 +160,7 @@ def test_people_with_one_address_can_all_sign_in_at_once(two_hosts, entra, inter
     assert Counter(answer.status for answer in answers) == {200: 20}
     assert seats(engine, tid) == (21, 21)
     assert addresses(engine, tid).count("desk@contoso.example") == 20
-    assert broken(engine) == []
+    assert violations(engine) == []
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -174,7 +174,7 @@ def test_ten_registrations_of_one_directory_at_once_make_one_tenant(two_hosts, e
     assert seats(engine, tid) == (1, 1)
 
 
-def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_hosts, entra, crowd, engine):
+def test_a_sign_in_during_the_creation_of_an_invitation_claims_it(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     bob = product.person(entra, two_hosts[0], ada.tid)
     with engine.connect() as other, other.begin() as making:
@@ -185,7 +185,7 @@ def test_a_sign_in_meets_an_account_that_is_made_by_hand_at_the_same_time(two_ho
         other.execute(tenants.update().where(tenants.c.id == made.tenant_id).values(seat))
 
         def make() -> None:
-            until_somebody_waits(engine)
+            wait_for_lock_queue(engine)
             making.commit()
 
         answer, _ = crowd.at_once([partial(sign_in, bob, two_hosts[0]), make])
@@ -203,8 +203,8 @@ def account_by_hand(tx: sa.Connection, admin: Person, email: str) -> dict[str, A
     return row | made | {"auth_provider": "manual", "role": "user"}
 
 
-def until_somebody_waits(engine: sa.Engine) -> None:
-    """A server tells who waits for a lock; on SQLite every writer waits from its first statement."""
+def wait_for_lock_queue(engine: sa.Engine) -> None:
+    """Waits for a session in a lock queue; on SQLite every writer waits from its first statement."""
     if engine.dialect.name == "sqlite":
         return
     waiting = sa.text(

@@ -1,4 +1,4 @@
-"""A team that stops on one work item at once, while an admin closes an account and corrects a month that is past."""
+"""Concurrent stops of a team on one work item, while an admin deactivates an account and corrects a past entry."""
 
 import datetime as dt
 import itertools
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from tests.faults import product
-from tests.faults.ledger import broken
+from tests.faults.ledger import violations
 from tests.faults.product import via
 from tests.support.world import new_id
 from tests.timers.write_back.write_backs import BUG, HEADER, change, retry
@@ -22,20 +22,20 @@ TEAM, ROUNDS = 6, 2
 
 @pytest.fixture
 def team_hosts(app_database_url, entra, azure_devops, internal_tids, tmp_path) -> Iterator[tuple[str, str]]:
-    """Two processes on one database, and on one Azure DevOps."""
+    """Two processes on one database and one Azure DevOps."""
     more = {"AZURE_DEVOPS_URL": azure_devops.url, "INTERNAL_TENANT_IDS": ",".join(internal_tids)}
     settings = product.environment(app_database_url, entra, **more)
     with product.host(tmp_path / "first", settings) as first, product.host(tmp_path / "second", settings) as second:
         yield first, second
 
 
-def stopped(person, base, token):
+def stop(person, base, token):
     person = via(person, base)
     return person.http.send("POST", "timers/stop", token=person.token, key=new_id(), headers={HEADER: token})
 
 
 def deadlocks(engine):
-    """How many the server has broken so far; 0 where there is one writer."""
+    """The number of deadlocks of the database so far; 0 on SQLite."""
     if engine.dialect.name == "sqlite":
         return 0
     with engine.connect() as tx:
@@ -49,18 +49,18 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
 ):
     ada = product.admin(entra, team_hosts[0], internal_tids[14])
     change(ada, writeBack=True)
-    token, before, met = azure_devops.token(), azure_devops.completed(BUG), deadlocks(engine)
+    token, before, deadlocks_before = azure_devops.token(), azure_devops.completed(BUG), deadlocks(engine)
     members = [product.person(entra, team_hosts[0], ada.tid) for _ in range(TEAM)]
     ids = [via(each, team_hosts[0]).post("sign-in").body["user"]["id"] for each in members]
     ended = []
     for number in range(ROUNDS):
         begun = (clock.now() - dt.timedelta(minutes=20)).isoformat()
         for each in members:
-            report = {} if number else {"startedAt": begun, "timerId": new_id()}  # what comes later begins now
+            report = {} if number else {"startedAt": begun, "timerId": new_id()}  # later rounds begin now
             started = via(each, team_hosts[0]).start(BUG, key=new_id(), **report)
             assert started.status == 201, started.raw
         past = via(ada, team_hosts[0]).enter("2026-11-02T09:00:00Z", "2026-11-02T10:00:00Z")
-        calls = [partial(stopped, each, team_hosts[n % 2], token) for n, each in enumerate(members)]
+        calls = [partial(stop, each, team_hosts[n % 2], token) for n, each in enumerate(members)]
         calls += [
             partial(via(ada, team_hosts[1]).post, f"users/{ids[0]}/deactivate"),
             partial(via(ada, team_hosts[0]).correct, past, stoppedAt="2026-11-02T11:00:00Z"),
@@ -74,14 +74,14 @@ def test_a_team_that_stops_on_one_item_while_one_of_them_is_deactivated(  # noqa
         assert answers[TEAM + 1].status == 200
         assert via(ada, team_hosts[0]).post(f"users/{ids[0]}/reactivate").status == 200
     entries = via(ada, team_hosts[1]).entries(workItemId=str(BUG))
-    told = [
+    responses = [
         retry(via(ada, base), each["id"], token)
         for each, base in zip(entries, itertools.cycle(team_hosts), strict=False)
     ]
     hours = (Decimal(sum(each["elapsedMs"] for each in entries)) / 3_600_000).quantize(Decimal("0.0001"))
 
     assert {each["id"] for each in entries} >= set(ended)
-    assert {each.body["writeBack"] for each in told} == {"done"}
+    assert {each.body["writeBack"] for each in responses} == {"done"}
     assert azure_devops.completed(BUG) == pytest.approx(before + float(hours), abs=1e-9)
-    assert deadlocks(engine) == met
-    assert broken(engine) == []
+    assert deadlocks(engine) == deadlocks_before
+    assert violations(engine) == []

@@ -1,4 +1,4 @@
-"""The product with everything on: whatever is fuzzed meets a landing page and a webhook that answer."""
+"""The product with all features on, including the landing page and the webhook."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from shared.app import App
 from shared.settings import Settings
 from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support.logs import Listener
+from tests.support.logs import LogCollector
 from tests.support.marketplace import Marketplace
 
 
@@ -28,26 +28,26 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    with apps.in_place(shop, engine, app_engine, signing_keys, clock) as app:
+    with apps.running_app(shop, engine, app_engine, signing_keys, clock) as app:
         yield app
 
 
 @dataclass
-class Logged:
-    """What the product logs."""
+class ProductLog:
+    """The product's log."""
 
-    listener: Listener
+    collector: LogCollector
 
     def since(self, call: Callable[[], object]) -> list[str]:
         """The lines of one call."""
-        self.listener.lines.clear()
+        self.collector.lines.clear()
         call()
-        return list(self.listener.lines)
+        return list(self.collector.lines)
 
 
 @pytest.fixture
-def logged() -> Iterator[Logged]:
-    listener, product = Listener(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield Logged(listener)
-    product.removeHandler(listener)
+def product_log() -> Iterator[ProductLog]:
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield ProductLog(collector)
+    product.removeHandler(collector)

@@ -1,7 +1,7 @@
-"""One run of schemathesis against the served contract, and what it found; each check that is left out says why.
+"""Runs schemathesis against the served contract; each omitted check has its reason.
 
-A run begins with sound writes of time, since no schema says when work may be: random ones are refused as a rule, so
-that a product which refuses them all would show no difference.
+A run begins with valid writes of time: random ones are mostly refused, since a schema cannot express which times are
+allowed, so a product that refuses all would pass.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from shared.http.openapi import document, problem_codes
 from shared.http.operation import OPERATIONS
-from tests.fuzz.meaning import is_argued
+from tests.fuzz.semantic_rules import is_expected_refusal
 
 
 Case: TypeAlias = schemathesis.Case[Any]
@@ -30,9 +30,9 @@ Case: TypeAlias = schemathesis.Case[Any]
 
 @dataclass(frozen=True)
 class Budget:
-    """`examples` of random data for each operation, and `walks` from answer to answer through the whole contract.
+    """The size of a run: random `examples` of each operation, and `walks` through the contract along its links.
 
-    `edges` are the boundaries of every field and parameter, about 2,000 requests.
+    With `edges` also the boundary values of every field and parameter, about 2,000 requests.
     """
 
     examples: int
@@ -40,30 +40,30 @@ class Budget:
     edges: bool = True
 
 
-# The checks of schemathesis are all on but one:
+# All checks of schemathesis are on, except one:
 CHECKS: Final = {
-    # It takes identities that may see nothing of each other's. Ours share a tenant, whose admins see everybody's time;
-    # tests/contract/test_permissions.py walks every route with every role on its own and on foreign ids.
+    # It assumes identities without access to each other's data. Ours share a tenant, whose admins see all time;
+    # tests/contract/test_permissions.py tests every route with every role on own and foreign ids.
     "object_level_authorization": {"enabled": False},
-    # Without If-Match the answer is 428, as RFC 6585 has it, and schemathesis' list of refusals leaves it out.
+    # Without If-Match the response is 428 (RFC 6585), which schemathesis does not expect.
     "missing_required_header": {"expected-statuses": ["400", "401", "403", "428"]},
-    # 412: If-Match was invented. 413: so was a body longer than is read. 402: the plan has ended.
+    # 412: a random If-Match. 413: a random body above the limit. 402: the plan has ended.
     "negative_data_rejection": {
         "expected-statuses": ["400", "401", "402", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
     },
     "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "401", "402", "403", "404", "409", "412"]},
 }
 SHOWN: Final = {"If-Match", "Idempotency-Key", "Accept", "Content-Type"}  # of a failing request's headers
-UNPROCESSABLE: Final = ("idempotency_key_reused",)  # keys are repeated by whoever makes few of them
+UNPROCESSABLE: Final = ("idempotency_key_reused",)  # random keys may repeat
 
 
 @dataclass
 class Findings:
-    """`failures` name the operation, the check and the status, with the first request that showed each."""
+    """`failures`: by operation, check and status, with the first request of each."""
 
     failures: dict[str, str] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
-    reached: Counter[str] = field(default_factory=Counter)
+    succeeded: Counter[str] = field(default_factory=Counter)
 
     def take(self, event: events.EngineEvent) -> None:
         if isinstance(event, events.NonFatalError | events.FatalError):
@@ -75,7 +75,7 @@ class Findings:
             if interaction.response is not None:
                 self.statuses[interaction.response.status_code] += 1
                 if interaction.response.status_code < 300:
-                    self.reached[recorder.cases[case_id].value.operation.label] += 1
+                    self.succeeded[recorder.cases[case_id].value.operation.label] += 1
         for case_id, check, failure in _failed(recorder):
             said = recorder.interactions[case_id]
             assert said.response is not None
@@ -93,7 +93,7 @@ def _failed(recorder: Any) -> Iterator[tuple[str, str, Failure]]:  # noqa: ANN40
 
 
 def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
-    """Every operation, by the holder of the token."""
+    """Fuzzes every operation with the token."""
     generation = {"max-examples": budget.examples, "no-shrink": True, "database": "none"}
     config = schemathesis.Config.from_dict(
         {
@@ -103,7 +103,7 @@ def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
             "checks": CHECKS,
             "generation": generation,
             "phases": {
-                # The platform hands on neither TRACE nor QUERY: it answers them itself, with 404 and nothing else.
+                # The platform does not forward TRACE and QUERY: it responds with an empty 404.
                 "coverage": {"enabled": budget.edges, "unexpected-methods": ["GET", "PUT", "POST", "DELETE", "PATCH"]},
                 "stateful": {"generation": {**generation, "max-examples": budget.walks}},
             },
@@ -121,9 +121,9 @@ def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
 
 
 def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: ANN401 - as of schemathesis
-    """A day's work by the book: a timer starts and stops, an entry is made, corrected and removed."""
+    """Starts and stops a timer, and adds, corrects and deletes an entry."""
 
-    def asked(
+    def call(
         path: str,
         method: str,
         *,
@@ -135,32 +135,32 @@ def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: AN
         response: schemathesis.Response = case.call_and_validate()
         findings.statuses[response.status_code] += 1
         assert response.status_code < 300, f"{case.operation.label}: {response.text}"
-        findings.reached[case.operation.label] += 1
+        findings.succeeded[case.operation.label] += 1
         return response
 
     work = {"organization": "contoso", "project": "Website", "workItemId": 7}
     hours = {"startedAt": "2026-11-23T09:00:00Z", "stoppedAt": "2026-11-23T10:00:00Z"}
-    asked("/api/timers/start", "POST", body={**work, "switch": True})
-    asked("/api/timers/stop", "POST", body={})
-    entry = asked("/api/entries", "POST", body={**work, **hours})
+    call("/api/timers/start", "POST", body={**work, "switch": True})
+    call("/api/timers/stop", "POST", body={})
+    entry = call("/api/entries", "POST", body={**work, **hours})
     this = {"id": entry.json()["id"]}
     change = {"note": "the review", "reason": "it said nothing"}
-    corrected = asked("/api/entries/{id}", "PATCH", path_parameters=this, tag=entry.headers["etag"][0], body=change)
+    corrected = call("/api/entries/{id}", "PATCH", path_parameters=this, tag=entry.headers["etag"][0], body=change)
     why = {"reason": "it was another day"}
-    asked("/api/entries/{id}", "DELETE", path_parameters=this, tag=corrected.headers["etag"][0], query=why)
+    call("/api/entries/{id}", "DELETE", path_parameters=this, tag=corrected.headers["etag"][0], query=why)
 
 
 def filter_case(_context: Any, case: Case) -> bool:  # noqa: ANN401 - as schemathesis calls it
-    """Leaves out headers that are no text: the platform refuses them with an empty 400, before our code runs.
+    """Omits headers that are no text, which the platform refuses with an empty 400 before our code runs.
 
-    Spaces around a value are not part of it, so what is refused with them would be taken.
+    And values with surrounding spaces, which HTTP removes, so that an invalid value would become valid.
     """
     values = [str(value) for value in (case.headers or {}).values()]
     return all(value.isascii() and value.isprintable() and value == value.strip() for value in values)
 
 
 def filter_failure(_context: Any, failure: Failure, case: Case, response: schemathesis.Response) -> bool:  # noqa: ANN401
-    """Leaves out refusals of what is sound by its fields, where that is argued in meaning.py.
+    """Omits the expected refusals of semantic_rules.py.
 
     And null for an optional field, which is accepted like an absent one and is not in the contract.
     """
@@ -170,16 +170,16 @@ def filter_failure(_context: Any, failure: Failure, case: Case, response: schema
         return True
     assert case.meta is not None
     if any(part.mode is GenerationMode.NEGATIVE for part in case.meta.components.values()):
-        return False  # a sound body that schemathesis sent with a header that it had spoilt on purpose
+        return False  # a valid body with a header that is invalid on purpose
     if OPERATIONS[case.operation.definition.raw["operationId"]].for_browser:
-        return False  # nobody can make up a purchase, nor a visit
+        return False  # random purchases and visits do not exist
     problem = response.json()
     if problem["code"] in UNPROCESSABLE:
         return False
     said = problem.get("errors", ())
     parameters = {**(case.path_parameters or {}), **(case.query or {}), **dict(case.headers or {})}
     return not said or not all(
-        is_argued(error["pointer"], error["detail"], body=case.body, parameters=parameters) for error in said
+        is_expected_refusal(error["pointer"], error["detail"], body=case.body, parameters=parameters) for error in said
     )
 
 
@@ -203,7 +203,7 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def after_call(_context: Any, case: Case, response: schemathesis.Response) -> None:  # noqa: ANN401
-    """Lets the processing of the caller's data go on, since all that tracks time is refused to them otherwise."""
+    """Allows the processing of the caller's data again, since tracking time is refused without it."""
     if case.operation.definition.raw["operationId"] == "change_rights" and response.status_code == HTTPStatus.OK:
         everything = {"restricted": False, "objected": False, "consentWithdrawn": False}
         request = response.request
@@ -212,8 +212,8 @@ def after_call(_context: Any, case: Case, response: schemathesis.Response) -> No
 
 
 @schemathesis.check
-def documented_code(_context: CheckContext, response: schemathesis.Response, case: Case) -> None:
-    """A refusal's code is one that the contract lists under its status: clients branch on it."""
+def has_documented_code(_context: CheckContext, response: schemathesis.Response, case: Case) -> None:
+    """The contract must list the code of a refusal under its status, since clients branch on it."""
     content_type = response.headers.get("content-type", [""])[0]
     if not content_type.startswith("application/problem+json") or response.status_code == 405:
         return
@@ -223,6 +223,6 @@ def documented_code(_context: CheckContext, response: schemathesis.Response, cas
 
 
 @schemathesis.check
-def kept_nowhere(_context: CheckContext, response: schemathesis.Response, _case: Case) -> None:
+def has_no_store_headers(_context: CheckContext, response: schemathesis.Response, _case: Case) -> None:
     assert response.headers["cache-control"] == ["no-store"]
     assert response.headers["x-content-type-options"] == ["nosniff"]

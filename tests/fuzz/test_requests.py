@@ -1,4 +1,4 @@
-"""Addresses and headers as no client of ours writes them: each is answered by the contract, and none is our failure."""
+"""Random addresses and headers get documented responses, never a server error."""
 
 import http.client
 from urllib.parse import quote, urlencode, urlsplit
@@ -15,9 +15,9 @@ from tests.support.world import Answer
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
 MANY = settings(max_examples=1500 if ALL else 80, suppress_health_check=[HealthCheck.function_scoped_fixture])
-assert function_app.app, "indexing the app is what registers the operations"
+assert function_app.app, "importing the app registers the operations"
 READ = sorted(each.path for each in OPERATIONS.values() if each.method == "GET" and "{" not in each.path)
-# What may stand in an address: the server refuses the rest as no HTTP.
+# Valid characters of an address: the server refuses others as invalid HTTP.
 address = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="#"), max_size=200)
 header = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300).map(str.strip)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -32,7 +32,7 @@ def ada(world):
 
 @pytest.fixture
 def send(host, ada):
-    """A request as it stands, by a super admin; its answer, which is never our failure."""
+    """Sends an unchanged request as a super admin; the response must be no server error."""
     connection = http.client.HTTPConnection(urlsplit(host).netloc, timeout=10)
 
     def send(method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
@@ -78,13 +78,13 @@ def test_a_parameter_that_is_not_known_is_refused(send, names, value):
 
 @pytest.mark.parametrize("name", ["user", "project", "workItemId", "from", "to", "needsReview", "after", "pageSize"])
 def test_an_empty_filter_is_refused_and_not_lost(send, name):
-    """The platform's own parameters leave it out, and the answer would be everybody's time."""
+    """The platform's parser omits it, and the response would have everybody's time."""
     assert send("GET", f"/api/entries?{name}=").status in {400, 404}
     assert send("GET", f"/api/entries?{name}").status in {400, 404}
 
 
 def test_a_parameter_given_twice_is_refused(send):
-    """The platform's own parameters join the two by a comma."""
+    """The platform's parser joins the two with a comma."""
     answer = send("GET", "/api/entries?project=Website&project=Website")
 
     assert (answer.code, answer.body["errors"][0]["pointer"]) == ("invalid_query", "project")
@@ -171,5 +171,5 @@ def test_a_random_id_in_a_path_is_not_found(send, segment):
 @example("[::1")
 @example("a?b=c")
 def test_any_host_is_answered(send, host):
-    """None but this machine's own is believed, where no setting says the address."""
+    """Without a setting for the address only hosts of this machine are accepted."""
     assert send("GET", "/api/marketplace/landing?token=x", Host=host).status in {302, 404, 421}

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from tests.support.budget import ALL
 from tests.support.world import Answer
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # none gets as far as a database
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # no request uses the database
 MANY = settings(max_examples=2000 if ALL else 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SECONDS = 3.0
 junk = st.recursive(
@@ -21,7 +21,7 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-# What could stand in a header: the platform refuses the rest before any code of ours.
+# Valid characters of a header: the platform refuses others before our code runs.
 sendable = st.text(
     st.characters(min_codepoint=0x21, exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=300
 )
@@ -33,18 +33,18 @@ def ada(world):
 
 
 @pytest.fixture
-def refused(http, logged):
-    """Sends what is no token, which is refused as all are, with a line in the log that holds nothing of it."""
+def assert_refused(http, product_log):
+    """Sends an invalid token; it must be refused like all others, and nothing of it may be in the log."""
 
     def send(token: str, status: int = 401, code: str = "invalid_token") -> None:
         answers: list[Answer] = []
-        lines = logged.since(lambda: answers.append(_get(http, token)))
+        lines = product_log.since(lambda: answers.append(_get(http, token)))
 
         (answer,) = answers
-        told = [json.loads(line)["event"] for line in lines]
-        event, *others = [event for event in told if event != "signing_keys_fetched"]
+        events = [json.loads(line)["event"] for line in lines]
+        event, *others = [event for event in events if event != "signing_keys_fetched"]
         assert others == []
-        if event == "request_inconclusive":  # the key that it names may be a new one, or our clock slow
+        if event == "request_inconclusive":  # its key may be new, or our clock slow
             assert answer.status == 503
             assert answer.code in {"signing_key_unknown", "token_not_yet_valid"}
             assert int(answer.headers["Retry-After"]) >= 1
@@ -63,7 +63,7 @@ def _get(http, token):
 
 
 @st.composite
-def mangled(draw: st.DrawFn, token: str) -> str:
+def mangle(draw: st.DrawFn, token: str) -> str:
     """The token with its letters, or its segments, changed."""
     parts = token.split(".")
     where = draw(st.integers(0, len(token) - 1))
@@ -88,10 +88,10 @@ def _encoded(document: object) -> str:
 
 @MANY
 @given(data=st.data())
-def test_a_sound_token_with_anything_changed_is_none(ada, refused, data):
-    changed = data.draw(mangled(ada.token).filter(lambda token: token != ada.token))
+def test_a_sound_token_with_anything_changed_is_none(ada, assert_refused, data):
+    changed = data.draw(mangle(ada.token).filter(lambda token: token != ada.token))
 
-    refused(changed)
+    assert_refused(changed)
 
 
 @MANY
@@ -100,8 +100,8 @@ def test_a_sound_token_with_anything_changed_is_none(ada, refused, data):
 @example(".." + "A" * 20_000)
 @example("[" * 5_000 + ".a.b")
 @example("eyJhbGciOiJub25lIn0.e30.")
-def test_text_is_no_token(refused, token):
-    refused(token)
+def test_text_is_no_token(assert_refused, token):
+    assert_refused(token)
 
 
 HEADERS = {
@@ -114,9 +114,9 @@ HEADERS = {
 
 
 def sign(entra, person, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> str:
-    """A token of Entra's own making in which only these differ from a sound one; null leaves a member out."""
+    """A token signed by Entra with these claims and header members changed; None omits a member."""
     sound = json.loads(_decoded(person.token.split(".")[1]))
-    return str(entra.emulator.admin.mint(TokenOrder(claims={**sound, **(claims or {})}, header=header or {})))
+    return str(entra.emulator.admin.mint(TokenRequest(claims={**sound, **(claims or {})}, header=header or {})))
 
 
 def _decoded(part: str) -> bytes:
@@ -125,10 +125,10 @@ def _decoded(part: str) -> bytes:
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(HEADERS)))
-def test_a_signature_holds_for_no_other_header(ada, entra, refused, data, name):
+def test_a_signature_holds_for_no_other_header(ada, entra, assert_refused, data, name):
     value = data.draw(HEADERS[name].filter(lambda value: value not in ("RS256", "JWT")))
 
-    refused(sign(entra, ada, header={name: value}))
+    assert_refused(sign(entra, ada, header={name: value}))
 
 
 no_number = junk.filter(lambda value: not isinstance(value, int | float) or isinstance(value, bool))
@@ -145,17 +145,17 @@ PERMISSIONS = {"azp": junk, "scp": junk, "idtyp": st.just("app")}
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(CLAIMS)))
-def test_a_claim_that_is_not_as_it_must_be_is_refused(ada, entra, refused, data, name):
-    refused(sign(entra, ada, {name: data.draw(CLAIMS[name])}))
+def test_a_claim_that_is_not_as_it_must_be_is_refused(ada, entra, assert_refused, data, name):
+    assert_refused(sign(entra, ada, {name: data.draw(CLAIMS[name])}))
 
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(sorted(PERMISSIONS)))
-def test_a_sound_token_without_our_permission_is_forbidden(ada, entra, refused, data, name):
-    refused(sign(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
+def test_a_sound_token_without_our_permission_is_forbidden(ada, entra, assert_refused, data, name):
+    assert_refused(sign(entra, ada, {name: data.draw(PERMISSIONS[name])}), 403, "insufficient_scope")
 
 
 def test_a_token_as_it_was_issued_is_taken(ada, entra, http):
-    """So what is refused above is refused for what was changed."""
+    """So the refusals above are due to the changes."""
     assert _get(http, ada.token).status == 200
     assert _get(http, sign(entra, ada)).status == 200

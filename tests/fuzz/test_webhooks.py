@@ -1,4 +1,4 @@
-"""Bodies and tokens that the Marketplace never sends: whatever is answered, the database stays as it is."""
+"""Random webhook bodies and tokens change nothing in the database."""
 
 import json
 from typing import Any
@@ -22,18 +22,18 @@ NOTICES = ("Suspend", "Reinstate", "Renew")
 LETTERS = "AZaz09-_"
 
 
-def but_for_its_version(table: sa.Table) -> sa.Select[Any]:
+def without_version(table: sa.Table) -> sa.Select[Any]:
     columns = [column for column in table.c if column.name not in {"version", "updated_at"}]
     return sa.select(*columns).order_by(table.c.id)
 
 
-# A notice has us look at what Microsoft has, and lay that over ours: it is on record as applied, with a version of its
-# own, and has changed nothing where the two agree.
-WATCHED = (
-    but_for_its_version(tenants),
-    but_for_its_version(users),
-    but_for_its_version(subscriptions),
-    but_for_its_version(subscription_events).where(
+# A notice makes the product read Microsoft's state: without differences it adds a ledger event and a new version, and
+# changes nothing else.
+QUERIES = (
+    without_version(tenants),
+    without_version(users),
+    without_version(subscriptions),
+    without_version(subscription_events).where(
         subscription_events.c.outcome == "applied", subscription_events.c.event_type.not_in(NOTICES)
     ),
 )
@@ -46,23 +46,23 @@ junk = st.recursive(
 
 
 @pytest.fixture
-def bought(app, marketplace, world) -> Purchase:
-    """Five seats, in force, whose events are held back."""
-    bought = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
-    marketplace.order("shapes", held=True)
-    return bought
+def purchase(app, marketplace, world) -> Purchase:
+    """An active purchase of five seats with held events."""
+    purchase = purchases.add_active_purchase(app, marketplace, world.tenant().tid)
+    marketplace.execute("shapes", held=True)
+    return purchase
 
 
 @pytest.fixture
-def suspension(bought) -> str:
-    """An operation that Microsoft has, and that nobody has told yet."""
-    operation: str = bought.order("suspend")
+def suspension(purchase) -> str:
+    """An operation at Microsoft without a delivered event."""
+    operation: str = purchase.execute("suspend")
     return operation
 
 
 @pytest.fixture
-def unchanged(engine, http, bought):  # noqa: ARG001 - there is something that could change
-    """Sends a body with a token; the answer, after which every watched row is what it was."""
+def send_without_effect(engine, http, purchase):  # noqa: ARG001 - there is something that could change
+    """Sends a body with a token, and checks that the rows stay unchanged; returns the response."""
 
     def send(body: bytes, token: str) -> Answer:
         before = rows(engine)
@@ -75,38 +75,38 @@ def unchanged(engine, http, bought):  # noqa: ARG001 - there is something that c
 
 def rows(engine: sa.Engine) -> list[list[tuple[Any, ...]]]:
     with engine.connect().execution_options(reads_only=True) as tx:
-        return [[tuple(row) for row in tx.execute(query)] for query in WATCHED]
+        return [[tuple(row) for row in tx.execute(query)] for query in QUERIES]
 
 
-def true_token(bought: Purchase) -> str:
-    return str(bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {}))
+def valid_token(purchase: Purchase) -> str:
+    return str(purchase.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {}))
 
 
 @MANY
-@given(body=st.binary(min_size=1, max_size=300))  # without any body all purchases are compared
+@given(body=st.binary(min_size=1, max_size=300))  # an empty body starts a comparison of all purchases
 @example(b"[" * 200_000)
 @example(b'{"id":' * 20_000)
 @example(b"\xff\xfe{}")
 @example(b'{"id": NaN}')
-def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(bought, unchanged, body):
-    answer = unchanged(body, true_token(bought))
+def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(purchase, send_without_effect, body):
+    answer = send_without_effect(body, valid_token(purchase))
 
     assert (answer.status, answer.code) == (503, "marketplace_event_unreadable")
 
 
 @pytest.mark.parametrize("action", NOTICES)
-def test_a_notice_of_an_operation_that_nobody_knows_changes_nothing(bought, unchanged, action):
-    body = {"id": new_id(), "subscriptionId": bought.id, "action": action}
+def test_a_notice_of_an_unknown_operation_changes_nothing(purchase, send_without_effect, action):
+    body = {"id": new_id(), "subscriptionId": purchase.id, "action": action}
 
-    assert unchanged(json.dumps(body).encode(), true_token(bought)).status in {200, 503}
+    assert send_without_effect(json.dumps(body).encode(), valid_token(purchase)).status in {200, 503}
 
 
 @MANY
 @given(data=st.data())
-def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(bought, unchanged, data):
+def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_have(purchase, send_without_effect, data):
     fields = {
         "id": st.uuids().map(str) | junk,
-        "subscriptionId": st.just(bought.id) | st.uuids().map(str) | junk,
+        "subscriptionId": st.just(purchase.id) | st.uuids().map(str) | junk,
         "action": st.sampled_from(ACTIONS) | junk,
         "planId": junk,
         "quantity": st.integers() | junk,
@@ -118,44 +118,44 @@ def test_an_event_with_anything_in_it_changes_nothing_that_microsoft_does_not_ha
     }
     body = data.draw(st.fixed_dictionaries({}, optional=fields))
 
-    answer = unchanged(json.dumps(body).encode(), true_token(bought))
+    answer = send_without_effect(json.dumps(body).encode(), valid_token(purchase))
 
-    # Taken, or to be sent again: a refusal would reject a change that somebody paid for.
+    # Accepted, or to be repeated: a refusal would reject a paid change.
     again = {"marketplace_event_unreadable", "marketplace_unavailable"}
     assert answer.status == 200 or (answer.status == 503 and answer.code in again), answer.raw
 
 
 @MANY
 @given(data=st.data(), name=st.sampled_from(["aud", "iss", "tid", "appid", "azp", "ver", "exp"]))
-def test_a_true_event_with_another_token_changes_nothing(bought, suspension, unchanged, data, name):
-    body = {"id": suspension, "subscriptionId": bought.id, "action": "Suspend"}
+def test_a_true_event_with_another_token_changes_nothing(purchase, suspension, send_without_effect, data, name):
+    body = {"id": suspension, "subscriptionId": purchase.id, "action": "Suspend"}
     claims = {name: data.draw(junk.filter(lambda value: not isinstance(value, int | float)))}
     if name in {"appid", "azp"}:
         claims = {"appid": None, "azp": None, **claims}
-    token = bought.marketplace.emulator.delivery._tokens.build_webhook_token(
+    token = purchase.marketplace.emulator.delivery._tokens.build_webhook_token(
         data.draw(st.sampled_from(["v1", "v2"])), claims
     )
 
-    answer = unchanged(json.dumps(body).encode(), token)
+    answer = send_without_effect(json.dumps(body).encode(), token)
 
     assert (answer.status, answer.code) == (401, "invalid_token")
 
 
 @MANY
 @given(data=st.data())
-def test_a_token_with_a_letter_changed_changes_nothing(bought, unchanged, data):
-    token = true_token(bought)
+def test_a_token_with_a_letter_changed_changes_nothing(purchase, send_without_effect, data):
+    token = valid_token(purchase)
     where = data.draw(st.integers(0, len(token) - 1))
     letter = data.draw(st.sampled_from(LETTERS))
-    other = letter if letter != token[where] else "B"  # the token is another each time, and a filter would follow it
+    other = letter if letter != token[where] else "B"  # tokens differ each time, so a filter would not be reproducible
 
-    answer = unchanged(b"{}", token[:where] + other + token[where + 1 :])
+    answer = send_without_effect(b"{}", token[:where] + other + token[where + 1 :])
 
     names_another_key = where < token.index(".")
     assert (answer.status, answer.code) == (401, "invalid_token") or (answer.status == 503 and names_another_key)
 
 
-def test_an_event_of_a_subscription_that_nobody_has_is_taken_and_changes_nothing(bought, unchanged):
+def test_an_event_of_an_unknown_subscription_is_accepted_and_changes_nothing(purchase, send_without_effect):
     body = {"id": new_id(), "subscriptionId": new_id(), "action": "Unsubscribe"}
 
-    assert unchanged(json.dumps(body).encode(), true_token(bought)).status == 200
+    assert send_without_effect(json.dumps(body).encode(), valid_token(purchase)).status == 200

@@ -44,7 +44,7 @@ def wrong_usage() -> Callable[..., str]:
     def run(*arguments: str) -> str:
         done = Ops(NOWHERE)(*arguments)
         assert (done.code, done.out) == (2, "")
-        return done.told
+        return done.message
 
     return run
 

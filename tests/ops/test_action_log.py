@@ -61,13 +61,13 @@ def test_rows_are_moved_once(rekey, tenant, service, engine):
 def test_nothing_is_moved_without_confirmation(rekey, tenant, service, engine):
     done = rekey()
 
-    assert (done.code, "--yes skips the question" in done.told) == (2, True)
+    assert (done.code, "--yes skips the question" in done.message) == (2, True)
     assert action_logs.partitions(service) == {f"{tenant.id:012d}"}
     assert is_numbered(engine, tenant) is True
 
 
 @pytest.fixture
-def held(engine):
+def restore_hold(engine):
     with engine.begin() as tx:
         tx.execute(installation.update().values(held_since=START, held_reason="begun"))
     yield
@@ -75,12 +75,12 @@ def held(engine):
         tx.execute(installation.update().values(held_since=None, held_reason=None))
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("restore_hold")
 def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, engine):
     """The rows belong to production: a copy shares its log."""
     done = rekey("--yes")
 
-    assert (done.code, "the database is held" in done.told) == (1, True)
+    assert (done.code, "the database is held" in done.message) == (1, True)
     assert action_logs.partitions(service) == {f"{tenant.id:012d}"}
     assert is_numbered(engine, tenant) is True
 
@@ -88,12 +88,12 @@ def test_nothing_is_moved_while_the_database_is_held(rekey, tenant, service, eng
 def test_a_log_in_the_database_needs_no_move(ops):
     done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT="")
 
-    assert (done.code, "the action log is in the database" in done.told) == (2, True)
+    assert (done.code, "the action log is in the database" in done.message) == (2, True)
 
 
 def test_an_unavailable_storage_is_a_one_line_error(ops, tenant, engine):
     away = azurite_support.connection_string(azurite_support.free_port())
     done = ops("action-log", "rekey", "--yes", ACTION_LOG_TABLE_ENDPOINT=away)
 
-    assert (done.code, "the storage failed" in done.told) == (4, True)
+    assert (done.code, "the storage failed" in done.message) == (4, True)
     assert is_numbered(engine, tenant) is True

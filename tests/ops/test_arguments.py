@@ -10,27 +10,27 @@ from tests.support.commands import NOWHERE, Ops, Terminal
 
 
 @pytest.fixture
-def typed(monkeypatch):
+def type_text(monkeypatch):
     """Puts a text on standard input."""
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
 @pytest.mark.parametrize("line", ["ben@contoso.example\n", " ben@contoso.example \r\n", "ben@contoso.example"])
-def test_an_address_is_one_line_of_standard_input(typed, line):
-    typed(line)
+def test_an_address_is_one_line_of_standard_input(type_text, line):
+    type_text(line)
 
     assert read_person("-") == "ben@contoso.example"
 
 
-def test_an_argument_is_used_unchanged(typed):
-    typed("somebody.else@contoso.example\n")
+def test_an_argument_is_used_unchanged(type_text):
+    type_text("somebody.else@contoso.example\n")
 
     assert read_person("ben@contoso.example") == "ben@contoso.example"
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n"])
-def test_empty_standard_input_is_rejected(typed, text):
-    typed(text)
+def test_empty_standard_input_is_rejected(type_text, text):
+    type_text(text)
     with pytest.raises(WrongUsage, match="standard input"):
         read_person("-")
 

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.db.schema import subscription_events, subscription_rates, subscriptions, tenants
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.installations import change, own
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 from tests.support.world import new_id
 
 
@@ -26,9 +26,9 @@ PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
 
 @pytest.fixture
 def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
-    payer = Payer.make(engine, since=at("2026-01-01"))
-    payer.pays(LAST_MONTH)
-    payer.signs_in(payer.people[0], LAST_MONTH)
+    payer = PayingTenant.create(engine, since=at("2026-01-01"))
+    payer.subscribe(LAST_MONTH)
+    payer.sign_in(payer.people[0], LAST_MONTH)
     return payer
 
 
@@ -53,7 +53,7 @@ def test_a_close_again_finds_nothing(ops, payer):
     ops("billing", "close", "--tenant", name(payer), "--yes")
     again = ops("billing", "close", "--tenant", name(payer), "--yes")
 
-    assert (again.code, again.told) == (0, "Nothing to close.")
+    assert (again.code, again.message) == (0, "Nothing to close.")
 
 
 def test_a_dry_run_shows_the_bills_and_closes_nothing(ops, payer):
@@ -76,9 +76,9 @@ def test_an_invalid_or_future_instant_is_rejected(wrong_usage, instant):
 
 
 def test_the_price_of_a_bill_without_one_is_set_once(ops, engine):
-    unknown = Payer.make(engine)
-    unknown.pays(LAST_MONTH, None)
-    unknown.signs_in(unknown.people[0], LAST_MONTH)
+    unknown = PayingTenant.create(engine)
+    unknown.subscribe(LAST_MONTH, None)
+    unknown.sign_in(unknown.people[0], LAST_MONTH)
     closed = ops("billing", "close", "--tenant", name(unknown), "--yes", "--json").json["closed"]
     price = ("billing", "set-price", closed[0]["id"], "--rate", "7", "--currency", "eur", "--json")
     tried, done, again = (ops(*price, *more) for more in (("--dry-run",), ("--yes",), ("--yes",)))
@@ -91,11 +91,11 @@ def test_the_price_of_a_bill_without_one_is_set_once(ops, engine):
 
 
 @pytest.fixture
-def seated(engine):
+def payer_by_seats(engine):
     """A yearly subscription per seat in the Marketplace, without a known price."""
-    payer = Payer.make(engine)
-    payer.pays(LAST_MONTH, None, quantity=20)
-    payer.signs_in(payer.people[0], LAST_MONTH)
+    payer = PayingTenant.create(engine)
+    payer.subscribe(LAST_MONTH, None, quantity=20)
+    payer.sign_in(payer.people[0], LAST_MONTH)
     with engine.begin() as tx:
         mine = subscriptions.c.tenant_id == payer.tenant_id
         tx.execute(subscriptions.update().where(mine).values(term_unit="P1Y"))
@@ -103,9 +103,9 @@ def seated(engine):
 
 
 def test_a_bill_by_seats_has_no_total_anywhere(ops, engine):
-    payer = Payer.make(engine)
-    payer.pays(LAST_MONTH, quantity=20)
-    payer.signs_in(payer.people[0], LAST_MONTH)
+    payer = PayingTenant.create(engine)
+    payer.subscribe(LAST_MONTH, quantity=20)
+    payer.sign_in(payer.people[0], LAST_MONTH)
     [closed] = ops("billing", "close", "--tenant", name(payer), "--yes", "--json").json["closed"]
     [record] = ops("billing", "records", "--tenant", name(payer), "--json").json
     preview = ops("billing", "preview", "--tenant", name(payer), "--json").json
@@ -117,24 +117,24 @@ def test_a_bill_by_seats_has_no_total_anywhere(ops, engine):
     assert void["before"]["total"] == "Microsoft charges for the seats"
 
 
-def test_the_price_set_for_a_bill_is_that_of_the_bought_term(ops, seated):
-    [closed] = ops("billing", "close", "--tenant", name(seated), "--yes", "--json").json["closed"]
+def test_the_price_set_for_a_bill_is_that_of_the_bought_term(ops, payer_by_seats):
+    [closed] = ops("billing", "close", "--tenant", name(payer_by_seats), "--yes", "--json").json["closed"]
     done = ops("billing", "set-price", closed["id"], "--rate", "60", "--currency", "usd", "--yes")
 
     assert done.code == 0, done.err
-    assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in seated.records()] == [
+    assert [(row.state, row.rate_per_user, row.rate_unit, row.total) for row in payer_by_seats.records()] == [
         ("void", None, "P1M", None),
         ("closed", 60, "P1Y", None),
     ]
 
 
-def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, seated, engine):
-    seated.change(plan_kind="paid", status="active", seat_limit=20)
-    done = ops("tenants", "set-plan", name(seated), "paid", "--rate", "59", "--currency", "USD", "--yes")
+def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, payer_by_seats, engine):
+    payer_by_seats.change(plan_kind="paid", status="active", seat_limit=20)
+    done = ops("tenants", "set-plan", name(payer_by_seats), "paid", "--rate", "59", "--currency", "USD", "--yes")
     with engine.connect() as tx:
-        mine = subscription_rates.c.tenant_id == seated.tenant_id
+        mine = subscription_rates.c.tenant_id == payer_by_seats.tenant_id
         rates = tx.execute(sa.select(subscription_rates).where(mine).order_by(subscription_rates.c.from_at)).all()
-        tenant = tx.execute(sa.select(tenants).where(tenants.c.id == seated.tenant_id)).one()
+        tenant = tx.execute(sa.select(tenants).where(tenants.c.id == payer_by_seats.tenant_id)).one()
 
     assert done.code == 0, done.err
     assert [(rate.rate_per_user, rate.rate_unit) for rate in rates] == [(59, "P1Y")]
@@ -158,7 +158,7 @@ def test_nothing_is_closed_without_a_terminal_or_yes(ops, payer):
 
 
 @contextmanager
-def interrupted_at(bill: int, payers: list[Payer]) -> Iterator[None]:
+def interrupt_at(bill: int, payers: list[PayingTenant]) -> Iterator[None]:
     """Ctrl-C just before that bill is written; tenants of other tests may have bills that always fail."""
     left, theirs = itertools.count(bill - 1, -1), {payer.tenant_id for payer in payers}
 
@@ -178,9 +178,9 @@ def interrupted_at(bill: int, payers: list[Payer]) -> Iterator[None]:
 @on_postgresql
 def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa: ARG001
     ops("billing", "close", "--yes")  # what other tests owe
-    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
+    payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
     for payer in payers:
-        payer.pays(LAST_MONTH)
+        payer.subscribe(LAST_MONTH)
     with engine.begin() as other:
         other.execute(sa.select(tenants).where(tenants.c.id == payers[1].tenant_id).with_for_update())
         met = ops("billing", "close", "--yes", "--json")
@@ -198,7 +198,7 @@ def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa:
 
 @on_postgresql
 def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
-    with cutting(sa.Engine, engine, "INSERT INTO billing_records") as met:
+    with drop_connections(sa.Engine, engine, "INSERT INTO billing_records") as met:
         closed = ops("billing", "close", "--yes", "--tenant", name(payer), "--json")
 
     assert (closed.code, len(met), len(closed.json["closed"])) == (0, 1, 1)
@@ -207,12 +207,12 @@ def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
 
 def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine, app):  # noqa: ARG001
     ops("billing", "close", "--yes")  # what other tests owe
-    payers = [Payer.make(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
+    payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
-        payer.pays(LAST_MONTH)
+        payer.subscribe(LAST_MONTH)
     ours = {name(payer) for payer in payers}
 
-    with interrupted_at(3, payers):
+    with interrupt_at(3, payers):
         cut = ops("billing", "close", "--yes", "--json")
     kept = [len(payer.records()) for payer in payers]
     resumed = ops("billing", "close", "--yes", "--json")
@@ -228,7 +228,7 @@ def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine
 
 def test_the_preview_shows_the_active_users_so_far(ops, payer):
     ops("billing", "close", "--tenant", name(payer), "--yes")
-    payer.signs_in(payer.people[1], THIS_MONTH)
+    payer.sign_in(payer.people[1], THIS_MONTH)
     shown = ops("billing", "preview", "--tenant", name(payer))
     document = ops("billing", "preview", "--tenant", name(payer), "--json").json
 
@@ -238,10 +238,10 @@ def test_the_preview_shows_the_active_users_so_far(ops, payer):
 
 
 def test_there_is_no_preview_without_a_paid_subscription(ops, engine, app):  # noqa: ARG001
-    idle = Payer.make(engine)
+    idle = PayingTenant.create(engine)
     refused = ops("billing", "preview", "--tenant", name(idle))
 
-    assert (refused.code, "has no paid subscription" in refused.told) == (1, True)
+    assert (refused.code, "has no paid subscription" in refused.message) == (1, True)
 
 
 def test_bills_are_listed_by_tenant_and_month(ops, payer):
@@ -251,7 +251,7 @@ def test_bills_are_listed_by_tenant_and_month(ops, payer):
     shown = ops("billing", "records", "--tenant", name(payer))
 
     assert (bill["tenant"], bill["month"], bill["state"]) == (name(payer), TEXT, "closed")
-    assert nothing.told == "No bills found."
+    assert nothing.message == "No bills found."
     assert bill["id"] in shown.out
 
 
@@ -261,7 +261,7 @@ def test_an_invalid_month_is_rejected(wrong_usage, month):
 
 
 def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
-    payer.works(payer.people[1], LAST_MONTH, LAST_MONTH + dt.timedelta(hours=1))
+    payer.add_time(payer.people[1], LAST_MONTH, LAST_MONTH + dt.timedelta(hours=1))
     [closed] = payer.close(THIS_MONTH)
     arguments = ("billing", "void", str(closed.public_id), "--reason", "a test account", "--replace")
     dry = ops(*arguments, "--dry-run", "--json")
@@ -273,7 +273,7 @@ def test_a_bill_is_voided_and_replaced_once_with_a_reason(ops, payer):
     assert (dry.json["changed"], len(untouched), untouched[0].state) == (False, 1, "closed")
     assert dry.json["after"]["replacement"] == done.json["after"]["replacement"] == "2 users, 9.00 EUR"
     assert (void.state, void.void_reason, anew.state, anew.replaces_id) == ("void", "a test account", "closed", void.id)
-    assert (again.code, "only a void record that nothing replaces" in again.told) == (1, True)
+    assert (again.code, "only a void record that nothing replaces" in again.message) == (1, True)
     assert len(payer.audit("bill.voided")) == 1
 
 
@@ -289,9 +289,9 @@ def test_a_void_bill_can_be_replaced_later_but_not_voided_again(ops, payer):
 
 @pytest.mark.parametrize("command", ["void", "set-price"])
 def test_no_bill_is_replaced_while_the_database_is_held(ops, engine, command):
-    unknown = Payer.make(engine)
-    unknown.pays(LAST_MONTH, None)
-    unknown.signs_in(unknown.people[0], LAST_MONTH)
+    unknown = PayingTenant.create(engine)
+    unknown.subscribe(LAST_MONTH, None)
+    unknown.sign_in(unknown.people[0], LAST_MONTH)
     [closed] = unknown.close(THIS_MONTH)
     more = {"void": ("--reason", "wrong", "--replace"), "set-price": ("--rate", "7", "--currency", "EUR")}[command]
     arguments = ("billing", command, str(closed.public_id), *more)
@@ -302,12 +302,12 @@ def test_no_bill_is_replaced_while_the_database_is_held(ops, engine, command):
         done = ops(*arguments, "--yes")
 
     assert (dry.code, refused.code, done.code) == (0, 1, 0)
-    assert "the database is held" in refused.told
+    assert "the database is held" in refused.message
     assert [[row.state for row in rows] for rows in (before, unknown.records())] == [["closed"], ["void", "closed"]]
 
 
 def test_an_unknown_bill_and_an_empty_reason_are_rejected(ops, wrong_usage):
-    assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").told
+    assert "no bill has the id" in ops("billing", "void", new_id(), "--reason", "x", "--yes").message
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "", "--yes")
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")
 
@@ -353,7 +353,7 @@ def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(ops, books
     ops("tenants", "set-plan", slug, *PAID, "--yes")
     done = ops("tenants", "set-plan", slug, plan, "--yes")
     [ended] = rows(engine, subscriptions, slug, books)
-    payer = Payer(engine, books.tenant(slug)["id"], 0, 0, [])
+    payer = PayingTenant(engine, books.tenant(slug)["id"], 0, 0, [])
     [bill] = payer.records()
 
     assert (done.code, ended.status, books.tenant(slug)["plan_kind"]) == (0, "unsubscribed", plan)
@@ -378,8 +378,8 @@ def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, sl
     seats = ops("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
     dearer = ops("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
 
-    assert (internal.code, f"in the Marketplace, {bought}; cancel it there first" in internal.told) == (1, True)
-    assert (seats.code, "change their number there" in seats.told) == (1, True)
+    assert (internal.code, f"in the Marketplace, {bought}; cancel it there first" in internal.message) == (1, True)
+    assert (seats.code, "change their number there" in seats.message) == (1, True)
     assert dearer.code == 0
     assert books.tenant(slug)["plan_kind"] == before["plan_kind"] == "paid"
     assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [

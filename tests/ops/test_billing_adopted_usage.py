@@ -5,8 +5,8 @@ import functools
 import pytest
 
 from shared.db.schema import adopted_usage, audit_log, usage_events
-from tests.support.billed import add_billed_tenant, remove_bills
-from tests.support.payers import at
+from tests.support.billed_tenants import add_billed_tenant, remove_bills
+from tests.support.paying_tenants import at
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def tenant(engine, marketplace):
 
 
 @pytest.fixture
-def adopted(ops, tenant):
+def list_adopted_usage(ops, tenant):
     return functools.partial(ops, "billing", "adopted-usage", tenant.slug)
 
 
@@ -35,25 +35,25 @@ def months(done):
     return [(row["day"], row["users"], row["month"]) for row in done.json]
 
 
-def test_adopted_usage_is_listed_with_its_month(adopted):
-    table = adopted()
+def test_adopted_usage_is_listed_with_its_month(list_adopted_usage):
+    table = list_adopted_usage()
 
-    assert months(adopted("--json")) == [("2026-10-31", 3, "2026-10"), ("2026-11-03", 2, None)]
+    assert months(list_adopted_usage("--json")) == [("2026-10-31", 3, "2026-10"), ("2026-11-03", 2, None)]
     assert table.out.splitlines()[-1].split()[:3] == ["2026-11-03", "2", "-"]
 
 
-def test_usage_without_a_month_is_assigned_to_one_and_audited(adopted, tenant, engine):
+def test_usage_without_a_month_is_assigned_to_one_and_audited(list_adopted_usage, tenant, engine):
     shown, done = (
-        adopted("--assign", "2026-11-03=2026-10", "--dry-run", "--json"),
-        adopted("--assign", "2026-11-03=2026-10", "--yes", "--json"),
+        list_adopted_usage("--assign", "2026-11-03=2026-10", "--dry-run", "--json"),
+        list_adopted_usage("--assign", "2026-11-03=2026-10", "--yes", "--json"),
     )
-    again = adopted("--assign", "2026-11-03=2026-09", "--yes")
+    again = list_adopted_usage("--assign", "2026-11-03=2026-09", "--yes")
     with engine.connect() as connection:
         [row] = connection.execute(audit_log.select().where(audit_log.c.action == "usage.adopted")).all()
 
     assert months(shown)[1] == ("2026-11-03", 2, None)
     assert months(done)[1] == ("2026-11-03", 2, "2026-10")
-    assert (again.code, "has no adopted usage of 2026-11-03 without a month" in again.told) == (1, True)
+    assert (again.code, "has no adopted usage of 2026-11-03 without a month" in again.message) == (1, True)
     assert (row.tenant_id, row.actor_kind) == (tenant.tenant_id, "operator")
     assert row.after_change == {"day": "2026-11-03", "month": "2026-10", "plan": "paid", "quantity": 2}
 
@@ -62,11 +62,11 @@ def test_usage_without_a_month_is_assigned_to_one_and_audited(adopted, tenant, e
     ("text", "code"),
     [("2026-11-03", 2), ("2026-13-03=2026-10", 2), ("2026-11-03=2026-13", 2), ("2026-11-03=2025-12", 1)],
 )
-def test_an_invalid_or_unpaid_assignment_changes_nothing(adopted, text, code):
-    done = adopted("--assign", text, "--yes")
+def test_an_invalid_or_unpaid_assignment_changes_nothing(list_adopted_usage, text, code):
+    done = list_adopted_usage("--assign", text, "--yes")
 
     assert done.code == code, done.err
-    assert months(adopted("--json"))[1] == ("2026-11-03", 2, None)
+    assert months(list_adopted_usage("--json"))[1] == ("2026-11-03", 2, None)
 
 
 def test_a_bill_with_adopted_usage_shows_it(ops, tenant, engine):

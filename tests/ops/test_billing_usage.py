@@ -6,7 +6,7 @@ import pytest
 from shared import clock as real
 from shared.db.schema import audit_log, billing_records, subscriptions, usage_events
 from tests.support import marketplace as support
-from tests.support.billed import add_billed_tenant, remove_bills
+from tests.support.billed_tenants import add_billed_tenant, remove_bills
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def newest_free_hour(*used):
     return free
 
 
-def audited(engine, tenant):
+def audit_rows(engine, tenant):
     query = audit_log.select().where(audit_log.c.tenant_id == tenant.tenant_id, audit_log.c.action == "usage.reslotted")
     with engine.connect() as connection:
         return connection.execute(query).all()
@@ -109,7 +109,7 @@ def test_expired_usage_is_rescheduled_and_audited(billing, tenant, hour, engine,
 
     done = billing("send-usage", "--reschedule", str(event), "--yes")
 
-    [usage], [row] = marketplace.stats()["usage"], audited(engine, tenant)
+    [usage], [row] = marketplace.stats()["usage"], audit_rows(engine, tenant)
     assert done.code == 0, done.err
     assert (usage["quantity"], tenant.event()["state"]) == (3.0, "accepted")
     slot = tenant.event()["slot"]
@@ -140,7 +140,7 @@ def test_a_dry_run_of_a_reschedule_changes_nothing(billing, tenant, hour, engine
 
     assert done.code == 1
     assert tenant.event() == before
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine):
@@ -149,12 +149,12 @@ def test_pending_and_accepted_usage_keeps_its_hour(billing, tenant, hour, engine
     billing("send-usage")
     arrived = billing("send-usage", "--reschedule", str(event), "--yes")
 
-    assert (waiting.code, waiting.told) == (
+    assert (waiting.code, waiting.message) == (
         1,
         f"ops: event {event} is pending; only an event in alarm can be rescheduled",
     )
-    assert "is accepted" in arrived.told
-    assert audited(engine, tenant) == []
+    assert "is accepted" in arrived.message
+    assert audit_rows(engine, tenant) == []
 
 
 def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, marketplace, engine):
@@ -166,9 +166,9 @@ def test_usage_that_microsoft_has_is_not_reported_again(billing, tenant, hour, m
     done = billing("send-usage", "--reschedule", str(event), "--yes")
 
     assert done.code == 1
-    assert "the meter has 3.0 since the day" in done.told
+    assert "the meter has 3.0 since the day" in done.message
     assert len(marketplace.stats()["usage"]) == 1
-    assert audited(engine, tenant) == []
+    assert audit_rows(engine, tenant) == []
 
 
 def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hour):
@@ -176,7 +176,7 @@ def test_another_quantity_in_the_hour_prevents_a_reschedule(billing, tenant, hou
         3, slot=hour - dt.timedelta(hours=30), state="alarm", last_result="Duplicate", settled_at=hour
     )
 
-    assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert "would charge more" in billing("send-usage", "--reschedule", str(event), "--yes").message
 
 
 def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
@@ -184,7 +184,7 @@ def test_usage_of_a_void_record_cannot_be_rescheduled(billing, tenant, hour):
     event = tenant.add_usage(3, slot=slot, state="alarm", last_result="Expired", settled_at=slot)
     tenant.change(billing_records, state="void", voided_at=hour)
 
-    assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").told
+    assert f"there is no pending event {event}" in billing("send-usage", "--reschedule", str(event), "--yes").message
 
 
 def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hour, engine):
@@ -193,13 +193,13 @@ def test_after_a_cancellation_only_hours_before_it_are_left(billing, tenant, hou
     )
     tenant.change(subscriptions, status="unsubscribed", ended_at=hour - dt.timedelta(hours=26))
 
-    assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").told
-    assert audited(engine, tenant) == []
+    assert "in no hour any more" in billing("send-usage", "--reschedule", str(event), "--yes").message
+    assert audit_rows(engine, tenant) == []
 
 
 def test_failed_usage_reports_have_exit_code_1(billing, tenant, hour, marketplace):
     tenant.add_usage(3, slot=hour)
-    marketplace.order("faults", usage_batch={"status": 403})
+    marketplace.execute("faults", usage_batch={"status": 403})
 
     done = billing("send-usage")
 
@@ -231,11 +231,11 @@ def test_reconcile_of_a_tenant_lists_no_other_tenants_differences(billing, tenan
 
 
 def test_reconcile_without_the_marketplace_has_exit_code_4(billing, marketplace):
-    marketplace.order("faults", usage_list={"status": 403})
+    marketplace.execute("faults", usage_list={"status": 403})
 
     done = billing("reconcile")
 
-    assert (done.code, done.told) == (4, "ops: the Marketplace is unavailable: http_403")
+    assert (done.code, done.message) == (4, "ops: the Marketplace is unavailable: http_403")
 
 
 @pytest.mark.parametrize("unset", ["MARKETPLACE_METERING_DIMENSION", "MARKETPLACE_CLIENT_ID"])
@@ -248,7 +248,7 @@ def test_without_a_dimension_or_the_marketplace_there_is_nothing_to_send(billing
     done = billing("send-usage", **off)
 
     assert (done.code, done.out) == (2, "")
-    assert "MARKETPLACE_" in done.told
+    assert "MARKETPLACE_" in done.message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ def test_a_missing_database_file_is_reported_and_not_created(tmp_path):
     gone = Ops(f"sqlite:///{tmp_path}/gone/timetracker.db")("tenants", "list")
 
     assert gone.code == 4
-    assert gone.told.startswith(f"ops: there is no database file {tmp_path}/gone/timetracker.db")
+    assert gone.message.startswith(f"ops: there is no database file {tmp_path}/gone/timetracker.db")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -19,8 +19,8 @@ def test_a_database_that_is_not_migrated_is_reported(tmp_path):
     empty = Ops(f"sqlite:///{tmp_path}/empty.db")("check")
 
     assert empty.code == 4
-    assert "is not migrated" in empty.told
-    assert "alembic upgrade head" in empty.told
+    assert "is not migrated" in empty.message
+    assert "alembic upgrade head" in empty.message
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_unusable_database_is_a_one_line_error_without_its_password(url, code
     failed = Ops(url)("tenants", "list")
 
     assert (failed.code, failed.out) == (code, "")
-    assert reason in failed.told
+    assert reason in failed.message
     assert "hunter2" not in failed.err
 
 
@@ -46,11 +46,11 @@ def test_a_file_that_is_not_a_database_is_reported(tmp_path):
     failed = Ops(f"sqlite:///{tmp_path}/notes.db")("check")
 
     assert failed.code == 4
-    assert "cannot be reached" in failed.told
+    assert "cannot be reached" in failed.message
 
 
 def test_a_wrong_setting_is_named(database_url):
     failed = Ops(database_url)("tenants", "list", TRIAL_USER_LIMIT="five")
 
     assert failed.code == 2
-    assert "TRIAL_USER_LIMIT" in failed.told
+    assert "TRIAL_USER_LIMIT" in failed.message

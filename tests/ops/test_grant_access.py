@@ -10,8 +10,8 @@ from shared.db.records_triggers import unprotect
 from shared.db.schema import metadata
 from tests.support import row_level_security
 from tests.support.commands import Ops
-from tests.support.cutting import on_postgresql
-from tests.support.payers import Payer, at
+from tests.support.connection_loss import on_postgresql
+from tests.support.paying_tenants import PayingTenant, at
 
 
 REFUSED = "42501"  # PostgreSQL's insufficient_privilege
@@ -22,8 +22,8 @@ def own_database(make_database):
     """With records and without triggers: only grants can refuse a statement."""
     url = make_database("postgresql", "admission")
     engine = make_engine(url)
-    payer = Payer.make(engine)
-    payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
+    payer = PayingTenant.create(engine)
+    payer.add_time(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
     with engine.begin() as tx:
         for table in RULES:
             unprotect(tx, table)

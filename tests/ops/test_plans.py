@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from shared import clock
-from tests.support.commands import Terminal, ended
+from tests.support.commands import Terminal, wait_for_result
 
 
 PAID = ("paid", "--rate", "4.50", "--currency", "EUR")
@@ -44,7 +44,7 @@ def test_only_a_trial_is_extended(ops, books, slug):
     refused = ops("tenants", "extend-trial", slug, "--days", "7", "--yes")
 
     assert refused.code == 1
-    assert refused.told == f"ops: {slug} is on the paid plan; only a trial can be extended"
+    assert refused.message == f"ops: {slug} is on the paid plan; only a trial can be extended"
     assert books.audit(slug, "trial.extended") == []
 
 
@@ -119,7 +119,7 @@ def test_fewer_seats_than_enabled_accounts_are_rejected_with_both_numbers(ops, b
     refused = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", "--yes")
 
     assert refused.code == 1
-    assert f"{slug} has 2 enabled accounts, and the plan allows 1" in refused.told
+    assert f"{slug} has 2 enabled accounts, and the plan allows 1" in refused.message
     assert books.tenant(slug) == before
     assert books.audit(slug, "plan.changed") == []
 
@@ -130,7 +130,7 @@ def test_a_trial_too_small_for_the_enabled_accounts_is_rejected(ops, world, admi
     refused = ops("tenants", "set-plan", slug, "trial", "--yes", TRIAL_USER_LIMIT="1")
 
     assert refused.code == 1
-    assert "has 2 enabled accounts, and the plan allows 1" in refused.told
+    assert "has 2 enabled accounts, and the plan allows 1" in refused.message
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_the_operator_sees_before_and_after_and_confirms(ops, books, slug, answe
 
 @pytest.fixture
 def terminal():
-    """Both ends of a terminal: the keyboard, and what a process has as its standard input."""
+    """Both ends of a terminal: the keyboard, and the standard input of a process."""
     ends = os.openpty()
     yield ends
     for end in ends:
@@ -212,7 +212,7 @@ def test_the_question_is_asked_on_a_real_terminal(ops, books, slug, terminal):
                 assert letter, shown
                 shown += letter
             os.write(keyboard, b"y\n")
-            done = ended(process)
+            done = wait_for_result(process)
         finally:
             process.kill()
 
@@ -229,7 +229,7 @@ def test_a_concurrent_change_is_not_overwritten(ops, books, slug):
     done = ops("tenants", "set-plan", slug, *PAID, stdin=Terminal("y", meanwhile=extend))
 
     assert done.code == 1
-    assert f"{slug} was modified concurrently; nothing was changed" in done.answered
+    assert f"{slug} was modified concurrently; nothing was changed" in done.after_answer
     assert between == [books.tenant(slug)]
     assert books.audit(slug, "plan.changed") == []
 
@@ -239,7 +239,7 @@ def test_a_seat_added_concurrently_counts_against_the_new_limit(ops, books, worl
     done = ops("tenants", "set-plan", slug, *PAID, "--seats", "1", stdin=somebody_comes)
 
     assert done.code == 1
-    assert "has 2 enabled accounts, and the plan allows 1" in done.answered
+    assert "has 2 enabled accounts, and the plan allows 1" in done.after_answer
     assert books.tenant(slug)["plan_kind"] == "trial"
 
 
@@ -249,7 +249,7 @@ def test_each_success_of_concurrent_operators_is_audited(ops, books, slug):
         ops.start("tenants", "set-plan", slug, "paid", "--rate", str(rate), "--currency", "EUR", "--yes")
         for rate in range(1, 4)
     ]
-    done = [ended(each) for each in racing]
+    done = [wait_for_result(each) for each in racing]
     codes = [each.code for each in done]
     rows = books.audit(slug, "plan.changed")
 

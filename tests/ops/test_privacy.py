@@ -16,10 +16,10 @@ from shared.db.engine import make_engine
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log, users, work_items
 from tests.reports.test_summary_report import know
 from tests.support.commands import ROOT
-from tests.support.exports import checked
-from tests.support.scan import places
-from tests.support.tamper import unchangeable
-from tests.support.tracked import BEGAN, Ground, Worked
+from tests.support.exports import validate
+from tests.support.record_protection import failing_updates
+from tests.support.scan import find_columns
+from tests.support.time_rows import CREATED_AT, TimeTenant, WorkSpan
 from tests.timers.work_items.test_work_items import refresh
 
 
@@ -55,7 +55,7 @@ def test_a_request_is_registered_verified_and_carried_out(ops, ben, slug, engine
     assert "nothing was changed" in dry.err
     assert done.json == {"done": 1}
     assert [row["state"] for row in listed] == ["done"]
-    assert places(engine, ben.email, ben.oid) == set()
+    assert find_columns(engine, ben.email, ben.oid) == set()
     assert actions(engine, slug) == ["erasure.requested", "erasure.verified"]
 
 
@@ -95,14 +95,14 @@ def test_an_operator_can_only_place_legal_holds(ops, slug):
     refused = ops("privacy", "hold", slug, "--reason", "unbilledTime", "--yes")
 
     assert refused.code == 2
-    assert "legalClaim" in refused.told
+    assert "legalClaim" in refused.message
 
 
 def test_nothing_is_erased_without_a_terminal_or_yes(ops, ben, slug, engine):
     refused = ops("privacy", "erase", ben.tid, "--user", ben.email)
 
     assert refused.code == 2
-    assert "--yes" in refused.told
+    assert "--yes" in refused.message
     assert actions(engine, slug) == []
 
 
@@ -116,7 +116,7 @@ def test_irreversible_commands_need_the_tenants_id(ops, ben, slug, engine, comma
     refused = ops("privacy", name, slug, *more, *(() if name == "export" else ("--yes",)))
 
     assert refused.code == 2
-    assert "it takes the id or the directory id of the tenant" in refused.told
+    assert "it takes the id or the directory id of the tenant" in refused.message
     assert actions(engine, slug) == []
 
 
@@ -135,7 +135,7 @@ def test_reading_a_nominee_is_audited(ops, ben, slug, engine):
     ben.http.send("PUT", "privacy/nominee", {"name": "Cy", "contact": "cy@example.com"}, token=ben.token)
     named = ops("privacy", "nominee", ben.tid, ben.email, "--yes", "--json")
 
-    assert (nobody.code, nobody.told) == (3, "ops: this person has no nominee")
+    assert (nobody.code, nobody.message) == (3, "ops: this person has no nominee")
     assert (named.json["name"], named.json["contact"]) == ("Cy", "cy@example.com")
     assert actions(engine, slug) == ["nominee.read", "nominee.read"]
 
@@ -145,7 +145,7 @@ def test_rows_damaged_by_an_earlier_version_are_listed(ops, ben, slug, engine):
     with engine.begin() as tx:
         logged = sa.select(timer_log.c.id, timer_log.c.tenant_id).where(timer_log.c.timer_id == uuid.UUID(entry))
         row = tx.execute(logged).one()
-        listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": BEGAN}
+        listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": CREATED_AT}
         tx.execute(damaged_documents.insert(), listed)
     shown = ops("privacy", "list-damaged", "--json")
 
@@ -166,7 +166,7 @@ def test_an_operators_export_of_a_tenant_has_all_titles_and_is_audited(ops, ben,
     ops("privacy", "export", ben.tid, "--format", "json", "--out", str(tmp_path / "all.json"))
     ops("privacy", "export", ben.tid, "--user", ben.email, "--format", "json", "--out", str(tmp_path / "ben.json"))
     found = {
-        name: checked(json.loads((tmp_path / f"{name}.json").read_text()))["sections"]["workItems"]["rows"]
+        name: validate(json.loads((tmp_path / f"{name}.json").read_text()))["sections"]["workItems"]["rows"]
         for name in ("all", "ben")
     }
     query = sa.select(audit_log.c.after_change).join(tenants, tenants.c.id == audit_log.c.tenant_id)
@@ -188,7 +188,7 @@ def test_an_export_is_written_to_a_file_and_audited(ops, ben, slug, engine, tmp_
 
     assert (done.code, twice.code, whole.code) == (0, 2, 0)
     assert "account.csv" in zipfile.ZipFile(tmp_path / "ben.zip").namelist()
-    assert len(checked(json.loads((tmp_path / "all.json").read_text()))["sections"]["account"]["rows"]) == 2
+    assert len(validate(json.loads((tmp_path / "all.json").read_text()))["sections"]["account"]["rows"]) == 2
     assert actions(engine, slug) == ["data.exported", "data.exported"]
 
 
@@ -201,24 +201,24 @@ def test_retention_is_shown_with_counts_and_a_dry_run_deletes_nothing(ops, admin
         "seven years after the close of the month"
     ]
     assert "nothing was deleted" in shown.err
-    assert "idempotency_keys.idempotency_key" in places(engine, "young")
+    assert "idempotency_keys.idempotency_key" in find_columns(engine, "young")
 
 
 def test_a_failed_class_does_not_stop_the_others_and_is_reported(ops, admin, world, engine, azure_devops):
     world.clock.at = clock.now() - dt.timedelta(days=60)
-    first, second = world.again(admin), world.tenant()
+    first, second = world.renew_token(admin), world.tenant()
     refresh(first, [42], azure_devops.token())
     for person in (first, second):
         person.start(7, key="over")
     slug = first.get("tenant").body["slug"]
-    with unchangeable(engine, work_items, "id > 0"):
+    with failing_updates(engine, work_items, "id > 0"):
         done = ops("privacy", "retention")
         shown = ops("privacy", "retention", "--json")
     again = ops("privacy", "retention")
 
     assert (done.code, shown.code, again.code) == (1, 1, 0)
     assert f"{slug}: titles: stuck" in done.err.replace("\n", " ")
-    assert "idempotency_keys.idempotency_key" not in places(engine, "over")
+    assert "idempotency_keys.idempotency_key" not in find_columns(engine, "over")
     assert isinstance(shown.json, list)
 
 
@@ -239,7 +239,7 @@ def test_an_erased_person_is_erased_again_after_a_restore(ops, ben, engine, tmp_
     assert again.code == 0, again.err
     assert "1 erased again" in again.err
     assert "0 erased again" in twice.err
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 @pytest.mark.parametrize("arguments", [("verify", "x"), ("withdraw", "x"), ("hold", "x", "--reason", "legalClaim")])
@@ -247,7 +247,7 @@ def test_an_unknown_request_has_exit_code_3(ops, arguments):
     done = ops("privacy", *arguments, "--yes")
 
     assert done.code == 3
-    assert "see: ops " in done.told
+    assert "see: ops " in done.message
 
 
 @pytest.fixture(scope="module")
@@ -258,9 +258,9 @@ def two_people(another_database):
     people = []
     for entries in (2_000, 20_000):
         with engine.begin() as tx:
-            ground = Ground(tx, people=1, projects_=1, items=2, zone="UTC")
-            ground.track(Worked(0, 0, 0, BEGAN, 60_000) for _ in range(entries))
-            tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.id == ground.tenant_id))
+            time_tenant = TimeTenant(tx, people=1, projects_=1, items=2, zone="UTC")
+            time_tenant.add_time(WorkSpan(0, 0, 0, CREATED_AT, 60_000) for _ in range(entries))
+            tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.id == time_tenant.tenant_id))
         people.append(str(tenant))
     if engine.dialect.name == "postgresql":
         with engine.begin() as tx:
@@ -280,7 +280,7 @@ sys.exit(code)
 
 
 def test_an_export_is_written_in_parts_and_never_in_memory_as_a_whole(two_people, tmp_path):
-    """SQLite keeps pages of its file, up to 16 MB. Rows take 30 MB; what PostgreSQL's driver makes them of, 9 MB."""
+    """SQLite caches up to 16 MB of its file. Rows take 30 MB; the buffers of PostgreSQL's driver, 9 MB."""
     url, *people = two_people
     file_format = "json" if url.startswith("sqlite") else "zip"
     peaks, sizes = [], []

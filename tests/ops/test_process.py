@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ops.__main__ import app
-from tests.support.commands import ROOT, Ops, ended
+from tests.support.commands import ROOT, Ops, wait_for_result
 
 
 COMMANDS = {  # on a database without a tenant: the exit code, and the text on standard error
@@ -51,7 +51,7 @@ def test_every_group_is_started():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_process_ends_with_the_exit_code_of_its_command(empty, name):
     arguments, code, told = COMMANDS[name]
-    done = ended(empty.start(name, *arguments))
+    done = wait_for_result(empty.start(name, *arguments))
 
     assert (done.code, told in done.err) == (code, True), done
     assert "Traceback" not in done.err

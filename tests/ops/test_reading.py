@@ -113,8 +113,8 @@ def test_an_unknown_tenant_is_a_one_line_error(ops):
         unknown = ops("tenants", "show", name)
 
         assert (unknown.code, unknown.out) == (3, "")
-        assert unknown.told.startswith("ops: no tenant has the slug, id or directory id ")
-        assert "\x1b" not in unknown.told
+        assert unknown.message.startswith("ops: no tenant has the slug, id or directory id ")
+        assert "\x1b" not in unknown.message
 
 
 def test_people_are_listed_with_role_and_sign_ins(ops, world, admin, slug):

@@ -25,8 +25,8 @@ from tests.billing.conftest import metered_settings
 from tests.support import marketplace as support
 from tests.support.azurite import connection_string, free_port
 from tests.support.commands import Ops
-from tests.support.copies import copying
-from tests.support.payers import Payer
+from tests.support.database_copies import database_copier
+from tests.support.paying_tenants import PayingTenant
 from tests.timers.write_back.write_backs import BUG, change, retry, send
 from timers.forgotten.jobs import stop_all_forgotten
 from webhooks.events.jobs import reconcile_all
@@ -74,7 +74,7 @@ class Story:
 
     production: Database
     copy: Database
-    payer: Payer
+    payer: PayingTenant
     ada: Any
     grace: Any
     grace_id: uuid.UUID
@@ -91,7 +91,7 @@ def empty(another_database):
 
 @pytest.fixture
 def copies(tmp_path):
-    with copying(tmp_path) as copy:
+    with database_copier(tmp_path) as copy:
         yield copy
 
 
@@ -125,10 +125,10 @@ def story(request, copies, on, clock) -> Story:
         tx.execute(installation.update().values(public_id=real.new_id()))
     production = on(engine)
     began = _month_of(clock()) - dt.timedelta(days=2)  # so that one month has ended, whatever day it is
-    payer = Payer.make(engine, people=3, since=began)
-    payer.pays(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
+    payer = PayingTenant.create(engine, people=3, since=began)
+    payer.subscribe(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
     for person in payer.people:
-        payer.signs_in(person, began + HOUR)
+        payer.sign_in(person, began + HOUR)
     with use(production.app):
         ada = world.tenant()
         grace, ben = world.member(ada), world.member(ada)
@@ -193,7 +193,7 @@ def test_a_copy_becomes_production_and_nothing_happens_twice(story, restore, mar
     copy.jobs()
 
     assert on_meter(marketplace) == [3.0]
-    assert [(row.quantity, row.state) for row in Payer.usage(replace(story.payer, engine=copy.engine))] in (
+    assert [(row.quantity, row.state) for row in PayingTenant.usage(replace(story.payer, engine=copy.engine))] in (
         [],
         [(3, "accepted")],
     )
@@ -245,7 +245,7 @@ def test_a_drill_does_not_stop_production(story, restore):
     story.production.jobs()
 
     assert (begun.code, refused.code) == (0, 1)
-    assert "another database of this installation was used at" in refused.told
+    assert "another database of this installation was used at" in refused.message
     assert (story.production.is_held, story.copy.is_held) == (False, True)
 
 
@@ -256,8 +256,8 @@ def test_accept_without_begin_is_rejected_and_changes_nothing(story, restore):
     held_by_the_mark = restore("accept", "--yes", "--other-is-off")
 
     assert (nothing_held.code, held_by_the_mark.code) == (1, 1)
-    assert "the database is not held" in nothing_held.told
-    assert "run ops restore begin first" in held_by_the_mark.told
+    assert "the database is not held" in nothing_held.message
+    assert "run ops restore begin first" in held_by_the_mark.message
     assert flow.read_installation(story.copy.app) == before
 
 
@@ -268,7 +268,7 @@ def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
     second = restore("accept", "--yes", "--other-is-off")
 
     assert (first.code, second.code) == (0, 1)
-    assert "the database is not held" in second.told
+    assert "the database is not held" in second.message
     assert flow.read_installation(story.copy.app) == after
     assert len(story.copy.rows(notices, notices.c.kind == "database_restored")) == len(story.copy.rows(tenants))
 
@@ -277,13 +277,13 @@ def test_a_second_accept_is_rejected_and_changes_nothing(story, restore):
 def test_accept_without_the_marketplace_fails_and_keeps_the_hold(story, restore, marketplace, endpoint):
     restore("begin", "--yes")
     before = [story.copy.rows(table) for table in (audit_log, notices, users)]
-    marketplace.order("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
+    marketplace.execute("faults", **{endpoint: {"status": 503, "headers": {"Retry-After": "0"}}})
     refused = restore("accept", "--yes", "--other-is-off")
     marketplace.emulator.faults.clear()
 
     assert refused.code == 4
-    assert "the Marketplace is unavailable" in refused.told
-    assert "the database stays held" in refused.told
+    assert "the Marketplace is unavailable" in refused.message
+    assert "the database stays held" in refused.message
     assert story.copy.is_held
     assert [story.copy.rows(table) for table in (audit_log, notices, users)] == before
     assert restore("accept", "--yes", "--other-is-off").code == 0
@@ -296,8 +296,8 @@ def test_accept_without_the_outside_store_needs_an_option(story, restore):
     without = restore("accept", "--yes", "--without-store", ACTION_LOG_TABLE_ENDPOINT="")
 
     assert (unset.code, away.code, without.code) == (2, 4, 0)
-    assert "--without-store" in unset.told
-    assert "cannot be reached" in away.told
+    assert "--without-store" in unset.message
+    assert "cannot be reached" in away.message
     story.copy.jobs()
     assert not story.copy.is_held  # the store is told of the new epoch by the first job
 

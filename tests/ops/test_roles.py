@@ -109,7 +109,7 @@ def test_no_command_chooses_between_two_accounts_of_one_address(ops, world, admi
     refused = ops(*named)
 
     assert refused.code == 2
-    assert all(me(twin) in refused.told for twin in twins)
+    assert all(me(twin) in refused.message for twin in twins)
     assert not (tmp_path / "out.zip").exists()
     assert [role_of(twin) for twin in twins] == ["user", "user"]
 
@@ -128,7 +128,7 @@ def test_an_address_that_only_looks_alike_names_no_account(ops, world, admin, sh
     world.member(admin, email=shown)
     refused = ops("privacy", "nominee", admin.post("sign-in").body["tenant"]["id"], named, "--yes")
 
-    assert (refused.code, "nobody in this tenant" in refused.told) == (3, True)
+    assert (refused.code, "nobody in this tenant" in refused.message) == (3, True)
 
 
 def test_a_merged_invitation_names_its_person(ops, world, admin, slug):
@@ -139,7 +139,7 @@ def test_a_merged_invitation_names_its_person(ops, world, admin, slug):
     listed = ops("users", "list", slug, "--json").json
     gone = ops("privacy", "nominee", tenant, "ben@contoso.example", "--yes")
 
-    assert "nobody in this tenant" in gone.told
+    assert "nobody in this tenant" in gone.message
     assert [(row["email"], row["isMerged"]) for row in listed][1:] == [
         ("ben@contoso.example", True),
         ("ben.okafor@contoso.example", False),

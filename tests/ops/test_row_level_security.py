@@ -11,7 +11,7 @@ from shared.db.schema import tenants, users
 from tests.support import row_level_security
 from tests.support.commands import Ops
 from tests.support.databases import migrate
-from tests.support.payers import Payer
+from tests.support.paying_tenants import PayingTenant
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def own_database(make_database):
     url = make_database("postgresql", "rls")
     engine = make_engine(url)
     for _ in range(2):
-        Payer.make(engine)
+        PayingTenant.create(engine)
     engine.dispose()
     return url
 
@@ -83,7 +83,7 @@ def test_a_new_table_prevents_enabling_until_its_policy_is_created(rls, own_data
     rejected = rls("enable")
     rls("create", "--only-existing")
 
-    assert (rejected.code, "nominees would have no policy" in rejected.told) == (1, True)
+    assert (rejected.code, "nominees would have no policy" in rejected.message) == (1, True)
     assert rls("enable").code == 0
 
 
@@ -112,4 +112,4 @@ def test_sqlite_has_no_row_level_security(tmp_path):
     (tmp_path / "some.db").touch()
     rejected = Ops(f"sqlite:///{tmp_path}/some.db")("rls", "create")
 
-    assert (rejected.code, "no row-level security" in rejected.told) == (2, True)
+    assert (rejected.code, "no row-level security" in rejected.message) == (2, True)

@@ -10,8 +10,8 @@ from shared.db.engine import make_engine
 from shared.db.schema import tenants
 from tests.devcloud import processes
 from tests.support.commands import Ops
-from tests.support.logs import leaks, never_stored
-from tests.support.scan import everything, places
+from tests.support.logs import find_forbidden, find_leaks
+from tests.support.scan import all_values, find_columns
 from tests.support.world import WORK_ITEM, Http
 
 
@@ -72,18 +72,18 @@ def token(name, authority):
 def test_the_demo_stores_and_logs_no_data_against_the_policy_and_erases_people(used):
     url, lines = used
     engine = make_engine(url)
-    kept = never_stored(everything(engine))
-    before = places(engine, *BEN)
+    kept = find_forbidden(all_values(engine))
+    before = find_columns(engine, *BEN)
     with engine.connect() as tx:
         tenant = tx.scalar(sa.select(tenants.c.public_id).where(tenants.c.slug.startswith("contoso")))
     ops = Ops(url)
     asked = ops("privacy", "erase", str(tenant), "--user", BEN[0], "--verified", "--yes")
     done = ops("privacy", "run")
-    after = places(engine, *BEN)
+    after = find_columns(engine, *BEN)
     engine.dispose()
 
     assert any('"event": "token_refused"' in line for line in lines)
-    assert leaks(lines) == []
+    assert find_leaks(lines) == []
     assert kept == set()
     assert {"users.email", "users.display_name"} <= before
     assert (asked.code, done.code) == (0, 0), asked.err + done.err

@@ -15,7 +15,7 @@ from tests.support import installations
 from tests.support.budget import tries
 from tests.support.exports import export
 from tests.support.hostile import ORGANIZATIONS, SLUGS
-from tests.support.hostile_people import ADDRESS, DAYS_OF_AN_ERASURE, TEXT, WHO, HostilePeople
+from tests.support.hostile_people import ADDRESS, ERASURE_DAYS, TEXT, WHO, HostilePeople
 from tests.support.world import new_id
 
 
@@ -27,21 +27,21 @@ RIGHTS = st.sampled_from(["restricted", "objected", "consentWithdrawn"])
 class Renaming(HostilePeople):
     @rule(who=WHO, text=TEXT)
     def somebody_renames_themselves(self, who, text):
-        person, name = self.again(who), self.texts[text]
+        person, name = self.renew_token(who), self.texts[text]
         with self.changing_own_rows(person):
             assert person.patch("me", {"displayName": name}).status in {200, 400}
 
     @rule(who=WHO, colleague=WHO)
     def somebody_takes_the_name_of_a_colleague(self, who, colleague):
-        person = self.again(who)
+        person = self.renew_token(who)
         with self.changing_own_rows(person):
             assert person.patch("me", {"displayName": self.people[colleague].name}).status == 200
 
     @rule(who=WHO, text=TEXT)
     def an_admin_renames_somebody(self, who, text):
-        self.again(who)
+        self.renew_token(who)
         name = self.texts[text]
-        whom, admin = self.people[who], self.again(1 if who else 0)
+        whom, admin = self.people[who], self.renew_token(1 if who else 0)
         wanted = self.id_of(whom)
         version = admin.get(f"users/{wanted}").headers.get("ETag", '"0"').strip('"')
         with self.changing_own_rows(whom):
@@ -63,7 +63,7 @@ class Tracking(HostilePeople):
 
     @rule(who=WHO, note=TEXT, about=st.none() | WHO, project=st.none() | TEXT)
     def somebody_enters_time(self, who, note, about, project):
-        person, key = self.again(who), new_id()
+        person, key = self.renew_token(who), new_id()
         day = f"{self.clock():%Y-%m}-01T0"
         sent = {"started_at": f"{day}1:00:00Z", "stopped_at": f"{day}2:00:00Z", "note": self.text(note, about)}
         sent |= {"organization": self.organization, "project": "Website" if project is None else self.texts[project]}
@@ -74,7 +74,7 @@ class Tracking(HostilePeople):
 
     @rule(who=WHO)
     def somebody_repeats_a_request(self, who):
-        person = self.again(who)
+        person = self.renew_token(who)
         sent, at = self.answered.get(self.row_of(person), ({}, self.clock() - KEY_LIFETIME))
         if self.clock() - at >= KEY_LIFETIME:
             return
@@ -86,7 +86,7 @@ class Tracking(HostilePeople):
 
     @rule(who=WHO, note=TEXT, reason=TEXT, about=st.none() | WHO)
     def somebody_corrects_time(self, who, note, reason, about):
-        person = self.again(who)
+        person = self.renew_token(who)
         for entry in person.entries()[:1]:
             body = {"note": self.texts[note], "reason": self.text(reason, about)}
             corrected = person.patch(f"entries/{entry['id']}", body, version=entry["version"])
@@ -95,7 +95,7 @@ class Tracking(HostilePeople):
     @rule(who=WHO, note=TEXT, project=TEXT)
     def somebody_starts_a_timer(self, who, note, project):
         place = {"organization": self.organization, "project": self.texts[project]}
-        started = self.again(who).start(7, note=self.texts[note], switch=True, **place)
+        started = self.renew_token(who).start(7, note=self.texts[note], switch=True, **place)
         assert started.status in {200, 201, 400, 403, 409}, started.raw
         self.clock.tick(minutes=7)
 
@@ -103,27 +103,27 @@ class Tracking(HostilePeople):
 class Privacy(HostilePeople):
     @rule(who=WHO, right=RIGHTS, is_wanted=st.booleans())
     def somebody_stops_processing(self, who, right, is_wanted):
-        person = self.again(who)
+        person = self.renew_token(who)
         with self.changing_own_rows(person):
             assert person.patch("privacy", {right: is_wanted}).status == 200
 
     @rule(who=WHO, whole=st.booleans())
     def somebody_takes_an_export(self, who, whole):
-        person = self.again(who)
+        person = self.renew_token(who)
         with self.changing_own_rows(person):
             scope = {"scope": "tenant"} if whole else {}
             assert export(person, **scope).status == (200 if not whole or who == 0 else 403)
 
     @rule(who=WHO)
     def somebody_asks_for_their_erasure(self, who):
-        person = self.again(who)
+        person = self.renew_token(who)
         with self.changing_own_rows(person):
             asked = person.post("privacy/erasure", {"confirm": person.get("me").body["email"]})
             assert asked.status in ({409} if who == 0 else {200, 201}), asked.raw
 
     @rule(some=st.integers(0, 7), stays=st.booleans())
     def ada_has_mentions_stay(self, some, stays):
-        ada = self.again(0)
+        ada = self.renew_token(0)
         for request in ada.get("privacy/erasure").body["items"]:
             path = f"privacy/erasure/{request['id']}/mentions"
             if request["state"] != "scheduled" or not (found := ada.get(path).body["items"]):
@@ -140,8 +140,8 @@ class Privacy(HostilePeople):
     @rule()
     @precondition(lambda self: hasattr(self, "people"))
     def days_pass_and_erasures_are_carried_out(self):
-        self.clock.tick(days=DAYS_OF_AN_ERASURE)
-        self.carry_out()
+        self.clock.tick(days=ERASURE_DAYS)
+        self.run_due_erasures()
 
 
 class Invitations(HostilePeople):
@@ -149,7 +149,7 @@ class Invitations(HostilePeople):
     def an_admin_invites(self, offer, address, text, whose, by_id):
         """With a look-alike or a colleague's address, and sometimes a colleague's object id."""
         by, role = offer
-        admin = self.again(by)
+        admin = self.renew_token(by)
         wanted = {"email": self.addresses[address] if whose is None else self.people[whose].email, "role": role}
         wanted |= {"displayName": self.texts[text]} if text else {}
         wanted |= {"objectId": self.people[whose].oid} if whose is not None and by_id else {}
@@ -159,7 +159,7 @@ class Invitations(HostilePeople):
 
     @rule(some=SOME, note=TEXT, about=st.none() | WHO)
     def ada_enters_time_for_an_invitation(self, some, note, about):
-        ada, (id_, _) = self.again(0), self.an_invitation(some)
+        ada, (id_, _) = self.renew_token(0), self.an_invitation(some)
         note = self.texts[note] if about is None else f"with {self.people[about].email} today"
         with self.changing():
             entered = ada.enter(userId=id_, note=note, organization=self.organization)
@@ -167,13 +167,13 @@ class Invitations(HostilePeople):
 
     @rule(some=SOME, way=st.sampled_from(["deactivate", "reactivate"]))
     def ada_closes_or_opens_an_invitation(self, some, way):
-        ada, (id_, row) = self.again(0), self.an_invitation(some)
+        ada, (id_, row) = self.renew_token(0), self.an_invitation(some)
         with self.changing(row):
             assert ada.post(f"users/{id_}/{way}").status in {200, 409}
 
     @rule(who=WHO.filter(bool))
     def ada_confirms_a_role(self, who):
-        person, ada = self.again(who), self.again(0)
+        person, ada = self.renew_token(who), self.renew_token(0)
         with self.changing_own_rows(person):
             before = person.get("me").body["role"]
             assert ada.post(f"users/{self.id_of(person)}/confirm-role").status in {200, 409}
@@ -182,7 +182,7 @@ class Invitations(HostilePeople):
 
     @rule(some=SOME, who=WHO)
     def ada_merges_an_invitation(self, some, who):
-        person, ada = self.again(who), self.again(0)
+        person, ada = self.renew_token(who), self.renew_token(0)
         id_, row = self.an_invitation(some)
         into = {"into": self.id_of(person)}
         account = self.rows()["users", (self.row_of(person),)]
@@ -195,10 +195,10 @@ class Invitations(HostilePeople):
 
     @rule(who=WHO, address=ADDRESS)
     def the_directory_gives_somebody_another_address(self, who, address):
-        self.again(who)
+        self.renew_token(who)
         self.people[who] = replace(self.people[who], email=self.addresses[address])
         with self.changing_own_rows(self.people[who]):
-            self.again(who)
+            self.renew_token(who)
 
     @rule()
     @precondition(lambda self: hasattr(self, "people"))
@@ -221,7 +221,7 @@ class Invitations(HostilePeople):
 class Settings(HostilePeople):
     @rule(text=TEXT, slug=st.sampled_from(SLUGS), is_name=st.booleans(), of_stranger=st.booleans())
     def ada_changes_the_settings(self, text, slug, is_name, of_stranger):
-        ada = self.again(0)
+        ada = self.renew_token(0)
         version = ada.get("tenant").body["version"]
         slug = self.stranger.get("tenant").body["slug"] if of_stranger else slug
         wanted = {"name": self.texts[text]} if is_name else {"slug": slug}
@@ -232,7 +232,7 @@ class Settings(HostilePeople):
 
     @rule(name=st.sampled_from(ORGANIZATIONS))
     def ada_renames_the_organization(self, name):
-        ada = self.again(0)
+        ada = self.renew_token(0)
         [organization] = ada.get("organizations").body["items"]
         before = self.rows()
         renamed = ada.patch(f"organizations/{organization['id']}", {"name": name})

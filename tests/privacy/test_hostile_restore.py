@@ -17,7 +17,7 @@ from tests.billing.conftest import metered_settings
 from tests.privacy.test_hostile_people import Machine
 from tests.support import installations
 from tests.support.budget import tries
-from tests.support.copies import copying
+from tests.support.database_copies import database_copier
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 
 
@@ -35,7 +35,7 @@ def going_back(another_database):
 
 @pytest.fixture
 def copies(tmp_path):
-    return functools.partial(copying, tmp_path)
+    return functools.partial(database_copier, tmp_path)
 
 
 @pytest.fixture
@@ -102,14 +102,14 @@ def test_a_restored_backup_keeps_the_rights_of_all_people(going_back, place, wor
                 people.teardown()
             with use(restored):
                 with back.changing():
-                    back.carry_out()  # before the start of the restore: the mark alone holds it
+                    back.run_due_erasures()  # before the start of the restore: the mark alone holds it
                 assert flow.read_installation(restored).is_held
                 with back.changing(), restored.transaction() as tx:
                     assert store.begin(tx, now=clock())
                 back.somebody_enters_time(KIM, 0, BEN, None)
                 with back.erasing(mal, changing=[eve]):
                     accept(restored)
-                back.of_stranger |= restore_records(back)
+                back.stranger_rows |= restore_records(back)
                 back.rows_of_other_organization_are_unchanged()
                 back.totals_are_those_of_the_log()
                 assert back.rows()["users", (eve,)]["restricted_at"] is not None
@@ -123,7 +123,7 @@ def test_a_restored_backup_keeps_the_rights_of_all_people(going_back, place, wor
 
 def restore_records(people):
     """The stranger's additional audit row and notice."""
-    new = {key: row for key, row in people.rows_of_stranger().items() if key not in people.of_stranger}
+    new = {key: row for key, row in people.rows_of_stranger().items() if key not in people.stranger_rows}
     assert sorted(table for table, _ in new) == ["audit_log", "notices"]
     return new
 
@@ -131,5 +131,5 @@ def restore_records(people):
 def accept(app):
     accepting = Acceptance(app, {}, other_is_off=True, without_store=False)
     accepting.plan()
-    accepting.carry_out(lambda _: None)
+    accepting.run(lambda _: None)
     assert not flow.read_installation(app).is_held

@@ -12,7 +12,7 @@ from billing.trials.jobs import end_all_trials
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import tenants
 from tests.support.exports import export
-from tests.support.scan import places
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
@@ -86,12 +86,12 @@ def test_an_ended_trial_keeps_its_data_until_an_erasure_request(app, world, cloc
     end_all_trials(app)
     with engine.connect() as tx:
         slug = tx.scalar(sa.select(tenants.c.slug).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     kept = [entry["note"] for entry in ada.entries()]
     asked = ada.post("privacy/erasure", {"scope": "tenant", "confirm": slug})
     clock.tick(days=3)
-    erasure_flow.carry_out_due(app)
+    erasure_flow.execute_due(app)
 
     assert kept == ["from the trial"]
     assert asked.status == 201
-    assert places(engine, ada.email, ada.oid, "from the trial") == set()
+    assert find_columns(engine, ada.email, ada.oid, "from the trial") == set()

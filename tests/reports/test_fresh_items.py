@@ -34,9 +34,9 @@ def test_a_report_with_a_token_shows_refreshed_work_items(ada, clock, azure_devo
     assert old["title"] == "Checkout fails for everybody"
 
 
-@pytest.mark.parametrize("trouble", [{"status": 401}, {"status": 500}, {"cut": True}])
-def test_a_failure_of_azure_devops_does_not_stop_a_report(ada, azure_devops, trouble):
-    azure_devops.trouble("batch", **trouble)
+@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 500}, {"cut": True}])
+def test_a_failure_of_azure_devops_does_not_stop_a_report(ada, azure_devops, fault):
+    azure_devops.set_fault("batch", **fault)
     made = report(ada, azure_devops.token())
 
     assert (made.status, made.body["totalMs"]) == (200, 1_800_000)
@@ -56,7 +56,7 @@ def test_a_start_with_a_token_stores_the_existing_hours(world, azure_devops):
     body = {"organization": "contoso", "project": "Website", "workItemId": 42}
     headers = {"X-AzureDevOps-Token": azure_devops.token()}
     started = ada.http.send("POST", "timers/start", body, token=ada.token, headers=headers)
-    azure_devops.trouble("work_item", status=500)
+    azure_devops.set_fault("work_item", status=500)
     other = ada.http.send(
         "POST", "timers/start", {**body, "workItemId": 57, "switch": True}, token=ada.token, headers=headers
     )

@@ -28,7 +28,7 @@ from shared.db.schema import metadata
 from shared.tenancy.people import Person
 from shared.tenancy.store import read_tenant
 from shared.work import SERVICE, Work
-from tests.support.tracked import BEGAN, Ground, Part, Worked, type_of
+from tests.support.time_rows import CREATED_AT, DayPart, TimeTenant, WorkSpan, type_of
 from timers.work_items.reader_store import read_since
 
 
@@ -39,7 +39,7 @@ PEOPLE, ITEMS = 3, 5
 SHOWN = (("Contoso", "Project 0"), ("Contoso", "Project 1"), ("Contoso", "Project 1"), ("Labs", "Project 0"))
 PROJECTS = len(SHOWN)
 stretches = st.builds(
-    Worked,
+    WorkSpan,
     person=st.integers(0, PEOPLE - 1),
     project=st.integers(0, PROJECTS - 1),
     item=st.integers(0, ITEMS - 1),
@@ -58,30 +58,30 @@ spans = st.one_of(
 
 
 @contextmanager
-def tracked(engine, zone, work):
+def tenant_with_work(engine, zone, work):
     """A tenant with this work, rolled back afterwards."""
     with engine.connect() as tx, tx.begin() as transaction:
-        ground = Ground(tx, people=PEOPLE, projects_=2, items=ITEMS, zone=zone)
-        ground.add_project("Old name", as_one=1)
-        ground.add_project("Project 0", organization="Labs", organization_id=ground.add_organization("Labs"))
-        yield ground, ground.track(work)
+        tenant = TimeTenant(tx, people=PEOPLE, projects_=2, items=ITEMS, zone=zone)
+        tenant.add_project("Old name", as_one=1)
+        tenant.add_project("Project 0", organization="Labs", organization_id=tenant.add_organization("Labs"))
+        yield tenant, tenant.add_time(work)
         transaction.rollback()
 
 
-def query_of(ground, span, person=None, *, organization=None, project=None, item_type=None):
+def query_of(tenant, span, person=None, *, organization=None, project=None, item_type=None):
     return ReportQuery(
-        ground.people[0],
+        tenant.people[0],
         span,
-        read_since(BEGAN),
-        None if person is None else Person(ground.people[person], new_id(), f"Person {person}", None),
+        read_since(CREATED_AT),
+        None if person is None else Person(tenant.people[person], new_id(), f"Person {person}", None),
         organization,
         project,
         item_type,
     )
 
 
-def work_of(ground):
-    return Work(ground.tx, read_tenant(ground.tx, ground.tenant_id), SERVICE, BEGAN, new_id)
+def work_of(tenant):
+    return Work(tenant.tx, read_tenant(tenant.tx, tenant.tenant_id), SERVICE, CREATED_AT, new_id)
 
 
 def name_of(row):
@@ -115,7 +115,7 @@ class Choice(NamedTuple):
     project: str | None
     type: str | None
 
-    def takes(self, part: Part, *, unknown: bool = False) -> bool:
+    def takes(self, part: DayPart, *, unknown: bool = False) -> bool:
         """Whether a part is selected; with `unknown` whether only its type is unknown."""
         return (
             self.span.first <= part.date <= self.span.last
@@ -150,20 +150,20 @@ choices = st.builds(
 @given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices)
 def test_rows_days_and_total_agree_with_any_grouping_filter_and_span(engine, work, zone, choice):
     groups = choice.groups
-    with tracked(engine, zone, work) as (ground, parts):
+    with tenant_with_work(engine, zone, work) as (tenant, parts):
         query = query_of(
-            ground,
+            tenant,
             choice.span,
             choice.person,
             organization=choice.organization,
             project=choice.project,
             item_type=choice.type,
         )
-        sums = sum_store.read(ground.tx, ground.tenant_id, query, groups)
+        sums = sum_store.read(tenant.tx, tenant.tenant_id, query, groups)
         rows = list(sums.rows)
         tally = Tally(choice.span, groups)
-        listed = list(tally.add_each(service.read_pieces(work_of(ground), query)[1]))
-        text = build_report_csv(groups, service.read_rows(work_of(ground), query, groups), CsvFormat())
+        listed = list(tally.add_each(service.read_pieces(work_of(tenant), query)[1]))
+        text = build_report_csv(groups, service.read_rows(work_of(tenant), query, groups), CsvFormat())
     wanted = [part for part in parts if choice.takes(part)]
     by_day = collections.Counter[dt.date]()
     for part in wanted:
@@ -186,18 +186,18 @@ def test_rows_days_and_total_agree_with_any_grouping_filter_and_span(engine, wor
 @given(work=st.lists(stretches, max_size=25), zone=zones, choice=choices, item_type=st.sampled_from(["Bug", "Epic"]))
 def test_a_filter_by_type_has_the_time_of_unknown_types_separately(engine, work, zone, choice, item_type):
     groups, choice = choice.groups, choice._replace(type=item_type)
-    with tracked(engine, zone, work) as (ground, parts):
+    with tenant_with_work(engine, zone, work) as (tenant, parts):
         only = {"organization": choice.organization, "project": choice.project, "item_type": item_type}
-        query = query_of(ground, choice.span, choice.person, **only)
+        query = query_of(tenant, choice.span, choice.person, **only)
         summed, listed = (replace(query, unknown=each) for each in (UnknownTypes.SUMMED, UnknownTypes.LISTED))
         sums, rows = (
-            sum_store.read(ground.tx, ground.tenant_id, summed, groups),
-            list(service.read_rows(work_of(ground), listed, groups)),
+            sum_store.read(tenant.tx, tenant.tenant_id, summed, groups),
+            list(service.read_rows(work_of(tenant), listed, groups)),
         )
         of_type = list(sums.rows)
         text = build_report_csv(groups, iter(rows), CsvFormat(listed_type=item_type))
         tally = Tally(choice.span, groups, only_known=True)
-        pieces = list(tally.add_each(service.read_pieces(work_of(ground), summed)[1]))
+        pieces = list(tally.add_each(service.read_pieces(work_of(tenant), summed)[1]))
     wanted, unknown = ([part for part in parts if choice.takes(part, unknown=is_it)] for is_it in (False, True))
     lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
@@ -216,8 +216,8 @@ def test_a_filter_by_type_has_the_time_of_unknown_types_separately(engine, work,
 @given(work=st.lists(stretches, max_size=25), zone=zones, first=st.integers(0, 70))
 def test_the_rows_of_a_timesheet_add_up_to_the_week(engine, work, zone, first):
     span = Span.seven_days(FIRST.date() + dt.timedelta(days=first))
-    with tracked(engine, zone, work) as (ground, parts):
-        found = sum_store.read(ground.tx, ground.tenant_id, query_of(ground, span), (Group.USER, Group.DAY)).rows
+    with tenant_with_work(engine, zone, work) as (tenant, parts):
+        found = sum_store.read(tenant.tx, tenant.tenant_id, query_of(tenant, span), (Group.USER, Group.DAY)).rows
         people = service.to_person_weeks(span, found)
     of_week = collections.Counter[tuple[str, dt.date]]()
     for part in parts:
@@ -280,7 +280,7 @@ def large(engine):
     """A tenant with 5,000 entries in one month, all different: more than five days, begun every 90 seconds."""
     begin = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
     work = (
-        Worked(
+        WorkSpan(
             number % PEOPLE,
             number % PROJECTS,
             number % ITEMS + ITEMS * number,
@@ -289,8 +289,8 @@ def large(engine):
         )
         for number in range(MANY)
     )
-    with tracked(engine, "UTC", work) as (ground, _):
-        yield ground
+    with tenant_with_work(engine, "UTC", work) as (tenant, _):
+        yield tenant
 
 
 def peak_beyond_body(make):
@@ -317,7 +317,7 @@ def test_a_long_csv_is_streamed(large):
 def test_a_long_workbook_is_streamed(large):
     days = Span.days(dt.date(2026, 11, 2), dt.date(2026, 11, 4))  # 2,880 entries, since this takes a while
     query = query_of(large, days)
-    heading = Heading("Time report", "Contoso", days, "UTC", BEGAN, "everybody")
+    heading = Heading("Time report", "Contoso", days, "UTC", CREATED_AT, "everybody")
     build_report_workbook(heading, (Group.PROJECT,), iter(()))  # imports the library
     body, peak = peak_beyond_body(
         lambda: build_report_workbook(heading, (Group.PROJECT,), service.read_pieces(work_of(large), query)[1])

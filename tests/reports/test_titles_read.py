@@ -38,12 +38,12 @@ def ada(world):
 
 
 @pytest.fixture
-def hidden(azure_devops):
+def token_without_billing(azure_devops):
     return azure_devops.token(hidden=["Billing"])
 
 
-def test_a_report_counts_titles_by_status(ada, azure_devops, hidden):
-    before, asked, after = report(ada), report(ada, hidden), report(ada)
+def test_a_report_counts_titles_by_status(ada, azure_devops, token_without_billing):
+    before, asked, after = report(ada), report(ada, token_without_billing), report(ada)
     seen = report(ada, azure_devops.token())
 
     assert [counts(each) for each in (before, asked, after, seen)] == [(0, 0, 4), (3, 1, 0), (3, 0, 1), (4, 0, 0)]
@@ -63,7 +63,7 @@ def test_items_without_a_visible_title_are_refreshed_first_and_newest_work_first
     first = report(ada, azure_devops.token())
     second = report(ada, azure_devops.token())
     world.clock.tick(days=2)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     enter(ada, 71, "09")
     for number in (OLD, NEWER, NEWEST, SECRET, 71):
         azure_devops.edit(number, Title=f"Another title of {number}")
@@ -75,13 +75,13 @@ def test_items_without_a_visible_title_are_refreshed_first_and_newest_work_first
     assert {number for number, title in titles.items() if title.startswith("Another")} == {71, SECRET}
 
 
-def test_all_titles_of_a_long_report_are_loaded_a_page_at_a_time(ada, azure_devops, hidden, monkeypatch):
+def test_all_titles_of_a_long_report_are_loaded_a_page_at_a_time(ada, azure_devops, token_without_billing, monkeypatch):
     monkeypatch.setattr(title_flow, "MOST", 1)
-    first = report(ada, hidden)
+    first = report(ada, token_without_billing)
     waiting = [number for number, status in statuses(first).items() if status == "notAsked"]
     refused = [number for number, status in statuses(first).items() if status == "hidden"]
     for start in range(0, len(waiting), 2):
-        refused += refresh(ada, waiting[start : start + 2], hidden).body["missing"]
+        refused += refresh(ada, waiting[start : start + 2], token_without_billing).body["missing"]
     left = [number for number, status in statuses(report(ada)).items() if status == "notAsked"]
 
     assert (len(waiting), refused, left) == (3, [SECRET], [SECRET])
@@ -95,11 +95,11 @@ def fails_when(azure_devops, monkeypatch):
     def fails(condition):
         def look_up(app, caller, organization, numbers, session):
             if condition(organization, numbers):
-                azure_devops.trouble("batch", status=401)
+                azure_devops.set_fault("batch", status=401)
             try:
                 return lookup_flow.look_up(app, caller, organization, numbers, session)
             finally:
-                azure_devops.settle()
+                azure_devops.clear_faults()
 
         monkeypatch.setattr(title_flow, "look_up", look_up)
 
@@ -148,7 +148,9 @@ def lines(answer, sheet=0):
 
 @pytest.mark.parametrize("path", ["reports/summary", "reports/week"])
 @pytest.mark.parametrize("variant", [{}, {"variant": "customer"}])
-def test_a_workbook_has_the_number_of_titles_and_how_to_load_the_rest(ada, azure_devops, hidden, path, variant):
+def test_a_workbook_has_the_number_of_titles_and_how_to_load_the_rest(
+    ada, azure_devops, token_without_billing, path, variant
+):
     refresh(ada, [OLD, NEWER], azure_devops.token())
     span = {"from": "2026-11-09"} | ({"to": "2026-11-15", "groupBy": "workItem"} if path == "reports/summary" else {})
     asked = {**span, "format": "xlsx", **variant}
@@ -159,7 +161,7 @@ def test_a_workbook_has_the_number_of_titles_and_how_to_load_the_rest(ada, azure
         return [line[1:3] for line in lines(answer) if line[0] == "Titles"], answer
 
     without, _ = facts()
-    refused, _ = facts(hidden)
+    refused, _ = facts(token_without_billing)
     whole, answer = facts(azure_devops.token())
     book = openpyxl.load_workbook(io.BytesIO(answer.raw))
     head, *listed = [[cell.value for cell in row] for row in book["Details"]]

@@ -19,7 +19,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import idempotency_keys, tenants
 from shared.jobs import JobFailed, for_each_tenant, transact
 from shared.log import get_logger
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 
 
 def tenant_ids(engine):
@@ -197,7 +197,7 @@ def test_a_transaction_with_a_lost_connection_is_repeated_as_a_whole(app, world,
         tx.execute(change)
         return tx.execute(change.returning(tenants.c.version)).scalar_one()
 
-    with cutting(app_engine, engine, "UPDATE tenants", times=times) as met:
+    with drop_connections(app_engine, engine, "UPDATE tenants", times=times) as met:
         version = transact(app, mine, work)
 
     assert (version, len(met)) == (3, times)
@@ -208,7 +208,7 @@ def test_transactions_of_a_run_share_one_retry_policy_while_the_database_is_away
     retry = for_jobs()
     pauses: list[float] = []
     retry.sleep = pauses.append
-    with cutting(app_engine, engine, "SELECT", times=99) as met:
+    with drop_connections(app_engine, engine, "SELECT", times=99) as met:
         for _ in range(3):
             with pytest.raises(sa.exc.DBAPIError):
                 transact(app, ALL_TENANTS, lambda tx: tx.execute(sa.select(1)), retry=retry)

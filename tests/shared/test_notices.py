@@ -3,10 +3,10 @@
 import pytest
 
 from shared.notices import NoticeKind, record
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 
 
 def test_a_detail_that_is_not_listed_is_refused(engine):
-    payer = Payer.make(engine)
+    payer = PayingTenant.create(engine)
     with engine.begin() as tx, pytest.raises(ValueError, match="name"):
         record(payer.work(tx, at("2026-11-30")), NoticeKind.SUPER_ADMIN_ADDED, details={"name": "Ada"})

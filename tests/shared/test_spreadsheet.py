@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.spreadsheet import EXCEL_EN, EXCEL_EU, Cell, Dialect, escape, to_csv
 from shared.spreadsheet_conversions import is_converted
 from tests.support import rfc4180
-from tests.support.spreadsheets import unmarked
+from tests.support.spreadsheets import remove_apostrophes
 
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -36,14 +36,14 @@ def read(raw: bytes, dialect: Dialect = EXCEL_EN) -> list[list[str]]:
 @example("'007")
 @example("1\t-5")
 def test_marks_taken_off_leave_the_text_as_it_was(text):
-    assert unmarked(escape(text)) == text
+    assert remove_apostrophes(escape(text)) == text
 
 
 @given(st.lists(texts, min_size=1), st.sampled_from(DIALECTS))
 def test_a_text_is_one_cell_and_nothing_but_marks_is_added(row, dialect):
     got = read(to_csv(["head"], [[*row, "end"]], dialect), dialect)[1]
 
-    assert [unmarked(cell) for cell in got] == [*row, "end"]
+    assert [remove_apostrophes(cell) for cell in got] == [*row, "end"]
 
 
 @given(texts, st.sampled_from(DIALECTS), st.sampled_from([*SEPARATORS, ",;", ",;\t", ",;\t|"]), st.booleans())
@@ -58,7 +58,7 @@ def test_no_cell_begins_a_formula_with_any_separator(text, dialect, separators, 
 
 
 def excel_cells(line: str, separators: str) -> list[str]:
-    """As Excel reads: a quote counts where a cell begins, and behind the closing one the rest is taken as it is."""
+    """Parses like Excel: a quote counts at the beginning of a cell, and text after the closing quote is literal."""
     cells, cell, quoted, letters = [], "", False, iter(line)
     for letter in letters:
         if quoted:

@@ -1,4 +1,4 @@
-"""Names of projects and organizations that look the same are one; the key of a name says so."""
+"""Names of projects and organizations that look the same have the same key."""
 
 import unicodedata
 

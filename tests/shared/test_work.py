@@ -1,11 +1,11 @@
-"""Work has what a transaction has in common, and nothing else; few modules construct it."""
+"""Work has only the common data of a transaction; few modules construct it."""
 
 import ast
 import dataclasses
 from pathlib import Path
 
 from shared.work import Work
-from tests.support.offenders import hold
+from tests.support.cases import check_all
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def test_each_module_that_constructs_a_work_has_a_reason_and_does_so_once():
         assert module in CONSTRUCTED_IN, "use call.work, job_work or work_in"
         assert counts.get(module) == 1, f"{counts.get(module, 0)} constructions"
 
-    hold(holds, sorted({*counts, *CONSTRUCTED_IN}), at_least=len(CONSTRUCTED_IN))
+    check_all(holds, sorted({*counts, *CONSTRUCTED_IN}), at_least=len(CONSTRUCTED_IN))
 
 
 def modules() -> list[str]:

@@ -1,1 +1,1 @@
-"""What tests share: databases, people, emulators, and readers of what comes out."""
+"""Shared by tests: databases, people, emulators, and readers of output."""

@@ -1,4 +1,4 @@
-"""The action log in Table Storage from outside: rows as the former version wrote them, and the partitions."""
+"""The action log in Table Storage: reads partitions, and writes rows in the former format."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ def empty(service: TableServiceClient) -> None:
 
 
 def write_numbered(service: TableServiceClient, actions: Iterable[Action]) -> None:
-    """Under row numbers."""
+    """Writes actions in the former format, under row numbers."""
     for each in actions:
         entity = TableEntity(PartitionKey=f"{each.tenant_id:012d}", RowKey=each.row_key, UserId=str(each.user_id))
         entity |= {"ActionType": each.action_type, "Page": each.page, "HappenedAt": each.happened_at}

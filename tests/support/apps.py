@@ -1,4 +1,4 @@
-"""The App of one test, in the place of the process's own; when the test is over every invariant still holds."""
+"""Replaces the process's App for a test, and checks all invariants after it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from tests.support.world import FakeClock
 from timers import azure_devops
 
 
-# In one statement, since it follows every test; which rows break an invariant is asked where one is broken.
+# One statement, since it runs after every test; only a violation makes the slow search for its rows run.
 _BROKEN: Final = sa.union_all(*(sa.select(sa.literal(1)).where(query.exists()) for query in INVARIANTS.values()))
 
 
-def broken(connection: sa.Connection) -> list[Violation]:
+def find_broken(connection: sa.Connection) -> list[Violation]:
     return list(find_violations(connection, INVARIANTS)) if connection.execute(_BROKEN).first() else []
 
 
 @contextmanager
-def in_place(
+def running_app(
     settings: Settings, engine: sa.Engine, app_engine: sa.Engine, signing_keys: SigningKeys, clock: FakeClock
 ) -> Iterator[App]:
-    """Works through `app_engine`, as the product does; `engine` sees every tenant in the end."""
+    """The app uses `app_engine`; the check of the invariants uses `engine`, which sees all tenants."""
     validator = TokenValidator(signing_keys, settings, now=clock)
     app = App(settings=settings, engine=app_engine, validator=validator, now=clock)
     azure_devops.of(app)._shared.sleep = lambda _: None  # between tries of a read
@@ -36,4 +36,4 @@ def in_place(
         yield app
     app.close()
     with engine.connect() as connection:
-        assert broken(connection) == []
+        assert find_broken(connection) == []

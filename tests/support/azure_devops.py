@@ -1,4 +1,4 @@
-"""The Azure DevOps emulator for a test: a real server, tokens for anybody, faults on demand, its work items."""
+"""The Azure DevOps emulator: a real server with tokens, faults and work items."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devcloud.emulators.azure_devops import server
-from devcloud.emulators.azure_devops.admin import TokenOrder
+from devcloud.emulators.azure_devops.admin import TokenRequest
 from devcloud.emulators.azure_devops.board import Board
 from devcloud.emulators.azure_devops.fields import COMPLETED
 from devcloud.emulators.azure_devops.tokens import WRITE, TokenUser
@@ -26,18 +26,18 @@ class AzureDevOps:
 
     @property
     def board(self) -> Board:
-        """Contoso's."""
+        """The board of Contoso."""
         return self.emulator.workspace.board("contoso")
 
     def token(self, person: str = "ada", *, lifetime: int | None = None, **claims: Any) -> str:  # noqa: ANN401 - claims
-        """A demo person's token; `hidden` and `read_only` are projects, `scp` is what it may be used for."""
-        order = TokenOrder(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
+        """A demo person's token; `hidden` and `read_only` are projects, `scp` is its scope."""
+        order = TokenRequest(person=person, claims={"scp": WRITE, **claims}, lifetime=lifetime)
         return self.emulator.admin.token(order)
 
-    def trouble(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
-        self.emulator.workspace.faults.order({endpoint: Fault(**fault)})
+    def set_fault(self, endpoint: str, **fault: Any) -> None:  # noqa: ANN401 - a Fault's fields
+        self.emulator.workspace.faults.set({endpoint: Fault(**fault)})
 
-    def settle(self) -> None:
+    def clear_faults(self) -> None:
         """Ends all faults, after all late writes are done."""
         self.emulator.workspace.faults.clear()
 
@@ -54,15 +54,15 @@ class AzureDevOps:
         return hours
 
     def field(self, number: int, name: str) -> Any:  # noqa: ANN401 - any JSON
-        """A field of an item by its reference name; None where it has no value."""
+        """A field of an item by its reference name; None without a value."""
         return self.board.read(number, SOMEBODY)["fields"].get(name)
 
     def set(self, number: int, fields: dict[str, Any]) -> None:
-        """A colleague's change of fields, by their reference names."""
+        """Changes fields as a colleague, by reference name."""
         self.board.edit(number, fields, SOMEBODY)
 
     def updates(self, number: int) -> list[dict[str, Any]]:
-        """All that ever happened to an item."""
+        """The whole history of an item."""
         return self.board.updates(number, SOMEBODY, skip=0, top=10**9)
 
     def revision(self, number: int) -> int:
@@ -70,7 +70,7 @@ class AzureDevOps:
         return revision
 
     def edit(self, number: int, **values: Any) -> None:  # noqa: ANN401 - any JSON
-        """A colleague's change: `Title`, `State` and so on, or `hours`."""
+        """Changes an item as a colleague: `Title`, `State` and so on, or `hours`."""
         fields = {COMPLETED if name == "hours" else f"System.{name}": value for name, value in values.items()}
         self.board.edit(number, fields, SOMEBODY)
 

@@ -1,4 +1,4 @@
-"""Azure Table Storage for the tests: Azurite, Microsoft's emulator, installed from its lock file when first needed."""
+"""Azure Table Storage for the tests: Azurite, Microsoft's emulator, installed from its lock file at the first use."""
 
 import contextlib
 import socket
@@ -15,7 +15,7 @@ from tests.support import npm
 
 
 FOLDER = Path(__file__).resolve().parents[1] / "azurite"
-# Published by Microsoft for every emulator there is: no secret.
+# Microsoft's published key of every emulator: no secret.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _OPTIONS = ("--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry")
 
@@ -30,7 +30,7 @@ class Azurite:
         return connection_string(self.port)
 
     def everything(self) -> Iterator[tuple[str, str]]:
-        """Every value of every table, as text, with the column that it stands in."""
+        """All values of all tables, as text with their column."""
         with TableServiceClient.from_connection_string(self.connection_string) as service:
             for table in service.list_tables():
                 for row in service.get_table_client(table.name).list_entities():
@@ -50,7 +50,7 @@ def connection_string(port: int) -> str:
 
 @contextlib.contextmanager
 def required() -> Iterator[Azurite]:
-    """A running Azurite; where there can be none the test is skipped with the reason, and in CI fails."""
+    """A running Azurite. If it cannot be installed, the test is skipped with the reason, and fails in CI."""
     npm.require(FOLDER)
     with _running() as azurite:
         yield azurite

@@ -1,4 +1,4 @@
-"""A bill put straight into the tables: a subscription, one month's record, and a line for one person."""
+"""A bill inserted into the tables: a subscription, one month's record, and a line for one person."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""How much a test tries: a sample in the plain run, all of it or twenty times as much in `scripts/test --all`."""
+"""The size of tests: a sample in a plain run, all cases or twenty times as many with `scripts/test --all`."""
 
 import os
 import random
@@ -8,12 +8,12 @@ import pytest
 
 
 ALL: Final = os.environ.get("TEST_ALL") == "1"
-SECONDS: Final = 4 * 3600  # that a test may take then
+SECONDS: Final = 4 * 3600  # limit of a test with --all
 _TIMES: Final = 20
 
 
 def tries(plain: int) -> int:
-    """How many examples, cases or seeds, where so many are enough for the plain run."""
+    """The number of examples, cases or seeds, given the number in a plain run."""
     return plain * _TIMES if ALL else plain
 
 

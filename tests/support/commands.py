@@ -1,4 +1,4 @@
-"""The operators' command line, run in this process: a start takes seconds, and tests run hundreds of commands."""
+"""Runs the operators' command line in this process, since a start takes seconds and tests run hundreds of commands."""
 
 import io
 import json
@@ -21,11 +21,11 @@ from tests.support import forks
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {str(field.alias) for field in Settings.model_fields.values()}
 NOWHERE = "sqlite:////nowhere/timetracker.db"
-WIDTH = "80"  # as wide as a pipe is taken to be
+WIDTH = "80"  # the width of a pipe
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -35,19 +35,19 @@ class Done:
         return json.loads(self.out)
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The one line on stderr."""
         assert self.err.count("\n") == 1, self.err
         return self.err.strip()
 
     @property
-    def answered(self) -> str:
-        """What came on stderr once a question was answered."""
+    def after_answer(self) -> str:
+        """The text on stderr after the answer to a question."""
         return self.err.partition("[y/N] ")[2]
 
 
 class Terminal(io.StringIO):
-    """Standard input of somebody at a terminal, who answers once something has happened."""
+    """Standard input of a person at a terminal, whose answer comes after an action."""
 
     def __init__(self, answer: str, *, meanwhile: Callable[[], object] = lambda: None) -> None:
         super().__init__(f"{answer}\n")
@@ -62,12 +62,12 @@ class Terminal(io.StringIO):
 
 
 @contextmanager
-def process_wide(
+def patched_process(
     settings: Mapping[str, str], stdin: io.StringIO | None = None
 ) -> Iterator[tuple[io.StringIO, io.StringIO]]:
     """Replaces the settings and standard streams of this process for the duration of the context.
 
-    Standard input is empty, and no terminal, unless one is given; what is said is in the two that are lent.
+    Without `stdin`, standard input is empty and no terminal. Yields standard output and error.
     """
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
@@ -80,24 +80,24 @@ def process_wide(
 
 
 class Ops:
-    """The command line on a database, with no setting of the app's but those that are given."""
+    """The command line on a database, without other settings of the app."""
 
     def __init__(self, url: str, **settings: str) -> None:
         self._settings = {"DATABASE_URL": url, **settings}
 
-    def __call__(self, *arguments: str, stdin: io.StringIO | None = None, **settings: str) -> Done:
-        """Runs a command; without a standard input of its own it has an empty one, which is no terminal."""
-        with process_wide({**self._settings, **settings}, stdin) as (out, err):
+    def __call__(self, *arguments: str, stdin: io.StringIO | None = None, **settings: str) -> CommandResult:
+        """Runs a command; without `stdin`, standard input is empty and no terminal."""
+        with patched_process({**self._settings, **settings}, stdin) as (out, err):
             code = main(arguments)
-        return Done(code, out.getvalue(), err.getvalue())
+        return CommandResult(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> forks.Process:
-        """Starts a process of its own, where a claim is about one."""
+        """Starts a process, for claims about processes."""
         kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         return forks.start("ops", *arguments, env={**kept, **self._settings}, stdin=stdin)
 
 
-def ended(process: forks.Process) -> Done:
-    """A process that was started, when it has ended."""
+def wait_for_result(process: forks.Process) -> CommandResult:
+    """Waits for a process, and returns its result."""
     out, err = process.communicate(timeout=60)
-    return Done(process.wait(), out, err)
+    return CommandResult(process.wait(), out, err)

@@ -11,8 +11,8 @@ from shared.http.operation import OPERATIONS, Operation
 PROBLEM_JSON = "application/problem+json"
 
 
-def undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
-    """What is wrong with an answer; None where nothing is, or the address is no operation's."""
+def find_undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
+    """The difference of a response from the contract; None if there is none, or the address is of no operation."""
     operation = _operation(method, path.partition("?")[0].removeprefix("/api/"))
     if operation is None:
         return None

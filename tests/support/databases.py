@@ -1,4 +1,4 @@
-"""Migrated databases for tests: each is a copy of one that a process migrates once for its kind."""
+"""Migrated databases for tests, copied from one template for each engine and process."""
 
 import functools
 import itertools
@@ -22,25 +22,25 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def migrate(url: str) -> str:
-    """The database at its newest revision."""
+    """Migrates a database to the newest revision, and returns its URL."""
     command = [sys.executable, "-m", "alembic", "upgrade", "head"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
     return url
 
 
 class Databases:
-    """Those of one process; `server_of` starts the server of a kind, or has it running, and tells its URL."""
+    """The databases of one process; `server_of` returns the URL of a server of a kind, and starts it if needed."""
 
     def __init__(self, folder: Path, worker: str, server_of: Callable[[str], str]) -> None:
         self._folder, self._worker, self._server_of = folder, worker, server_of
         self._used: set[str] = set()
-        self._template = functools.cache(self._migrated)
+        self._template = functools.cache(self._make_template)
 
     @contextmanager
-    def made(self, kind: str, name: str) -> Iterator[str]:
-        """The URL of a database that is empty, migrated and an installation of its own, until the context ends.
+    def create(self, kind: str, name: str) -> Iterator[str]:
+        """The URL of an empty, migrated database with its own installation id, for the duration of the context.
 
-        Then its name is free again: the next database has the same URL, and an engine serves them one after another.
+        Afterwards its name is free: the next database has the same URL, so that an engine serves one after another.
         """
         each = (f"{name}_{self._worker}_{number}" for number in itertools.count(1))
         name = next(free for free in each if free not in self._used)
@@ -62,8 +62,8 @@ class Databases:
             (postgres if kind == "postgresql" else mssql).drop_database(self._server_of(kind), name)
         self._used.remove(name)
 
-    def _migrated(self, kind: str) -> str:
-        """The path or the name of the one that others are copied from; MIGRATED_SQLITE may name such a file."""
+    def _make_template(self, kind: str) -> str:
+        """The path or the name of the template; MIGRATED_SQLITE may name an existing file."""
         if kind == "sqlite":
             path = os.environ.get("MIGRATED_SQLITE") or f"{self._folder}/template.db"
             if not Path(path).exists():
@@ -75,7 +75,7 @@ class Databases:
 
 
 def _begin_installation(url: str) -> None:
-    """Else what is kept outside the database would be that of each other copy, too."""
+    """A new installation id, since copies would share the data outside the database."""
     engine = make_engine(url, pool_size=1)
     with engine.begin() as tx:
         tx.execute(installation.update().values(public_id=clock.new_id()))

@@ -1,4 +1,4 @@
-"""The Entra emulator for a test session: a real server for the keys, and tokens with whatever claims a test wants."""
+"""The Entra emulator of a test session: a real server for keys, and tokens with any claims."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from devcloud.emulators.entra import server
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from devcloud.emulators.entra.clients import EXTENSION, TIMETRACKER_API
 
 
@@ -26,7 +26,7 @@ class Entra:
         return self.emulator.url
 
     def token(self, *, tid: str, oid: str, name: str, email: str, at: dt.datetime, **claims: Any) -> str:  # noqa: ANN401
-        """Somebody's access token, valid for a year before and after `at`, since tests move the clock."""
+        """A person's access token, valid for a year before and after `at`, since tests move the clock."""
         seconds = int(at.timestamp())
         person = {
             "iss": f"{self.authority}/{tid}/v2.0",
@@ -36,12 +36,12 @@ class Entra:
             "name": name,
             "preferred_username": email,
             "email": email,
-            "xms_edov": None,  # as for a directory that has not proved its domain
+            "xms_edov": None,  # as for a directory with an unproved domain
             "iat": seconds - 400 * DAY,
             "nbf": seconds - 400 * DAY,
             "exp": seconds + 400 * DAY,
         }
-        return self.emulator.admin.mint(TokenOrder(claims={**person, **claims}))
+        return self.emulator.admin.mint(TokenRequest(claims={**person, **claims}))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Takes exports out, each held against the schema that is published."""
+"""Requests exports, and validates each against the published schema."""
 
 import json
 from functools import cache
@@ -19,16 +19,16 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(json.loads(SCHEMA.read_text()), validate_formats=True)
 
 
-def checked(document: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The document, which is as the schema says."""
+def validate(document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Returns the document; fails if it breaks the schema."""
     wrong = [f"{each.instance_path}: {each.message}" for each in _validator().iter_errors(document)]
     assert wrong == []
     return document
 
 
 def export(person: Person, **params: str) -> Answer:
-    """What the person is answered who asks for an export."""
+    """Requests an export; a JSON export is validated."""
     answer = person.get("privacy/export", **params)
     if answer.status == 200 and params.get("format", "json") == "json":
-        checked(answer.body)
+        validate(answer.body)
     return answer

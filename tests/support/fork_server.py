@@ -1,7 +1,7 @@
-"""Forks the processes that tests start with `forks.start`; it has imported the product, so none of them has to.
+"""Forks the processes of `forks.start`; it has already imported the product, so that they start quickly.
 
-Reads requests from the socket that its first argument names, and tells on each request's own socket the process id and,
-when the process has ended, its exit code.
+Reads requests from the socket of its first argument. Writes the process id to each request's own socket, and the exit
+code at the end.
 """
 
 import gc
@@ -23,90 +23,95 @@ import function_app
 import ops.__main__
 
 
-LARGEST = 2**18  # bytes of a request: the environment is most of it
+LARGEST = 2**18  # bytes of a request, mostly the environment
 
 
 @dataclass(frozen=True)
-class Order:
-    """A process to start: `streams` are its standard input, output and error, `teller` hears of its end."""
+class ForkRequest:
+    """A process to start: `streams` are its standard input, output and error; `exit_socket` gets its exit code."""
 
     module: str
     arguments: list[str]
     environment: dict[str, str]
     streams: list[int]
-    teller: socket.socket
+    exit_socket: socket.socket
 
 
-def main(orders: socket.socket) -> Order | None:
-    """The order that this process is to carry out; None in the server itself, when nobody can send orders any more."""
+def main(requests: socket.socket) -> ForkRequest | None:
+    """Serves requests. Returns the request in each forked process, and None in the server once all senders are gone."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when the tests do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the tests
     signal.signal(signal.SIGCHLD, _ignore)  # so that its number is written to the pipe
     signal.set_wakeup_fd(waker)
     running: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([orders.fileno(), woken], [], [])
+        ready, _, _ = select.select([requests.fileno(), woken], [], [])
         if woken in ready:
             os.read(woken, 4096)
-            _tell_ends(running)
-        if orders.fileno() in ready:
-            order = _receive(orders)
-            if order is None:
+            _report_exits(running)
+        if requests.fileno() in ready:
+            request = _receive(requests)
+            if request is None:
                 return None
             child = os.fork()
             if child == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                for each in (woken, waker, orders.fileno(), *(teller.fileno() for teller in running.values())):
+                for each in (
+                    woken,
+                    waker,
+                    requests.fileno(),
+                    *(exit_socket.fileno() for exit_socket in running.values()),
+                ):
                     os.close(each)
-                return order
-            running[child] = order.teller
-            order.teller.send(f"{child}\n".encode())
-            for stream in order.streams:
+                return request
+            running[child] = request.exit_socket
+            request.exit_socket.send(f"{child}\n".encode())
+            for stream in request.streams:
                 os.close(stream)
 
 
 def _ignore(*_: object) -> None:
-    """SIGCHLD is waited for."""
+    """Does nothing: the wake-up pipe gets the signal."""
 
 
-def _receive(orders: socket.socket) -> Order | None:
-    text, descriptors, *_ = socket.recv_fds(orders, LARGEST, 4)
+def _receive(requests: socket.socket) -> ForkRequest | None:
+    text, descriptors, *_ = socket.recv_fds(requests, LARGEST, 4)
     if not text:
         return None
-    wanted: dict[str, Any] = json.loads(text)
-    return Order(**wanted, streams=descriptors[:3], teller=socket.socket(fileno=descriptors[3]))
+    request: dict[str, Any] = json.loads(text)
+    return ForkRequest(**request, streams=descriptors[:3], exit_socket=socket.socket(fileno=descriptors[3]))
 
 
-def _tell_ends(running: dict[int, socket.socket]) -> None:
-    with suppress(ChildProcessError):  # there are none
+def _report_exits(running: dict[int, socket.socket]) -> None:
+    with suppress(ChildProcessError):  # without children
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            with running.pop(ended[0]) as teller, suppress(OSError):  # nobody may listen
-                teller.send(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
+            with running.pop(ended[0]) as exit_socket, suppress(OSError):  # nobody may listen
+                exit_socket.send(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
 
 
-def become(order: Order) -> None:
-    """Turns this process into the one that was ordered, as `python -m MODULE ARGUMENTS` would begin."""
-    order.teller.close()
-    for number, stream in enumerate(order.streams):
+def run_request(request: ForkRequest) -> None:
+    """Turns this process into the requested one, as `python -m MODULE ARGUMENTS` would begin."""
+    request.exit_socket.close()
+    for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(order.environment)
+    os.environ.update(request.environment)
     time.tzset()
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    sys.argv = [order.module, *order.arguments]
-    runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+    sys.argv = [request.module, *request.arguments]
+    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
     assert all((devcloud.commands.app, devcloud.functions.server.serve, function_app.app, ops.__main__.app))
     gc.collect()
     gc.freeze()
-    wanted = main(socket.socket(fileno=int(sys.argv[1])))
-    if wanted is not None:
-        become(wanted)
+    request = main(socket.socket(fileno=int(sys.argv[1])))
+    if request is not None:
+        run_request(request)

@@ -1,7 +1,7 @@
-"""Processes of the product, each forked from one that has imported it: a start without the second that imports take.
+"""Processes of the product, forked from one with all imports, which saves a second for each start.
 
-They are real processes, with their own signals, streams, exit code and environment. What a start itself does (imports,
-a missing package, the interpreter's options) is claimed by tests that use `subprocess`.
+They are real processes, with their own signals, streams, exit code and environment. Claims about the start itself
+(imports, a missing package, the interpreter's options) are in tests with `subprocess`.
 """
 
 import atexit
@@ -22,18 +22,18 @@ from typing import IO, Self, TypeAlias
 
 ROOT = Path(__file__).resolve().parents[2]
 Stream: TypeAlias = int | IO[str]
-_ordering = threading.Lock()
+_start_lock = threading.Lock()
 
 
 @dataclass
 class Process:
-    """As much of `subprocess.Popen` as tests use; what is not a pipe is None."""
+    """The part of `subprocess.Popen` that tests use; a stream without a pipe is None."""
 
     pid: int
     stdin: IO[str] | None
     stdout: IO[str] | None
     stderr: IO[str] | None
-    _teller: socket.socket = field(repr=False)
+    _exit_socket: socket.socket = field(repr=False)
     returncode: int | None = None
 
     def __enter__(self) -> Self:
@@ -44,15 +44,15 @@ class Process:
         self._close()
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code; negative is the signal that it died by.
+        """Waits for the exit code; negative for the number of a signal.
 
         Raises:
             TimeoutError: it still runs.
         """
         if self.returncode is None:
-            self._teller.settimeout(timeout)
-            self.returncode = _number(self._teller)
-            self._teller.close()
+            self._exit_socket.settimeout(timeout)
+            self.returncode = _number(self._exit_socket)
+            self._exit_socket.close()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -72,7 +72,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it said on its standard output and error until its end."""
+        """Standard output and error until the end."""
         assert self.stdout is not None
         assert self.stderr is not None
         errors: list[str] = []
@@ -99,22 +99,22 @@ def start(
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
 ) -> Process:
-    """Starts `python -m MODULE ARGUMENTS` in the project's folder, with that environment and no other."""
-    told, teller = socket.socketpair()
+    """Starts `python -m MODULE ARGUMENTS` in the project's folder, with exactly this environment."""
+    exit_socket, server_socket = socket.socketpair()
     with ExitStack() as theirs:
-        theirs.enter_context(teller)
+        theirs.enter_context(server_socket)
         into, reads = _ends(theirs, stdin, os.O_RDONLY)
         outof, writes = _ends(theirs, stdout, os.O_WRONLY)
         errors, complains = _ends(theirs, stderr, os.O_WRONLY)
-        order = {"module": module, "arguments": arguments, "environment": dict(env)}
-        with _ordering:
+        request = {"module": module, "arguments": arguments, "environment": dict(env)}
+        with _start_lock:
             server = _server()
-            socket.send_fds(server, [json.dumps(order).encode()], [reads, writes, complains, teller.fileno()])
-    return Process(_number(told), into, outof, errors, told)
+            socket.send_fds(server, [json.dumps(request).encode()], [reads, writes, complains, server_socket.fileno()])
+    return Process(_number(exit_socket), into, outof, errors, exit_socket)
 
 
 def _ends(theirs: ExitStack, stream: Stream, mode: int) -> tuple[IO[str] | None, int]:
-    """Our end of a stream, where it is a pipe, and the descriptor that the process gets."""
+    """Our end of a pipe, if any, and the descriptor for the process."""
     if stream == subprocess.PIPE:
         reading, writing = os.pipe()
         mine, its = (writing, reading) if mode == os.O_RDONLY else (reading, writing)
@@ -127,10 +127,10 @@ def _ends(theirs: ExitStack, stream: Stream, mode: int) -> tuple[IO[str] | None,
     return None, stream if isinstance(stream, int) else stream.fileno()
 
 
-def _number(teller: socket.socket) -> int:
+def _number(server_socket: socket.socket) -> int:
     text = b""
     while not text.endswith(b"\n"):
-        part = teller.recv(1)
+        part = server_socket.recv(1)
         if not part:
             raise ChildProcessError("the fork server ended")
         text += part

@@ -1,4 +1,4 @@
-"""The product behind a real HTTP server in this process, so that a test can put its own App in place."""
+"""The product behind a real HTTP server in this process, so that a test can replace the App."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ def _listening() -> socket.socket:
 
 @contextlib.contextmanager
 def serving() -> Iterator[str]:
-    """The base URL of the app's host, for as long as the context lasts; once per process, as the worker demands."""
+    """The base URL of the app's host for the duration of the context; once per process, as the worker demands."""
     listening = _listening()
     port = listening.getsockname()[1]
     ready = threading.Event()
@@ -52,7 +52,7 @@ def serving() -> Iterator[str]:
     def run() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 - handed to the test that waits
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting test
             failures.append(error)
             ready.set()
 

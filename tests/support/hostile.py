@@ -45,11 +45,11 @@ NAMES: Final = (
     "x" * 200,
     "ab " * 66,
 )
-# Whole words of these stand in no text above: as names of a directory they are found where a mention was written. One
-# has a number for its second word, which is none: that name is found nowhere.
+# No text above has whole words of these names, so each match is a real mention. The second word of one name is a
+# number, which counts as no word: that name never matches.
 DIRECTORY_NAMES: Final = ("Grace Hopper", "the user", "id 2026", "Kim Admin")
 
-# With a domain of each example's own. Some are the same to a reader, or under some rule of Unicode.
+# {} is the domain of the example. Some addresses look alike, or are equal under a rule of Unicode.
 ADDRESSES: Final = (
     "kim@{}",
     "KIM@{}",

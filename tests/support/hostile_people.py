@@ -1,6 +1,6 @@
-"""People of one organization who may do anything that they are allowed to, in any order; and what must then be so.
+"""State machine of an organization whose people do all that they may, in any order, with checks after each step.
 
-`HostilePeople` has the people and the checks. Steps are rules in classes of their own, which a test puts together:
+`HostilePeople` has the people and the checks. Steps are rules in other classes, which a test combines:
 `class Machine(Renaming, Purchases, HostilePeople)`. A step of one person runs inside `self.changing_own_rows(person)`.
 """
 
@@ -36,16 +36,16 @@ from shared.db.schema import (
 )
 from shared.health.invariants import find_violations
 from shared.restore import flow
-from tests.support import marks
+from tests.support import markers
 from tests.support.exports import export
 from tests.support.hostile import ADDRESSES, DIRECTORY_NAMES, NAMES
 from tests.support.world import FakeClock, Person, World
 
 
 WHO = st.integers(0, 4)
-ADDRESS = st.integers(0, 3)  # of the few that an example has, so that look-alikes meet
-TEXT = st.integers(0, 2)  # of the few that an example has, so that names meet the notes of others
-DAYS_OF_AN_ERASURE = 3
+ADDRESS = st.integers(0, 3)  # few in an example, so that look-alikes meet
+TEXT = st.integers(0, 2)  # few in an example, so that names meet the notes of others
+ERASURE_DAYS = 3
 _TABLES = (
     audit_log,
     billing_lines,
@@ -66,7 +66,7 @@ Rows = dict[tuple[str, Any], dict[str, Any]]
 
 
 @dataclass
-class Erased:
+class Erasure:
     """A person just before the erasure, with the identifiers that others' text may contain."""
 
     row: int
@@ -83,16 +83,16 @@ class Erased:
 
     @property
     def _name_in_text(self) -> list[str]:
-        """A name of two words; a number is none, since anything may be the "id 2026"."""
+        """A name of two words or more; a number is no word, since any text may have "id 2026"."""
         name = self.name or ""
         return [name] if sum(any(map(str.isalpha, word)) for word in name.split()) > 1 else []
 
 
 class HostilePeople(RuleBasedStateMachine):
-    """Ada is the super admin, Ben an admin, Mal a user, Eve a guest, and Kim comes later, if at all.
+    """Ada is the super admin, Ben an admin, Mal a user, Eve a guest; Kim may join later.
 
-    Each may be somebody else after an erasure. Beside them is a stranger's organization with the same names and text,
-    of which no row may change.
+    After an erasure each may return as another person. Another organization has the same names and text, and none of
+    its rows may change.
     """
 
     def __init__(self, app: App, world: World, clock: FakeClock, engine: sa.Engine) -> None:
@@ -132,7 +132,7 @@ class HostilePeople(RuleBasedStateMachine):
         self._a_stranger(names)
 
     def invite(self, wanted: dict[str, str]) -> str:
-        """The id of an invitation by Ada."""
+        """Invites as Ada; returns the invitation's id."""
         invited: str = self.people[0].post("users", {"users": [wanted]}).body["results"][0]["user"]["id"]
         return invited
 
@@ -151,17 +151,17 @@ class HostilePeople(RuleBasedStateMachine):
         invited = stranger.post("users", {"users": [{"email": "kim@contoso.example"}]}).body["results"][0]["user"]
         stranger.enter(userId=invited["id"], note=self.texts[1])
         assert stranger.post(f"users/{invited['id']}/deactivate").status == 200  # so nothing of it ends by itself
-        self.of_stranger = self.rows_of_stranger()
+        self.stranger_rows = self.rows_of_stranger()
 
-    def again(self, who: int) -> Person:
-        """One of the five, who signs in; after an erasure as somebody new, perhaps with an invitation of somebody."""
-        person = self.world.again(self.people[who], **(GUEST if who == _EVE else {}))
+    def renew_token(self, who: int) -> Person:
+        """Signs one of the five in; after an erasure as a new person, who may claim an invitation."""
+        person = self.world.renew_token(self.people[who], **(GUEST if who == _EVE else {}))
         before = None if self._is_known(person) else self.rows()
         signed_in = person.post("sign-in")
         assert signed_in.status == 200, signed_in.raw
         self.people[who] = person
         if before is not None:
-            self._came_harming_nobody(before, person, signed_in.body["user"]["role"], is_guest=who == _EVE)
+            self._assert_sign_in(before, person, signed_in.body["user"]["role"], is_guest=who == _EVE)
         return person
 
     def _is_known(self, person: Person) -> bool:
@@ -169,8 +169,8 @@ class HostilePeople(RuleBasedStateMachine):
         with self.engine.connect() as tx:
             return tx.execute(sa.select(users.c.id).where(of_tenant, theirs)).first() is not None
 
-    def _came_harming_nobody(self, before: Rows, person: Person, role: str, *, is_guest: bool) -> None:
-        """An invitation is claimed by its own object id, or by its address, which gives no role above user."""
+    def _assert_sign_in(self, before: Rows, person: Person, role: str, *, is_guest: bool) -> None:
+        """An invitation is claimed by object id, or by address; an address gives no role above user."""
         own = self.row_of(person)
         claimed = before.get(("users", (own,)))
         self._compare(before, self.rows(), own)
@@ -184,20 +184,20 @@ class HostilePeople(RuleBasedStateMachine):
             assert is_named or not (is_guest and claimed["pending_role"])
 
     def unclaimed(self) -> dict[str, int]:
-        """The invitations that nobody has claimed, open or closed, by their ids on the wire."""
+        """The unclaimed invitations, open or closed, by public id."""
         waiting = (users.c.entra_object_id.is_(None), users.c.merged_into.is_(None), users.c.erased_at.is_(None))
         with self.engine.connect() as tx:
             found = sa.select(users.c.public_id, users.c.id).where(users.c.tenant_id == self.tenant_id, *waiting)
             return {str(row.public_id): row.id for row in tx.execute(found.order_by(users.c.id))}
 
     def ids(self) -> dict[str, int]:
-        """The accounts by their ids on the wire."""
+        """The accounts by public id."""
         with self.engine.connect() as tx:
             rows = tx.execute(sa.select(users.c.public_id, users.c.id).where(users.c.tenant_id == self.tenant_id))
             return {str(row.public_id): row.id for row in rows}
 
     def id_of(self, person: Person) -> str:
-        """The id on the wire of somebody with an account."""
+        """The public id of a person with an account."""
         own = self.row_of(person)
         return next(id_ for id_, row in self.ids().items() if row == own)
 
@@ -208,7 +208,7 @@ class HostilePeople(RuleBasedStateMachine):
             return int(tx.execute(sa.select(users.c.id).where(own, of_tenant)).scalar_one())
 
     def rows(self, tenant_id: int | None = None, of: Iterable[sa.Table] = _TABLES) -> Rows:
-        """What is on record of an organization; of theirs, if no other is named."""
+        """The rows of a tenant, by default of theirs."""
         found: Rows = {}
         with self.engine.connect() as tx:
             for table in of:
@@ -219,14 +219,14 @@ class HostilePeople(RuleBasedStateMachine):
         return found
 
     def rows_of_stranger(self) -> Rows:
-        """Every row of the stranger's organization, in whatever table."""
+        """All rows of the other organization, in all tables."""
         return self.rows(self.stranger_id, _EVERY_TABLE)
 
     @contextmanager
     def changing_own_rows(self, person: Person) -> Iterator[None]:
         """A step of one person that may change only existing rows of their own account and timer.
 
-        What was merged into the account is theirs as well.
+        Accounts merged into theirs count as theirs.
         """
         own = self.row_of(person)
         with self.changing(own, *(each["id"] for each in self._merged_into(own))):
@@ -234,7 +234,7 @@ class HostilePeople(RuleBasedStateMachine):
 
     @contextmanager
     def changing(self, *accounts: int) -> Iterator[None]:
-        """A step in which nothing that was on record changes but these accounts and their timers."""
+        """A step that may change no existing rows except these accounts and their timers."""
         before = self.rows()
         yield
         self._compare(before, self.rows(), *accounts)
@@ -248,7 +248,7 @@ class HostilePeople(RuleBasedStateMachine):
             assert found == row or self._has_ended(table, row, found), (table, key)
 
     def _has_ended(self, table: str, row: dict[str, Any], found: dict[str, Any] | None) -> bool:
-        """Whether an invitation whose time was over is closed now; any step that needs a seat may close it."""
+        """Whether an expired invitation is closed now; any step that needs a seat may close it."""
         if table != "users" or found is None or row["entra_object_id"] is not None:
             return False
         ends = row["invitation_ends_at"]
@@ -257,7 +257,7 @@ class HostilePeople(RuleBasedStateMachine):
 
     @contextmanager
     def merging(self, invitation: int, person: int) -> Iterator[None]:
-        """A step that gives the entries of an invitation to a person; the log keeps them where they were."""
+        """A step that moves the entries of an invitation to a person; the log stays unchanged."""
         before = self.rows()
         yield
         after = self.rows()
@@ -270,8 +270,8 @@ class HostilePeople(RuleBasedStateMachine):
         merged = after["users", (invitation,)]
         assert (merged["merged_into"], merged["is_active"], merged["role"]) == (person, False, "user")
 
-    def carry_out(self) -> None:
-        """Carries out what is due, and holds each change to the rules of an erasure; nothing while it is held."""
+    def run_due_erasures(self) -> None:
+        """Runs due erasures, and checks each change; during a restore hold nothing may change."""
         is_held = flow.read_installation(self.app).is_held
         with self.erasing(*([] if is_held else self._due())):
             jobs.carry_out_erasures(None)
@@ -280,8 +280,8 @@ class HostilePeople(RuleBasedStateMachine):
 
     @contextmanager
     def erasing(self, *subjects: int, changing: Iterable[int] = ()) -> Iterator[None]:
-        """A step that erases accounts, in this order; beside them only these others and their timers may change."""
-        before, erased = self.rows(), self._named(subjects)
+        """A step that erases accounts in this order; also the accounts `changing` and their timers may change."""
+        before, erased = self.rows(), self._list_erasures(subjects)
         yield
         after = self.rows()
         with self.engine.connect() as tx:
@@ -299,14 +299,14 @@ class HostilePeople(RuleBasedStateMachine):
                 assert {name: found.get(name) for name in expected} == expected, (table, key)
 
     def _due(self) -> list[int]:
-        """The accounts that are erased next, in their order."""
+        """The accounts of due erasures, in order."""
         with self.engine.connect() as tx:
             found = [id_ for tenant, id_ in requests_store.list_due(tx, self.clock()) if tenant == self.tenant_id]
             requests = [requests_store.find(tx, self.tenant_id, each) for each in found]
         return [each.subject_user_id for each in requests if each is not None and each.subject_user_id]
 
-    def _named(self, subjects: Iterable[int]) -> list[Erased]:
-        """Accounts with what was merged into them, each as the others are called by the time that it is erased."""
+    def _list_erasures(self, subjects: Iterable[int]) -> list[Erasure]:
+        """The erasures of accounts and those merged into them, with the identifiers that no remaining person shares."""
         with self.engine.connect() as tx:
             of_tenant = (users.c.tenant_id == self.tenant_id, users.c.erased_at.is_(None))
             people = {row["id"]: row for row in tx.execute(sa.select(users).where(*of_tenant)).mappings()}
@@ -325,9 +325,9 @@ class HostilePeople(RuleBasedStateMachine):
                 name = None
             addresses = () if row["entra_object_id"] is None else (row["email"],)
             stay = {(each.table_name, each.row_id) for each in kept if each.subject_user_id == subject}
-            erased += [Erased(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
-            taken = {marks.folded(each["email"]) for each in colleagues}
-            erased.append(Erased(subject, name, () if marks.folded(row["email"]) in taken else addresses, stay))
+            erased += [Erasure(merged["id"], None, (), set()) for merged in self._merged_into(subject)]
+            taken = {markers.fold_case(each["email"]) for each in colleagues}
+            erased.append(Erasure(subject, name, () if markers.fold_case(row["email"]) in taken else addresses, stay))
         return erased
 
     def _merged_into(self, subject: int) -> list[dict[str, Any]]:
@@ -336,10 +336,10 @@ class HostilePeople(RuleBasedStateMachine):
             rows = tx.execute(sa.select(users).where(*of_tenant).order_by(users.c.id)).mappings()
             return [dict(row) for row in rows]
 
-    def everybody_reads_everything(self) -> None:
-        """Each page and each export of everybody is answered, and the invariants hold."""
+    def assert_all_pages_work(self) -> None:
+        """Each page and export of each person succeeds, and the invariants hold."""
         for who in range(len(self.people)):
-            person = self.again(who)
+            person = self.renew_token(who)
             paths = ["me", "entries", "timer-log", "timers/running", "privacy", "privacy/erasure"]
             months = [self.clock() - dt.timedelta(days=31), self.clock()]
             answers = [person.report(f"{month:%Y-%m}", groupBy="user,workItem") for month in months]
@@ -355,14 +355,14 @@ class HostilePeople(RuleBasedStateMachine):
             assert list(find_violations(tx, INVARIANTS)) == []
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "of_stranger"))
+    @precondition(lambda self: hasattr(self, "stranger_rows"))
     def rows_of_other_organization_are_unchanged(self) -> None:
-        assert self.rows_of_stranger() == self.of_stranger
+        assert self.rows_of_stranger() == self.stranger_rows
 
     @invariant()
     @precondition(lambda self: hasattr(self, "people"))
     def totals_are_those_of_the_log(self) -> None:
-        """By the rows themselves: an hour that is in no entry any more would be in the log alone."""
+        """Compares sums of entries and log: a lost entry would be in the log alone."""
         with self.engine.connect() as tx:
             total = sa.func.coalesce(sa.func.sum(time_entries.c.elapsed_ms), 0)
             found = tx.scalar(sa.select(total).where(time_entries.c.tenant_id == self.tenant_id))
@@ -372,11 +372,11 @@ class HostilePeople(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "people"):
-            self.everybody_reads_everything()
+            self.assert_all_pages_work()
 
 
-def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erased) -> dict[str, Any] | None:
-    """How a row is to be after somebody's erasure; None where it may be anything."""
+def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erasure) -> dict[str, Any] | None:
+    """The expected row after an erasure; None if it may be anything."""
     if row is None or (table, row.get("id")) == ("users", erased.row):
         return None
     own = row.get("user_id") == erased.row
@@ -400,7 +400,7 @@ def _after_erasure(table: str, row: dict[str, Any] | None, erased: Erased) -> di
     return row
 
 
-def _text(text: str | None, erased: Erased, *, own: bool, kept: bool) -> str | None:
+def _text(text: str | None, erased: Erasure, *, own: bool, kept: bool) -> str | None:
     if own or text is None:
         return None
     return text if kept else erased.without(text)

@@ -1,4 +1,4 @@
-"""The one row about the installation, as a test's own for a while."""
+"""A temporary installation row of a test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,5 +32,5 @@ def change(engine: sa.Engine, **values: Any) -> None:  # noqa: ANN401 - whatever
 
 
 def with_store(app: App, endpoint: str) -> App:
-    """Another process of the app, whose store outside is there."""
+    """The app with a restore store, like another process."""
     return replace(app, settings=app.settings.model_copy(update={"action_log_table_endpoint": endpoint}))

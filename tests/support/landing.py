@@ -1,4 +1,4 @@
-"""Buyers: people of directories that no other test has, and what their browsers do on the landing page."""
+"""Buyers in new directories, and their browsers on the landing page."""
 
 import re
 import uuid
@@ -32,7 +32,7 @@ LANDING_CLIENT_SECRET = str(clients.LANDING.secret)
 
 @dataclass
 class Page(HTMLParser):
-    """An answer, read as a browser would: its title, text, links and buttons, and the form of a confirmation."""
+    """A page as in a browser: title, text, links, buttons, and the form of a confirmation."""
 
     status: int
     url: str
@@ -105,7 +105,7 @@ class Page(HTMLParser):
 
 @dataclass
 class Browser:
-    """Keeps cookies, follows links, sends forms; it picks an account when Entra asks for one."""
+    """Keeps cookies, follows links, sends forms, and picks an account at Entra."""
 
     base: str
     session: requests.Session = field(default_factory=requests.Session)
@@ -113,8 +113,8 @@ class Browser:
     def get(self, url: str) -> Page:
         return _page(self.session.get(urljoin(self.base, url), timeout=30))
 
-    def arrive(self, token: str) -> requests.Response:
-        """Opens the Marketplace's link; Entra's page, whose address holds all that was asked of it."""
+    def open_link(self, token: str) -> requests.Response:
+        """Opens the Marketplace's link; returns Entra's page, with the whole request in its address."""
         return self.session.get(f"{self.base}{LANDING}", params={"token": token}, timeout=30)
 
     def pick(self, entra_page: requests.Response, account: Account) -> Page:
@@ -122,15 +122,15 @@ class Browser:
 
     def open(self, token: str, account: Account) -> Page:
         """The page of a purchase, after the sign-in."""
-        return self.pick(self.arrive(token), account)
+        return self.pick(self.open_link(token), account)
 
     def submit(self, page: Page, **changes: str) -> Page:
-        """Sends the page's form with the choices of a buyer."""
+        """Sends the page's form with a buyer's choices."""
         fields = {**page.fields, **CHOICES, **changes}
         return _page(self.session.post(urljoin(page.url, page.action), data=fields, timeout=60))
 
     def press(self, page: Page, button: str) -> Page:
-        """Sends the form of a button that has no fields to fill in."""
+        """Sends the form of a button without fields."""
         action, fields = page.buttons[button]
         return _page(self.session.post(urljoin(page.url, action), data=fields, timeout=60))
 
@@ -169,15 +169,15 @@ def _account(short: str, directory: Directory, home: Directory | None = None) ->
     return Account(f"{short}-{oid[:8]}", f"Person {oid[:4]}", f"{short}.{oid[:8]}@{home.domain}", oid, directory, home)
 
 
-def known_to_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pytest's own
-    """The emulators look people up in one list; the firm's are in it for the test."""
+def register_in_entra(monkeypatch: Any, firm: Firm) -> Firm:  # noqa: ANN401 - pytest's own
+    """Adds the firm's people to the emulators' list for the test."""
     monkeypatch.setattr(people, "PEOPLE", (*people.PEOPLE, firm.buyer, firm.colleague, firm.guest))
     monkeypatch.setitem(people.DIRECTORIES, firm.tid, firm.directory)
     return firm
 
 
-def in_the_extension(http: Http, entra: Entra, clock: FakeClock, account: Account) -> Person:
-    """The same person with a token for the API, as the extension has it."""
+def extension_user(http: Http, entra: Entra, clock: FakeClock, account: Account) -> Person:
+    """The same person with the extension's token for the API."""
     who = {"tid": account.directory.tid, "oid": account.oid, "name": account.name, "email": account.email}
     return Person(http, **who, token=entra.token(**who, at=clock()))
 
@@ -192,26 +192,26 @@ def sign_up(person: Person) -> Person:
 
 
 def buy(marketplace: Marketplace, firm: Firm, **purchase: Any) -> tuple[str, str]:  # noqa: ANN401 - of a purchase
-    """A subscription of the firm, and a token for its landing page."""
+    """Buys for the firm; returns the subscription's id and a token for its landing page."""
     subscription = marketplace.buy(**{"person": firm.buyer.oid, **purchase})
     return subscription, marketplace.purchase_token(subscription)
 
 
 def rows(app: App, table: sa.Table, **where: Any) -> list[Any]:  # noqa: ANN401 - values of columns
-    """The rows with these values, in the order of their keys."""
+    """The rows with these values, by primary key."""
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         conditions = [table.c[name] == value for name, value in where.items()]
         return list(tx.execute(sa.select(table).where(*conditions).order_by(*table.primary_key.columns)))
 
 
 @contextmanager
-def answering(entra: Entra, body: str) -> Iterator[None]:
-    """What Entra answers to the next code."""
-    entra.emulator.faults.order({"token": Fault(status=200, body=body, times=1)})
+def token_response(entra: Entra, body: str) -> Iterator[None]:
+    """Sets Entra's response to the next code."""
+    entra.emulator.faults.set({"token": Fault(status=200, body=body, times=1)})
     yield
     entra.emulator.faults.clear()
 
 
 def with_settings(app: App, settings: Settings) -> App:
-    """The same app, configured otherwise."""
+    """The app with other settings."""
     return replace(app, settings=settings)

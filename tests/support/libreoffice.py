@@ -1,4 +1,4 @@
-"""Opens files in LibreOffice Calc, which computes and draws them anew, and reads back what it then has."""
+"""Opens files in LibreOffice Calc, which recalculates and redraws them, and reads the results."""
 
 import io
 import os
@@ -14,12 +14,12 @@ import openpyxl
 import pytest
 
 
-_SECONDS = 300  # the first start on a busy machine makes a profile
-_ANY_SEPARATOR = "44/59/9"  # comma, semicolon and tab, as its dialog has them ticked
+_SECONDS = 300  # the first start creates a profile
+_ANY_SEPARATOR = "44/59/9"  # comma, semicolon and tab, as in the dialog of LibreOffice
 
 
-def required() -> str:
-    """The program; without it tests are skipped, but never in CI."""
+def find_program() -> str:
+    """The path of LibreOffice; without it the test is skipped, and fails in CI."""
     found = shutil.which("soffice")
     if found is None:
         told = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
@@ -29,25 +29,25 @@ def required() -> str:
     return found
 
 
-def opened(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Workbooks by their name, each opened, computed and saved again as a workbook."""
-    return _converted(directory, files, [])
+def recalculate(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Opens, recalculates and saves workbooks, by name."""
+    return _convert(directory, files, [])
 
 
-def imported(
+def import_csv(
     directory: Path, files: Mapping[str, bytes], *, separators: str = _ANY_SEPARATOR, language: int = 1033
 ) -> dict[str, Any]:
-    """The sheets that CSV files become, by name; formulas are evaluated, and whatever can be guessed is.
+    """The sheets of CSV files, by name; formulas are evaluated, and types are guessed.
 
     The language is Microsoft's number for it: 1033 for English, 1031 for German.
     """
     options = f"{separators},34,76,1,,{language},false,true,false,false,false,0,true"
-    made = _converted(directory, files, [f"--infilter=Text - txt - csv (StarCalc):{options}"])
+    made = _convert(directory, files, [f"--infilter=Text - txt - csv (StarCalc):{options}"])
     return {name: openpyxl.load_workbook(io.BytesIO(body)).active for name, body in made.items()}
 
 
 def chart_values(workbook: bytes) -> list[list[float]]:
-    """What each chart of a workbook that LibreOffice saved is drawn from: the values it has read from the cells."""
+    """The values of each chart of a workbook saved by LibreOffice, as read from its cells."""
     with zipfile.ZipFile(io.BytesIO(workbook)) as package:
         charts = [
             package.read(name).decode() for name in sorted(package.namelist()) if re.match(r"xl/charts/chart\d", name)
@@ -56,13 +56,13 @@ def chart_values(workbook: bytes) -> list[list[float]]:
     return [[float(value) for value in re.findall(r"<c:v>([^<]+)</c:v>", found[0])] for found in values if found]
 
 
-def _converted(directory: Path, files: Mapping[str, bytes], options: Sequence[str]) -> dict[str, bytes]:
+def _convert(directory: Path, files: Mapping[str, bytes], options: Sequence[str]) -> dict[str, bytes]:
     given, made = directory / "given", directory / "made"
     given.mkdir(parents=True)
     for name, body in files.items():
         (given / name).write_bytes(body)
     command = [
-        required(),
+        find_program(),
         f"-env:UserInstallation={(directory / 'profile').as_uri()}",
         *("--headless", *options, "--convert-to", "xlsx", "--outdir", str(made)),
         *(str(given / name) for name in files),

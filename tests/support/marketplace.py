@@ -1,4 +1,4 @@
-"""The Marketplace emulator for a test: a real server with a real webhook receiver, and orders over HTTP."""
+"""The Marketplace emulator: a real server with a real webhook receiver, and admin commands over HTTP."""
 
 import datetime as dt
 import json
@@ -31,8 +31,8 @@ VERSION = {"api-version": "2018-08-31"}
 AT_ONCE = {"Retry-After": "0"}
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Waits for a condition; the longer it has waited, the less often it asks, since each question is a request."""
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Waits for a condition, with growing pauses, since each check is a request."""
     began = time.monotonic()
     while not condition():
         waited = time.monotonic() - began
@@ -42,7 +42,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 @dataclass
 class Call:
-    """What the receiver was sent."""
+    """A received call."""
 
     authorization: str
     body: Any
@@ -50,7 +50,7 @@ class Call:
 
 @dataclass
 class Receiver:
-    """A webhook that keeps what it is sent, and answers 200 unless other statuses are next."""
+    """A webhook that stores its calls, and responds with the next of `statuses`, or 200."""
 
     url: str = ""
     calls: list[Call] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def running_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     with serving(lambda _url: receiver, port=0) as url:
         receiver.url = url
@@ -90,8 +90,8 @@ class Marketplace:
     def api_url(self) -> str:
         return f"{self.emulator.url}/api"
 
-    def order(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-        """Carries out an order of the admin endpoint, which must succeed; no fault has us pause unless it says so."""
+    def execute(self, name: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        """Executes an admin command, which must succeed. Faults ask for no pause before a retry by default."""
         if name == "faults":
             given = {endpoint: {"headers": AT_ONCE, **fault} for endpoint, fault in given.items()}
         answer = requests.post(f"{self.emulator.url}/admin/{name}", json=given, timeout=10)
@@ -104,12 +104,12 @@ class Marketplace:
         return stats
 
     def buy(self, **purchase: Any) -> str:  # noqa: ANN401 - the fields of a purchase
-        """The id of a subscription; `active=True` spares its activation."""
-        return str(self.order("buy", **purchase)["subscription"])
+        """Buys, and returns the id of the subscription; with `active=True` it is active at once."""
+        return str(self.execute("buy", **purchase)["subscription"])
 
     def purchase_token(self, subscription: str, kind: str = "fresh") -> str:
-        """Decoded, as it stands in the landing page's address."""
-        link = self.order("link", subscription=subscription, kind=kind)["landingUrl"]
+        """The decoded token of the landing page's address."""
+        link = self.execute("link", subscription=subscription, kind=kind)["landingUrl"]
         return str(parse_qs(urlsplit(link).query)["token"][0])
 
     def send(
@@ -122,7 +122,7 @@ class Marketplace:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> requests.Response:
-        """A call as the publisher makes it."""
+        """Calls the API as the publisher."""
         bearer = {"Authorization": f"Bearer {self.token if token is None else token}", **(headers or {})}
         url = path if path.startswith("http") else f"{self.api_url}/{path}"
         asked = {} if "api-version=" in url else {**VERSION, **(query or {})}
@@ -132,9 +132,9 @@ class Marketplace:
         status: str = self.send("GET", f"saas/subscriptions/{subscription}").json()["saasSubscriptionStatus"]
         return status
 
-    def idle(self) -> None:
-        """Waits until no webhook is being tried."""
-        until(lambda: self.stats()["busy"] == 0)
+    def wait_until_idle(self) -> None:
+        """Waits for the end of all webhook calls."""
+        wait_until(lambda: self.stats()["busy"] == 0)
 
 
 def app_token(authority: str, *, tenant: str = TENANT_ID, client: str = CLIENT_ID, scope: str = SCOPE) -> str:

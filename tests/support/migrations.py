@@ -1,4 +1,4 @@
-"""Alembic in the process of the tests: a process of its own for each step would first import the product."""
+"""Runs Alembic in this process, which saves the imports of a new one."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ _INI: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
 
 
 def alembic(url: str, *arguments: str) -> None:
-    """Runs a command of Alembic's on a database; what goes wrong is raised."""
+    """Runs a command of Alembic on a database; raises its errors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
-        patch.setattr(sys, "path", [*sys.path])  # to which Alembic adds
+        patch.setattr(sys, "path", [*sys.path])  # Alembic changes it
         main(["--raiseerr", "--config", str(_INI), *arguments])

@@ -1,4 +1,4 @@
-"""Closes a month of a tenant, as the closing of the books does."""
+"""Marks a month of a tenant as closed."""
 
 import uuid
 

@@ -1,7 +1,7 @@
-"""A real SQL Server as the third engine of the tests, where TEST_MSSQL_URL names one; see docs/testing.md.
+"""A real SQL Server as the third engine of the tests, given by TEST_MSSQL_URL; see docs/testing.md.
 
-Its databases are made as the Bicep makes Azure's. The certificate that the server shows, where no authority of this
-machine's signed it, is the file that TEST_MSSQL_CERTIFICATE names.
+Its databases have the options of the Bicep template. TEST_MSSQL_CERTIFICATE is the file of a certificate to trust, if
+no authority known to this machine has signed it.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from shared.db.engine import make_engine
 from tests.support import odbc
 
 
-PASSWORD = "Not-a-secret-0"  # of a login that reads and writes the rows of databases made by tests
+PASSWORD = "Not-a-secret-0"  # of a login for databases of tests
 
 
 def is_given() -> bool:
@@ -35,8 +35,8 @@ def server(folder: Path) -> Iterator[str]:
 
 
 def make_database(server_url: str, name: str) -> str:
-    """Makes an empty database anew; its URL."""
-    # Each is copied from the one that is called `model`, by one at a time
+    """Creates an empty database in place of the former one; returns its URL."""
+    # SQL Server copies the database `model` each time, for one process at a time
     with (Path(tempfile.gettempdir()) / f"timetracker-mssql-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _run(
@@ -58,7 +58,7 @@ def drop_database(server_url: str, name: str) -> None:
 
 
 def make_login(server_url: str, database_url: str, name: str) -> str:
-    """A login that reads and writes rows and changes no table, as the app's identity; its URL of the database."""
+    """The database's URL for a login that reads and writes rows and changes no table, like the app's identity."""
     _run(
         server_url,
         f"IF SUSER_ID(N'{name}') IS NULL CREATE LOGIN [{name}] WITH PASSWORD = N'{PASSWORD}', CHECK_POLICY = OFF",

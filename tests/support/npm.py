@@ -1,4 +1,4 @@
-"""Programs of npm for the tests, installed from their lock file when first needed."""
+"""npm programs for the tests, installed from their lock file at the first use."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ class NotInstalled(Exception):
 
 
 def require(folder: Path) -> None:
-    """Installs the packages of a folder; where that fails the test is skipped with the reason, and fails in CI."""
+    """Installs the packages of a folder. If that fails, the test is skipped with the reason, and fails in CI."""
     try:
         _install(folder)
     except NotInstalled as reason:
@@ -26,7 +26,7 @@ def require(folder: Path) -> None:
 
 
 def _install(folder: Path) -> None:
-    """Installs what the lock file names, once; other test processes wait meanwhile.
+    """Installs the packages of the lock file once; other test processes wait meanwhile.
 
     Raises:
         NotInstalled: node or npm is missing, or npm failed.

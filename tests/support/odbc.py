@@ -16,22 +16,22 @@ import pytest
 from shared.db.azure_sql import DRIVER
 
 
-# The manager that pyodbc is built on, and what Microsoft's driver needs of the system
+# The driver manager of pyodbc, and a library for Microsoft's driver
 _PACKAGES = ("unixodbc", "libgssapi-krb5-2")
-_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")  # somebody else may be installing
+_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")  # another installation may be running
 _INSTALL = (*_APT, "install", "-y", "--no-install-recommends", *_PACKAGES)
 _ELSEWHERE = "install unixODBC: `sudo apt install unixodbc` on Debian and Ubuntu, `brew install unixodbc` on macOS"
 
 
 class NoDriver(Exception):
-    """There is no way here to use the driver."""
+    """The driver cannot be used on this machine."""
 
 
 @contextmanager
 def required(folder: Path, certificate: Path | None) -> Iterator[None]:
-    """The driver under the name that the app asks for, trusting one more certificate, or those of the machine.
+    """Registers the driver under the app's name for it; it also trusts `certificate`.
 
-    Where there can be none the test is skipped with the reason; in CI, and where a SQL Server is given, it fails.
+    Without a driver the test is skipped with the reason; in CI, and with a given SQL Server, it fails.
     """
     try:
         _install()
@@ -52,7 +52,7 @@ def required(folder: Path, certificate: Path | None) -> Iterator[None]:
 
 
 def _install() -> None:
-    """Installs unixODBC, which pyodbc is built on and does not bring, once; other test processes wait meanwhile.
+    """Installs unixODBC, the driver manager of pyodbc, once; other test processes wait meanwhile.
 
     Raises:
         NoDriver: it is missing and cannot be installed here.
@@ -64,20 +64,20 @@ def _install() -> None:
             return
         if os.getuid() != 0 or shutil.which("apt-get") is None:
             raise NoDriver(f"{missing}; {_ELSEWHERE}")
-        # The lists may be missing, as in an image of a container, or too old
+        # The package lists may be missing, as in a container image, or too old
         failed = _run(_INSTALL) and (_run((*_APT, "update")) or _run(_INSTALL))
         if failed or (failed := _missing()):
             raise NoDriver(f"{failed}; {_ELSEWHERE}")
 
 
 def _missing() -> str:
-    """Why pyodbc cannot be imported, asked of a process of its own; empty when it can."""
+    """The error of importing pyodbc in a new process; empty on success."""
     asked = subprocess.run([sys.executable, "-c", "import pyodbc"], capture_output=True, text=True, check=False)
     return asked.stderr.strip().rpartition("\n")[2]
 
 
 def _run(command: Sequence[str]) -> str:
-    """What a command says when it fails; empty when it does not."""
+    """The error of a command; empty on success."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return "" if made.returncode == 0 else f"{' '.join(command)} failed: {made.stderr[-500:]}"

@@ -99,9 +99,9 @@ class Purchase:
         query = subscription_rates.select().where(of_this).order_by(subscription_rates.c.from_at)
         return [(row.plan_id, str(row.rate_per_user), row.currency) for row in self._rows(query)]
 
-    def order(self, name: str, **given: Any) -> str:  # noqa: ANN401 - any JSON
+    def execute(self, name: str, **given: Any) -> str:  # noqa: ANN401 - any JSON
         """An action of the customer; returns the id of its operation."""
-        return str(self.marketplace.order(name, subscription=self.id, **given)["operation"])
+        return str(self.marketplace.execute(name, subscription=self.id, **given)["operation"])
 
     def operation(self, operation: str) -> dict[str, Any]:
         found: dict[str, Any] = self.marketplace.stats()["operations"][operation]

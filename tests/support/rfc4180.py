@@ -1,4 +1,4 @@
-"""A reader of CSV by the grammar of RFC 4180 alone, so that what we write is not read by the library that wrote it."""
+"""A CSV reader by the grammar of RFC 4180, independent of the library that writes our files."""
 
 from enum import Enum, auto
 
@@ -11,10 +11,10 @@ class _At(Enum):
 
 
 def read(text: str, *, separator: str = ",") -> list[list[str]]:
-    """The records; the separator is the grammar's COMMA.
+    """The records; `separator` takes the place of COMMA in the grammar.
 
     Raises:
-        ValueError: a quote where none may be, or a line that does not end with CRLF.
+        ValueError: a misplaced quote, or a line that does not end with CRLF.
     """
     records, record, field, at = [], [], [], _At.START
     rest = iter(text)

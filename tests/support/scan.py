@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from shared.db.schema import metadata, users
-from tests.support import marks
+from tests.support import markers
 
 
-def everything(engine: sa.Engine) -> Iterator[tuple[str, str]]:
-    """Every value there is, as text, with the column that it stands in."""
+def all_values(engine: sa.Engine) -> Iterator[tuple[str, str]]:
+    """All values of the database, as text with their column."""
     with engine.connect().execution_options(reads_only=True) as connection:
         for table in metadata.sorted_tables:
             for row in connection.execute(sa.select(table)):
@@ -20,16 +20,18 @@ def everything(engine: sa.Engine) -> Iterator[tuple[str, str]]:
                         yield f"{table.name}.{column.name}", str(value)
 
 
-def places(engine: sa.Engine, *marks: str) -> set[str]:
-    """The columns in which one of the marks stands, in any case; a UUID also without its dashes."""
+def find_columns(engine: sa.Engine, *marks: str) -> set[str]:
+    """The columns that contain one of the texts, in any case; a UUID also without dashes."""
     spelled = {mark.lower() for mark in marks}
     spelled |= {uuid.UUID(mark).hex for mark in marks if re.fullmatch(r"[0-9a-f-]{36}", mark)}
-    return {where for where, text in everything(engine) if any(mark in text.lower() for mark in spelled)}
+    return {where for where, text in all_values(engine) if any(mark in text.lower() for mark in spelled)}
 
 
-def of_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
-    """The columns that name somebody who never came in, was refused, or is erased, and their object id."""
+def find_people_without_account(engine: sa.Engine) -> set[tuple[str, str]]:
+    """The columns with an identifier of a person without an account, and the person's object id."""
     accounts = sa.select(users.c.entra_object_id, users.c.email).where(users.c.erased_at.is_(None))
     with engine.connect() as connection:
-        known = {marks.folded(str(value)) for row in connection.execute(accounts) for value in row if value is not None}
-    return marks.named(everything(engine), marks.without_account(known))
+        known = {
+            markers.fold_case(str(value)) for row in connection.execute(accounts) for value in row if value is not None
+        }
+    return markers.find_identifiers(all_values(engine), markers.identifiers_without_account(known))

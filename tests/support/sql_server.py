@@ -1,4 +1,4 @@
-"""A scripted SQL Server on loopback for Microsoft's own ODBC driver: TLS, sign-in, statements, errors, lost lines."""
+"""A scripted SQL Server on loopback for Microsoft's ODBC driver: TLS, sign-in, statements, errors, lost connections."""
 
 import datetime as dt
 import ipaddress
@@ -27,7 +27,7 @@ _REQUESTS: Final = {5: BEGIN, 7: COMMIT, 8: ROLLBACK, 9: "<savepoint>"}
 
 @dataclass(frozen=True)
 class Error:
-    """An answer that is an error of this number."""
+    """An error response with a number of SQL Server."""
 
     number: int
 
@@ -38,8 +38,8 @@ class Rows:
     values: list[tuple[Any, ...]]
 
 
-# What SQLAlchemy asks on the first connection of an engine, and when it takes one from the pool.
-_ABOUT: Final = {
+# Responses to SQLAlchemy's queries on an engine's first connection, and on taking one from the pool.
+_SERVER_FACTS: Final = {
     "SUSER_SID": "01",  # the server's own administrator
     "ProductVersion": "16.0.1000.5",
     "schema_name()": "dbo",
@@ -51,17 +51,17 @@ _ABOUT: Final = {
 }
 
 
-class Lost(Exception):
-    """The line is cut: raised by a script to cut it in the middle of what is asked, or by the other end."""
+class ConnectionLost(Exception):
+    """The connection is closed: by a script within a statement, or by the client."""
 
 
-Answer = Error | Rows | int | None  # a number is a count of changed rows
+Answer = Error | Rows | int | None  # a number is the count of changed rows
 Script = Callable[[Statement], Answer]
 
 
-def usual(statement: Statement) -> Answer:
+def default_script(statement: Statement) -> Answer:
     """Responses to the queries of the driver and SQLAlchemy; none for the app's statements."""
-    for part, answer in _ABOUT.items():
+    for part, answer in _SERVER_FACTS.items():
         if part in statement.sql:
             return Rows(("",), [(answer,)]) if answer is not None else None
     return None
@@ -69,14 +69,14 @@ def usual(statement: Statement) -> Answer:
 
 @dataclass
 class SqlServer:
-    """`script` answers what is asked, `sign_in` says which error a sign-in gets; both may raise Lost."""
+    """`script` responds to statements, `sign_in` returns the error of a sign-in; both may raise ConnectionLost."""
 
     port: int
-    script: Script = usual
+    script: Script = default_script
     sign_in: Callable[[Login], int | None] = lambda _: None
     logins: list[Login] = field(default_factory=list)
-    asked: list[Statement] = field(default_factory=list)
-    lines: list[socket.socket] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    connections: list[socket.socket] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -84,19 +84,19 @@ class SqlServer:
 
     @property
     def texts(self) -> list[str]:
-        return [each.sql for each in self.asked]
+        return [each.sql for each in self.statements]
 
     def reset(self) -> None:
-        self.script, self.sign_in = usual, lambda _: None
+        self.script, self.sign_in = default_script, lambda _: None
         self.logins.clear()
-        self.asked.clear()
+        self.statements.clear()
 
-    def hang_up(self) -> None:
-        """Cuts every line there is, as a failover does to connections that wait in a pool."""
-        for line in self.lines:
+    def close_connections(self) -> None:
+        """Closes every connection, as a failover does with those in a pool."""
+        for line in self.connections:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
-        self.lines.clear()
+        self.connections.clear()
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def running(folder: Path) -> Iterator[SqlServer]:
         server = SqlServer(listening.getsockname()[1])
         threading.Thread(target=_accept, args=(listening, context, server), daemon=True).start()
         yield server
-        server.hang_up()
+        server.close_connections()
         with suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
 
@@ -124,9 +124,9 @@ def _accept(listening: socket.socket, context: ssl.SSLContext, server: SqlServer
 
 
 def _serve(line: socket.socket, context: ssl.SSLContext, server: SqlServer) -> None:
-    with line, suppress(Lost, OSError, ssl.SSLError):
+    with line, suppress(ConnectionLost, OSError, ssl.SSLError):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server.lines.append(line)
+        server.connections.append(line)
         _Session(line, context, server).run()
 
 
@@ -140,7 +140,7 @@ class _Session:
 
     def run(self) -> None:
         _, body = self._message()
-        self._send(tds.prelogin_answer(body))
+        self._send(tds.prelogin_response(body))
         self._shake_hands()
         _, body = self._message()
         login = Login.read(body)
@@ -149,7 +149,7 @@ class _Session:
         if refused is not None:
             self._send(tds.error(refused, "scripted", 20 if refused == 40613 else 14) + tds.done(status=2))
             return
-        self._send(tds.signed_in(by_token=login.token is not None))
+        self._send(tds.login_ack(by_token=login.token is not None))
         while True:
             self._answer(*self._message())
 
@@ -165,7 +165,7 @@ class _Session:
     def _transact(self, body: bytes) -> bytes:
         request = struct.unpack("<H", body[:2])[0]
         statement = Statement(_REQUESTS[request])
-        self._server.asked.append(statement)
+        self._server.statements.append(statement)
         answer = self._server.script(statement)
         if isinstance(answer, Error):
             return tds.error(answer.number, "scripted") + tds.done(status=2)
@@ -173,12 +173,12 @@ class _Session:
             self._transactions += 1
         descriptor = struct.pack("<Q", self._transactions)
         if request == 5:
-            return tds.change(b"\x08\x08" + descriptor + b"\x00") + tds.done()
-        return tds.change(bytes([9 if request == 7 else 10]) + b"\x00\x08" + descriptor) + tds.done()
+            return tds.env_change(b"\x08\x08" + descriptor + b"\x00") + tds.done()
+        return tds.env_change(bytes([9 if request == 7 else 10]) + b"\x00\x08" + descriptor) + tds.done()
 
     def _say(self, kind: int, statement: Statement, *, is_last: bool) -> bytes:
         self._numbers += 1
-        self._server.asked.append(statement)
+        self._server.statements.append(statement)
         answer = self._server.script(statement)
         reply = tds.Reply()
         if isinstance(answer, Error):
@@ -192,7 +192,7 @@ class _Session:
         return reply.to_call(statement.procedure, self._numbers, is_last=is_last)
 
     def _shake_hands(self) -> None:
-        """TLS inside packets of the protocol, as SQL Server has it before version 8."""
+        """TLS inside packets of the protocol, as before TDS 8."""
         shaken = False
         while not shaken:
             _, body = self._message()
@@ -226,7 +226,7 @@ class _Session:
                 return self._tls.read(65536)
         received = self._line.recv(65536)
         if not received:
-            raise Lost
+            raise ConnectionLost
         if not self._secure:
             return received
         self._in.write(received)

@@ -1,7 +1,7 @@
 """SQL Server's rules about schema changes with dependent objects, checked for a printed migration script.
 
-A model of the tables, columns, keys and indexes that a script has made so far. The numbers are those of SQL Server's
-errors. What it does not understand it refuses as well.
+A model of the tables, columns, keys and indexes that a script has created so far. The numbers are those of SQL Server's
+errors. Unknown statements are refused too.
 """
 
 import re
@@ -55,20 +55,20 @@ class Table:
 
 
 class Schema:
-    """What a script has made; `run` takes its batches one after another."""
+    """The objects that a script has created; `run` takes its batches in order."""
 
     def __init__(self) -> None:
         self.tables: dict[str, Table] = {}
 
     def run(self, batch: str) -> list[str]:
-        """Why SQL Server would refuse the batch; empty when it would not."""
+        """The errors of SQL Server for the batch; empty if it is valid."""
         text = re.sub(r"^\s*--.*$", "", batch, flags=re.MULTILINE)
         text = re.sub(r"BEGIN TRANSACTION;|COMMIT;", "", text).strip().removesuffix(";")
         text = re.sub(r"\s+", " ", text)
         if not text:
             return []
         if ";" in re.sub(r"'(?:[^']|'')*'", "", text):
-            return [f"207: what one statement makes, another of its batch does not see: {text}"]
+            return [f"207: a statement cannot use objects created in its own batch: {text}"]
         for pattern, action in _ACTIONS.items():
             if found := re.fullmatch(pattern, text, flags=re.IGNORECASE):
                 try:
@@ -83,16 +83,16 @@ class Schema:
         for part in parts:
             if not part.startswith("CONSTRAINT "):
                 made.columns.update([_column(part)])
-        for part in sorted(parts, key=lambda part: " FOREIGN KEY" in part):  # one may point at a key of this table
+        for part in sorted(parts, key=lambda part: " FOREIGN KEY" in part):  # it may reference a key of this table
             if part.startswith("CONSTRAINT "):
                 yield from self.add_constraint(table, *part.removeprefix("CONSTRAINT ").split(" ", 1))
 
     def add_column(self, table: str, column: str) -> Iterator[str]:
         name, made = _column(column)
         if not made.is_null and not made.has_default and "IDENTITY" not in column:
-            yield "4901: rows that are there would have nothing in a column that is NOT NULL and has no default"
+            yield "4901: existing rows have no value for a column that is NOT NULL and has no default"
         if name in self.tables[table].columns:
-            yield "2705: the column is there"
+            yield "2705: the column exists"
         self.tables[table].columns[name] = made
 
     def alter_column(self, table: str, column: str) -> Iterator[str]:
@@ -121,11 +121,11 @@ class Schema:
             yield "5074: the column has a default: drop_column(..., mssql_drop_default=True)"
 
     def drop_unnamed(self, table: str, catalog: str, name: str, again: str) -> Iterator[str]:
-        """Alembic's way to drop what hangs on a column and was given its name by the server."""
+        """Alembic's statement that drops a column's constraint with a name given by the server."""
         if (catalog, again) != ("default", table):
             yield NOT_UNDERSTOOD
         elif not self.tables[table].columns[name].has_default:
-            yield "the column has no default, so what is put together is no statement"
+            yield "the column has no default, so the composed statement is invalid"
         self.tables[table].columns[name].has_default = False
 
     def add_default(self, table: str, name: str) -> Iterator[str]:
@@ -165,14 +165,14 @@ class Schema:
         index = Index(tuple(re.split(r",\s*", columns)), unique is not None, where or "")
         index.filtered = made.named_in(index.where)
         if name in made.indexes:
-            yield "1913: the index is there"
+            yield "1913: the index exists"
         made.indexes[name] = index
         if missing := [column for column in index.columns if column not in made.columns]:
             yield f"1911: there is no column {missing[0]}"
             return
         yield from _too_long(made, name, index.columns, is_clustered=False)
         if _IN_A_FILTER.search(re.sub(r"'(?:[^']|'')*'|IN \(", "", index.where)):
-            yield "10735: a filter is made of columns that are compared with constants, and AND"
+            yield "10735: a filter may only compare columns with constants, joined by AND"
         for column in index.columns if index.is_unique else ():
             if made.columns[column].is_null and column not in index.filtered:
                 yield f"NULL is a value in {name}: its WHERE leaves rows without {column} out"
@@ -214,7 +214,7 @@ class Schema:
                 yield name, key.kind
 
     def _foreign_keys_to(self, table: str) -> Iterator[tuple[str, str, Key]]:
-        """Those that point at the table: whose they are, their names and what they say."""
+        """The foreign keys to the table: owner, name and key."""
         for owner, made in self.tables.items():
             yield from ((owner, name, key) for name, key in made.keys.items() if key.target and key.target[0] == table)
 
@@ -245,7 +245,7 @@ def batches(script: str) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    """By the commas outside of parentheses and quotes."""
+    """Splits at commas outside parentheses and quotes."""
     parts, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == "'"
@@ -265,7 +265,7 @@ def _column(text: str) -> tuple[str, Column]:
 
 
 def _grows(old: Column, new: Column) -> bool:
-    """Whether nothing changes but that a text has more room."""
+    """Whether the only change is a greater length of text."""
     before, after = _SIZE.fullmatch(old.type), _SIZE.fullmatch(new.type)
     if old.is_null != new.is_null or before is None or after is None or before[1] != after[1]:
         return False

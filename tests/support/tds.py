@@ -1,4 +1,4 @@
-"""The bytes of SQL Server's protocol, TDS 7.4, as far as Microsoft's driver needs it to sign in, ask and read rows."""
+"""Messages of SQL Server's protocol TDS 7.4, for Microsoft's driver to sign in, send statements and read rows."""
 
 import datetime as dt
 import struct
@@ -12,7 +12,7 @@ BATCH, RPC, ATTENTION, TRANSACTION, LOGIN = 1, 3, 6, 14, 16
 REPLY, PRELOGIN = 4, 18
 _COLLATION: Final = b"\x09\x04\xd0\x00\x34"
 _DAY_ONE: Final = dt.date(1, 1, 1)
-_PREPARE: Final = (11, 13)  # sp_prepare and sp_prepexec, which answer with a handle
+_PREPARE: Final = (11, 13)  # sp_prepare and sp_prepexec, which return a handle
 DONE, DONE_PROC, DONE_IN_PROC = 0xFD, 0xFE, 0xFF
 
 
@@ -45,22 +45,24 @@ def done(kind: int = DONE, status: int = 0, rows: int = 0) -> bytes:
     return struct.pack("<BHHQ", kind, status, 0, rows)
 
 
-def change(body: bytes) -> bytes:
+def env_change(body: bytes) -> bytes:
     return b"\xe3" + struct.pack("<H", len(body)) + body
 
 
-def signed_in(*, by_token: bool) -> bytes:
+def login_ack(*, by_token: bool) -> bytes:
     product = b"\x01" + struct.pack(">I", 0x74000004) + short_text("Microsoft SQL Server") + bytes([16, 0, 3, 232])
-    answer = change(b"\x01" + short_text("timetracker") + short_text(""))
-    answer += change(b"\x07\x05" + _COLLATION + b"\x00") + change(b"\x04" + short_text("4096") + short_text("4096"))
+    answer = env_change(b"\x01" + short_text("timetracker") + short_text(""))
+    answer += env_change(b"\x07\x05" + _COLLATION + b"\x00") + env_change(
+        b"\x04" + short_text("4096") + short_text("4096")
+    )
     answer += b"\xad" + struct.pack("<H", len(product)) + product
     if by_token:
         answer += b"\xae\x02" + struct.pack("<I", 0) + b"\xff"
     return answer + done()
 
 
-def prelogin_answer(body: bytes) -> bytes:
-    """Encryption on, no instance, no MARS; a token may come if the client asked whether it may."""
+def prelogin_response(body: bytes) -> bytes:
+    """Encryption on, no instance, no MARS; a token is allowed if the client asks for it."""
     asked: dict[int, bytes] = {}
     at = 0
     while body[at] != 0xFF:
@@ -95,12 +97,12 @@ class Login:
             return body[offset : offset + 2 * length].decode("utf-16-le")
 
         token = None
-        if body[27] & 0x10:  # there are extensions, and where they begin stands at its place
+        if body[27] & 0x10:  # the login has extensions, at an offset given in it
             at = struct.unpack("<I", body[span(56)[0] : span(56)[0] + 4])[0]
             while body[at] != 0xFF:
                 kind, length = body[at], struct.unpack("<I", body[at + 1 : at + 5])[0]
                 value = body[at + 5 : at + 5 + length]
-                if kind == 2 and value[0] >> 1 == 1:  # signed in by a token that the client fetched itself
+                if kind == 2 and value[0] >> 1 == 1:  # a token fetched by the client
                     token = value[5 : 5 + struct.unpack("<I", value[1:5])[0]]
                 at += 5 + length
         return cls(user=text(40), app=text(48), database=text(68), token=token)
@@ -108,7 +110,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Statement:
-    """What the driver sent: the text, and how it declares each parameter, as `bigint` or `nvarchar(64)`."""
+    """A statement from the driver: its text, and the declared type of each parameter, as `bigint` or `nvarchar(64)`."""
 
     sql: str
     declared: tuple[str, ...] = ()
@@ -117,7 +119,7 @@ class Statement:
 
 
 def statements(kind: int, body: bytes) -> list[Statement]:
-    """Those of a batch (one text) or of remote calls (sp_prepexec and its like)."""
+    """The statements of a batch (one text) or of remote calls (such as sp_prepexec)."""
     body = body[struct.unpack("<I", body[:4])[0] :]
     if kind == BATCH:
         return [Statement(body.decode("utf-16-le"))]
@@ -152,7 +154,7 @@ class _Calls:
             if self._body[self._at] in {0x80, 0xFF}:
                 self._take(1)
                 break
-            self._take(2 * self._number("<B") + 1)  # its name and whether it comes back
+            self._take(2 * self._number("<B") + 1)  # name and direction of the parameter
             values.append(self._value())
         texts = values[1:3] if procedure == 13 else values[0:2] if procedure == 10 else ["", ""]
         declared, sql = (texts[1], texts[0]) if procedure == 10 else (texts[0], texts[1])
@@ -201,7 +203,7 @@ class _Calls:
 
 
 def _split(declared: str) -> tuple[str, ...]:
-    """`@P1 bigint,@P2 decimal(19,4)` as its types."""
+    """The types in `@P1 bigint,@P2 decimal(19,4)`."""
     types, depth = [""], 0
     for character in declared:
         depth += (character == "(") - (character == ")")
@@ -213,7 +215,7 @@ def _split(declared: str) -> tuple[str, ...]:
 
 
 def rows(names: tuple[str, ...], values: list[tuple[Any, ...]]) -> bytes:
-    """A result; each column has the type of its first value that is there, text when none is."""
+    """A result set; each column has the type of its first value, or text without values."""
     samples = [next((row[at] for row in values if row[at] is not None), "") for at in range(len(names))]
     out = b"\x81" + struct.pack("<H", len(names))
     for name, sample in zip(names, samples, strict=True):
@@ -248,7 +250,7 @@ def _encoded(value: object, sample: object) -> bytes:
     return struct.pack("<B", len(raw)) + raw
 
 
-def _raw(value: Any) -> bytes:  # noqa: ANN401 - what a column may hold
+def _raw(value: Any) -> bytes:  # noqa: ANN401 - any column value
     match value:
         case bool():
             return bytes([value])
@@ -268,7 +270,7 @@ def _raw(value: Any) -> bytes:  # noqa: ANN401 - what a column may hold
 
 @dataclass(frozen=True)
 class Reply:
-    """What is said to one statement: its tokens, how many rows it found or changed, and whether it failed."""
+    """The response to a statement: its tokens, the number of found or changed rows, and whether it failed."""
 
     tokens: bytes = b""
     rows: int | None = None
@@ -279,7 +281,7 @@ class Reply:
         return self.tokens + done(DONE, status, self.rows or 0)
 
     def to_call(self, procedure: int | None, handle: int, *, is_last: bool) -> bytes:
-        """With the procedure's status, and the handle of what was prepared."""
+        """The response to a remote call, with the procedure's status and the handle of a prepared statement."""
         inside = b"" if self.failed else done(DONE_IN_PROC, 1 | (0x10 if self.rows is not None else 0), self.rows or 0)
         tail = b"\x79" + struct.pack("<i", 0)
         if procedure in _PREPARE:

@@ -1,4 +1,4 @@
-"""The people of a test and what they do: directories of their own, real tokens, real HTTP."""
+"""The people of a test and their requests: own directories, real tokens, real HTTP."""
 
 import datetime as dt
 import itertools
@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from tests.support import marks
-from tests.support.contract import undocumented
+from tests.support import markers
+from tests.support.contract import find_undocumented
 from tests.support.entra import Entra
 
 
@@ -21,7 +21,7 @@ WORK_ITEM = {"organization": "contoso", "project": "Website", "workItemId": 42}
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that moves by `tick` and `set` only."""
 
     def __init__(self, at: dt.datetime = START) -> None:
         self.at = at
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Http:
-    """Sends requests to a host, over one kept connection; urllib3 takes a third of the time that requests takes."""
+    """Sends requests to a host over persistent connections; urllib3 takes a third of the time of requests."""
 
     base: str
     pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=8))
@@ -71,7 +71,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        sent = {"Accept": "*/*", "Accept-Encoding": "gzip", **marks.HEADERS, **(headers or {})}
+        sent = {"Accept": "*/*", "Accept-Encoding": "gzip", **markers.HEADERS, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if key is not None:
@@ -83,17 +83,17 @@ class Http:
         url = path if path.startswith("http") else f"{self.base}/api/{path.removeprefix('/api/')}"
         if params:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
-        options: dict[str, Any] = {"timeout": 30, "redirect": False, "retries": False}  # the answer is ours
+        options: dict[str, Any] = {"timeout": 30, "redirect": False, "retries": False}  # the response as it came
         got = self.pool.urlopen(method, url, body=data, headers=sent, **options)
         kind = got.headers.get("Content-Type", "")
-        wrong = undocumented(method, urlsplit(url).path, got.status, kind, got.data)
+        wrong = find_undocumented(method, urlsplit(url).path, got.status, kind, got.data)
         assert wrong is None, f"{wrong}, which is not in the contract"
         return Answer(got.status, got.headers, got.data)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a directory, with a token and a way to send requests."""
+    """A person in a directory, with a token and methods for requests."""
 
     http: Http
     tid: str
@@ -103,7 +103,7 @@ class Person:
     token: str
 
     def __post_init__(self) -> None:
-        marks.know(self.oid, self.email)
+        markers.add_person(self.oid, self.email)
 
     def get(self, path: str, **params: str) -> Answer:
         return self.http.send("GET", path, token=self.token, params=params)
@@ -129,17 +129,17 @@ class Person:
         stopped_at: str = "2026-11-20T10:00:00Z",
         **more: Any,  # noqa: ANN401
     ) -> Answer:
-        """Enters work by hand."""
+        """Adds a time entry by hand."""
         key = more.pop("key", None)
         return self.post("entries", {**WORK_ITEM, "startedAt": started_at, "stoppedAt": stopped_at, **more}, key=key)
 
     def correct(self, entry: Answer, **fields: Any) -> Answer:  # noqa: ANN401 - any JSON
-        """Corrects the version of an entry that an answer showed."""
+        """Corrects an entry at the version of a response."""
         body = {"reason": "it was wrong", **fields}
         return self.patch(f"entries/{entry.body['id']}", body, version=entry.body["version"])
 
     def remove(self, entry: Answer) -> Answer:
-        """Deletes the version of an entry that an answer showed."""
+        """Deletes an entry at the version of a response."""
         path, headers = f"entries/{entry.body['id']}/delete", _if_match(entry.body["version"])
         return self.http.send("POST", path, {"reason": "by mistake"}, token=self.token, headers=headers)
 
@@ -159,27 +159,27 @@ class Person:
 
 
 class World:
-    """Makes people and tenants that no other test has."""
+    """Creates people and tenants for one test."""
 
     def __init__(self, http: Http, entra: Entra, clock: FakeClock) -> None:
         self.http, self.entra, self.clock = http, entra, clock
         self._numbers = itertools.count(1)
 
     def person(self, tid: str | None = None, name: str | None = None, **claims: Any) -> Person:  # noqa: ANN401 - claims
-        """Somebody with a valid token; of a directory of their own, unless one is named."""
+        """A person with a valid token, in a new directory by default."""
         tid, oid = tid or new_id(), new_id()
         name = name or f"Person {next(self._numbers)}"
         email = claims.pop("email", f"{name.replace(' ', '.').lower()}.{oid[:4]}@contoso.example")
         token = self.entra.token(tid=tid, oid=oid, name=name, email=email, at=self.clock(), **claims)
         return Person(self.http, tid, oid, name, email, token)
 
-    def again(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
-        """The same person, with a token that is valid now, and what the directory says of them since."""
+    def renew_token(self, person: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
+        """The same person with a new token; `claims` are changes of their data in the directory."""
         who = {"tid": person.tid, "oid": person.oid, "name": person.name, "email": person.email}
         return replace(person, token=self.entra.token(**{**who, **claims}, at=self.clock()))
 
     def tenant(self, time_zone: str = "UTC", name: str = "Contoso") -> Person:
-        """A new tenant on its trial; the super admin."""
+        """Creates a tenant on its trial; returns the super admin."""
         admin = self.person()
         body = {"name": name, "azureDevOpsOrganization": "contoso", "timeZone": time_zone}
         made = admin.post("tenants", body)
@@ -187,7 +187,7 @@ class World:
         return admin
 
     def member(self, admin: Person, **claims: Any) -> Person:  # noqa: ANN401 - claims
-        """A colleague of the admin who has signed in."""
+        """Adds a colleague of the admin, signed in."""
         colleague = self.person(admin.tid, **claims)
         signed_in = colleague.post("sign-in")
         assert signed_in.status == 200, signed_in.raw

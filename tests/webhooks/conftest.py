@@ -9,7 +9,7 @@ from shared.app import App
 from shared.settings import Settings
 from tests.support import apps, purchases
 from tests.support import marketplace as marketplace_support
-from tests.support.logs import Listener
+from tests.support.logs import LogCollector
 from tests.support.marketplace import Marketplace
 from tests.support.purchases import Purchase
 from tests.support.world import Person, World
@@ -31,7 +31,7 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def app(shop, engine, app_engine, signing_keys, clock) -> Iterator[App]:
-    with apps.in_place(shop, engine, app_engine, signing_keys, clock) as app:
+    with apps.running_app(shop, engine, app_engine, signing_keys, clock) as app:
         yield app
 
 
@@ -42,15 +42,15 @@ def owner(world: World) -> Person:
 
 
 @pytest.fixture
-def bought(app, marketplace, owner) -> Purchase:
+def purchase(app, marketplace, owner) -> Purchase:
     """Five seats, in force."""
     return purchases.add_active_purchase(app, marketplace, owner.tid)
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The lines that the product has logged since."""
-    listener, product = Listener(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield lambda: [json.loads(line) for line in listener.lines if line.startswith("{")]
-    product.removeHandler(listener)
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield lambda: [json.loads(line) for line in collector.lines if line.startswith("{")]
+    product.removeHandler(collector)

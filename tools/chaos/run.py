@@ -24,7 +24,7 @@ from tools.chaos.cloud.cloud import Cloud, start_cloud
 from tools.chaos.cloud.processes import is_healthy_within
 from tools.chaos.cloud.worker import PROJECT
 from tools.chaos.drain import FinalState, build_later_app, drain
-from tools.chaos.faults.catalogue import build_faults
+from tools.chaos.faults.catalog import build_faults
 from tools.chaos.faults.driver import FaultDriver, Injection
 
 

@@ -1,4 +1,4 @@
-"""Admin orders: faults, tokens, the response to a refused sign-in, and changes by other people."""
+"""Admin commands: faults, tokens, the response to a refused sign-in, and changes by other people."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators import admin
-from devcloud.emulators.admin import OrderError
+from devcloud.emulators.admin import AdminCommandError
 from devcloud.emulators.azure_devops.errors import AzureDevOpsError
 from devcloud.emulators.azure_devops.tokens import TokenUser, mint
 from devcloud.emulators.azure_devops.workspace import Workspace
@@ -20,17 +20,17 @@ Endpoint = Literal["work_item", "batch", "update", "updates", "connection", "typ
 _FAULTS: Final = TypeAdapter(dict[Endpoint, Fault])
 
 
-class _Order(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SignInShape(_Order):
+class SignInShape(_Body):
     """The response to a refused sign-in; `auto` is 401 with X-TFS-FedAuthRedirect: Suppress, otherwise 302."""
 
     sign_in: Literal["auto", "200", "203", "302", "401"]
 
 
-class TokenOrder(_Order):
+class TokenRequest(_Body):
     """A token of a demo person; `claims` replace the usual ones, `lifetime` is in seconds."""
 
     person: str = "ada"
@@ -38,7 +38,7 @@ class TokenOrder(_Order):
     lifetime: int | None = None
 
 
-class Edit(_Order):
+class Edit(_Body):
     """A colleague's change; `fields` by reference name."""
 
     id: int
@@ -47,7 +47,7 @@ class Edit(_Order):
     organization: str = "contoso"
 
 
-class Link(_Order):
+class Link(_Body):
     id: int
     organization: str = "contoso"
 
@@ -56,14 +56,14 @@ class Admin:
     def __init__(self, workspace: Workspace, now: Callable[[], dt.datetime]) -> None:
         self._workspace, self._now = workspace, now
 
-    def handle(self, request: Request, order: str) -> Response:
-        return admin.respond(request, order, self._carry_out, (AzureDevOpsError,))
+    def handle(self, request: Request, command: str) -> Response:
+        return admin.respond(request, command, self._execute, (AzureDevOpsError,))
 
-    def _carry_out(self, order: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    def _execute(self, command: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         workspace = self._workspace
-        match order:
+        match command:
             case "POST faults":
-                workspace.faults.order(_FAULTS.validate_python(document))
+                workspace.faults.set(_FAULTS.validate_python(document))
             case "DELETE faults":
                 workspace.faults.clear()
             case "GET stats":
@@ -71,7 +71,7 @@ class Admin:
             case "POST sign-in":
                 workspace.sign_in_shape = SignInShape.model_validate(document).sign_in
             case "POST token":
-                return {"token": self.token(TokenOrder.model_validate(document))}
+                return {"token": self.token(TokenRequest.model_validate(document))}
             case "POST edit":
                 edit = Edit.model_validate(document)
                 return workspace.board(edit.organization).edit(
@@ -83,19 +83,19 @@ class Admin:
             case "POST reset":
                 workspace.reset()
             case _:
-                raise OrderError(f"unknown order {order}")
+                raise AdminCommandError(f"unknown command {command}")
         return {}
 
-    def token(self, order: TokenOrder) -> str:
-        """Raises OrderError for an unknown person."""
-        claims = dict(order.claims)
-        if order.lifetime is not None:
-            claims["exp"] = int(self._now().timestamp()) + order.lifetime
-        return mint(TokenUser.of(_find_person(order.person)), **claims)
+    def token(self, request: TokenRequest) -> str:
+        """Raises AdminCommandError for an unknown person."""
+        claims = dict(request.claims)
+        if request.lifetime is not None:
+            claims["exp"] = int(self._now().timestamp()) + request.lifetime
+        return mint(TokenUser.of(_find_person(request.person)), **claims)
 
 
 def _find_person(name: str) -> Person:
     person = find_person(name)
     if person is None:
-        raise OrderError(f"unknown person {name!r}")
+        raise AdminCommandError(f"unknown person {name!r}")
     return person

@@ -43,7 +43,7 @@ ITEMS: Final = (
     Item("Website", 58, "Task", "Load pictures when they come into view", "Closed", "gus", 4),
     Item("Website", 59, "Bug", "The start page jumps while fonts load", "Resolved", "gus", 1.5),
     Item("Website", 61, "User Story", "Dark mode", "Active", "dana"),
-    Item("Website", 62, "Task", "Colours for dark mode", "Active", "dana", 5),
+    Item("Website", 62, "Task", "Colors for dark mode", "Active", "dana", 5),
     Item("Website", 63, "Task", "Remember the choice of each visitor"),
     Item("Website", 64, "Bug", "Logo has a white border in dark mode", "New", "eli"),
     Item("Billing", 66, "Epic", "Invoices nobody has to ask about", "Active", "ada"),

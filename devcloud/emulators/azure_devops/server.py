@@ -36,7 +36,7 @@ def _rules() -> Iterator[Rule]:
     yield Rule(f"{of_type}/fields", endpoint="type_fields", methods=["GET"])
     yield Rule(f"{of_type}/states", endpoint="type_states", methods=["GET"])
     yield Rule(f"/<organization>{_APIS}connectiondata", endpoint="connection", methods=["GET"])
-    yield Rule("/admin/<order>", endpoint="admin")
+    yield Rule("/admin/<command>", endpoint="admin")
     yield Rule("/", endpoint="start_page", methods=["GET"])
     yield Rule("/<organization>", endpoint="organization_page", methods=["GET"])
 
@@ -65,7 +65,7 @@ class AzureDevOps:
 
     def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         if endpoint == "admin":
-            return self.admin.handle(request, values["order"])
+            return self.admin.handle(request, values["command"])
         if endpoint == "start_page":
             return start_page()
         directory = directory_of(values["organization"])

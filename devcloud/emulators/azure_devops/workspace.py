@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 
-from devcloud.emulators.admin import OrderError
+from devcloud.emulators.admin import AdminCommandError
 from devcloud.emulators.azure_devops.board import Board
 from devcloud.emulators.azure_devops.items import BACKLOGS, ORGANIZATIONS
 from devcloud.emulators.faults import Faults
@@ -17,9 +17,9 @@ class Workspace:
         self._boards = self._new_boards()
 
     def board(self, organization: str) -> Board:
-        """Raises OrderError for an unknown organization."""
+        """Raises AdminCommandError for an unknown organization."""
         if organization.lower() not in self._boards:
-            raise OrderError(f"unknown organization {organization!r}")
+            raise AdminCommandError(f"unknown organization {organization!r}")
         return self._boards[organization.lower()]
 
     def reset(self) -> None:

@@ -35,7 +35,7 @@ _ADDRESSES: Final = Map(
         Rule("/<tenant>/oauth2/v2.0/authorize", endpoint="authorize", methods=["GET", "POST"]),
         Rule("/<tenant>/oauth2/v2.0/token", endpoint="token", methods=["POST", "OPTIONS"]),
         Rule("/<tenant>/oauth2/v2.0/logout", endpoint="logout", methods=["GET"]),
-        Rule("/admin/<order>", endpoint="admin"),
+        Rule("/admin/<command>", endpoint="admin"),
     ]
 )
 
@@ -62,9 +62,9 @@ class Entra:
             return error(environ, start_response)
         return response(environ, start_response)
 
-    def _respond(self, request: Request, endpoint: str, *, tenant: str = "", order: str = "") -> Response:
+    def _respond(self, request: Request, endpoint: str, *, tenant: str = "", command: str = "") -> Response:
         if endpoint == "admin":
-            return self.admin.respond(request, order)
+            return self.admin.respond(request, command)
         if endpoint == "start_page":
             return start_page(self.url)
         if request.method == "OPTIONS":

@@ -1,4 +1,4 @@
-"""Admin orders: actions of customers, response shapes, timing, faults, and statistics."""
+"""Admin commands: actions of customers, response shapes, timing, faults, and statistics."""
 
 import json
 from collections.abc import Callable
@@ -25,31 +25,31 @@ _FAULTS: Final = TypeAdapter(dict[str, Fault])
 _ENDPOINTS: Final = {rule.endpoint for rule in RULES}
 
 
-class _Order(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SubscriptionOrder(_Order):
-    """An order about one subscription, with a plan or a quantity if needed."""
+class SubscriptionChange(_Body):
+    """A change of one subscription, with a plan or a quantity if needed."""
 
     subscription: str
     plan: str | None = None
     quantity: Annotated[int, Field(ge=0)] | None = None
 
 
-class NewLink(_Order):
+class NewLink(_Body):
     subscription: str
     kind: Literal["fresh", "expired", "garbage"] = "fresh"
 
 
-class Pages(_Order):
+class Pages(_Body):
     """The addresses of the publisher's pages."""
 
     landing: str
     webhook: str
 
 
-class Release(_Order):
+class Release(_Body):
     """The held events to send, in order; an operation may be repeated.
 
     So many `workers` send them, each its next one after the last was accepted.
@@ -59,7 +59,7 @@ class Release(_Order):
     workers: Annotated[int, Field(ge=1, le=50)] = 1
 
 
-class RawEvent(_Order):
+class RawEvent(_Body):
     """One webhook call with true or false content; claims with null are omitted."""
 
     body: Any = None
@@ -81,69 +81,69 @@ class Admin:
     ) -> None:
         self._publisher, self._operations, self._sales = publisher, operations, sales
         self._delivery, self._faults, self._behavior = delivery, faults, behavior
-        self._orders: dict[str, Callable[[Any], dict[str, Any]]] = {
+        self._commands: dict[str, Callable[[Any], dict[str, Any]]] = {
             "POST buy": self._buy,
             "POST link": self._new_link,
-            "POST change": self._customer_order(
+            "POST change": self._customer_command(
                 lambda one: sales.change(one.subscription, one.plan, one.quantity, "Azure")
             ),
-            "POST suspend": self._customer_order(lambda one: sales.suspend(one.subscription)),
-            "POST reinstate": self._customer_order(lambda one: sales.reinstate(one.subscription)),
-            "POST renew": self._customer_order(lambda one: sales.renew(one.subscription)),
-            "POST unsubscribe": self._customer_order(lambda one: sales.unsubscribe(one.subscription, "Azure")),
+            "POST suspend": self._customer_command(lambda one: sales.suspend(one.subscription)),
+            "POST reinstate": self._customer_command(lambda one: sales.reinstate(one.subscription)),
+            "POST renew": self._customer_command(lambda one: sales.renew(one.subscription)),
+            "POST unsubscribe": self._customer_command(lambda one: sales.unsubscribe(one.subscription, "Azure")),
             "POST shapes": self._shape,
             "POST pace": self._set_pace,
             "POST pages": self._set_pages,
             "POST release": self._release,
             "POST event": self._event,
-            "POST faults": self._order_faults,
+            "POST faults": self._set_faults,
             "DELETE faults": self._clear_faults,
             "GET stats": self._stats,
         }
 
-    def handle(self, request: Request, order: str) -> Response:
-        """Carries out an order, for programs on this machine only, not for pages in a browser."""
+    def handle(self, request: Request, command: str) -> Response:
+        """Executes a command, for programs on this machine only, not for pages in a browser."""
         host = urlsplit(f"//{request.host}").hostname
         if request.remote_addr not in _LOOPBACK or host not in _LOOPBACK or "Origin" in request.headers:
             return as_json({"error": "only for programs on this machine"}, 403)
         try:
-            return as_json(self.carry_out(f"{request.method} {order}", json.loads(request.get_data() or b"{}")))
+            return as_json(self.execute(f"{request.method} {command}", json.loads(request.get_data() or b"{}")))
         except MarketplaceError as error:
             return as_json({"error": error.message}, error.status)
         except (ValidationError, ValueError) as error:
             return as_json({"error": str(error)}, 400)
 
-    def carry_out(self, order: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - each order checks its own
-        """Raises MarketplaceError or ValidationError for an invalid order."""
-        if order not in self._orders:
-            raise MarketplaceError(404, "NotFound", f"unknown order {order}")
-        return self._orders[order](document)
+    def execute(self, command: str, document: Any) -> dict[str, Any]:  # noqa: ANN401 - each command checks its own
+        """Raises MarketplaceError or ValidationError for an invalid command."""
+        if command not in self._commands:
+            raise MarketplaceError(404, "NotFound", f"unknown command {command}")
+        return self._commands[command](document)
 
-    def order_faults(self, faults: dict[str, Fault]) -> None:
+    def set_faults(self, faults: dict[str, Fault]) -> None:
         """Sets faults of endpoints, or, as `endpoint.answer`, after their work."""
         unknown = {name for name in faults if name.removesuffix(AFTER_WORK) not in _ENDPOINTS}
         if unknown:
             raise MarketplaceError(400, "BadArgument", f"unknown endpoint {', '.join(sorted(unknown))}")
-        self._faults.order(cast("dict[Endpoint, Fault]", faults))
+        self._faults.set(cast("dict[Endpoint, Fault]", faults))
 
     def _buy(self, document: object) -> dict[str, Any]:
         subscription = self._sales.buy(Purchase.model_validate(document))
         return {"subscription": subscription.id, **self._link(subscription.id, "fresh")}
 
     def _new_link(self, document: object) -> dict[str, Any]:
-        order = NewLink.model_validate(document)
-        return {"subscription": order.subscription, **self._link(order.subscription, order.kind)}
+        body = NewLink.model_validate(document)
+        return {"subscription": body.subscription, **self._link(body.subscription, body.kind)}
 
-    def _customer_order(
-        self, action: Callable[[SubscriptionOrder], Operation | None]
+    def _customer_command(
+        self, action: Callable[[SubscriptionChange], Operation | None]
     ) -> Callable[[Any], dict[str, Any]]:
-        """An order for an action of a customer; returns the id of its operation, if any."""
+        """A command for an action of a customer; returns the id of its operation, if any."""
 
-        def carry_out(document: object) -> dict[str, Any]:
-            operation = action(SubscriptionOrder.model_validate(document))
+        def execute(document: object) -> dict[str, Any]:
+            operation = action(SubscriptionChange.model_validate(document))
             return {"operation": None if operation is None else operation.id}
 
-        return carry_out
+        return execute
 
     def _shape(self, document: dict[str, Any]) -> dict[str, Any]:
         self._behavior.shapes = ResponseShapes(**{**self._behavior.shapes.model_dump(), **document})
@@ -159,15 +159,15 @@ class Admin:
         return {}
 
     def _release(self, document: object) -> dict[str, Any]:
-        order = Release.model_validate(document)
-        return {"released": self._delivery.release(order.operations, order.workers)}
+        body = Release.model_validate(document)
+        return {"released": self._delivery.release(body.operations, body.workers)}
 
     def _event(self, document: object) -> dict[str, Any]:
         raw = RawEvent.model_validate(document)
         return {"status": self._delivery.send_once(raw.body, raw.claims, raw.key, raw.authorization)}
 
-    def _order_faults(self, document: object) -> dict[str, Any]:
-        self.order_faults(_FAULTS.validate_python(document))
+    def _set_faults(self, document: object) -> dict[str, Any]:
+        self.set_faults(_FAULTS.validate_python(document))
         return {}
 
     def _clear_faults(self, _given: object) -> dict[str, Any]:

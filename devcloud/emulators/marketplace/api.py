@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Request, Response
 
-from devcloud.emulators.marketplace.catalogue import plans_of
+from devcloud.emulators.marketplace.catalog import plans_of
 from devcloud.emulators.marketplace.documents import operation_document, resolve_document, subscription_document
 from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.metering import Meter

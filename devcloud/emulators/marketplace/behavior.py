@@ -23,7 +23,7 @@ class ResponseShapes(BaseModel):
     reinstate_status: Literal["InProgress", "Succeeded"] = "InProgress"
     tokens: Literal["v1", "v2"] = "v2"
     copies: Annotated[int, Field(ge=1, le=50)] = 1
-    held: bool = False  # webhooks wait for the order `release`, in any sequence
+    held: bool = False  # webhooks wait for the command `release`, in any sequence
     unanswered: Literal["accept", "wait"] = "accept"  # result of a change without a successful webhook
     revert: Literal["never", "late", "always"] = "late"  # rejections followed by a revert
     unknown_operation: Literal[400, 404] = 404
@@ -53,7 +53,7 @@ class MarketplacePace(BaseModel):
 
 @dataclass(slots=True)
 class Behavior:
-    """The present shapes and timing; orders replace them."""
+    """The present shapes and timing; commands replace them."""
 
     shapes: ResponseShapes = field(default_factory=ResponseShapes)
     pace: MarketplacePace = field(default_factory=MarketplacePace)

@@ -1,4 +1,4 @@
-"""The command `marketplace`: runs the emulator, and gives orders to the running one."""
+"""The command `marketplace`: runs the emulator, and sends commands to the running one."""
 
 import json
 import signal
@@ -72,16 +72,16 @@ def buy(
     at: At = HERE,
 ) -> None:
     """Buy TimeTracker; prints the subscription's id and the address of the landing page."""
-    order = {"person": person, "plan": plan, "quantity": quantity, "purchaser": purchaser}
-    order |= {"term": term, "free_trial": free_trial}
-    bought = _order(at, "buy", order)
+    purchase = {"person": person, "plan": plan, "quantity": quantity, "purchaser": purchaser}
+    purchase |= {"term": term, "free_trial": free_trial}
+    bought = _execute(at, "buy", purchase)
     typer.echo(f"{bought['subscription']}\n{bought['landingUrl']}")
 
 
 @app.command()
 def manage(subscription: Subscription, at: At = HERE) -> None:
     """Print a new address of the landing page, as "Manage account" opens it."""
-    typer.echo(_order(at, "link", {"subscription": _subscription_id(at, subscription)})["landingUrl"])
+    typer.echo(_execute(at, "link", {"subscription": _subscription_id(at, subscription)})["landingUrl"])
 
 
 @app.command()
@@ -92,31 +92,31 @@ def change(
     at: At = HERE,
 ) -> None:
     """Change the plan or the seats, as the customer; prints the operation's id."""
-    _order_for(at, "change", subscription, plan=plan, quantity=quantity)
+    _execute_for(at, "change", subscription, plan=plan, quantity=quantity)
 
 
 @app.command()
 def suspend(subscription: Subscription, at: At = HERE) -> None:
     """Suspend a subscription, as after a failed payment."""
-    _order_for(at, "suspend", subscription)
+    _execute_for(at, "suspend", subscription)
 
 
 @app.command()
 def reinstate(subscription: Subscription, at: At = HERE) -> None:
     """End a suspension, as after a payment."""
-    _order_for(at, "reinstate", subscription)
+    _execute_for(at, "reinstate", subscription)
 
 
 @app.command()
 def renew(subscription: Subscription, at: At = HERE) -> None:
     """Begin the next term."""
-    _order_for(at, "renew", subscription)
+    _execute_for(at, "renew", subscription)
 
 
 @app.command()
 def unsubscribe(subscription: Subscription, at: At = HERE) -> None:
     """Cancel a subscription."""
-    _order_for(at, "unsubscribe", subscription)
+    _execute_for(at, "unsubscribe", subscription)
 
 
 @app.command("list")
@@ -134,21 +134,21 @@ def stats(at: At = HERE) -> None:
 
 
 @app.command()
-def order(
+def admin(
     name: Annotated[str, typer.Argument(help="shapes, pace, faults, release, event, link or buy")],
-    document: Annotated[str, typer.Argument(help="the order as JSON")] = "{}",
+    document: Annotated[str, typer.Argument(help="the body as JSON")] = "{}",
     at: At = HERE,
 ) -> None:
-    """Send an order to the admin endpoint; prints the response."""
+    """Send a command to the admin endpoint; prints the response."""
     try:
         given = json.loads(document)
     except ValueError:
-        _fail("the order is not JSON")
-    typer.echo(json.dumps(_order(at, name, given)))
+        _fail("the body is not JSON")
+    typer.echo(json.dumps(_execute(at, name, given)))
 
 
-def _order_for(at: str, verb: str, subscription: str, **more: object) -> None:
-    typer.echo(_order(at, verb, {"subscription": _subscription_id(at, subscription), **more})["operation"] or "done")
+def _execute_for(at: str, verb: str, subscription: str, **more: object) -> None:
+    typer.echo(_execute(at, verb, {"subscription": _subscription_id(at, subscription), **more})["operation"] or "done")
 
 
 def _subscription_id(at: str, beginning: str) -> str:
@@ -160,16 +160,16 @@ def _subscription_id(at: str, beginning: str) -> str:
 
 
 def _stats(at: str) -> dict[str, Any]:
-    return _answer(at, "GET", "stats", None)
+    return _call_admin(at, "GET", "stats", None)
 
 
-def _order(at: str, name: str, order: object) -> dict[str, Any]:
-    return _answer(at, "POST", name, order)
+def _execute(at: str, name: str, body: object) -> dict[str, Any]:
+    return _call_admin(at, "POST", name, body)
 
 
-def _answer(at: str, method: str, name: str, order: object) -> dict[str, Any]:
+def _call_admin(at: str, method: str, name: str, body: object) -> dict[str, Any]:
     try:
-        response = requests.request(method, f"{at.rstrip('/')}/admin/{name}", json=order, timeout=60)
+        response = requests.request(method, f"{at.rstrip('/')}/admin/{name}", json=body, timeout=60)
         answer: dict[str, Any] = response.json()
     except requests.RequestException:
         _fail(f"no emulator answers on {at}; start it with: python -m devcloud marketplace serve")

@@ -72,18 +72,18 @@ class Delivery:
         else:
             self._send([event] * self._behavior.shapes.copies)
 
-    def release(self, order: Sequence[str] | None, workers: int = 1) -> int:
+    def release(self, sequence: Sequence[str] | None, workers: int = 1) -> int:
         """Sends held events: all at once, or the given ones in order and as often as given."""
         with self._lock:
             held_events = {event.operation_id: event for event in self._held_events}
-            if order is None:
+            if sequence is None:
                 chosen = [event for event in self._held_events for _ in range(self._behavior.shapes.copies)]
-            elif set(order) <= held_events.keys():
-                chosen = [held_events[each] for each in order]
+            elif set(sequence) <= held_events.keys():
+                chosen = [held_events[each] for each in sequence]
             else:
                 raise MarketplaceError(400, "BadArgument", "No event of that operation is held.")
             self._held_events = [event for event in self._held_events if event not in chosen]
-        if order is None:
+        if sequence is None:
             self._send(chosen)
         else:
             remaining = iter(chosen)

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any, Final
 
 from devcloud.emulators.marketplace.behavior import ResponseShapes
-from devcloud.emulators.marketplace.catalogue import PUBLISHER_ID
+from devcloud.emulators.marketplace.catalog import PUBLISHER_ID
 from devcloud.emulators.marketplace.model import Operation, Subscription
 
 

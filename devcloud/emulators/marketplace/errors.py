@@ -2,7 +2,7 @@
 
 
 class MarketplaceError(Exception):
-    """A call or an order that failed."""
+    """A call or a command that failed."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final
 
-from devcloud.emulators.marketplace.catalogue import find_plan
+from devcloud.emulators.marketplace.catalog import find_plan
 from devcloud.emulators.marketplace.documents import seven_digits
 from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import State, Subscription, Usage

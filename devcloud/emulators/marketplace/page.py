@@ -10,14 +10,14 @@ from werkzeug.wrappers import Request, Response
 
 from devcloud.emulators.entra.people import PEOPLE, VENDOR
 from devcloud.emulators.marketplace.admin import Admin
-from devcloud.emulators.marketplace.catalogue import PLANS, find_plan, plans_of
+from devcloud.emulators.marketplace.catalog import PLANS, find_plan, plans_of
 from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import Status, Subscription
 from devcloud.emulators.marketplace.operations import Operations
 from devcloud.html_page import CONTENT_TYPE, HEADERS, html_page
 
 
-_ORDERS: Final = {"buy", "link", "change", "suspend", "reinstate", "renew", "unsubscribe"}
+_COMMANDS: Final = {"buy", "link", "change", "suspend", "reinstate", "renew", "unsubscribe"}
 _HEADERS: Final = {**HEADERS, "Referrer-Policy": "same-origin"}  # no-referrer would send forms with the origin "null"
 _STATES: Final[dict[Status, str]] = {
     "PendingFulfillmentStart": "Bought, not yet activated",
@@ -28,24 +28,24 @@ _STATES: Final[dict[Status, str]] = {
 
 
 class Page:
-    """The page's buttons use the same orders as programs."""
+    """The page's buttons use the same commands as programs."""
 
     def __init__(self, url: str, admin: Admin, operations: Operations) -> None:
         self._admin, self._operations = admin, operations
         self._origins = {url, f"http://localhost:{urlsplit(url).port}"}
 
-    def handle(self, request: Request, order: str | None) -> Response:
-        if order is None:
+    def handle(self, request: Request, command: str | None) -> Response:
+        if command is None:
             return self._shop()
         if request.headers.get("Origin", "") not in self._origins:
             return self._shop("This was not sent by this page.", 403)
-        if order not in _ORDERS:
+        if command not in _COMMANDS:
             return self._shop("There is no such button.", 404)
         given: dict[str, Any] = {name: value for name, value in request.form.items() if value}
         if (seats := str(given.get("quantity", ""))).isdecimal():
             given["quantity"] = int(seats)
         try:
-            done = self._admin.carry_out(f"POST {order}", given)
+            done = self._admin.execute(f"POST {command}", given)
         except MarketplaceError as error:
             return self._shop(error.message, error.status)
         except ValidationError:
@@ -113,8 +113,10 @@ def _buying() -> str:
     return f"<section><h2>Buy TimeTracker</h2>{_form('buy', 'Buy and set up', fields)}</section>"
 
 
-def _form(order: str, button: str, fields: str) -> str:
-    return f'<form class="row" method="post" action="/order/{order}">{fields}<button>{escape(button)}</button></form>'
+def _form(command: str, button: str, fields: str) -> str:
+    return (
+        f'<form class="row" method="post" action="/command/{command}">{fields}<button>{escape(button)}</button></form>'
+    )
 
 
 def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:

@@ -65,8 +65,8 @@ class Tokens:
         """A token of the Marketplace in v1 or v2; claims with None are omitted."""
         issued = int(self._now().timestamp())
         times = {"iat": issued, "nbf": issued, "exp": issued + TOKEN_SECONDS}
-        order = {"kind": "app", "key": key, "claims": {**times, **self._webhook_claims(version), **claims}}
-        answer = requests.post(f"{self._authority}/admin/token", json=order, timeout=10)
+        body = {"kind": "app", "key": key, "claims": {**times, **self._webhook_claims(version), **claims}}
+        answer = requests.post(f"{self._authority}/admin/token", json=body, timeout=10)
         answer.raise_for_status()
         token: str = answer.json()["token"]
         return token

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from devcloud.emulators.entra.people import Person, find_person
-from devcloud.emulators.marketplace.catalogue import find_plan
+from devcloud.emulators.marketplace.catalog import find_plan
 from devcloud.emulators.marketplace.errors import MarketplaceError
 from devcloud.emulators.marketplace.model import Action, Operation, Party, PurchaseToken, Source, Status, Subscription
 from devcloud.emulators.marketplace.operations import Operations

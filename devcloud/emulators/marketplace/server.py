@@ -34,9 +34,9 @@ _METERING: Final = {"usage", "usage_batch", "usage_list"}
 _ADDRESSES: Final = Map(
     [
         *(rule.empty() for rule in RULES),
-        Rule("/admin/<order>", endpoint="admin"),
+        Rule("/admin/<command>", endpoint="admin"),
         Rule("/", endpoint="page", methods=["GET"]),
-        Rule("/order/<order>", endpoint="page", methods=["POST"]),
+        Rule("/command/<command>", endpoint="page", methods=["POST"]),
     ]
 )
 
@@ -92,9 +92,9 @@ class Marketplace:
     def _respond(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:
         match endpoint:
             case "admin":
-                return self.admin.handle(request, values["order"])
+                return self.admin.handle(request, values["command"])
             case "page":
-                return self._page.handle(request, values.get("order"))
+                return self._page.handle(request, values.get("command"))
         return add_request_ids(request, self._publisher_call(request, endpoint, values))
 
     def _publisher_call(self, request: Request, endpoint: str, values: Mapping[str, Any]) -> Response:

@@ -31,9 +31,9 @@ from shared.db.engine import make_engine
 from shared.db.schema import adopted_usage, subscriptions, usage_events
 from tests.billing.conftest import metered_settings
 from tests.support.budget import tries
-from tests.support.copies import copying
+from tests.support.database_copies import database_copier
 from tests.support.marketplace import Marketplace
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 
 
 OCTOBER = Month(2026, 10)
@@ -42,10 +42,10 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Timeline:
-    """A database, the app on it, and its one payer; the Marketplace is the same for all of them."""
+    """A database with its app and its one paying tenant; all databases share the Marketplace."""
 
     app: App
-    payer: Payer
+    payer: PayingTenant
     marketplace: Marketplace
     clock: Callable[[], dt.datetime]
 
@@ -55,9 +55,9 @@ class Timeline:
     def send(self) -> None:
         send_all(self.app)
 
-    def signs_in(self, count: int, when: dt.datetime) -> None:
+    def sign_in(self, count: int, when: dt.datetime) -> None:
         for user in self.payer.people[:count]:
-            self.payer.signs_in(user, when)
+            self.payer.sign_in(user, when)
 
     def events(self) -> list[tuple[int, str]]:
         return [(event.quantity, event.state) for event in self.payer.usage()]
@@ -85,7 +85,7 @@ class Timeline:
 
 @pytest.fixture
 def copy(tmp_path):
-    with copying(tmp_path) as copy:
+    with database_copier(tmp_path) as copy:
         yield copy
 
 
@@ -119,8 +119,8 @@ def begin(empty, copy, on, marketplace, clock) -> Callable[[], Timeline]:
         clock.set("2026-10-15T12:00:00Z")
         bought = uuid.UUID(marketplace.buy(active=True))
         engine = copy(empty)
-        payer = Payer.make(engine, people=4, since=clock())
-        payer.pays(clock(), marketplace=bought)
+        payer = PayingTenant.create(engine, people=4, since=clock())
+        payer.subscribe(clock(), marketplace=bought)
         clock.set("2026-10-20T12:00:00Z")
         return Timeline(on(engine), payer, marketplace, clock)
 
@@ -144,7 +144,7 @@ def branch(copy, on):
 
 
 @pytest.fixture
-def logged(caplog):
+def log_lines(caplog):
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines_of(event: str) -> list[dict[str, object]]:
@@ -156,7 +156,7 @@ def logged(caplog):
 
 def test_a_month_closed_again_after_a_restore_is_reported_once(timeline, branch, clock):
     """Both closes are more than 23 hours late, so each uses its present hour."""
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     restored = branch(timeline)
     clock.set("2026-11-03T16:20:00Z")
     timeline.close()
@@ -172,7 +172,7 @@ def test_a_month_closed_again_after_a_restore_is_reported_once(timeline, branch,
 
 def test_usage_reported_after_the_backup_is_looked_up_until_now(timeline, branch, clock):
     """The free hour of the second close is on an earlier day than the reported one."""
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     restored = branch(timeline)
     clock.set("2026-11-05T00:10:00Z")
     timeline.close()
@@ -187,12 +187,12 @@ def test_usage_reported_after_the_backup_is_looked_up_until_now(timeline, branch
 
 
 def test_the_bill_of_a_month_reported_before_reports_only_the_rest(timeline, branch, clock):
-    timeline.signs_in(2, clock())
+    timeline.sign_in(2, clock())
     restored = branch(timeline)
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     timeline.send()
-    restored.signs_in(4, at("2026-10-21"))
+    restored.sign_in(4, at("2026-10-21"))
     clock.set("2026-11-03T09:00:00Z")
     found = adopt_listed(restored.app)
     restored.close()
@@ -206,18 +206,18 @@ def test_the_bill_of_a_month_reported_before_reports_only_the_rest(timeline, bra
     assert reconcile_flow.reconcile(restored.app) == []
 
 
-def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(timeline, branch, clock, logged):
+def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(timeline, branch, clock, log_lines):
     restored = branch(timeline)
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     timeline.send()
-    restored.signs_in(1, at("2026-10-21"))
+    restored.sign_in(1, at("2026-10-21"))
     clock.set("2026-11-03T09:00:00Z")
     adopt_listed(restored.app)
     restored.close()
     restored.send()
-    [line] = logged("usage_more_than_billed")
+    [line] = log_lines("usage_more_than_billed")
 
     assert (line["sent"], line["billed"]) == (3, 1)
     assert (restored.events(), restored.on_meter()) == ([], [3])
@@ -225,7 +225,7 @@ def test_a_bill_of_fewer_users_than_reported_reports_nothing_and_is_an_alarm(tim
 
 def test_a_pending_event_listed_by_the_meter_is_accepted(timeline, branch, clock):
     """The backup has the bill, and its event as not sent."""
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     restored = branch(timeline)
@@ -240,13 +240,13 @@ def test_a_pending_event_listed_by_the_meter_is_accepted(timeline, branch, clock
 
 
 def test_a_bill_replaced_before_and_after_the_restore_is_charged_once(timeline, branch, clock):
-    timeline.signs_in(2, clock())
+    timeline.sign_in(2, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     timeline.send()
     restored = branch(timeline)
     for each in (timeline, restored):
-        each.payer.works(each.payer.people[2], at("2026-10-21"), at("2026-10-21T01:00"), now=clock())
+        each.payer.add_time(each.payer.people[2], at("2026-10-21"), at("2026-10-21T01:00"), now=clock())
     clock.set("2026-11-10T10:00:00Z")
     replace_bill(timeline.payer, clock())
     timeline.send()
@@ -260,19 +260,19 @@ def test_a_bill_replaced_before_and_after_the_restore_is_charged_once(timeline, 
     assert sorted(restored.on_meter()) == [1, 2]
 
 
-def replace_bill(payer: Payer, now: dt.datetime) -> None:
+def replace_bill(payer: PayingTenant, now: dt.datetime) -> None:
     closed = next(row for row in payer.records() if row.state == "closed")
     payer.void(record_of(closed), now, is_replaced=True)
 
 
 def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(timeline, branch, clock):
     """Its hour has the same quantity, so the new event would look like a duplicate."""
-    timeline.signs_in(1, clock())
+    timeline.sign_in(1, clock())
     restored = branch(timeline)
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     timeline.send()
-    restored.signs_in(2, at("2026-10-21"))
+    restored.sign_in(2, at("2026-10-21"))
     clock.set("2026-11-01T03:35:00Z")
     adopt_listed(restored.app)
     restored.close()
@@ -282,26 +282,26 @@ def test_usage_beyond_adopted_usage_of_the_last_hour_is_reported_for_another(tim
     assert [event.slot for event in restored.payer.usage()] == [at("2026-11-01T03:00")]
 
 
-def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, logged):
+def test_the_hour_of_a_lost_event_is_not_used_again(timeline, branch, clock, log_lines):
     """The last hour of a subscription that ended: there is no later one."""
     subscription = timeline.payer.live_subscription()
     restored = branch(timeline)
     for each, users in ((timeline, 1), (restored, 2)):
-        each.signs_in(users, clock() - HOUR)
-    timeline.payer.ends(subscription, clock(), now=clock())
+        each.sign_in(users, clock() - HOUR)
+    timeline.payer.end_subscription(subscription, clock(), now=clock())
     timeline.send()
     clock.tick(minutes=30)
     adopt_listed(restored.app)
-    restored.payer.ends(subscription, clock() - HOUR / 2, now=clock())
+    restored.payer.end_subscription(subscription, clock() - HOUR / 2, now=clock())
     restored.send()
-    [line] = logged("usage_refused")
+    [line] = log_lines("usage_refused")
 
     assert restored.on_meter() == [1]
     assert (line["code"], restored.events()) == ("HourTaken", [(1, "alarm")])
 
 
 def test_adopting_again_changes_nothing(timeline, branch, clock):
-    timeline.signs_in(2, clock())
+    timeline.sign_in(2, clock())
     restored = branch(timeline)
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
@@ -337,7 +337,7 @@ def test_more_usage_of_a_day_can_be_adopted_later(timeline, branch, clock):
 def test_an_unavailable_meter_changes_nothing(timeline, clock):
     clock.set("2026-11-03T09:00:00Z")
     timeline.reports(2, clock())
-    timeline.marketplace.order("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
+    timeline.marketplace.execute("faults", usage_list={"status": 503, "headers": {"Retry-After": "0"}})
     with pytest.raises(MarketplaceUnavailable):
         adopt_listed(timeline.app)
 
@@ -345,7 +345,7 @@ def test_an_unavailable_meter_changes_nothing(timeline, clock):
 
 
 def test_nothing_is_adopted_while_usage_is_being_sent(timeline, clock):
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
     timeline.reports(2, clock())
@@ -363,7 +363,7 @@ def test_usage_of_no_period_is_shown_and_can_be_assigned_to_a_month(timeline, cl
     with pytest.raises(NotAdopted, match="had no paid subscription in 2026-09"):
         adopt_listed(timeline.app, assigned={clock().date(): OCTOBER.previous})
     found = adopt_listed(timeline.app, assigned={clock().date(): OCTOBER})
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     clock.set("2026-11-01T00:05:00Z")
     timeline.close()
 
@@ -392,22 +392,22 @@ def test_usage_of_no_period_can_be_assigned_later_once(timeline, clock):
 def test_usage_of_no_period_counts_for_an_end_received_later(timeline, clock):
     """The subscription ended after the backup, and its last usage was reported before we receive the end."""
     subscription = timeline.payer.live_subscription()
-    timeline.signs_in(3, clock())
+    timeline.sign_in(3, clock())
     timeline.reports(3, clock())
     adopt_listed(timeline.app)
-    timeline.payer.ends(subscription, clock() - HOUR, now=clock())
+    timeline.payer.end_subscription(subscription, clock() - HOUR, now=clock())
 
     assert timeline.adopted() == [(clock().date(), 3, 202610)]
     assert timeline.events() == []
 
 
-def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, logged):
+def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, log_lines):
     timeline.reports(2.5, clock())
     found = adopt_listed(timeline.app)
 
     assert found.tenants[0].odd == (("active_user", clock().date()),)
     assert timeline.adopted() == [(clock().date(), 2, None)]
-    assert [line["reason"] for line in logged("usage_mismatch")] == ["no_whole_number"]
+    assert [line["reason"] for line in log_lines("usage_mismatch")] == ["no_whole_number"]
 
 
 def test_nothing_is_adopted_without_metering(timeline, app):
@@ -434,7 +434,7 @@ def test_after_any_restore_a_month_costs_its_larger_bill(  # noqa: PLR0917 - a h
 ):
     """The lost time has a bill, its report and a replacement with more people; then the month is closed again."""
     live = begin()
-    live.signs_in(users, clock())
+    live.sign_in(users, clock())
     clock.at = NOVEMBER + closed
     copy = branch(live) if backup == "before the bill" else None
     live.close()
@@ -470,7 +470,7 @@ def add_people(timeline: Timeline, count: int) -> None:
     if not count:
         return
     for _ in range(count):
-        timeline.payer.works(timeline.payer.joins(at("2026-10-20")), at("2026-10-21"), at("2026-10-21T01:00"))
+        timeline.payer.add_time(timeline.payer.add_person(at("2026-10-20")), at("2026-10-21"), at("2026-10-21T01:00"))
     replace_bill(timeline.payer, timeline.clock())
 
 

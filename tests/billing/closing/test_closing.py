@@ -13,8 +13,8 @@ from billing.closing.service import Closing
 from billing.subscriptions import store as subscription_store
 from billing.subscriptions.model import Price, SubscriptionStatus
 from shared.db.schema import usage_events, users
-from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
-from tests.support.tamper import tampering
+from tests.support.paying_tenants import DIMENSION, FOUR_FIFTY, PayingTenant, at
+from tests.support.record_protection import unprotected_records
 
 
 JAN, FEB, MAR, APR, MAY = (at(f"2026-{month:02}-01") for month in (1, 2, 3, 4, 5))
@@ -23,7 +23,7 @@ HOUR = dt.timedelta(hours=1)
 
 @pytest.fixture
 def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
-    return Payer.make(engine)
+    return PayingTenant.create(engine)
 
 
 def price(rate, currency="EUR"):
@@ -31,8 +31,8 @@ def price(rate, currency="EUR"):
 
 
 def test_a_month_is_closed_after_its_end_and_not_before(payer):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-10T09:00"))
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-10T09:00"))
     too_early = payer.close(at("2026-01-31T23:59:59.999"))
     [record] = payer.close(FEB)
 
@@ -44,14 +44,14 @@ def test_a_month_is_closed_after_its_end_and_not_before(payer):
 
 
 def test_signing_in_or_tracking_time_makes_an_active_user_with_a_line(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     ada, ben, chloe = payer.people
-    payer.signs_in(ada, at("2026-01-10T09:00"))
-    payer.signs_in(ada, at("2026-01-20T09:00"))
-    payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T10:00:00.001"))
-    payer.signs_in(chloe, at("2026-01-05T08:00"))
-    payer.works(chloe, at("2026-01-07T10:00"), at("2026-01-07T12:00"))
-    payer.works(chloe, at("2026-01-06T10:00"), at("2026-01-06T12:00"))
+    payer.sign_in(ada, at("2026-01-10T09:00"))
+    payer.sign_in(ada, at("2026-01-20T09:00"))
+    payer.add_time(ben, at("2026-01-12T10:00"), at("2026-01-12T10:00:00.001"))
+    payer.sign_in(chloe, at("2026-01-05T08:00"))
+    payer.add_time(chloe, at("2026-01-07T10:00"), at("2026-01-07T12:00"))
+    payer.add_time(chloe, at("2026-01-06T10:00"), at("2026-01-06T12:00"))
     payer.close(FEB)
 
     lines = [(line.user_id, line.reason, line.first_activity_at, line.last_activity_at) for line in payer.lines()]
@@ -64,35 +64,35 @@ def test_signing_in_or_tracking_time_makes_an_active_user_with_a_line(payer):
 
 
 def test_an_invited_person_without_a_sign_in_is_not_counted(payer):
-    payer.pays(JAN)
-    payer.joins(at("2026-01-15"))
+    payer.subscribe(JAN)
+    payer.add_person(at("2026-01-15"))
     [record] = payer.close(FEB)
 
     assert record.active_users == 0
 
 
 def test_an_entry_of_no_length_makes_nobody_active(payer):
-    payer.pays(JAN)
-    payer.works(payer.people[0], at("2026-01-12T10:00"), at("2026-01-12T10:00"))
+    payer.subscribe(JAN)
+    payer.add_time(payer.people[0], at("2026-01-12T10:00"), at("2026-01-12T10:00"))
 
     assert payer.close(FEB)[0].active_users == 0
 
 
 def test_a_backdated_entry_counts_in_the_month_of_the_work_if_open(payer):
-    payer.pays(JAN)
-    payer.works(payer.people[1], at("2026-01-02T10:00"), at("2026-01-02T11:00"), now=at("2026-01-31T20:00"))
+    payer.subscribe(JAN)
+    payer.add_time(payer.people[1], at("2026-01-02T10:00"), at("2026-01-02T11:00"), now=at("2026-01-31T20:00"))
     payer.close(FEB)
 
     assert payer.billed_people() == [(1, 202601)]
 
 
 def test_time_entered_after_the_close_of_its_month_is_on_the_next_bill_once(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     ada, ben, _ = payer.people
-    payer.signs_in(ada, at("2026-01-10"))
+    payer.sign_in(ada, at("2026-01-10"))
     payer.close(FEB)
-    payer.works(ada, at("2026-01-11T10:00"), at("2026-01-11T11:00"), now=at("2026-02-02"))
-    payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
+    payer.add_time(ada, at("2026-01-11T10:00"), at("2026-01-11T11:00"), now=at("2026-02-02"))
+    payer.add_time(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
     [february] = payer.close(MAR)
     [march] = payer.close(APR)
     [late] = payer.lines(february)
@@ -104,13 +104,13 @@ def test_time_entered_after_the_close_of_its_month_is_on_the_next_bill_once(paye
 
 
 def test_time_removed_before_the_close_is_not_billed_and_after_it_gives_no_credit(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     ada, ben, _ = payer.people
-    early = payer.works(ada, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
-    late = payer.works(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
-    payer.removes(early, at("2026-01-20"))
+    early = payer.add_time(ada, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
+    late = payer.add_time(ben, at("2026-01-12T10:00"), at("2026-01-12T11:00"))
+    payer.remove(early, at("2026-01-20"))
     [january] = payer.close(FEB)
-    payer.removes(late, at("2026-02-02"))
+    payer.remove(late, at("2026-02-02"))
     [february] = payer.close(MAR)
 
     assert payer.billed_people(january) == [(1, 202601)]
@@ -118,8 +118,8 @@ def test_time_removed_before_the_close_is_not_billed_and_after_it_gives_no_credi
 
 
 def test_a_user_deactivated_in_the_month_counts_in_full_and_not_in_the_next(payer, engine):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[1], at("2026-01-02"))
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[1], at("2026-01-02"))
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.id == payer.people[1]).values(is_active=False))
     payer.change(seats_used=2)
@@ -130,15 +130,15 @@ def test_a_user_deactivated_in_the_month_counts_in_full_and_not_in_the_next(paye
 
 
 def test_a_person_with_a_new_address_counts_once_and_a_bill_keeps_the_old_address(payer, engine):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     ada = payer.people[0]
-    payer.signs_in(ada, at("2026-01-02"))
-    payer.works(ada, at("2026-01-03T10:00"), at("2026-01-03T11:00"))
-    payer.works(ada, at("2026-01-04T10:00"), at("2026-01-04T11:00"))
+    payer.sign_in(ada, at("2026-01-02"))
+    payer.add_time(ada, at("2026-01-03T10:00"), at("2026-01-03T11:00"))
+    payer.add_time(ada, at("2026-01-04T10:00"), at("2026-01-04T11:00"))
     payer.close(FEB)
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.id == ada).values(email="erased", display_name="Erased"))
-    payer.signs_in(ada, at("2026-02-02"))
+    payer.sign_in(ada, at("2026-02-02"))
     payer.close(MAR)
 
     assert [(line.activity_month, line.email) for line in payer.lines()] == [
@@ -148,20 +148,20 @@ def test_a_person_with_a_new_address_counts_once_and_a_bill_keeps_the_old_addres
 
 
 def test_a_rate_changed_within_a_month_counts_from_the_next(payer):
-    subscription = payer.pays(JAN, price("5"))
+    subscription = payer.subscribe(JAN, price("5"))
     for month in ("01", "02", "03"):
-        payer.signs_in(payer.people[0], at(f"2026-{month}-20"))
-    payer.changes_price(subscription, price("9"), at("2026-01-15"))
-    payer.changes_price(subscription, price("3"), FEB + dt.timedelta(milliseconds=1))
+        payer.sign_in(payer.people[0], at(f"2026-{month}-20"))
+    payer.set_price(subscription, price("9"), at("2026-01-15"))
+    payer.set_price(subscription, price("3"), FEB + dt.timedelta(milliseconds=1))
     records = payer.close(APR)
 
     assert [record.total for record in records] == [Decimal(5), Decimal(9), Decimal(3)]
 
 
 def test_a_rate_from_the_first_instant_of_a_month_is_its_rate(payer):
-    subscription = payer.pays(JAN, price("5"))
-    payer.changes_price(subscription, price("6"), FEB)
-    payer.signs_in(payer.people[0], at("2026-02-20"))
+    subscription = payer.subscribe(JAN, price("5"))
+    payer.set_price(subscription, price("6"), FEB)
+    payer.sign_in(payer.people[0], at("2026-02-20"))
 
     assert [record.total for record in payer.close(MAR)] == [Decimal(0), Decimal(6)]
 
@@ -179,9 +179,9 @@ def test_a_rate_from_the_first_instant_of_a_month_is_its_rate(payer):
     ],
 )
 def test_a_total_is_rounded_once_half_up_to_the_minor_unit_of_its_currency(payer, rate, currency, people, total):
-    payer.pays(JAN, price(rate, currency))
+    payer.subscribe(JAN, price(rate, currency))
     for user in payer.people[:people]:
-        payer.signs_in(user, at("2026-01-02"))
+        payer.sign_in(user, at("2026-01-02"))
     [record] = payer.close(FEB)
     [row] = payer.records()
 
@@ -190,27 +190,27 @@ def test_a_total_is_rounded_once_half_up_to_the_minor_unit_of_its_currency(payer
 
 
 def test_the_database_refuses_a_wrong_total(payer, engine):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-02"))
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-02"))
     [record] = payer.close(FEB)
     for wrong in ("4.49", "4.51", "0", "450"):
         change = sa.text("UPDATE billing_records SET total = :wrong WHERE id = :id")
         scaled = int(Decimal(wrong) * 10_000) if engine.dialect.name == "sqlite" else Decimal(wrong)
-        with pytest.raises(sa.exc.IntegrityError, match="ck_billing_records_total"), tampering(engine) as tx:
+        with pytest.raises(sa.exc.IntegrityError, match="ck_billing_records_total"), unprotected_records(engine) as tx:
             tx.execute(change, {"wrong": scaled, "id": record.id})
 
 
 def test_a_purchase_within_a_month_bills_only_later_activity(payer):
     bought = at("2026-01-15T12:00")
     ada, ben, chloe = payer.people
-    dora, emil = payer.joins(JAN), payer.joins(JAN)
-    payer.signs_in(ada, bought - HOUR)
-    payer.signs_in(ben, bought - HOUR)
-    payer.pays(bought)
-    payer.signs_in(ben, bought)
-    payer.works(chloe, bought - 2 * HOUR, bought)
-    payer.works(dora, bought - HOUR, bought + HOUR)
-    payer.works(emil, bought + HOUR, bought + 2 * HOUR)
+    dora, emil = payer.add_person(JAN), payer.add_person(JAN)
+    payer.sign_in(ada, bought - HOUR)
+    payer.sign_in(ben, bought - HOUR)
+    payer.subscribe(bought)
+    payer.sign_in(ben, bought)
+    payer.add_time(chloe, bought - 2 * HOUR, bought)
+    payer.add_time(dora, bought - HOUR, bought + HOUR)
+    payer.add_time(emil, bought + HOUR, bought + 2 * HOUR)
     [record] = payer.close(FEB)
 
     assert payer.billed_people() == [(1, 202601), (3, 202601), (4, 202601)]
@@ -220,18 +220,18 @@ def test_a_purchase_within_a_month_bills_only_later_activity(payer):
 
 def test_late_time_from_before_the_purchase_is_not_billed(payer):
     bought = at("2026-01-15T12:00")
-    payer.pays(bought)
+    payer.subscribe(bought)
     payer.close(FEB)
-    payer.works(payer.people[0], bought - 3 * HOUR, bought - HOUR, now=at("2026-02-02"))
-    payer.works(payer.people[1], bought - 40 * 24 * HOUR, bought - 39 * 24 * HOUR, now=at("2026-02-02"))
+    payer.add_time(payer.people[0], bought - 3 * HOUR, bought - HOUR, now=at("2026-02-02"))
+    payer.add_time(payer.people[1], bought - 40 * 24 * HOUR, bought - 39 * 24 * HOUR, now=at("2026-02-02"))
 
     assert payer.close(MAR)[0].active_users == 0
 
 
 def test_time_entered_after_the_final_bill_is_billed_only_by_its_replacement(payer):
-    [final] = payer.ends(payer.pays(JAN), at("2026-01-10"))
-    payer.pays(at("2026-01-20"))
-    payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
+    [final] = payer.end_subscription(payer.subscribe(JAN), at("2026-01-10"))
+    payer.subscribe(at("2026-01-20"))
+    payer.add_time(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"), now=at("2026-01-25"))
     following = [record.active_users for end in (FEB, MAR) for record in payer.close(end)]
     replaced = payer.void(final, MAR, is_replaced=True)
 
@@ -240,7 +240,7 @@ def test_time_entered_after_the_final_bill_is_billed_only_by_its_replacement(pay
 
 
 def test_only_a_void_record_is_replaced_and_only_once(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     [record] = payer.close(FEB)
     with pytest.raises(NotVoidable, match="only a void record"):
         payer.replace(record, FEB)
@@ -254,9 +254,9 @@ def test_only_a_void_record_is_replaced_and_only_once(payer):
 
 
 def test_internal_and_trial_tenants_have_no_bill(payer):
-    payer.signs_in(payer.people[0], at("2026-01-02"))
+    payer.sign_in(payer.people[0], at("2026-01-02"))
     on_trial = payer.close(MAR)
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     payer.change(plan_kind="internal")
 
     assert on_trial == payer.close(MAR) == []
@@ -264,22 +264,22 @@ def test_internal_and_trial_tenants_have_no_bill(payer):
 
 
 def test_a_suspended_tenant_is_billed_for_the_work_before(payer):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-02"))
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-02"))
     payer.change(status="suspended")
 
     assert [record.total for record in payer.close(FEB)] == [Decimal("4.50")]
 
 
 def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer):
-    subscription = payer.pays(JAN)
+    subscription = payer.subscribe(JAN)
     ended = at("2026-02-10T15:30")
     ada, ben, chloe = payer.people
-    payer.signs_in(ada, at("2026-01-05"))
-    payer.signs_in(ada, at("2026-02-05"))
-    payer.works(ben, ended - HOUR, ended + HOUR, now=ended)
-    payer.works(chloe, ended, ended + HOUR, now=ended)
-    january, final = payer.ends(subscription, ended)
+    payer.sign_in(ada, at("2026-01-05"))
+    payer.sign_in(ada, at("2026-02-05"))
+    payer.add_time(ben, ended - HOUR, ended + HOUR, now=ended)
+    payer.add_time(chloe, ended, ended + HOUR, now=ended)
+    january, final = payer.end_subscription(subscription, ended)
     closed_then = payer.closed_months()
     again = payer.close(at("2026-02-10T16:05"))
     payer.close(MAR)
@@ -295,13 +295,13 @@ def test_a_cancellation_closes_the_running_month_at_once_up_to_its_instant(payer
 
 
 def test_a_second_purchase_in_a_month_bills_nobody_twice(payer):
-    first = payer.pays(JAN)
+    first = payer.subscribe(JAN)
     ada, ben, _ = payer.people
-    payer.signs_in(ada, at("2026-01-05"))
-    [final] = payer.ends(first, at("2026-01-10"))
-    payer.pays(at("2026-01-20"))
-    payer.signs_in(ada, at("2026-01-25"))
-    payer.signs_in(ben, at("2026-01-25"))
+    payer.sign_in(ada, at("2026-01-05"))
+    [final] = payer.end_subscription(first, at("2026-01-10"))
+    payer.subscribe(at("2026-01-20"))
+    payer.sign_in(ada, at("2026-01-25"))
+    payer.sign_in(ben, at("2026-01-25"))
     [second] = payer.close(FEB)
 
     assert payer.billed_people(final) == [(0, 202601)]
@@ -311,28 +311,28 @@ def test_a_second_purchase_in_a_month_bills_nobody_twice(payer):
 
 
 def test_a_cancellation_in_the_month_of_the_purchase_has_one_final_bill(payer):
-    subscription = payer.pays(at("2026-01-10"))
-    payer.signs_in(payer.people[0], at("2026-01-11"))
-    [final] = payer.ends(subscription, at("2026-01-12"))
+    subscription = payer.subscribe(at("2026-01-10"))
+    payer.sign_in(payer.people[0], at("2026-01-11"))
+    [final] = payer.end_subscription(subscription, at("2026-01-12"))
 
     assert (final.period.kind, final.active_users) == ("final", 1)
     assert payer.close(APR) == []
 
 
 def test_a_cancellation_at_the_end_of_a_month_is_final_in_that_month(payer):
-    subscription = payer.pays(JAN)
-    [final] = payer.ends(subscription, FEB)
+    subscription = payer.subscribe(JAN)
+    [final] = payer.end_subscription(subscription, FEB)
 
     assert (final.period.month.key, final.period.kind, final.period.ends_at) == (202601, "final", FEB)
     assert payer.close(APR) == []
 
 
 def test_a_cancellation_received_after_the_close_of_its_month_changes_no_bill(payer):
-    subscription = payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-20"))
+    subscription = payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-20"))
     [january] = payer.close(FEB)
 
-    assert payer.ends(subscription, at("2026-01-15"), now=at("2026-02-02")) == []
+    assert payer.end_subscription(subscription, at("2026-01-15"), now=at("2026-02-02")) == []
     replacement = payer.void(january, at("2026-02-02"), is_replaced=True)
     assert (replacement.period.kind, replacement.period.ends_at, replacement.active_users) == (
         "final",
@@ -343,8 +343,8 @@ def test_a_cancellation_received_after_the_close_of_its_month_changes_no_bill(pa
 
 
 def test_work_across_the_end_of_a_month_counts_in_both(payer):
-    payer.pays(JAN)
-    payer.works(payer.people[0], FEB - HOUR, FEB + HOUR)
+    payer.subscribe(JAN)
+    payer.add_time(payer.people[0], FEB - HOUR, FEB + HOUR)
     payer.close(MAR)
 
     assert payer.billed_people() == [(0, 202601), (0, 202602)]
@@ -352,9 +352,9 @@ def test_work_across_the_end_of_a_month_counts_in_both(payer):
 
 
 def test_a_timer_running_over_the_close_counts_when_stopped(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     [january] = payer.close(FEB + HOUR)
-    payer.works(payer.people[0], FEB - HOUR, FEB + 2 * HOUR)
+    payer.add_time(payer.people[0], FEB - HOUR, FEB + 2 * HOUR)
     [february] = payer.close(MAR)
 
     assert january.active_users == 0
@@ -362,7 +362,7 @@ def test_a_timer_running_over_the_close_counts_when_stopped(payer):
 
 
 def test_a_month_without_active_users_has_a_bill_of_zero_and_no_usage(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     [record] = payer.close(FEB)
 
     assert (record.active_users, record.total) == (0, Decimal(0))
@@ -371,12 +371,12 @@ def test_a_month_without_active_users_has_a_bill_of_zero_and_no_usage(payer):
 
 def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer):
     payer.change(time_zone="Pacific/Kiritimati")
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     payer.close(at("2026-01-31T10:00"))
-    payer.changes_zone("Pacific/Pago_Pago", at("2026-02-10"))
-    payer.signs_in(payer.people[0], at("2026-02-28T10:30"))  # Kiritimati's March
+    payer.set_zone("Pacific/Pago_Pago", at("2026-02-10"))
+    payer.sign_in(payer.people[0], at("2026-02-28T10:30"))  # Kiritimati's March
     payer.close(at("2026-02-28T10:00"))
-    payer.changes_zone("UTC", at("2026-03-20"))
+    payer.set_zone("UTC", at("2026-03-20"))
     payer.close(at("2026-04-01T11:00"))
     payer.close(MAY)
     records = payer.records()
@@ -395,8 +395,8 @@ def test_a_period_keeps_the_zone_of_its_beginning_and_months_are_adjacent(payer)
 
 def test_a_period_billed_again_keeps_its_zone(payer):
     payer.change(time_zone="Asia/Tokyo")
-    payer.pays(JAN)
-    payer.changes_zone("UTC", at("2026-01-10"))
+    payer.subscribe(JAN)
+    payer.set_zone("UTC", at("2026-01-10"))
     [wrong] = payer.close(FEB)
     replacement = payer.void(wrong, FEB + HOUR, is_replaced=True)
 
@@ -407,8 +407,8 @@ def test_a_period_billed_again_keeps_its_zone(payer):
 
 def test_the_open_month_has_the_zone_of_its_beginning(payer):
     payer.change(time_zone="Asia/Tokyo")
-    payer.pays(JAN)
-    payer.changes_zone("UTC", at("2026-01-10"))
+    payer.subscribe(JAN)
+    payer.set_zone("UTC", at("2026-01-10"))
     bills = [payer.preview(at(text)) for text in ("2026-01-31T14:59", "2026-01-31T15:00")]
 
     assert [bill and (bill.period.month.key, bill.period.time_zone, bill.period.ends_at) for bill in bills] == [
@@ -426,14 +426,14 @@ def test_the_open_month_has_the_zone_of_its_beginning(payer):
     ],
 )
 def test_an_hour_is_billed_once_across_a_change_of_zone(app, engine, before, after, closed, month):  # noqa: ARG001, PLR0917 - fixtures
-    payer = Payer.make(engine, zone=before)
-    payer.pays(at("2026-01-05"))
+    payer = PayingTenant.create(engine, zone=before)
+    payer.subscribe(at("2026-01-05"))
     if closed:
         payer.close(at("2026-01-31T10:30"))
-        payer.changes_zone(after, at("2026-01-31T11:00"))
-    payer.signs_in(payer.people[0], at("2026-01-31T12:00"))
-    payer.works(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
-    payer.changes_zone(after, at("2026-01-31T14:00"))
+        payer.set_zone(after, at("2026-01-31T11:00"))
+    payer.sign_in(payer.people[0], at("2026-01-31T12:00"))
+    payer.add_time(payer.people[0], at("2026-01-31T12:00"), at("2026-01-31T13:00"))
+    payer.set_zone(after, at("2026-01-31T14:00"))
     payer.close(at("2026-02-02"))
     payer.close(at("2026-03-02"))
 
@@ -441,20 +441,20 @@ def test_an_hour_is_billed_once_across_a_change_of_zone(app, engine, before, aft
 
 
 @pytest.fixture
-def looked_in(payer):
+def payer_with_sign_ins(payer):
     """A payer with a person who signed in on the trial and on the paid plan; its subscription and the end."""
     person, end = payer.people[0], at("2026-01-20T10:00")
-    payer.signs_in(person, at("2026-01-02"))
-    bought = payer.pays(at("2026-01-05"))
-    payer.signs_in(person, at("2026-01-10"))
+    payer.sign_in(person, at("2026-01-02"))
+    bought = payer.subscribe(at("2026-01-05"))
+    payer.sign_in(person, at("2026-01-10"))
     return payer, bought, end
 
 
-def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(looked_in):
-    payer, bought, end = looked_in
-    [final] = payer.ends(bought, end)
+def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(payer_with_sign_ins):
+    payer, bought, end = payer_with_sign_ins
+    [final] = payer.end_subscription(bought, end)
     payer.change(status="cancelled")
-    payer.signs_in(payer.people[0], at("2026-01-25"))
+    payer.sign_in(payer.people[0], at("2026-01-25"))
     replacement = payer.void(final, at("2026-01-26"), is_replaced=True)
 
     assert (final.active_users, replacement.active_users) == (1, 1)
@@ -465,29 +465,29 @@ def test_a_sign_in_after_the_end_does_not_remove_a_user_from_a_replaced_bill(loo
     )
 
 
-def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(looked_in):
-    payer, bought, end = looked_in
-    payer.signs_in(payer.people[0], end + HOUR)
-    [final] = payer.ends(bought, end, now=end + 2 * HOUR)
+def test_an_end_received_late_bills_users_with_sign_ins_before_and_after_it(payer_with_sign_ins):
+    payer, bought, end = payer_with_sign_ins
+    payer.sign_in(payer.people[0], end + HOUR)
+    [final] = payer.end_subscription(bought, end, now=end + 2 * HOUR)
 
     assert final.active_users == 1
 
 
 def test_sign_ins_outside_of_the_paid_time_are_on_no_bill(payer):
     person, end = payer.people[0], at("2026-01-20T10:00")
-    payer.signs_in(person, at("2026-01-02"))
-    bought = payer.pays(at("2026-01-05"))
-    [final] = payer.ends(bought, end)
+    payer.sign_in(person, at("2026-01-02"))
+    bought = payer.subscribe(at("2026-01-05"))
+    [final] = payer.end_subscription(bought, end)
     payer.change(status="cancelled")
-    payer.signs_in(person, at("2026-01-25"))
+    payer.sign_in(person, at("2026-01-25"))
     replacement = payer.void(final, at("2026-01-26"), is_replaced=True)
 
     assert (final.active_users, replacement.active_users) == (0, 0)
 
 
 def test_as_of_an_instant_a_later_end_does_not_count(payer):
-    bought = payer.pays(at("2025-12-10"))
-    payer.signs_in(payer.people[0], at("2025-12-20"))
+    bought = payer.subscribe(at("2025-12-10"))
+    payer.sign_in(payer.people[0], at("2025-12-20"))
     with payer.engine.begin() as tx:
         terms = replace(bought.terms, status=SubscriptionStatus.UNSUBSCRIBED)
         ended = replace(bought, terms=terms, ended_at=at("2026-01-20"))
@@ -501,7 +501,7 @@ def test_as_of_an_instant_a_later_end_does_not_count(payer):
 
 
 def test_a_record_has_the_purchase_and_the_last_event(payer):
-    subscription = payer.pays(JAN, quantity=7)
+    subscription = payer.subscribe(JAN, quantity=7)
     payer.close(FEB)
     [row] = payer.records()
 
@@ -511,11 +511,11 @@ def test_a_record_has_the_purchase_and_the_last_event(payer):
 
 
 def test_the_preview_equals_the_bill_of_the_month(payer):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     payer.close(FEB)
-    payer.works(payer.people[1], at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
-    payer.signs_in(payer.people[0], at("2026-02-05"))
+    payer.add_time(payer.people[1], at("2026-01-12T10:00"), at("2026-01-12T11:00"), now=at("2026-02-03"))
+    payer.sign_in(payer.people[0], at("2026-02-05"))
     bill = payer.preview(at("2026-02-10"))
     [record] = payer.close(MAR)
 
@@ -528,19 +528,19 @@ def test_the_preview_equals_the_bill_of_the_month(payer):
 
 def test_there_is_no_preview_without_a_paid_subscription(payer):
     nothing = payer.preview(FEB)
-    subscription = payer.pays(JAN)
-    payer.ends(subscription, at("2026-01-15"))
+    subscription = payer.subscribe(JAN)
+    payer.end_subscription(subscription, at("2026-01-15"))
 
     assert nothing is payer.preview(FEB) is None
 
 
 @pytest.mark.parametrize("how", ["cancelled", "closed", "previewed"])
 def test_a_running_timer_counts_as_time_up_to_the_end_of_the_bill(payer, how):
-    bought, person = payer.pays(JAN), payer.people[0]
-    payer.starts(person, FEB - HOUR)
+    bought, person = payer.subscribe(JAN), payer.people[0]
+    payer.start_timer(person, FEB - HOUR)
     match how:
         case "cancelled":
-            [record] = payer.ends(bought, FEB - HOUR / 2)
+            [record] = payer.end_subscription(bought, FEB - HOUR / 2)
             assert record.active_users == 1
             end = FEB - HOUR / 2
         case "closed":
@@ -561,18 +561,18 @@ def test_a_running_timer_counts_as_time_up_to_the_end_of_the_bill(payer, how):
 
 
 def test_a_timer_started_at_or_after_the_end_does_not_count(payer):
-    bought = payer.pays(JAN)
-    payer.starts(payer.people[1], FEB - HOUR)
-    payer.starts(payer.people[0], FEB)
-    payer.ends(bought, FEB, now=FEB + 2 * HOUR)
+    bought = payer.subscribe(JAN)
+    payer.start_timer(payer.people[1], FEB - HOUR)
+    payer.start_timer(payer.people[0], FEB)
+    payer.end_subscription(bought, FEB, now=FEB + 2 * HOUR)
 
     assert payer.billed_people() == [(1, 202601)]
 
 
 def test_a_forgotten_timer_counts_only_up_to_its_limit(payer):
-    payer.pays(JAN)
-    payer.starts(payer.people[0], FEB - 13 * HOUR)  # 12 hours are the limit
-    payer.starts(payer.people[1], FEB - 11 * HOUR)
+    payer.subscribe(JAN)
+    payer.start_timer(payer.people[0], FEB - 13 * HOUR)  # 12 hours are the limit
+    payer.start_timer(payer.people[1], FEB - 11 * HOUR)
     payer.close(FEB)
     payer.close(MAR)
 
@@ -581,32 +581,32 @@ def test_a_forgotten_timer_counts_only_up_to_its_limit(payer):
 
 
 def test_a_timer_discarded_after_the_close_stays_billed_and_a_stopped_one_counts_once(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     for user in payer.people[:2]:
-        payer.starts(user, FEB - HOUR)
+        payer.start_timer(user, FEB - HOUR)
     payer.close(FEB)
-    payer.discards(payer.people[0], FEB + HOUR)
-    payer.stops(payer.people[1], FEB + HOUR)
+    payer.discard_timer(payer.people[0], FEB + HOUR)
+    payer.stop_timer(payer.people[1], FEB + HOUR)
     payer.close(MAR)
 
     assert payer.billed_people() == [(0, 202601), (1, 202601), (1, 202602)]
 
 
 def test_users_included_in_a_monthly_fee_are_neither_billed_nor_reported(payer):
-    subscription = payer.pays(JAN, included=2)
+    subscription = payer.subscribe(JAN, included=2)
     for user in payer.people:
-        payer.signs_in(user, at("2026-01-05"))
+        payer.sign_in(user, at("2026-01-05"))
     [record] = payer.close(FEB)
 
     assert (record.active_users, record.included_users, record.total) == (3, 2, Decimal("4.50"))
     assert [event.quantity for event in payer.usage()] == [1]
-    assert payer.ends(subscription, FEB + HOUR)[0].total == Decimal(0)
+    assert payer.end_subscription(subscription, FEB + HOUR)[0].total == Decimal(0)
     assert [event.quantity for event in payer.usage()] == [1]
 
 
 def test_users_included_in_a_yearly_fee_are_billed_and_reported(payer):
-    payer.pays(JAN, included=2, included_unit="P1Y")
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.subscribe(JAN, included=2, included_unit="P1Y")
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
 
     assert (record.included_users, record.total) == (0, Decimal("4.50"))
@@ -614,11 +614,11 @@ def test_users_included_in_a_yearly_fee_are_billed_and_reported(payer):
 
 
 def test_a_user_billed_late_is_covered_by_the_rest_of_their_months_fee(payer):
-    payer.pays(JAN, included=2)
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.subscribe(JAN, included=2)
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     payer.close(FEB)
     for user in payer.people[1:]:
-        payer.works(user, at("2026-01-05"), at("2026-01-06"), now=FEB + HOUR)
+        payer.add_time(user, at("2026-01-05"), at("2026-01-06"), now=FEB + HOUR)
     [february] = payer.close(MAR)
 
     assert payer.billed_people(february) == [(1, 202601), (2, 202601)]
@@ -626,8 +626,8 @@ def test_a_user_billed_late_is_covered_by_the_rest_of_their_months_fee(payer):
 
 
 def test_a_yearly_price_is_on_the_record_without_a_total(payer):
-    payer.pays(JAN, Price(Decimal(60), "EUR", "P1Y"), quantity=30)
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.subscribe(JAN, Price(Decimal(60), "EUR", "P1Y"), quantity=30)
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
 
     assert (record.active_users, record.price, record.total) == (1, Price(Decimal(60), "EUR", "P1Y"), None)
@@ -635,8 +635,8 @@ def test_a_yearly_price_is_on_the_record_without_a_total(payer):
 
 @pytest.mark.parametrize(("trial_ends", "included"), [("2026-01-31", 1), ("2026-01-30", 0)])
 def test_the_marketplaces_free_trial_is_neither_billed_nor_reported(payer, trial_ends, included):
-    payer.pays(JAN, free_trial_ends_at=at(trial_ends))
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer.subscribe(JAN, free_trial_ends_at=at(trial_ends))
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     [record] = payer.close(FEB)
 
     assert (record.active_users, record.included_users) == (1, included)
@@ -645,28 +645,28 @@ def test_the_marketplaces_free_trial_is_neither_billed_nor_reported(payer, trial
 
 
 def test_a_plan_with_an_unreadable_price_is_reported_without_a_total(payer):
-    subscription = payer.pays(JAN)
-    payer.changes_price(subscription, None, at("2026-01-20"), plan="gold")
+    subscription = payer.subscribe(JAN)
+    payer.set_price(subscription, None, at("2026-01-20"), plan="gold")
     for month in (JAN, FEB):
-        payer.signs_in(payer.people[0], month)
+        payer.sign_in(payer.people[0], month)
     [january, february] = payer.close(MAR)
 
     assert (january.price, january.total) == (Price(Decimal("4.50"), "EUR"), Decimal("4.50"))
     assert (february.price, february.total, february.active_users) == (None, None, 1)
     assert [event.quantity for event in payer.usage()] == [1, 1]
     assert [row.plan_id for row in payer.records()] == ["paid", "gold"]
-    payer.changes_price(subscription, FOUR_FIFTY, MAR, plan="gold")
+    payer.set_price(subscription, FOUR_FIFTY, MAR, plan="gold")
     payer.close(MAR)
 
 
 def test_a_bill_priced_later_reports_nothing_again(payer, engine):
-    subscription = payer.pays(JAN, None)
-    payer.signs_in(payer.people[0], JAN)
+    subscription = payer.subscribe(JAN, None)
+    payer.sign_in(payer.people[0], JAN)
     payer.close(FEB)
     with engine.begin() as tx:
         mine = usage_events.c.tenant_id == payer.tenant_id
         tx.execute(usage_events.update().where(mine).values(state="accepted", attempts=1, settled_at=FEB))
-    payer.changes_price(subscription, FOUR_FIFTY, FEB + HOUR)
+    payer.set_price(subscription, FOUR_FIFTY, FEB + HOUR)
     [priced] = payer.close(FEB + 2 * HOUR)
 
     assert (priced.price, priced.total, priced.period.month.key) == (FOUR_FIFTY, Decimal("4.50"), 202601)
@@ -675,8 +675,8 @@ def test_a_bill_priced_later_reports_nothing_again(payer, engine):
 
 
 def test_the_audit_log_writes_money_as_bills_do(payer):
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], JAN)
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], JAN)
     [record] = payer.close(FEB)
     with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
         read = record_store.find(tx, payer.tenant_id, record.public_id)

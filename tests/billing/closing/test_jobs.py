@@ -13,7 +13,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import tenants
 from shared.jobs import JobFailed
 from shared.log import get_logger
-from tests.support.payers import DIMENSION, FOUR_FIFTY, Payer, at
+from tests.support.paying_tenants import DIMENSION, FOUR_FIFTY, PayingTenant, at
 
 
 JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))
@@ -40,9 +40,9 @@ def job(app, engine, clock):
 
 @pytest.fixture
 def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
-    payer = Payer.make(engine)
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], at("2026-01-05"))
+    payer = PayingTenant.create(engine)
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], at("2026-01-05"))
     return payer
 
 
@@ -77,16 +77,16 @@ def test_48_runs_of_the_job_close_once(job, payer):
 def test_a_clock_set_back_a_day_undoes_and_repeats_nothing(job, payer):
     job(FEB + HOUR)
     job(FEB + HOUR - DAY)
-    payer.signs_in(payer.people[0], FEB + HOUR)
+    payer.sign_in(payer.people[0], FEB + HOUR)
     job(FEB + 2 * HOUR)
 
     assert months(payer) == [(202601, 1, Decimal("4.50"))]
 
 
 def test_tenants_in_the_first_and_last_time_zone_close_at_local_midnight(job, engine):
-    first, last = (Payer.make(engine, zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"))
+    first, last = (PayingTenant.create(engine, zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"))
     for each in (first, last):
-        each.pays(at("2026-01-02"))
+        each.subscribe(at("2026-01-02"))
     found = []
     for hour in range(48):
         job(at("2026-01-31T00:05") + hour * HOUR)
@@ -99,14 +99,14 @@ def test_tenants_in_the_first_and_last_time_zone_close_at_local_midnight(job, en
 def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(job, engine, payer, monkeypatch):
     logged = []
     monkeypatch.setattr(get_logger(), "error", lambda event, **fields: logged.append((event, fields)))
-    unknown = Payer.make(engine)
-    subscription = unknown.pays(JAN, None)
-    unknown.signs_in(unknown.people[0], at("2026-01-05"))
+    unknown = PayingTenant.create(engine)
+    subscription = unknown.subscribe(JAN, None)
+    unknown.sign_in(unknown.people[0], at("2026-01-05"))
     job(FEB)
     job(FEB + HOUR)
     without, others = months(unknown), months(payer)
-    unknown.signs_in(unknown.people[1], at("2026-01-06"))  # the users of a bill stay
-    unknown.changes_price(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
+    unknown.sign_in(unknown.people[1], at("2026-01-06"))  # the users of a bill stay
+    unknown.set_price(subscription, Price(Decimal(7), "EUR"), FEB + HOUR)
     job(FEB + 2 * HOUR)
     job(FEB + 3 * HOUR)
 
@@ -122,8 +122,8 @@ def test_a_bill_without_a_price_is_logged_by_each_run_and_replaced_once_priced(j
 
 
 def test_a_tenant_in_an_unknown_zone_fails_alone(job, engine, payer):
-    nowhere = Payer.make(engine, zone="Nowhere/Else")
-    nowhere.pays(JAN)
+    nowhere = PayingTenant.create(engine, zone="Nowhere/Else")
+    nowhere.subscribe(JAN)
     with pytest.raises(JobFailed, match="1 of"):
         job(FEB)
     nowhere.change(time_zone="UTC")
@@ -133,9 +133,9 @@ def test_a_tenant_in_an_unknown_zone_fails_alone(job, engine, payer):
 
 
 def test_the_job_works_only_on_due_tenants(app, engine, job, payer):
-    idle = Payer.make(engine)
-    over = Payer.make(engine)
-    over.ends(over.pays(JAN), at("2026-01-20"))
+    idle = PayingTenant.create(engine)
+    over = PayingTenant.create(engine)
+    over.end_subscription(over.subscribe(JAN), at("2026-01-20"))
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         owing = service.due_tenants(tx, FEB)
     job(FEB)
@@ -150,16 +150,21 @@ def test_the_job_works_only_on_due_tenants(app, engine, job, payer):
 
 
 @pytest.mark.parametrize("people", [1, 200])
-def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_people(app, engine, counted, people):  # noqa: ARG001
-    payer = Payer.make(engine, people=people)
-    payer.pays(JAN, FOUR_FIFTY)
+def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_people(
+    app,  # noqa: ARG001 - the job's
+    engine,
+    record_statements,
+    people,
+):
+    payer = PayingTenant.create(engine, people=people)
+    payer.subscribe(JAN, FOUR_FIFTY)
     for user in payer.people:
-        payer.signs_in(user, JAN)
-        payer.signs_in(user, FEB)
-    with counted() as first:
+        payer.sign_in(user, JAN)
+        payer.sign_in(user, FEB)
+    with record_statements() as first:
         payer.close(FEB)
-    payer.works(payer.joins(JAN), JAN, JAN + HOUR, now=FEB)
-    with counted() as second:
+    payer.add_time(payer.add_person(JAN), JAN, JAN + HOUR, now=FEB)
+    with record_statements() as second:
         [february] = payer.close(MAR)
 
     assert february.active_users == people + 1
@@ -168,11 +173,11 @@ def test_the_number_of_statements_of_a_close_does_not_depend_on_the_number_of_pe
     assert len(second) == 17, second  # and the late time, with the billed users of its month and their fee
 
 
-def test_a_preview_sends_eight_statements(app, engine, counted):  # noqa: ARG001
-    payer = Payer.make(engine, people=1)
-    payer.pays(JAN)
-    payer.signs_in(payer.people[0], JAN)
-    with counted() as sent:
+def test_a_preview_sends_eight_statements(app, engine, record_statements):  # noqa: ARG001
+    payer = PayingTenant.create(engine, people=1)
+    payer.subscribe(JAN)
+    payer.sign_in(payer.people[0], JAN)
+    with record_statements() as sent:
         payer.preview(FEB - HOUR)
 
     assert len(sent) == 8, sent  # tenant, standings, timers, sign-ins, time, late?, rates, event

@@ -7,7 +7,7 @@ from billing.closing import service
 from billing.closing.service import Closing
 from shared.db.schema import tenants
 from shared.jobs import job_work
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, start_paid_plan
 from tests.support.world import new_id
 
 
@@ -17,19 +17,19 @@ def ada(world):
 
 
 @pytest.fixture
-def books(ada, engine):
-    books = pays(engine, ada)
-    books.price("4.50", PAID_FROM)
-    return books
+def bills(ada, engine):
+    bills = start_paid_plan(engine, ada)
+    bills.add_price("4.50", PAID_FROM)
+    return bills
 
 
-def close(app, books):
+def close(app, bills):
     """Closes the tenant's ended months."""
     with app.transaction() as tx:
-        return service.close_tenant(job_work(app, tx, books.tenant_id, app.now()), Closing(""))
+        return service.close_tenant(job_work(app, tx, bills.tenant_id, app.now()), Closing(""))
 
 
-def test_the_open_month_shows_active_users_and_total_so_far(ada, books, world, clock):
+def test_the_open_month_shows_active_users_and_total_so_far(ada, bills, world, clock):
     ben = world.member(ada)
     clock.tick(hours=1)
     ben.start(7)
@@ -56,23 +56,23 @@ def test_the_open_month_shows_active_users_and_total_so_far(ada, books, world, c
         (ben.name, "time"),
     ]
     assert {line["userId"] for line in shown["lines"]} == {person.get("me").body["id"] for person in (ada, ben)}
-    assert books.people
+    assert bills.people
 
 
 def test_a_preview_has_the_marketplace_subscription_and_its_seats(ada, engine):
-    pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).price("4.50", PAID_FROM)
+    start_paid_plan(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=7).add_price("4.50", PAID_FROM)
     shown = ada.get("billing/preview").body
 
     assert (shown["subscriptionId"], shown["quantity"], shown["invoicedBy"]) == (bought, 7, "microsoft")
 
 
-def test_the_last_preview_of_a_month_equals_its_record(ada, books, world, app, clock):
+def test_the_last_preview_of_a_month_equals_its_record(ada, bills, world, app, clock):
     ben = world.member(ada)
     ben.enter()
     clock.set("2026-11-30T23:59:59.999+01:00")
     preview = ada.get("billing/preview").body
     clock.tick(milliseconds=1)
-    close(app, books)
+    close(app, bills)
     [record] = ada.get("billing/records/2026-11").body["records"]
 
     assert preview["activeUsers"] == 2
@@ -83,9 +83,9 @@ def test_the_last_preview_of_a_month_equals_its_record(ada, books, world, app, c
     assert ada.get("billing/records/2026-11/statement").status == 200
 
 
-def test_a_tenant_without_a_paid_subscription_has_no_preview(world, books, ada, clock):
+def test_a_tenant_without_a_paid_subscription_has_no_preview(world, bills, ada, clock):
     trial = world.tenant().get("billing/preview")
-    books.end(clock())
+    bills.end(clock())
     ended = ada.get("billing/preview")
 
     assert {(each.status, each.code) for each in (trial, ended)} == {(404, "not_found")}
@@ -94,26 +94,26 @@ def test_a_tenant_without_a_paid_subscription_has_no_preview(world, books, ada, 
 
 def test_an_unknown_price_leaves_the_open_month_without_rate_and_total(world, engine):
     ada = world.tenant()
-    pays(engine, ada)
+    start_paid_plan(engine, ada)
     shown = ada.get("billing/preview").body
 
     assert shown["activeUsers"] == 1
     assert shown.keys().isdisjoint({"ratePerUser", "rateUnit", "currency", "total"})
 
 
-def test_a_suspended_tenant_sees_its_preview(ada, books, engine):
+def test_a_suspended_tenant_sees_its_preview(ada, bills, engine):
     with engine.begin() as tx:
         theirs = tenants.c.entra_tenant_id == uuid.UUID(ada.tid)
         tx.execute(tenants.update().where(theirs).values(status="suspended"))
 
     assert ada.get("billing/preview").body["total"] == "4.50"
-    assert books.people
+    assert bills.people
 
 
 def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
     ada = world.tenant()
-    books = pays(engine, ada, paid_from=clock() + dt.timedelta(hours=2))
-    books.price("4.50", clock() + dt.timedelta(hours=2))
+    bills = start_paid_plan(engine, ada, paid_from=clock() + dt.timedelta(hours=2))
+    bills.add_price("4.50", clock() + dt.timedelta(hours=2))
     clock.tick(hours=3)
     before = ada.get("billing/preview").body
     ada.post("sign-in")
@@ -123,12 +123,12 @@ def test_activity_before_the_paid_plan_does_not_count(world, engine, clock):
     assert (after["activeUsers"], after["total"]) == (1, "4.50")
 
 
-def test_a_new_time_zone_counts_for_bills_from_the_next_period(ada, books, app, clock):
+def test_a_new_time_zone_counts_for_bills_from_the_next_period(ada, bills, app, clock):
     settings = ada.get("tenant")
     changed = ada.patch("tenant", {"timeZone": "Pacific/Honolulu"}, version=settings.body["version"])
     before = ada.get("billing/preview").body
     clock.set("2026-12-02T12:00:00+00:00")
-    close(app, books)
+    close(app, bills)
     [record] = ada.get("billing/records/2026-11").body["records"]
     after = ada.get("billing/preview").body
 

@@ -20,7 +20,7 @@ from billing.subscriptions.model import Price, Subscription
 from shared.db.row_level_security import ALL_TENANTS
 from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
 from tests.support.budget import ALL, tries
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 from timers.model import TimeEntry
 
 
@@ -41,7 +41,7 @@ TWO_YEARS = 2 * 365
 class Life:
     """A tenant with random actions, recorded in the product and in the oracle's history."""
 
-    payer: Payer
+    payer: PayingTenant
     history: History
     chance: random.Random
     subscription: Subscription | None = None
@@ -49,7 +49,7 @@ class Life:
 
     @classmethod
     def begin(cls, engine, zone: str, seed: int, since: dt.datetime) -> "Life":
-        payer = Payer.make(engine, zone=zone, people=PEOPLE, since=since)
+        payer = PayingTenant.create(engine, zone=zone, people=PEOPLE, since=since)
         return cls(payer, History([(since, ZoneInfo(zone))]), random.Random(seed))  # noqa: S311 - the same chances in every run
 
     def happens(self, now: dt.datetime) -> None:
@@ -60,7 +60,7 @@ class Life:
 
     def _sign_in(self, now: dt.datetime) -> None:
         user = self.chance.choice(self.payer.people)
-        self.payer.signs_in(user, now)
+        self.payer.sign_in(user, now)
         self.history.sign_ins.append((user, now))
 
     def _when(self, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
@@ -71,7 +71,7 @@ class Life:
 
     def _work(self, now: dt.datetime) -> None:
         user, (start, stop) = self.chance.choice(self.payer.people), self._when(now)
-        entry = self.payer.works(user, start, stop, now=now)
+        entry = self.payer.add_time(user, start, stop, now=now)
         self.entries.append((entry, Worked(user, start, stop, now)))
         self.history.work.append(self.entries[-1][1])
 
@@ -79,7 +79,7 @@ class Life:
         if self.entries:
             entry, worked = self.entries.pop(self.chance.randrange(len(self.entries)))
             start, stop = self._when(now)
-            corrected = self.payer.corrects(entry, start, stop, now)
+            corrected = self.payer.correct(entry, start, stop, now)
             worked.until = now
             self.entries.append((corrected, Worked(worked.user, start, stop, now)))
             self.history.work.append(self.entries[-1][1])
@@ -87,7 +87,7 @@ class Life:
     def _remove(self, now: dt.datetime) -> None:
         if self.entries:
             entry, worked = self.entries.pop(self.chance.randrange(len(self.entries)))
-            self.payer.removes(entry, now)
+            self.payer.remove(entry, now)
             worked.until = now
 
     def _timer(self, now: dt.datetime) -> None:
@@ -96,15 +96,15 @@ class Life:
         running = next((each for each in self.history.timers if each.user == user and each.until is None), None)
         if running is None:
             if self.subscription is not None:
-                self.payer.starts(user, now)
+                self.payer.start_timer(user, now)
                 self.history.timers.append(Ran(user, now))
             return
         running.until = now
         if self.chance.random() < 0.4:
-            self.payer.discards(user, now)
+            self.payer.discard_timer(user, now)
             return
         stop = min(now, running.start + self.history.limit)
-        self.payer.stops(user, stop)
+        self.payer.stop_timer(user, stop)
         self.history.work.append(Worked(user, running.start, stop, now))
 
     def _move(self, now: dt.datetime) -> None:
@@ -112,7 +112,7 @@ class Life:
         since, zone = self.history.zones[-1]
         if now - since > 62 * DAY:
             zone = ZoneInfo(self.chance.choice([each for each in ZONES if each != zone.key]))
-            self.payer.changes_zone(zone.key, now)
+            self.payer.set_zone(zone.key, now)
             self.history.zones.append((now, zone))
 
     def _change_plan(self, now: dt.datetime) -> None:
@@ -131,13 +131,13 @@ class Life:
     def _costs(self, now: dt.datetime, plan: str, rate: int | None, included: int) -> None:
         assert self.subscription is not None
         price = None if rate is None else Price(Decimal(rate).scaleb(-4), "EUR")
-        self.payer.changes_price(self.subscription, price, now, plan=plan, included=included)
+        self.payer.set_price(self.subscription, price, now, plan=plan, included=included)
         self.history.paid[-1].rates.append(Cost(now, plan, rate, included))
 
     def _pay(self, now: dt.datetime) -> None:
         """Purchases or cancels a subscription; half of the cancellations are followed by a purchase at once."""
         if self.subscription is not None:
-            self.payer.ends(self.subscription, now)
+            self.payer.end_subscription(self.subscription, now)
             self.history.paid[-1].until = now
             self.subscription = None
             if self.chance.random() < 0.5:
@@ -145,7 +145,7 @@ class Life:
             now += MS
         rate, trial = self.chance.randrange(10_000_000), self.chance.choice((None, None, None, now + 30 * DAY))
         price = Price(Decimal(rate).scaleb(-4), "EUR")
-        self.subscription = self.payer.pays(now, price, free_trial_ends_at=trial)
+        self.subscription = self.payer.subscribe(now, price, free_trial_ends_at=trial)
         self.history.paid.append(Paid(now, [Cost(now, "paid", rate)], free_until=trial and trial + DAY))
 
     def bills(self) -> list[Bill]:

@@ -32,7 +32,7 @@ from shared.deadline import Deadline
 from shared.http_client import HttpClient
 from shared.settings import Settings
 from tests.support import marketplace as support
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -67,7 +67,7 @@ def deadline() -> Deadline:
 
 
 def inject_fault(marketplace: support.Marketplace, endpoint: str, **fault: Any):  # noqa: ANN401 - as the emulator checks
-    marketplace.order("faults", **{endpoint: fault})
+    marketplace.execute("faults", **{endpoint: fault})
 
 
 def hits(marketplace: support.Marketplace, endpoint: str) -> int:
@@ -138,7 +138,7 @@ def test_the_activation_of_another_plan_is_refused(marketplace, client, deadline
 
 def test_a_cancelled_purchase_cannot_be_activated(marketplace, client, deadline):
     bought = marketplace.buy()
-    marketplace.order("unsubscribe", subscription=bought)
+    marketplace.execute("unsubscribe", subscription=bought)
 
     with pytest.raises(MarketplaceNotFound):
         client.activate(bought, "paid", None, deadline)
@@ -153,7 +153,7 @@ def test_an_unknown_subscription_is_not_known(client, deadline, subscription):
 def test_all_pages_of_the_list_are_read(marketplace, client, deadline):
     none = list(client.subscriptions(deadline))
     bought = [marketplace.buy() for _ in range(5)]
-    marketplace.order("shapes", page_size=2)
+    marketplace.execute("shapes", page_size=2)
 
     assert none == []
     assert [each.id for each in client.subscriptions(deadline)] == bought
@@ -183,7 +183,7 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, d
     marketplace.buy()
     base = marketplace.emulator.url
     next_link = link.format(base=base, host=base.removeprefix("http://"))
-    marketplace.order("shapes", page_size=1, next_link=next_link)
+    marketplace.execute("shapes", page_size=1, next_link=next_link)
 
     rows = client.subscriptions(deadline)
     first = next(rows)
@@ -196,7 +196,7 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, d
 def test_a_list_that_goes_in_circles_comes_to_an_end(marketplace, client, deadline):
     for _ in range(3):
         marketplace.buy()
-    marketplace.order("shapes", page_size=1, next_link="/api/saas/subscriptions?api-version=2018-08-31")
+    marketplace.execute("shapes", page_size=1, next_link="/api/saas/subscriptions?api-version=2018-08-31")
 
     with pytest.raises(UnreadableResponse, match="endless_list"):
         list(client.subscriptions(deadline))
@@ -238,14 +238,14 @@ def test_plan_and_seats_are_changed_one_at_a_time(marketplace, client, deadline)
     pending = client.operations(subscription, deadline)
     with pytest.raises(MarketplaceConflict):
         client.change_plan(subscription, "seats-plus", deadline)
-    until(lambda: client.operation(subscription, changing, deadline).status == "Succeeded")
+    wait_until(lambda: client.operation(subscription, changing, deadline).status == "Succeeded")
     client.change_plan(subscription, "seats-plus", deadline)
 
     assert [(each.id, each.action, each.quantity, each.source) for each in pending] == [
         (changing, "ChangeQuantity", 5, "Partner")
     ]
     assert pending[0].happened_at == dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
-    until(lambda: client.get(subscription, deadline).plan_id == "seats-plus")
+    wait_until(lambda: client.get(subscription, deadline).plan_id == "seats-plus")
     assert client.get(subscription, deadline).quantity == 5
 
 
@@ -279,9 +279,9 @@ def test_a_subscription_is_cancelled(marketplace, client, deadline):
 
 @pytest.mark.parametrize(("accepted", "quantity"), [(True, 9), (False, 3)])
 def test_a_customers_change_is_accepted_or_rejected(marketplace, client, deadline, accepted, quantity):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
-    change = marketplace.order("change", subscription=subscription, quantity=9)["operation"]
+    change = marketplace.execute("change", subscription=subscription, quantity=9)["operation"]
 
     first = client.acknowledge(subscription, change, deadline, accepted=accepted)
     second = client.acknowledge(subscription, change, deadline, accepted=accepted)
@@ -293,7 +293,7 @@ def test_a_customers_change_is_accepted_or_rejected(marketplace, client, deadlin
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("operation", [UNKNOWN, "nonsense"])
 def test_an_operation_that_microsoft_does_not_know_is_not_known(marketplace, client, deadline, status, operation):
-    marketplace.order("shapes", unknown_operation=status)
+    marketplace.execute("shapes", unknown_operation=status)
 
     with pytest.raises(MarketplaceNotFound):
         client.operation(marketplace.buy(active=True), operation, deadline)
@@ -301,7 +301,7 @@ def test_an_operation_that_microsoft_does_not_know_is_not_known(marketplace, cli
 
 def test_an_operation_of_another_subscription_is_not_known(marketplace, client, deadline):
     mine, other = marketplace.buy(active=True), marketplace.buy(active=True)
-    suspended = marketplace.order("suspend", subscription=other)["operation"]
+    suspended = marketplace.execute("suspend", subscription=other)["operation"]
 
     with pytest.raises(MarketplaceNotFound):
         client.operation(mine, suspended, deadline)
@@ -317,10 +317,10 @@ def test_an_operation_of_another_subscription_is_not_known(marketplace, client, 
     ],
 )
 def test_every_variant_of_a_response_is_parsed(marketplace, client, deadline, shapes, quantity):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
-    change = marketplace.order("change", subscription=subscription, plan="seats-plus")["operation"]
-    marketplace.order("shapes", **shapes)
+    change = marketplace.execute("change", subscription=subscription, plan="seats-plus")["operation"]
+    marketplace.execute("shapes", **shapes)
 
     resolved = client.resolve(marketplace.purchase_token(subscription), deadline)
     [listed] = client.subscriptions(deadline)

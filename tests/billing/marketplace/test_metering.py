@@ -60,7 +60,7 @@ def result_of(usage, **changed):
 
 def answer(marketplace, *items):
     body = json.dumps({"count": len(items), "result": list(items)})
-    marketplace.order("faults", usage_batch={"status": 200, "body": body})
+    marketplace.execute("faults", usage_batch={"status": 200, "body": body})
 
 
 def test_a_sent_event_is_accepted_and_listed(meter, usage, marketplace):
@@ -105,7 +105,7 @@ def test_a_batch_of_another_size_is_a_programming_error(meter, usage, marketplac
     ("status", "error"), [(400, MarketplaceRefused), (403, MarketplaceUnauthorized), (503, MarketplaceUnavailable)]
 )
 def test_a_batch_that_fails_raises(meter, usage, marketplace, status, error):
-    marketplace.order("faults", usage_batch={"status": status, "headers": {"Retry-After": "0"}})
+    marketplace.execute("faults", usage_batch={"status": status, "headers": {"Retry-After": "0"}})
 
     with pytest.raises(error):
         meter.send_usage([usage], Deadline.after(5))
@@ -115,7 +115,7 @@ def test_a_batch_that_fails_raises(meter, usage, marketplace, status, error):
 
 @pytest.mark.parametrize("body", ["{", '{"result": 7}'])
 def test_a_response_without_a_list_is_unreadable(meter, usage, marketplace, body):
-    marketplace.order("faults", usage_batch={"status": 200, "body": body})
+    marketplace.execute("faults", usage_batch={"status": 200, "body": body})
 
     with pytest.raises(UnreadableResponse):
         meter.send_usage([usage], Deadline.after(5))

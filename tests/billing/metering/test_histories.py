@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from billing.metering import reconcile_flow
 from billing.metering.jobs import send_all
 from shared.jobs import JobFailed
-from tests.support.billed import BilledTenant
+from tests.support.billed_tenants import BilledTenant
 from tests.support.budget import tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 ANSWER_LOST = {"usage_batch.answer": {"status": 503}}
@@ -62,7 +62,7 @@ class PendingUsage:
 @given(steps=STEPS)
 def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_alarm(metering, clock, steps):
     metering.empty_outbox()
-    metering.marketplace.order("pace", ack_seconds=0)
+    metering.marketplace.execute("pace", ack_seconds=0)
     tenants = [metering.tenant() for _ in range(2)]
     usages: list[PendingUsage] = []
     for hours, (faults, takes), status, bills, change in steps:
@@ -71,11 +71,11 @@ def test_usage_the_meter_could_accept_in_time_is_accepted_and_the_rest_is_in_ala
             close_a_bill(usages, tenants, quantity, at=clock.at)
         if change is not None:
             order(metering, change, str(tenants[0].marketplace_id))
-        metering.marketplace.order("shapes", usage_status=status, shuffled_batches=True)
-        metering.marketplace.order("faults", **faults)
+        metering.marketplace.execute("shapes", usage_status=status, shuffled_batches=True)
+        metering.marketplace.execute("faults", **faults)
         run(metering, usages if takes and status is None else [], at=clock.at)
         metering.clear_faults()
-    metering.marketplace.order("shapes", usage_status=None)
+    metering.marketplace.execute("shapes", usage_status=None)
     run(metering, usages, at=clock.at)
     clock.tick(hours=25)  # usage held for a suspension is settled by then
     run(metering, usages, at=clock.at)
@@ -108,9 +108,9 @@ def close_a_bill(usages: list[PendingUsage], tenants: list[BilledTenant], quanti
 def order(metering, change: str, subscription: str) -> None:
     """Suspends or reinstates, and waits for the result."""
     with contextlib.suppress(AssertionError):  # it is in that state already
-        metering.marketplace.order(change, subscription=subscription)
+        metering.marketplace.execute(change, subscription=subscription)
     wanted = {"suspend": "Suspended", "reinstate": "Subscribed"}[change]
-    until(lambda: metering.marketplace.status(subscription) == wanted)
+    wait_until(lambda: metering.marketplace.status(subscription) == wanted)
 
 
 def run(metering, sent: Iterable[PendingUsage], *, at: dt.datetime) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from billing.closing import record_store
 from billing.closing.model import NotVoidable, State
 from shared.db.schema import usage_events
-from tests.support.payers import Payer, at
+from tests.support.paying_tenants import PayingTenant, at
 
 
 JAN, FEB, MAR = (at(f"2026-{month:02}-01") for month in (1, 2, 3))
@@ -20,16 +20,16 @@ HOUR = dt.timedelta(hours=1)
 
 @pytest.fixture
 def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
-    return Payer.make(engine)
+    return PayingTenant.create(engine)
 
 
 def everybody_signs_in(payer, when):
     for user in payer.people:
-        payer.signs_in(user, when)
+        payer.sign_in(user, when)
 
 
 def test_a_bill_reports_its_users_for_the_last_hour_of_its_month(payer):
-    subscription = payer.pays(JAN)
+    subscription = payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     payer.close(FEB + HOUR)
     [event] = payer.usage()
@@ -48,7 +48,7 @@ def test_a_bill_reports_its_users_for_the_last_hour_of_its_month(payer):
 def test_agreements_plans_with_seats_and_plans_without_a_dimension_report_nothing(
     payer, marketplace, quantity, dimension
 ):
-    payer.pays(JAN, marketplace=marketplace, quantity=quantity)
+    payer.subscribe(JAN, marketplace=marketplace, quantity=quantity)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB, dimension=dimension)
 
@@ -56,7 +56,7 @@ def test_agreements_plans_with_seats_and_plans_without_a_dimension_report_nothin
 
 
 def test_a_month_closed_too_late_for_its_last_hour_reports_for_the_present_one(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     payer.close(FEB + 3 * 24 * HOUR + HOUR / 2)
 
@@ -64,7 +64,7 @@ def test_a_month_closed_too_late_for_its_last_hour_reports_for_the_present_one(p
 
 
 def test_months_closed_together_report_for_different_hours(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     everybody_signs_in(payer, FEB)
     everybody_signs_in(payer, MAR)
@@ -74,16 +74,16 @@ def test_months_closed_together_report_for_different_hours(payer):
 
 
 def test_a_final_bill_reports_for_the_hour_of_the_end(payer):
-    subscription = payer.pays(JAN)
+    subscription = payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
-    payer.ends(subscription, at("2026-01-15T09:40"), now=at("2026-01-17T12:00"))
+    payer.end_subscription(subscription, at("2026-01-15T09:40"), now=at("2026-01-17T12:00"))
 
     assert [event.slot for event in payer.usage()] == [at("2026-01-15T09:00")]
 
 
 def test_a_month_may_begin_within_an_hour_of_the_meter(payer):
     payer.change(time_zone="Asia/Kolkata")
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     payer.close(at("2026-01-31T18:30"))
 
@@ -91,7 +91,7 @@ def test_a_month_may_begin_within_an_hour_of_the_meter(payer):
 
 
 def test_a_bill_replaced_before_its_report_is_reported_once(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
     replacement = payer.void(record, FEB + HOUR, is_replaced=True)
@@ -104,13 +104,13 @@ def test_a_bill_replaced_before_its_report_is_reported_once(payer):
     ("state", "quantities"), [("accepted", [3, 1]), ("pending", [3, 1]), ("held", [3, 1]), ("alarm", [3, 4])]
 )
 def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise(payer, engine, state, quantities):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
     settled = {"state": state, "attempts": 1, "usage_event_id": uuid.UUID(int=1)}
     with engine.begin() as tx:
         tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(**settled))
-    payer.works(payer.joins(FEB), JAN, JAN + HOUR, now=FEB + HOUR)
+    payer.add_time(payer.add_person(FEB), JAN, JAN + HOUR, now=FEB + HOUR)
     replacement = payer.void(record, FEB + 2 * HOUR, is_replaced=True)
 
     assert replacement.active_users == 4
@@ -119,19 +119,19 @@ def test_a_replacement_reports_only_quantities_that_cannot_be_reported_otherwise
 
 
 def test_a_replacement_with_fewer_users_reports_nothing_more(payer, engine):
-    payer.pays(JAN)
-    entries = [payer.works(user, JAN, JAN + HOUR) for user in payer.people]
+    payer.subscribe(JAN)
+    entries = [payer.add_time(user, JAN, JAN + HOUR) for user in payer.people]
     [record] = payer.close(FEB)
     with engine.begin() as tx:
         tx.execute(usage_events.update().where(usage_events.c.record_id == record.id).values(state="accepted"))
-    payer.removes(entries[0], FEB)
+    payer.remove(entries[0], FEB)
     replacement = payer.void(record, FEB + HOUR, is_replaced=True)
 
     assert (replacement.active_users, len(payer.usage())) == (2, 1)
 
 
 def test_a_void_bill_and_its_replacement_are_both_kept_and_audited(payer):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB)
     replacement = payer.void(record, FEB + HOUR, is_replaced=True)
@@ -147,7 +147,7 @@ def test_a_void_bill_and_its_replacement_are_both_kept_and_audited(payer):
 
 
 def test_a_record_is_read_as_it_was_closed(payer, engine):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     everybody_signs_in(payer, JAN)
     [record] = payer.close(FEB + HOUR)
     replacement = payer.void(record, FEB + 2 * HOUR, is_replaced=True)
@@ -160,8 +160,8 @@ def test_a_record_is_read_as_it_was_closed(payer, engine):
 
 
 def test_a_void_bill_without_replacement_bills_nobody_now_or_later(payer):
-    payer.pays(JAN)
-    payer.works(payer.people[0], JAN, JAN + HOUR)
+    payer.subscribe(JAN)
+    payer.add_time(payer.people[0], JAN, JAN + HOUR)
     [january] = payer.close(FEB)
     payer.void(january, FEB)
     [february] = payer.close(MAR)
@@ -171,7 +171,7 @@ def test_a_void_bill_without_replacement_bills_nobody_now_or_later(payer):
 
 
 def test_a_record_is_voided_once_and_replaced_once(payer, engine):
-    payer.pays(JAN)
+    payer.subscribe(JAN)
     [record] = payer.close(FEB)
     payer.void(record, FEB, is_replaced=True)
 

@@ -77,7 +77,7 @@ def test_listed_usage_never_reported_by_us_is_foreign_and_names_its_tenant(meter
 
 @pytest.mark.parametrize(("status", "found"), [("Accepted", 0), ("Submitted", 0), ("Rejected", 1), ("Mismatch", 1)])
 def test_usage_that_microsoft_does_not_charge_is_a_mismatch(metering, reported, status, found):
-    metering.marketplace.order("shapes", recon_status=status)
+    metering.marketplace.execute("shapes", recon_status=status)
 
     assert differences(metering) == [(Difference.NOT_CHARGED, reported.tenant, 3, 3)] * found
 

@@ -18,8 +18,8 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, metadata, subscriptions, usage_events
 from shared.deadline import Deadline
 from shared.jobs import JobFailed, job_work
-from tests.support.cutting import cutting, on_postgresql
-from tests.support.marketplace import until
+from tests.support.connection_loss import drop_connections, on_postgresql
+from tests.support.marketplace import wait_until
 from tests.support.world import START
 
 
@@ -29,7 +29,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def logged(caplog):
+def log_lines(caplog):
     """Returns the product's log lines of an event."""
     caplog.set_level(logging.INFO, "timetracker")
 
@@ -40,7 +40,7 @@ def logged(caplog):
     return lines_of
 
 
-def test_pending_usage_is_sent_and_recorded_as_accepted(metering, logged):
+def test_pending_usage_is_sent_and_recorded_as_accepted(metering, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
 
@@ -53,7 +53,9 @@ def test_pending_usage_is_sent_and_recorded_as_accepted(metering, logged):
     assert (str(event["usage_event_id"]), usage["quantity"]) == (usage["id"], 3.0)
     assert (event["settled_at"], event["claimed_until"]) == (START, None)
     assert usage["slot"] == "2026-11-23T09:00:00Z"
-    assert [(line["function"], line["count"], line["failed"]) for line in logged("job_done")] == [("send_usage", 1, 0)]
+    assert [(line["function"], line["count"], line["failed"]) for line in log_lines("job_done")] == [
+        ("send_usage", 1, 0)
+    ]
 
 
 def test_accepted_usage_is_not_sent_again(metering, clock):
@@ -80,7 +82,7 @@ def test_a_batch_has_at_most_25_events(metering, events, batches):
 
 
 def test_results_are_matched_by_their_event_and_not_by_position(metering):
-    metering.marketplace.order("shapes", shuffled_batches=True)
+    metering.marketplace.execute("shapes", shuffled_batches=True)
     tenants = [metering.tenant() for _ in range(12)]
     for number, tenant in enumerate(tenants, start=1):
         tenant.add_usage(number)
@@ -144,7 +146,7 @@ def test_an_outage_of_less_than_a_day_delays_and_loses_nothing(metering, clock, 
     assert tenant.event()["slot"] == START
 
 
-def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(metering, clock, logged):
+def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(metering, clock, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
     metering.inject_fault(status=503)
@@ -160,12 +162,12 @@ def test_an_outage_of_more_than_a_day_raises_an_alarm_and_keeps_the_event(meteri
     event = tenant.event()
     assert (again, metering.on_meter(tenant)) == (0, [])
     assert (event["state"], event["last_result"], event["quantity"]) == ("alarm", "Expired", 3)
-    [expired] = logged("usage_expired")
+    [expired] = log_lines("usage_expired")
     assert (expired["tenant"], expired["code"], expired["level"]) == (str(tenant.tenant), "Expired", "error")
-    assert [(line["tenant"], line["count"]) for line in logged("usage_late")] == [(str(tenant.tenant), 1)] * 2
+    assert [(line["tenant"], line["count"]) for line in log_lines("usage_late")] == [(str(tenant.tenant), 1)] * 2
 
 
-def test_after_a_lost_response_and_a_day_of_outage_the_accepted_event_is_found(metering, clock, logged):
+def test_after_a_lost_response_and_a_day_of_outage_the_accepted_event_is_found(metering, clock, log_lines):
     """Otherwise an operator would send accepted usage again."""
     tenant = metering.tenant()
     tenant.add_usage(3)
@@ -179,7 +181,7 @@ def test_after_a_lost_response_and_a_day_of_outage_the_accepted_event_is_found(m
     event = tenant.event()
     assert (event["state"], event["last_result"], event["settled_at"]) == ("accepted", "Listed", clock())
     assert metering.on_meter(tenant) == [3.0]
-    assert logged("usage_expired") == logged("usage_late") == []
+    assert log_lines("usage_expired") == log_lines("usage_late") == []
 
 
 def test_the_search_for_late_usage_reads_only_events_not_accepted(tmp_path):
@@ -224,7 +226,7 @@ def test_an_event_is_not_settled_by_the_list_while_another_of_its_day_is_being_s
 
 
 @pytest.mark.parametrize("listed", [1, 4])
-def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clock, logged, listed):
+def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clock, log_lines, listed):
     tenant = metering.tenant()
     tenant.add_usage(3, attempts=1)
     other = {"resourceId": str(tenant.marketplace_id), "dimension": "active_user", "planId": "paid"}
@@ -234,10 +236,10 @@ def test_a_day_with_a_quantity_of_none_of_our_events_is_a_conflict(metering, clo
     send_due(metering.app)
 
     assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "Expired")
-    assert [line["code"] for line in logged("usage_conflict")] == ["Expired"]
+    assert [line["code"] for line in log_lines("usage_conflict")] == ["Expired"]
 
 
-def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(metering, clock, logged):
+def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(metering, clock, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
     other = metering.tenant()
@@ -256,10 +258,10 @@ def test_an_event_without_a_response_is_kept_while_the_meter_is_unavailable(mete
     assert send_all(metering.app) == 2
     assert (unsure["state"], unsure["last_result"]) == ("pending", "Expired")
     assert metering.on_meter(tenant) == [3.0]
-    assert [line["reason"] for line in logged("usage_not_listed")] == ["http_503"] * 2
+    assert [line["reason"] for line in log_lines("usage_not_listed")] == ["http_503"] * 2
 
 
-def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering, clock, logged):
+def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering, clock, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
     foreign = {"resourceId": str(tenant.marketplace_id), "quantity": 7, "dimension": "active_user", "planId": "paid"}
@@ -269,7 +271,7 @@ def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering,
     send_all(metering.app)
 
     event = tenant.event()
-    [line] = logged("usage_conflict")
+    [line] = log_lines("usage_conflict")
     assert (event["state"], event["last_result"]) == ("alarm", "Duplicate")
     assert str(event["usage_event_id"]) == reported.json()["usageEventId"]
     assert (line["tenant"], line["code"]) == (str(tenant.tenant), "Duplicate")
@@ -279,10 +281,10 @@ def test_an_hour_with_another_quantity_is_an_alarm_and_stays_unchanged(metering,
 def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("shapes", usage_status="Error")
+    metering.marketplace.execute("shapes", usage_status="Error")
     send_all(metering.app)
     failed = tenant.event()
-    metering.marketplace.order("shapes", usage_status=None)
+    metering.marketplace.execute("shapes", usage_status=None)
     clock.tick(hours=1)
 
     assert send_all(metering.app) == 1
@@ -299,7 +301,7 @@ def test_error_stays_pending_and_is_sent_again_for_the_same_hour(metering, clock
     ],
 )
 def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR0917 - fixtures
-    metering, clock, logged, table, changed, word
+    metering, clock, log_lines, table, changed, word
 ):
     tenant, other = metering.tenant(), metering.tenant()
     tenant.add_usage(3)
@@ -310,21 +312,21 @@ def test_a_permanent_refusal_is_an_alarm_with_the_meters_status(  # noqa: PLR091
     send_all(metering.app)
 
     event = tenant.event()
-    [line] = logged("usage_refused")
+    [line] = log_lines("usage_refused")
     assert (accepted, other.event()["state"]) == (1, "accepted")
     assert (event["state"], event["last_result"], event["attempts"]) == ("alarm", word, 1)
     assert (line["tenant"], line["code"]) == (str(tenant.tenant), word)
 
 
-def test_a_resource_not_authorized_for_us_is_an_alarm(metering, logged):
+def test_a_resource_not_authorized_for_us_is_an_alarm(metering, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("shapes", usage_status="ResourceNotAuthorized")
+    metering.marketplace.execute("shapes", usage_status="ResourceNotAuthorized")
 
     send_all(metering.app)
 
     assert (tenant.event()["state"], tenant.event()["last_result"]) == ("alarm", "ResourceNotAuthorized")
-    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotAuthorized"]
+    assert [line["code"] for line in log_lines("usage_refused")] == ["ResourceNotAuthorized"]
 
 
 @pytest.mark.parametrize(("hours", "state", "arrived"), [(5, "accepted", [3.0]), (25, "alarm", [])])
@@ -333,26 +335,26 @@ def test_usage_of_a_suspended_subscription_is_held_until_reinstatement_or_for_a_
 ):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("suspend", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("suspend", subscription=str(tenant.marketplace_id))
     send_all(metering.app)
     held = tenant.event()
     for _ in range(hours):
         clock.tick(hours=1)
         send_all(metering.app)
-    metering.marketplace.order("reinstate", subscription=str(tenant.marketplace_id))
-    until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
+    metering.marketplace.execute("reinstate", subscription=str(tenant.marketplace_id))
+    wait_until(lambda: metering.marketplace.status(str(tenant.marketplace_id)) == "Subscribed")
     send_all(metering.app)
 
     assert (held["state"], held["last_result"]) == ("held", "ResourceNotActive")
     assert (tenant.event()["state"], metering.on_meter(tenant)) == (state, arrived)
 
 
-def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_before_the_end(metering, clock, logged):
+def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_before_the_end(metering, clock, log_lines):
     """If it were held for a reinstatement, which cannot come, the alarm would be too late."""
     tenant = metering.tenant()
     clock.tick(minutes=30)
     ended = clock()
-    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("unsubscribe", subscription=str(tenant.marketplace_id))
     tenant.change(subscriptions, status="unsubscribed", ended_at=ended)
     clock.tick(hours=2)
     row = tenant.add_usage(3, slot=clock().replace(minute=0))
@@ -366,14 +368,14 @@ def test_usage_of_an_ended_subscription_is_an_alarm_and_can_be_rescheduled_befor
     send_all(metering.app)
 
     assert (refused["state"], refused["last_result"]) == ("alarm", "ResourceNotActive")
-    assert [line["code"] for line in logged("usage_refused")] == ["ResourceNotActive"]
+    assert [line["code"] for line in log_lines("usage_refused")] == ["ResourceNotActive"]
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 
 def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
     tenant = metering.tenant()
     clock.tick(minutes=30)
-    metering.marketplace.order("unsubscribe", subscription=str(tenant.marketplace_id))
+    metering.marketplace.execute("unsubscribe", subscription=str(tenant.marketplace_id))
     tenant.add_usage(3)
 
     send_at_once(metering.app, tenant.tenant_id)
@@ -382,7 +384,7 @@ def test_usage_before_a_cancellation_is_accepted_after_it(metering, clock):
 
 
 @pytest.mark.parametrize("status", [400, 403])
-def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, logged, status):
+def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, log_lines, status):
     tenants = [metering.tenant() for _ in range(3)]
     for tenant in tenants:
         tenant.add_usage(3)
@@ -397,7 +399,7 @@ def test_a_batch_refused_as_a_whole_loses_and_settles_nothing(metering, clock, l
     assert {(event["state"], event["claimed_until"], event["last_result"]) for event in events} == {
         ("pending", None, f"http_{status}")
     }
-    assert [(line["reason"], line["count"]) for line in logged("usage_batch_failed")] == [(f"http_{status}", 3)]
+    assert [(line["reason"], line["count"]) for line in log_lines("usage_batch_failed")] == [(f"http_{status}", 3)]
 
 
 def add_usage_100(metering):
@@ -462,7 +464,7 @@ def test_usage_of_a_future_hour_waits(metering, clock):
     assert (early, send_all(metering.app)) == (0, 1)
 
 
-def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, logged):
+def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, log_lines):
     """A replacement counts tried events as reported, and events in alarm as not reported."""
     tried, given_up = metering.tenant(), metering.tenant()
     tried.add_usage(3, attempts=1)
@@ -475,7 +477,7 @@ def test_usage_of_a_void_record_is_not_late_once_in_alarm(metering, clock, logge
     with pytest.raises(JobFailed):
         send_all(metering.app)
 
-    assert [line["tenant"] for line in logged("usage_late")] == [str(tried.tenant)]
+    assert [line["tenant"] for line in log_lines("usage_late")] == [str(tried.tenant)]
 
 
 def test_nothing_is_sent_without_metering(metering, app):
@@ -544,7 +546,7 @@ def refusing(beginning, engine, tenant_id):
         sa_event.remove(engine, "before_cursor_execute", refuse)
 
 
-def test_one_tenants_failure_does_not_affect_the_others(metering, clock, logged):
+def test_one_tenants_failure_does_not_affect_the_others(metering, clock, log_lines):
     broken, sound = metering.tenant(), metering.tenant()
     broken.add_usage(3)
     sound.add_usage(2)
@@ -560,17 +562,17 @@ def test_one_tenants_failure_does_not_affect_the_others(metering, clock, logged)
     assert sound.event()["state"] == "accepted"
     assert claimed["claimed_until"] == START + CLAIM
     assert broken.event()["last_result"] == "Duplicate"
-    [line] = logged("job_failed_for_tenant")
+    [line] = log_lines("job_failed_for_tenant")
     assert (line["function"], line["tenant"], line["errorType"]) == ("send_usage", str(broken.tenant), "OSError")
 
 
-def test_a_failure_of_ours_does_not_fail_the_close(metering, logged):
+def test_a_failure_of_ours_does_not_fail_the_close(metering, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
     with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
         send_at_once(metering.app, tenant.tenant_id)
 
-    [line] = logged("usage_not_sent_at_once")
+    [line] = log_lines("usage_not_sent_at_once")
     assert (tenant.event()["state"], line["errorType"]) == ("pending", "OSError")
 
 
@@ -594,7 +596,7 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
 def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    with cutting(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
+    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
         accepted = send_all(metering.app)
 
     assert (accepted, len(met), metering.hits()) == (1, 1, 1)
@@ -635,35 +637,35 @@ def test_usage_for_the_last_hour_is_not_looked_up(metering):
     assert metering.hits("usage_list") == 0
 
 
-def test_usage_listed_for_the_last_hour_is_not_reported_for_another(metering, late, logged):
+def test_usage_listed_for_the_last_hour_is_not_reported_for_another(metering, late, log_lines):
     report_usage(metering, late, 3, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
 
     assert (late.event()["state"], late.event()["last_result"]) == ("accepted", "Listed")
     assert metering.on_meter(late) == [3]
-    assert logged("usage_conflict") == []
+    assert log_lines("usage_conflict") == []
 
 
-def test_usage_is_an_alarm_and_not_sent_if_its_period_has_another_quantity(metering, late, logged):
+def test_usage_is_an_alarm_and_not_sent_if_its_period_has_another_quantity(metering, late, log_lines):
     report_usage(metering, late, 2, late.event()["slot"].replace(day=1, hour=0) - dt.timedelta(hours=1))
     send_all(metering.app)
-    [line] = logged("usage_conflict")
+    [line] = log_lines("usage_conflict")
 
     assert (late.event()["state"], line["tenant"]) == ("alarm", str(late.tenant))
     assert metering.on_meter(late) == [2]
 
 
-def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours(metering, late, clock, logged):
+def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours(metering, late, clock, log_lines):
     early = metering.tenant()
     early.add_usage(2, slot=clock().replace(minute=0))
     metering.inject_fault("usage_list", status=503, times=100)
     with pytest.raises(JobFailed):
         send_all(metering.app)
-    at_once = logged("usage_not_asked")
+    at_once = log_lines("usage_not_asked")
     clock.tick(hours=12)
     with pytest.raises(JobFailed):
         send_all(metering.app)
-    [line] = logged("usage_not_asked")
+    [line] = log_lines("usage_not_asked")
     waiting = late.event()
     metering.clear_faults()
     send_all(metering.app)
@@ -677,8 +679,8 @@ def test_usage_waits_for_an_unavailable_meter_and_is_an_alarm_after_twelve_hours
 def test_usage_is_reported_with_the_subscriptions_present_plan(metering):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    metering.marketplace.order("pace", ack_seconds=0)
-    metering.marketplace.order("change", subscription=str(tenant.marketplace_id), plan="gold")
+    metering.marketplace.execute("pace", ack_seconds=0)
+    metering.marketplace.execute("change", subscription=str(tenant.marketplace_id), plan="gold")
     tenant.change(subscriptions, plan_id="gold")
     send_all(metering.app)
 

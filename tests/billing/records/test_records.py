@@ -11,7 +11,7 @@ from billing.records.rules import no_record
 from shared.calendar import Month
 from shared.db.schema import audit_log, tenants, users
 from shared.money import money_text
-from tests.support.records import pays
+from tests.support.tenant_bills import start_paid_plan
 from tests.support.world import new_id
 
 
@@ -24,8 +24,8 @@ def ada(world):
 
 
 @pytest.fixture
-def books(ada, engine):
-    return pays(engine, ada)
+def bills(ada, engine):
+    return start_paid_plan(engine, ada)
 
 
 def put(engine, person, **values):
@@ -34,8 +34,8 @@ def put(engine, person, **values):
         tx.execute(tenants.update().where(theirs).values(**values))
 
 
-def test_a_record_shows_the_counted_users_and_the_total(ada, books):
-    record = books.close(202610, 0, 1, 2, kind="final", quantity=7)
+def test_a_record_shows_the_counted_users_and_the_total(ada, bills):
+    record = bills.close(202610, 0, 1, 2, kind="final", quantity=7)
     [item] = ada.get("billing/records").body["items"]
 
     assert item == {
@@ -59,8 +59,8 @@ def test_a_record_shows_the_counted_users_and_the_total(ada, books):
     }
 
 
-def test_pages_of_records_have_each_record_once_newest_month_first(ada, books):
-    made = [books.close(month, 0) for month in (202601, 202602, 202512, 202603, 202604)]
+def test_pages_of_records_have_each_record_once_newest_month_first(ada, bills):
+    made = [bills.close(month, 0) for month in (202601, 202602, 202512, 202603, 202604)]
     page, listed, sizes = ada.get("billing/records", pageSize="2").body, [], []
     while True:
         listed += [(item["month"], item["id"]) for item in page["items"]]
@@ -74,11 +74,11 @@ def test_pages_of_records_have_each_record_once_newest_month_first(ada, books):
     assert sizes == [2, 2, 1]
 
 
-def test_records_are_found_by_month_and_by_state(ada, books):
-    wrong = books.close(202609, 0)
-    row = books.void(wrong)
-    right = books.close(202609, 0, 1, replaces_id=row)
-    other = books.close(202610, 0)
+def test_records_are_found_by_month_and_by_state(ada, bills):
+    wrong = bills.close(202609, 0)
+    row = bills.void(wrong)
+    right = bills.close(202609, 0, 1, replaces_id=row)
+    other = bills.close(202610, 0)
 
     def ids(**wanted):
         return [item["id"] for item in ada.get("billing/records", **wanted).body["items"]]
@@ -94,11 +94,11 @@ def test_records_are_found_by_month_and_by_state(ada, books):
     ("filters", "first", "following"),
     [({"month": "2026-09"}, "right", "wrong"), ({"state": "closed"}, "other", "right")],
 )
-def test_the_next_page_has_the_same_filters(ada, books, filters, first, following):
-    books.void(books.close(202608, 0))
-    made = {"wrong": books.close(202609, 0)}
-    row = books.void(made["wrong"])
-    made |= {"right": books.close(202609, 0, 1, replaces_id=row), "other": books.close(202610, 0)}
+def test_the_next_page_has_the_same_filters(ada, bills, filters, first, following):
+    bills.void(bills.close(202608, 0))
+    made = {"wrong": bills.close(202609, 0)}
+    row = bills.void(made["wrong"])
+    made |= {"right": bills.close(202609, 0, 1, replaces_id=row), "other": bills.close(202610, 0)}
     page = ada.get("billing/records", **filters, pageSize="1").body
     rest = ada.get(page["nextLink"]).body
 
@@ -107,10 +107,10 @@ def test_the_next_page_has_the_same_filters(ada, books, filters, first, followin
     assert "nextLink" not in rest
 
 
-def test_a_void_record_shows_its_time_reason_and_replacement(ada, books):
-    wrong = books.close(202609, 0)
-    row = books.void(wrong, reason="a wrong rate")
-    right = books.close(202609, 0, replaces_id=row, rate_per_user=Decimal("0.0001"))
+def test_a_void_record_shows_its_time_reason_and_replacement(ada, bills):
+    wrong = bills.close(202609, 0)
+    row = bills.void(wrong, reason="a wrong rate")
+    right = bills.close(202609, 0, replaces_id=row, rate_per_user=Decimal("0.0001"))
     new, old = ada.get("billing/records").body["items"]
 
     assert (old["state"], old["voidedAt"], old["voidReason"]) == ("void", "2026-11-20T10:00:00.000Z", "a wrong rate")
@@ -119,12 +119,12 @@ def test_a_void_record_shows_its_time_reason_and_replacement(ada, books):
     assert not {"voidedAt", "voidReason", "replacedById"} & new.keys()
 
 
-def test_a_month_lists_each_active_user_with_the_reason(ada, books):
-    [first, second, third] = books.people[:3]
+def test_a_month_lists_each_active_user_with_the_reason(ada, bills):
+    [first, second, third] = bills.people[:3]
     line = {"user_id": second, "display_name": "Ben", "email": "ben@billed.example", "reason": "signIn"}
     late = {"user_id": third, "display_name": "Åsa", "email": "asa@billed.example", "activity_month": 202609}
     named = {"user_id": first, "display_name": "ada", "email": "ada@billed.example"}
-    books.close(202610, late, line, named)
+    bills.close(202610, late, line, named)
     month = ada.get("billing/records/2026-10").body
     [record] = month["records"]
     me = ada.get("me").body["id"]
@@ -148,10 +148,10 @@ def test_a_month_lists_each_active_user_with_the_reason(ada, books):
     }
 
 
-def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada, books):
-    books.end(dt.datetime(2026, 10, 9, tzinfo=dt.UTC))
-    books.close(202610, 0, kind="final")
-    books.subscribe(uuid.UUID(marketplace_id := new_id())).close(202610, 1, 2)
+def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada, bills):
+    bills.end(dt.datetime(2026, 10, 9, tzinfo=dt.UTC))
+    bills.close(202610, 0, kind="final")
+    bills.subscribe(uuid.UUID(marketplace_id := new_id())).close(202610, 1, 2)
     first, second = ada.get("billing/records/2026-10").body["records"]
 
     assert (first["kind"], "subscriptionId" in first, len(first["lines"])) == ("final", False, 1)
@@ -170,20 +170,20 @@ def test_a_month_with_several_subscriptions_has_a_record_with_lines_for_each(ada
         ("٢٠٢٦-10", "There is no such month."),
     ],
 )
-def test_a_month_without_a_record_is_not_found_with_the_reason(ada, books, path, month, detail):
-    books.close(202610, 0)
+def test_a_month_without_a_record_is_not_found_with_the_reason(ada, bills, path, month, detail):
+    bills.close(202610, 0)
     refused = ada.get(path.format(month))
 
     assert (refused.status, refused.code) == (404, "not_found")
     assert refused.body["detail"].startswith(detail)
 
 
-def test_the_open_month_follows_the_tenants_time_zone(ada, books, clock):
+def test_the_open_month_follows_the_tenants_time_zone(ada, bills, clock):
     clock.set("2026-11-30T23:30:00+00:00")  # December in Berlin
 
     assert "no record" in ada.get("billing/records/2026-11").body["detail"]
     assert "still open" in ada.get("billing/records/2026-12").body["detail"]
-    assert books.people
+    assert bills.people
 
 
 @pytest.mark.parametrize("parameter", ["after", "month", "state", "pageSize"])
@@ -194,16 +194,16 @@ def test_a_wrong_parameter_is_named(ada, parameter):
     assert [each["pointer"] for each in refused.body["errors"]] == [parameter]
 
 
-def test_an_invalid_cursor_is_refused(ada, books):
-    books.close(202610, 0)
+def test_an_invalid_cursor_is_refused(ada, bills):
+    bills.close(202610, 0)
 
     assert ada.get("billing/records", after=new_id()).status == 400
 
 
-def test_another_tenants_bills_are_not_found(books, world, engine):
-    record = books.close(202610, 0, 1)
+def test_another_tenants_bills_are_not_found(bills, world, engine):
+    record = bills.close(202610, 0, 1)
     bob = world.tenant()
-    theirs = pays(engine, bob).close(202609, 0)
+    theirs = start_paid_plan(engine, bob).close(202609, 0)
 
     assert [item["id"] for item in bob.get("billing/records").body["items"]] == [theirs]
     assert bob.get("billing/records/2026-10").status == 404
@@ -214,12 +214,12 @@ def test_another_tenants_bills_are_not_found(books, world, engine):
 
 @pytest.mark.parametrize("path", ["billing/records", "billing/records/2026-10", "billing/subscription"])
 @pytest.mark.parametrize("status", ["suspended", "cancelled"])
-def test_after_a_suspension_or_cancellation_only_super_admins_read_bills(ada, books, world, path, status):
-    books.close(202610, 0)
+def test_after_a_suspension_or_cancellation_only_super_admins_read_bills(ada, bills, world, path, status):
+    bills.close(202610, 0)
     ben = world.member(ada)
-    put(books.engine, ada, status=status)
+    put(bills.engine, ada, status=status)
     as_user = ben.get(path)
-    with books.engine.begin() as tx:
+    with bills.engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ben.oid)).values(role="admin"))
 
     assert ada.get(path).status == 200
@@ -227,8 +227,8 @@ def test_after_a_suspension_or_cancellation_only_super_admins_read_bills(ada, bo
     assert (ben.get(path).status, ben.get(path).code) == (403, "role_required")
 
 
-def test_a_statement_writes_nothing_about_its_fonts_to_the_log(ada, books, caplog):
-    books.close(202610, 0)
+def test_a_statement_writes_nothing_about_its_fonts_to_the_log(ada, bills, caplog):
+    bills.close(202610, 0)
     caplog.set_level("INFO")
     taken = ada.get("billing/records/2026-10/statement")
 
@@ -236,19 +236,19 @@ def test_a_statement_writes_nothing_about_its_fonts_to_the_log(ada, books, caplo
     assert not [record for record in caplog.records if record.name.startswith("fontTools")]
 
 
-def test_an_exported_statement_is_in_the_audit_log(ada, books):
-    books.close(202610, 0)
+def test_an_exported_statement_is_in_the_audit_log(ada, bills):
+    bills.close(202610, 0)
     taken = ada.get("billing/records/2026-10/statement")
-    with books.engine.connect() as connection:
-        of_tenant = audit_log.c.tenant_id == books.tenant_id
+    with bills.engine.connect() as connection:
+        of_tenant = audit_log.c.tenant_id == bills.tenant_id
         rows = connection.execute(sa.select(audit_log).where(of_tenant).order_by(audit_log.c.id.desc())).first()
 
     assert taken.status == 200
     assert (rows.action, rows.after_change) == ("statement.exported", {"month": "2026-10", "format": "pdf"})
 
 
-def test_a_head_request_for_a_statement_has_its_headers_and_records_nothing(ada, books):
-    books.close(202610, 0)
+def test_a_head_request_for_a_statement_has_its_headers_and_records_nothing(ada, bills):
+    bills.close(202610, 0)
     head = ada.http.send("HEAD", "billing/records/2026-10/statement", token=ada.token)
 
     assert (head.status, head.raw) == (200, b"")

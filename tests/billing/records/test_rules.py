@@ -7,7 +7,7 @@ import pytest
 
 from billing.records.rules import period_days
 from shared.money import money_text
-from tests.support.payers import at
+from tests.support.paying_tenants import at
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

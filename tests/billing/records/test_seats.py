@@ -13,7 +13,7 @@ from billing.records.seat_rules import ListedPrice, SeatChange, seat_spans
 from billing.subscriptions.rules import term_text
 from shared.db.schema import subscription_rates
 from tests.billing.records.test_statement import text_of
-from tests.support.records import pays
+from tests.support.tenant_bills import start_paid_plan
 
 
 OCTOBER = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
@@ -130,18 +130,18 @@ def ada(world):
 
 
 @pytest.fixture
-def books(ada, engine):
-    """A plan by seats with ten of them, and twelve from 15 October on; a change that was refused is none."""
-    books = pays(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
-    books.price("6.00", OCTOBER, "USD")
-    books.happen("Activate", OCTOBER, quantity=10)
-    books.happen("ChangeQuantity", october(15, 9), quantity=12)
-    books.happen("ChangeQuantity", october(20), quantity=99, outcome="refused")
-    return books
+def bills(ada, engine):
+    """A plan with ten seats, and twelve from 15 October on; a refused change has no effect."""
+    bills = start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=12, plan_id="team")  # noqa: TID251 - a test's own
+    bills.add_price("6.00", OCTOBER, "USD")
+    bills.add_event("Activate", OCTOBER, quantity=10)
+    bills.add_event("ChangeQuantity", october(15, 9), quantity=12)
+    bills.add_event("ChangeQuantity", october(20), quantity=99, outcome="refused")
+    return bills
 
 
-def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoice(ada, books):
-    books.close(202610, 0, 1, plan_id="paid", quantity=12)
+def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoice(ada, bills):
+    bills.close(202610, 0, 1, plan_id="paid", quantity=12)
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
     assert "1 October 2026 15 October 2026, 09:00 10 6.00 USD per month 60.00 USD per month" in text
@@ -152,8 +152,8 @@ def test_a_statement_by_seats_lists_their_periods_and_refers_to_microsofts_invoi
     assert "99" not in text.partition("Active users No.")[0].partition("Seats From")[2]
 
 
-def test_the_api_shows_the_same_seats_and_no_total(ada, books):
-    books.close(202610, 0, 1, plan_id="paid", quantity=12)
+def test_the_api_shows_the_same_seats_and_no_total(ada, bills):
+    bills.close(202610, 0, 1, plan_id="paid", quantity=12)
     (listed,) = ada.get("billing/records").body["items"]
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
@@ -182,32 +182,32 @@ def test_the_api_shows_the_same_seats_and_no_total(ada, books):
     ]
 
 
-def test_events_recorded_after_the_close_do_not_change_a_statement(ada, books):
-    books.close(202610, 0, plan_id="paid", quantity=12)
+def test_events_recorded_after_the_close_do_not_change_a_statement(ada, bills):
+    bills.close(202610, 0, plan_id="paid", quantity=12)
     before = ada.get("billing/records/2026-10/statement").raw
     late = dt.datetime(2026, 11, 3, tzinfo=dt.UTC)
-    books.happen("ChangeQuantity", october(25), quantity=30, recorded_at=late)
-    books.price("9.00", late, "USD")
+    bills.add_event("ChangeQuantity", october(25), quantity=30, recorded_at=late)
+    bills.add_price("9.00", late, "USD")
 
     assert ada.get("billing/records/2026-10/statement").raw == before
 
 
 def test_without_a_ledger_the_records_seats_count_for_the_whole_period(ada, engine):
-    pays(engine, ada, marketplace_id=uuid.uuid4(), quantity=7).close(202610, quantity=7)  # noqa: TID251 - as above
+    start_paid_plan(engine, ada, marketplace_id=uuid.uuid4(), quantity=7).close(202610, quantity=7)  # noqa: TID251 - as above
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
     assert [(span["quantity"], span["periodTo"]) for span in record["seats"]] == [(7, "2026-11-01T00:00:00.000Z")]
     assert "listedPrice" not in record["seats"][0]
 
 
-def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada, books, engine):
+def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada, bills, engine):
     unread = {"rate_per_user": None, "currency": None, "rate_unit": "P1M", "plan_id": "paid", "from_at": october(20)}
     with engine.begin() as tx:
-        this = subscription_rates.c.subscription_id == books.subscription_id
+        this = subscription_rates.c.subscription_id == bills.subscription_id
         tx.execute(subscription_rates.update().where(this).values(rate_unit="P1Y"))
-        key = {"tenant_id": books.tenant_id, "subscription_id": books.subscription_id}
+        key = {"tenant_id": bills.tenant_id, "subscription_id": bills.subscription_id}
         tx.execute(subscription_rates.insert().inline(), {**key, **unread})
-    books.close(202610, 0, quantity=12)
+    bills.close(202610, 0, quantity=12)
     (record,) = ada.get("billing/records/2026-10").body["records"]
 
     assert [(span.get("listedPrice"), span.get("termUnit")) for span in record["seats"]] == [

@@ -21,7 +21,7 @@ from billing.subscriptions.model import Price
 from shared.calendar import Month
 from shared.money import MONTH
 from tests.support.budget import tries
-from tests.support.records import pays
+from tests.support.tenant_bills import start_paid_plan
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -82,9 +82,9 @@ def text_of(document):
 
 def test_a_statement_lists_active_users_with_reason_rate_and_total(world, engine):
     ada = world.tenant(name="Contoso Zürich")
-    books = pays(engine, ada, people=5, marketplace_id=uuid.UUID(int=4711))
-    named = [{"user_id": row, "display_name": name} for row, name in zip(books.people, NAMES, strict=True)]
-    record_id = books.close(202610, *named)
+    bills = start_paid_plan(engine, ada, people=5, marketplace_id=uuid.UUID(int=4711))
+    named = [{"user_id": row, "display_name": name} for row, name in zip(bills.people, NAMES, strict=True)]
+    record_id = bills.close(202610, *named)
     answer = ada.get("billing/records/2026-10/statement")
     text = text_of(answer.raw)
 
@@ -115,7 +115,7 @@ def test_a_statement_lists_active_users_with_reason_rate_and_total(world, engine
 
 def test_the_same_record_makes_the_same_bytes(world, engine, clock):
     ada = world.tenant()
-    pays(engine, ada).close(202610, 0, 1)
+    start_paid_plan(engine, ada).close(202610, 0, 1)
     first = ada.get("billing/records/2026-10/statement").raw
     clock.tick(days=3)
 
@@ -164,8 +164,8 @@ def test_without_an_address_only_the_vendors_name_is_shown():
 
 def test_an_agreement_is_described_in_words_without_microsoft(world, engine):
     ada = world.tenant()
-    books = pays(engine, ada, plan_id="agreed")
-    books.close(202610, 0, plan_id="agreed")
+    bills = start_paid_plan(engine, ada, plan_id="agreed")
+    bills.close(202610, 0, plan_id="agreed")
     text = text_of(ada.get("billing/records/2026-10/statement").raw)
 
     assert "Plan Per active user, as agreed with TimeTracker (development) Statement id" in text

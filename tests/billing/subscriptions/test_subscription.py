@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from tests.support.records import PAID_FROM, pays
+from tests.support.tenant_bills import PAID_FROM, start_paid_plan
 from tests.support.world import START, new_id
 
 
@@ -31,9 +31,9 @@ def test_an_ended_trial_is_shown_as_expired(ada, clock):
 
 def test_a_subscription_shows_its_rate_and_its_term(ada, engine):
     bought = new_id()
-    books = pays(engine, ada, marketplace_id=uuid.UUID(bought), term_starts_at=PAID_FROM, term_ends_at=START)
-    books.price("4.50", PAID_FROM)
-    books.price("5", START + dt.timedelta(days=1))
+    bills = start_paid_plan(engine, ada, marketplace_id=uuid.UUID(bought), term_starts_at=PAID_FROM, term_ends_at=START)
+    bills.add_price("4.50", PAID_FROM)
+    bills.add_price("5", START + dt.timedelta(days=1))
     shown = ada.get("billing/subscription").body
 
     assert (shown["plan"], shown["status"], shown["seatsUsed"], "seatLimit" in shown) == ("paid", "active", 4, False)
@@ -55,9 +55,9 @@ def test_a_subscription_shows_its_rate_and_its_term(ada, engine):
 
 
 def test_the_price_is_the_one_in_force_now(ada, engine, clock):
-    books = pays(engine, ada)
-    books.price("4.50", PAID_FROM)
-    books.price("5", clock() + dt.timedelta(hours=1))
+    bills = start_paid_plan(engine, ada)
+    bills.add_price("4.50", PAID_FROM)
+    bills.add_price("5", clock() + dt.timedelta(hours=1))
     clock.tick(hours=1, milliseconds=-1)
     before = ada.get("billing/subscription").body["subscription"]["ratePerUser"]
     clock.tick(milliseconds=1)
@@ -68,31 +68,31 @@ def test_the_price_is_the_one_in_force_now(ada, engine, clock):
 
 def test_a_paid_subscription_is_shown_before_a_pending_or_ended_one(ada, engine):
     ended = {"status": "unsubscribed", "ended_at": START}
-    books = pays(engine, ada, marketplace_id=uuid.UUID(live := new_id()))
-    books.subscribe(uuid.UUID(new_id()), status="pending", paid_from=None)
-    books.subscribe(uuid.UUID(new_id()), **ended)
+    bills = start_paid_plan(engine, ada, marketplace_id=uuid.UUID(live := new_id()))
+    bills.subscribe(uuid.UUID(new_id()), status="pending", paid_from=None)
+    bills.subscribe(uuid.UUID(new_id()), **ended)
 
     assert ada.get("billing/subscription").body["subscription"]["id"] == live
 
 
 def test_an_ended_subscription_shows_its_end(ada, engine):
-    pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id())).end(START)
+    start_paid_plan(engine, ada, marketplace_id=uuid.UUID(bought := new_id())).end(START)
     shown = ada.get("billing/subscription").body["subscription"]
 
     assert (shown["id"], shown["status"], shown["endedAt"]) == (bought, "unsubscribed", "2026-11-23T09:00:00.000Z")
 
 
 def test_pages_of_the_history_have_each_event_newest_first(ada, engine):
-    books = pays(engine, ada)
+    bills = start_paid_plan(engine, ada)
     kinds = ["Activate", "ChangeQuantity", "Suspend", "Reinstate", "Unsubscribe"]
     for number, kind in enumerate(kinds):
-        books.happen(kind, START + dt.timedelta(hours=number))
+        bills.add_event(kind, START + dt.timedelta(hours=number))
     page, listed = ada.get("billing/subscription", pageSize="2").body, []
     while True:
         listed += page["history"]
         if "nextLink" not in page:
             break
-        books.happen("Renew", START)  # a new event does not move pages
+        bills.add_event("Renew", START)  # a new event does not move pages
         page = ada.get(page["nextLink"]).body
 
     assert [event["type"] for event in listed] == kinds[::-1]
@@ -110,8 +110,8 @@ def test_pages_of_the_history_have_each_event_newest_first(ada, engine):
 
 
 def test_an_event_of_a_plan_with_seats_shows_their_new_number(ada, engine):
-    books = pays(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=5)
-    books.happen("ChangeQuantity", START, quantity=7, plan_id="seats", status="suspended", outcome="refused")
+    bills = start_paid_plan(engine, ada, marketplace_id=uuid.UUID(bought := new_id()), quantity=5)
+    bills.add_event("ChangeQuantity", START, quantity=7, plan_id="seats", status="suspended", outcome="refused")
     shown = ada.get("billing/subscription").body
     [event] = shown["history"]
 

@@ -25,7 +25,7 @@ BUG, STORY, EPIC_OF_BILLING = 42, 61, 66
 def send(
     azure_devops: AzureDevOps, method, path, body=None, *, who="ada", headers=SUPPRESS, media="application/json"
 ) -> requests.Response:
-    """`who` is a person's short name, or a token as it is."""
+    """`who` is a person's short name, or a literal token."""
     sent = dict(headers)
     if who is not None:
         sent["Authorization"] = f"Bearer {azure_devops.token(who) if who.isalpha() else who}"
@@ -290,14 +290,14 @@ def test_faults_apply_until_they_are_cleared(azure_devops):
 
 
 def test_a_lost_answer_did_the_work_and_a_cut_connection_did_not(azure_devops):
-    azure_devops.trouble("update", lost_answer=True, times=1)
+    azure_devops.set_fault("update", lost_answer=True, times=1)
     with pytest.raises(requests.ConnectionError):
         patch(azure_devops, BUG, pinned(2), add(4))
     landed = azure_devops.completed(BUG)
-    azure_devops.trouble("update", cut=True, times=1)
+    azure_devops.set_fault("update", cut=True, times=1)
     with pytest.raises(requests.ConnectionError):
         patch(azure_devops, BUG, pinned(3), add(5))
-    azure_devops.trouble("update", lost_answer=True, status=503, times=1)
+    azure_devops.set_fault("update", lost_answer=True, status=503, times=1)
 
     broken = patch(azure_devops, BUG, pinned(3), add(6))
 
@@ -305,18 +305,18 @@ def test_a_lost_answer_did_the_work_and_a_cut_connection_did_not(azure_devops):
 
 
 def test_a_late_landing_comes_after_the_answer(azure_devops):
-    azure_devops.trouble("update", late_landing=60, status=504)
+    azure_devops.set_fault("update", late_landing=60, status=504)
 
     answer = patch(azure_devops, BUG, pinned(2), add(4))
     before = azure_devops.completed(BUG)
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert (answer.status_code, before, azure_devops.completed(BUG)) == (504, 3.5, 4)
 
 
 @pytest.mark.parametrize("head", [False, True])
 def test_an_answer_drips_until_it_is_let_go(azure_devops, head):
-    azure_devops.trouble("work_item", drip=0.02, drip_head=head, body="0123456789", times=1)
+    azure_devops.set_fault("work_item", drip=0.02, drip_head=head, body="0123456789", times=1)
     started = time.monotonic()
 
     dripped = send(azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
@@ -325,20 +325,20 @@ def test_an_answer_drips_until_it_is_let_go(azure_devops, head):
 
 
 def test_a_drip_that_would_take_for_ever_ends_when_it_is_let_go(azure_devops):
-    azure_devops.trouble("work_item", drip=10)
+    azure_devops.set_fault("work_item", drip=10)
     before = azure_devops.hits("work_item")
     with ThreadPoolExecutor(1) as caller:
         asked = caller.submit(send, azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
         wait_for(lambda: azure_devops.hits("work_item") > before, seconds=20)
-        azure_devops.settle()
+        azure_devops.clear_faults()
 
     assert asked.result().json()["id"] == BUG
 
 
 def test_a_huge_body_and_a_redirect_can_be_ordered(azure_devops):
-    azure_devops.trouble("work_item", body="0123456789", repeat=1_000_000, times=1)
+    azure_devops.set_fault("work_item", body="0123456789", repeat=1_000_000, times=1)
     huge = send(azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
-    azure_devops.trouble("work_item", status=307, headers={"Location": "http://169.254.169.254/"}, times=1)
+    azure_devops.set_fault("work_item", status=307, headers={"Location": "http://169.254.169.254/"}, times=1)
 
     away = send(azure_devops, "GET", f"_apis/wit/workitems/{BUG}")
 

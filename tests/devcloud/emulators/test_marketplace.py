@@ -8,7 +8,7 @@ import requests
 from devcloud.emulators.entra.clients import DAEMON, FOREIGN_API, MARKETPLACE_API
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, find_person
 from devcloud.emulators.marketplace.model import StateFile
-from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, until
+from tests.support.marketplace import CLIENT_ID, TENANT_ID, Marketplace, app_token, running, wait_until
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -42,7 +42,7 @@ def claims_of(authorization: str) -> dict[str, Any]:
 
 
 def test_a_purchase_is_resolved_and_activated(marketplace):
-    bought = marketplace.order("buy", person="ada", plan="seats", quantity=3)
+    bought = marketplace.execute("buy", person="ada", plan="seats", quantity=3)
     token = marketplace.purchase_token(bought["subscription"])
 
     before = resolve(marketplace, token).json()
@@ -91,7 +91,7 @@ def test_resolve_works_in_every_state(marketplace):
     for order in ("suspend", "unsubscribe"):
         token = marketplace.purchase_token(subscription)
         states.append(resolve(marketplace, token).json()["subscription"]["saasSubscriptionStatus"])
-        marketplace.order(order, subscription=subscription)
+        marketplace.execute(order, subscription=subscription)
 
     token = marketplace.purchase_token(subscription)
     states.append(resolve(marketplace, token).json()["subscription"]["saasSubscriptionStatus"])
@@ -129,21 +129,21 @@ def test_a_second_activation_is_refused_or_not_as_the_documents_disagree(marketp
     subscription = marketplace.buy(active=True)
 
     strict = activate(marketplace, subscription, planId="paid")
-    marketplace.order("shapes", checks_activation=False)
+    marketplace.execute("shapes", checks_activation=False)
     loose = activate(marketplace, subscription)
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
 
     assert [strict, loose, activate(marketplace, subscription, planId="paid")] == [400, 200, 404]
 
 
 def test_an_activation_may_take_its_time_to_show(marketplace):
-    marketplace.order("pace", activation_seconds=0.3)
+    marketplace.execute("pace", activation_seconds=0.3)
     subscription = marketplace.buy(active=True)
 
     at_first = marketplace.status(subscription)
 
     assert at_first == "PendingFulfillmentStart"
-    until(lambda: marketplace.status(subscription) == "Subscribed")
+    wait_until(lambda: marketplace.status(subscription) == "Subscribed")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_call_without_the_version_is_refused_and_ids_come_back(marketplace):
 def test_the_list_comes_in_pages(marketplace):
     empty = marketplace.send("GET", "saas/subscriptions")
     bought = [marketplace.buy() for _ in range(5)]
-    marketplace.order("shapes", page_size=2)
+    marketplace.execute("shapes", page_size=2)
 
     found, sizes, link = [], [], "saas/subscriptions"
     while link:
@@ -218,8 +218,8 @@ def test_the_plans_are_those_of_the_offer(marketplace):
 def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver):
     subscription = marketplace.buy(active=True)
 
-    changed = marketplace.order("change", subscription=subscription, plan="gold")["operation"]
-    until(lambda: receiver.calls)
+    changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
+    wait_until(lambda: receiver.calls)
     pending = operation(marketplace, subscription, changed).json()
     before = get(marketplace, subscription)["planId"]
 
@@ -227,16 +227,16 @@ def test_a_change_without_a_response_is_accepted_when_due(marketplace, receiver)
     assert (pending["status"], pending["planId"], before) == ("InProgress", "gold", "paid")
     assert (body["id"], body["planId"], body["subscription"]["planId"]) == (changed, "gold", "paid")
     assert (body["action"], body["status"], body["operationRequestSource"]) == ("ChangePlan", "InProgress", "Azure")
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
     assert operation(marketplace, subscription, changed).json()["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize(("said", "quantity", "status"), [("Success", 9, "Succeeded"), ("Failure", 3, "Failed")])
 def test_the_publisher_accepts_or_rejects_a_change(marketplace, said, quantity, status):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
-    changed = marketplace.order("change", subscription=subscription, quantity=9)["operation"]
+    changed = marketplace.execute("change", subscription=subscription, quantity=9)["operation"]
     first, second = (patch(marketplace, subscription, changed, said) for _ in range(2))
 
     assert (first, second) == (200, 409)
@@ -248,8 +248,8 @@ def test_a_webhook_that_answers_4xx_in_time_rejects_the_change(marketplace, rece
     receiver.statuses = [400]
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
 
-    changed = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
-    marketplace.idle()
+    changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
+    marketplace.wait_until_idle()
 
     assert operation(marketplace, subscription, changed).json()["status"] == "Failed"
     assert get(marketplace, subscription)["quantity"] == 9
@@ -260,13 +260,13 @@ def test_a_webhook_that_answers_4xx_in_time_rejects_the_change(marketplace, rece
 def test_a_change_that_is_rejected_too_late_comes_back_as_a_revert(marketplace, receiver, how):
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
     receiver.statuses = [400] if how == "status" else []
-    receiver.during = lambda body: until(lambda: get(marketplace, subscription)["quantity"] == body["quantity"])
+    receiver.during = lambda body: wait_until(lambda: get(marketplace, subscription)["quantity"] == body["quantity"])
 
-    changed = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
-    until(lambda: receiver.calls)
+    changed = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
+    wait_until(lambda: receiver.calls)
     if how == "patch":
         assert patch(marketplace, subscription, changed, "Failure") == 200
-    until(lambda: len(receiver.calls) == 2)
+    wait_until(lambda: len(receiver.calls) == 2)
 
     revert = receiver.calls[1].body
     assert (revert["action"], revert["quantity"], revert["subscription"]["quantity"]) == ("ChangeQuantity", 9, 9)
@@ -277,9 +277,9 @@ def test_a_change_that_is_rejected_too_late_comes_back_as_a_revert(marketplace, 
 
 
 def test_one_change_waits_for_the_other(marketplace):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(plan="seats", quantity=9, active=True)
-    pending = marketplace.order("change", subscription=subscription, quantity=2)["operation"]
+    pending = marketplace.execute("change", subscription=subscription, quantity=2)["operation"]
 
     answer = marketplace.send("PATCH", f"saas/subscriptions/{subscription}", {"planId": "seats-plus"})
 
@@ -304,12 +304,12 @@ def test_the_publishers_own_change_calls_its_webhook(marketplace, receiver):
 
     answer = marketplace.send("PATCH", f"saas/subscriptions/{subscription}", {"planId": "gold"})
     location = answer.headers["Operation-Location"]
-    until(lambda: receiver.calls)
+    wait_until(lambda: receiver.calls)
 
     assert answer.status_code == 202
     assert "api-version=2018-08-31" in location
     assert receiver.calls[0].body["operationRequestSource"] == "Partner"
-    until(lambda: marketplace.send("GET", location).json()["status"] == "Succeeded")
+    wait_until(lambda: marketplace.send("GET", location).json()["status"] == "Succeeded")
     assert get(marketplace, subscription)["planId"] == "gold"
 
 
@@ -318,7 +318,7 @@ def test_the_publisher_can_cancel(marketplace, receiver):
 
     answer = marketplace.send("DELETE", f"saas/subscriptions/{subscription}")
     again = marketplace.send("DELETE", f"saas/subscriptions/{subscription}")
-    marketplace.idle()
+    marketplace.wait_until_idle()
 
     assert (answer.status_code, again.status_code) == (202, 404)
     assert receiver.actions() == ["Unsubscribe"]
@@ -329,8 +329,8 @@ def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
     receiver.statuses = [500, 404, 503]
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("suspend", subscription=subscription)
-    marketplace.idle()
+    marketplace.execute("suspend", subscription=subscription)
+    marketplace.wait_until_idle()
 
     attempts = [(each["number"], each["status"]) for each in marketplace.stats()["attempts"]]
     assert attempts == [(1, 500), (2, 404), (3, 503), (4, 200)]
@@ -339,12 +339,12 @@ def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
 
 
 def test_repeats_come_to_an_end(marketplace, receiver):
-    marketplace.order("pace", retries=2, retry_seconds=0)
+    marketplace.execute("pace", retries=2, retry_seconds=0)
     receiver.statuses = [500] * 10
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("renew", subscription=subscription)
-    marketplace.idle()
+    marketplace.execute("renew", subscription=subscription)
+    marketplace.wait_until_idle()
 
     assert len(receiver.calls) == 3
 
@@ -354,9 +354,11 @@ def test_a_subscription_lives_through_all_its_states(marketplace, receiver, cloc
     states = []
     for order in ("renew", "suspend", "reinstate", "suspend", "unsubscribe"):
         clock.tick(seconds=1)
-        marketplace.order(order, subscription=subscription)
-        marketplace.idle()
-        until(lambda: not marketplace.send("GET", f"saas/subscriptions/{subscription}/operations").json()["operations"])
+        marketplace.execute(order, subscription=subscription)
+        marketplace.wait_until_idle()
+        wait_until(
+            lambda: not marketplace.send("GET", f"saas/subscriptions/{subscription}/operations").json()["operations"]
+        )
         states.append(marketplace.status(subscription))
 
     assert states == ["Subscribed", "Suspended", "Subscribed", "Suspended", "Unsubscribed"]
@@ -368,10 +370,10 @@ def test_a_subscription_lives_through_all_its_states(marketplace, receiver, cloc
 
 
 def test_a_reinstatement_can_be_declined(marketplace):
-    marketplace.order("pace", ack_seconds=60)
+    marketplace.execute("pace", ack_seconds=60)
     subscription = marketplace.buy(active=True)
-    marketplace.order("suspend", subscription=subscription)
-    reinstated = marketplace.order("reinstate", subscription=subscription)["operation"]
+    marketplace.execute("suspend", subscription=subscription)
+    reinstated = marketplace.execute("reinstate", subscription=subscription)["operation"]
 
     answer = patch(marketplace, subscription, reinstated, "Failure")
 
@@ -381,8 +383,8 @@ def test_a_reinstatement_can_be_declined(marketplace):
 def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver):
     subscription = marketplace.buy()
 
-    done = marketplace.order("unsubscribe", subscription=subscription)
-    marketplace.idle()
+    done = marketplace.execute("unsubscribe", subscription=subscription)
+    marketplace.wait_until_idle()
 
     assert (done["operation"], receiver.calls) == (None, [])
     assert marketplace.status(subscription) == "Unsubscribed"
@@ -390,9 +392,9 @@ def test_a_cancellation_before_the_activation_has_no_event(marketplace, receiver
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, entra, version):
-    marketplace.order("shapes", tokens=version)
-    marketplace.order("renew", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.execute("shapes", tokens=version)
+    marketplace.execute("renew", subscription=marketplace.buy(active=True))
+    marketplace.wait_until_idle()
 
     token = receiver.calls[0].authorization.removeprefix("Bearer ")
     keys = requests.get(f"{entra.authority}/common/discovery/v2.0/keys", timeout=5).json()["keys"]
@@ -408,8 +410,8 @@ def test_webhooks_carry_a_token_of_entra_in_either_form(marketplace, receiver, e
 
 def test_webhook_tokens_live_by_the_clock_of_the_test(marketplace, receiver, clock):
     at = clock.tick(days=40)
-    marketplace.order("renew", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.execute("renew", subscription=marketplace.buy(active=True))
+    marketplace.wait_until_idle()
 
     assert claims_of(receiver.calls[0].authorization)["iat"] == int(at.timestamp())
 
@@ -417,24 +419,26 @@ def test_webhook_tokens_live_by_the_clock_of_the_test(marketplace, receiver, clo
 def test_any_event_can_be_sent_with_any_token(marketplace, receiver):
     receiver.statuses = [401]
 
-    done = marketplace.order("event", body={"action": "Transfer"}, claims={"aud": "x", "azp": None}, key="unpublished")
+    done = marketplace.execute(
+        "event", body={"action": "Transfer"}, claims={"aud": "x", "azp": None}, key="unpublished"
+    )
 
     claims = claims_of(receiver.calls[0].authorization)
     assert (done["status"], receiver.calls[0].body, claims["aud"]) == (401, {"action": "Transfer"}, "x")
     assert "azp" not in claims
-    marketplace.order("event", body=None, authorization="")
+    marketplace.execute("event", body=None, authorization="")
     assert receiver.calls[1].authorization == ""
 
 
 def test_events_can_come_twice_and_in_any_order(marketplace, receiver):
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
     subscription = marketplace.buy(active=True)
-    renewed = marketplace.order("renew", subscription=subscription)["operation"]
-    suspended = marketplace.order("suspend", subscription=subscription)["operation"]
+    renewed = marketplace.execute("renew", subscription=subscription)["operation"]
+    suspended = marketplace.execute("suspend", subscription=subscription)["operation"]
     held = marketplace.stats()["held"]
 
-    marketplace.order("release", operations=[suspended, renewed, suspended])
-    marketplace.idle()
+    marketplace.execute("release", operations=[suspended, renewed, suspended])
+    marketplace.wait_until_idle()
 
     assert held == [renewed, suspended]
     assert receiver.actions() == ["Suspend", "Renew", "Suspend"]
@@ -442,43 +446,43 @@ def test_events_can_come_twice_and_in_any_order(marketplace, receiver):
 
 
 def test_every_event_can_come_in_copies(marketplace, receiver):
-    marketplace.order("shapes", copies=3)
+    marketplace.execute("shapes", copies=3)
 
-    marketplace.order("suspend", subscription=marketplace.buy(active=True))
-    marketplace.idle()
+    marketplace.execute("suspend", subscription=marketplace.buy(active=True))
+    marketplace.wait_until_idle()
 
     assert len(receiver.calls) == 3
     assert len({call.body["id"] for call in receiver.calls}) == 1
 
 
 def test_a_held_change_is_accepted_all_the_same(marketplace):
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("change", subscription=subscription, plan="gold")
+    marketplace.execute("change", subscription=subscription, plan="gold")
 
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
 
 
 def test_a_change_can_wait_until_its_webhook_succeeds(marketplace, receiver):
-    marketplace.order("shapes", unanswered="wait")
-    marketplace.order("pace", ack_seconds=0.01, retry_seconds=0.1)
+    marketplace.execute("shapes", unanswered="wait")
+    marketplace.execute("pace", ack_seconds=0.01, retry_seconds=0.1)
     receiver.statuses = [500, 500, 500]
     subscription = marketplace.buy(active=True)
 
-    changed = marketplace.order("change", subscription=subscription, plan="gold")["operation"]
-    until(lambda: len(receiver.calls) == 3)
+    changed = marketplace.execute("change", subscription=subscription, plan="gold")["operation"]
+    wait_until(lambda: len(receiver.calls) == 3)
     waiting = operation(marketplace, subscription, changed).json()["status"]
 
     assert waiting == "InProgress"
-    until(lambda: get(marketplace, subscription)["planId"] == "gold")
+    wait_until(lambda: get(marketplace, subscription)["planId"] == "gold")
 
 
 @pytest.mark.parametrize(("shape", "shown"), [("number", 3), ("string", "3"), ("empty", ""), ("null", None)])
 def test_quantities_come_in_every_shape(marketplace, shape, shown):
     subscription = marketplace.buy(plan="seats", quantity=3, active=True)
 
-    marketplace.order("shapes", quantity=shape)
+    marketplace.execute("shapes", quantity=shape)
 
     assert get(marketplace, subscription)["quantity"] == shown
 
@@ -486,7 +490,7 @@ def test_quantities_come_in_every_shape(marketplace, shape, shown):
 def test_statuses_come_padded_and_enums_unknown(marketplace):
     subscription = marketplace.buy(active=True)
 
-    marketplace.order("shapes", padded_status=True, unknown_enums=True)
+    marketplace.execute("shapes", padded_status=True, unknown_enums=True)
 
     odd = get(marketplace, subscription)
     assert odd["saasSubscriptionStatus"] == " Subscribed "
@@ -495,23 +499,23 @@ def test_statuses_come_padded_and_enums_unknown(marketplace):
 
 
 def test_a_reinstatement_can_come_with_next_to_nothing(marketplace, receiver):
-    marketplace.order("shapes", minimal_bodies="reinstate")
+    marketplace.execute("shapes", minimal_bodies="reinstate")
     subscription = marketplace.buy(active=True)
-    marketplace.order("suspend", subscription=subscription)
-    marketplace.idle()
+    marketplace.execute("suspend", subscription=subscription)
+    marketplace.wait_until_idle()
 
-    marketplace.order("reinstate", subscription=subscription)
-    marketplace.idle()
+    marketplace.execute("reinstate", subscription=subscription)
+    marketplace.wait_until_idle()
 
     assert receiver.calls[1].body == {"subscriptionId": subscription, "operationType": "Reinstate"}
 
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_an_unknown_operation_is_refused_with_either_status(marketplace, status):
-    marketplace.order("shapes", unknown_operation=status, hidden_notices=True)
+    marketplace.execute("shapes", unknown_operation=status, hidden_notices=True)
     subscription, other = marketplace.buy(active=True), marketplace.buy(active=True)
-    suspended = marketplace.order("suspend", subscription=subscription)["operation"]
-    ended = marketplace.order("unsubscribe", subscription=subscription)["operation"]
+    suspended = marketplace.execute("suspend", subscription=subscription)["operation"]
+    ended = marketplace.execute("unsubscribe", subscription=subscription)["operation"]
 
     asked = [(subscription, UNKNOWN), (subscription, suspended), (other, ended), (subscription, ended)]
 
@@ -520,10 +524,10 @@ def test_an_unknown_operation_is_refused_with_either_status(marketplace, status)
 
 def test_a_fault_replaces_the_work_or_only_its_response(marketplace):
     subscription = marketplace.buy()
-    marketplace.order("faults", activate={"status": 503, "headers": {"Retry-After": "1"}, "times": 1})
+    marketplace.execute("faults", activate={"status": 503, "headers": {"Retry-After": "1"}, "times": 1})
     failed = activate(marketplace, subscription, planId="paid")
     untouched = marketplace.status(subscription)
-    marketplace.order("faults", **{"activate.answer": {"status": 500, "times": 1}})
+    marketplace.execute("faults", **{"activate.answer": {"status": 500, "times": 1}})
 
     lost = activate(marketplace, subscription, planId="paid")
 
@@ -566,7 +570,7 @@ def test_the_page_sells_and_changes(marketplace):
     origin = {"Origin": shop}
 
     bought = requests.post(
-        f"{shop}/order/buy",
+        f"{shop}/command/buy",
         data={"person": "ada", "plan": "seats", "quantity": "2"},
         headers=origin,
         timeout=5,
@@ -575,12 +579,12 @@ def test_the_page_sells_and_changes(marketplace):
     [subscription] = marketplace.stats()["subscriptions"]
     activate(marketplace, subscription, planId="seats", quantity=2)
     changed = requests.post(
-        f"{shop}/order/change", data={"subscription": subscription, "quantity": "5"}, headers=origin, timeout=5
+        f"{shop}/command/change", data={"subscription": subscription, "quantity": "5"}, headers=origin, timeout=5
     )
     wrong = requests.post(
-        f"{shop}/order/change", data={"subscription": subscription, "plan": "gold"}, headers=origin, timeout=5
+        f"{shop}/command/change", data={"subscription": subscription, "plan": "gold"}, headers=origin, timeout=5
     )
-    stranger = requests.post(f"{shop}/order/buy", data={}, headers={"Origin": "http://evil.example"}, timeout=5)
+    stranger = requests.post(f"{shop}/command/buy", data={}, headers={"Origin": "http://evil.example"}, timeout=5)
 
     assert bought.status_code == 303
     assert "/landing?token=" in bought.headers["Location"]
@@ -611,7 +615,7 @@ def test_the_clock_of_a_term_keeps_to_real_days(marketplace, clock, begins, unit
 def test_a_free_trial_is_over_with_its_first_term(marketplace):
     subscription = marketplace.buy(plan="seats", quantity=2, active=True, free_trial=True)
     before = get(marketplace, subscription)["isFreeTrial"]
-    marketplace.order("renew", subscription=subscription)
+    marketplace.execute("renew", subscription=subscription)
 
     assert (before, get(marketplace, subscription)["isFreeTrial"]) == (True, False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.devcloud import processes
-from tests.support.commands import Done
+from tests.support.commands import CommandResult
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def url(process: subprocess.Popen[str]) -> str:
     return ready.removeprefix("marketplace ready on ").strip()
 
 
-def run(*arguments: str) -> Done:
+def run(*arguments: str) -> CommandResult:
     return processes.in_this_process("marketplace", *arguments)
 
 
@@ -36,7 +36,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
     bought = run("buy", "ada", "--plan", "seats", "--quantity", "3", "--at", url)
     subscription, landing = bought.out.split()
     document = json.dumps({"person": "ben", "active": True})
-    active = json.loads(run("order", "buy", document, "--at", url).out)["subscription"]
+    active = json.loads(run("admin", "buy", document, "--at", url).out)["subscription"]
 
     changed = run("change", active[:13], "--plan", "gold", "--at", url)
     listed = run("list", "--at", url)
@@ -57,7 +57,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
             ("suspend", "zzz"),
             "marketplace: no subscriptions begin with 'zzz'; see: python -m devcloud marketplace list\n",
         ),
-        (("order", "buy", "{"), "marketplace: the order is not JSON\n"),
+        (("admin", "buy", "{"), "marketplace: the body is not JSON\n"),
     ],
 )
 def test_an_error_is_one_line(url: str, arguments: tuple[str, ...], told: str):

@@ -103,9 +103,9 @@ def test_a_single_wrong_event_is_a_bad_request(marketplace, subscription, change
 def test_usage_is_accepted_while_active_and_a_day_after_the_end(marketplace, subscription, clock):
     waiting = marketplace.buy()
     [pending] = batch(marketplace, event(waiting))
-    marketplace.order("suspend", subscription=subscription)
+    marketplace.execute("suspend", subscription=subscription)
     [suspended] = batch(marketplace, event(subscription))
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
     ended = clock()
     later = clock.tick(hours=1)
 
@@ -117,9 +117,9 @@ def test_usage_is_accepted_while_active_and_a_day_after_the_end(marketplace, sub
 
 @pytest.mark.parametrize("status", ["Error", "ResourceNotAuthorized"])
 def test_the_meter_can_be_out_of_order(marketplace, subscription, status):
-    marketplace.order("shapes", usage_status=status)
+    marketplace.execute("shapes", usage_status=status)
     [failed] = batch(marketplace, event(subscription))
-    marketplace.order("shapes", usage_status=None)
+    marketplace.execute("shapes", usage_status=None)
 
     [taken] = batch(marketplace, event(subscription))
 

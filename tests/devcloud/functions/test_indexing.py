@@ -1,4 +1,4 @@
-"""One bad function stops the app, as it does in Azure; the host says which one and why, in one line."""
+"""One invalid function stops the app, as in Azure; the host names it and the reason in one line."""
 
 import pytest
 

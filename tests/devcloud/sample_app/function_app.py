@@ -1,4 +1,4 @@
-"""A small app that shows every behaviour of the platform that the host has to keep."""
+"""A small app with every behavior of the platform that the host must keep."""
 
 import json
 import logging

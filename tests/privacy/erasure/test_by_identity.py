@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import organizations, tenants, users, work_items
-from tests.support.cutting import on_postgresql
+from tests.support.connection_loss import on_postgresql
 from tests.support.world import new_id
 from tests.tenants.people.test_people import add
 
@@ -16,7 +16,7 @@ from tests.tenants.people.test_people import add
 def erase(app, clock, person):
     person.post("privacy/erasure", {"confirm": person.email})
     clock.tick(days=3)
-    assert erasure_flow.carry_out_due(app).changed == 1
+    assert erasure_flow.execute_due(app).changed == 1
 
 
 def rename(person, name):
@@ -54,8 +54,8 @@ def test_an_erasure_of_any_name_does_not_change_data_of_others(app, world, clock
     rename(mal, name)
     log, entries, audit = everything(ada)
     erase(app, clock, mal)
-    shown = world.again(ada).get("timer-log", pageSize="200")
-    new_log, new_entries, new_audit = everything(world.again(ada))
+    shown = world.renew_token(ada).get("timer-log", pageSize="200")
+    new_log, new_entries, new_audit = everything(world.renew_token(ada))
 
     assert shown.status == 200
     assert new_log == log
@@ -69,7 +69,7 @@ def test_a_colleagues_name_chosen_by_the_person_is_not_replaced(app, world, cloc
     rename(mal, "Ben Bitdiddle")
     noted = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note="with Ben Bitdiddle").body["id"]
     erase(app, clock, mal)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
 
     assert [each["note"] for each in ada.entries() if each["id"] == noted] == ["with Ben Bitdiddle"]
     assert ben.name in {each["displayName"] for each in ada.get("users").body["items"]}
@@ -107,7 +107,7 @@ def test_only_a_whole_directory_name_of_two_words_is_replaced(app, world, clock,
     read = noted(ada, note)
     erase(app, clock, grace)
 
-    assert _without_pseudonyms(read(world.again(ada))) == left
+    assert _without_pseudonyms(read(world.renew_token(ada))) == left
 
 
 def _without_pseudonyms(text):
@@ -120,9 +120,9 @@ def test_a_name_shared_with_a_colleague_is_not_replaced(app, world, clock, ada):
     shorter = world.member(ada, name="Ann Jones")
     reads = [noted(ada, each, day) for day, each in enumerate(("John Smith", longer.name), 11)]
     for each in (twins[0], shorter):
-        erase(app, clock, world.again(each))
+        erase(app, clock, world.renew_token(each))
 
-    assert [read(world.again(ada)) for read in reads] == ["John Smith", "Mary Ann Jones"]
+    assert [read(world.renew_token(ada)) for read in reads] == ["John Smith", "Mary Ann Jones"]
 
 
 def test_a_guests_name_is_not_replaced(app, world, clock, ada):
@@ -130,7 +130,7 @@ def test_a_guests_name_is_not_replaced(app, world, clock, ada):
     read = noted(ada, guest.name)
     erase(app, clock, guest)
 
-    assert read(world.again(ada)) == "Guest Of Honour"
+    assert read(world.renew_token(ada)) == "Guest Of Honour"
 
 
 def test_without_a_known_directory_name_no_name_is_replaced(app, world, clock, ada, engine):
@@ -141,7 +141,7 @@ def test_without_a_known_directory_name_no_name_is_replaced(app, world, clock, a
     read = noted(ada, "with John Smith")
     erase(app, clock, new)
 
-    assert read(world.again(ada)) == "with John Smith"
+    assert read(world.renew_token(ada)) == "with John Smith"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_self_chosen_name_of_a_guest_blocks_only_an_equal_name(  # noqa: PLR09
     read = noted(ada, "with Ben Okafor today")
     erase(app, clock, ben)
 
-    assert _without_pseudonyms(read(world.again(ada))) == left
+    assert _without_pseudonyms(read(world.renew_token(ada))) == left
 
 
 CHOSEN = "sales@bigcustomer.example"
@@ -177,8 +177,8 @@ def test_the_address_of_an_unused_invitation_is_not_replaced(app, world, clock, 
     asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
     listed = ada.get(f"privacy/erasure/{asked.body['id']}/mentions")
     clock.tick(days=3)
-    assert erasure_flow.carry_out_due(app).changed == 1
-    ada = world.again(ada)
+    assert erasure_flow.execute_due(app).changed == 1
+    ada = world.renew_token(ada)
 
     assert (asked.status, listed.body["items"]) == (201, [])
     assert read(ada) == f"Call with {CHOSEN} about order 7"
@@ -193,7 +193,7 @@ def test_a_merged_invitation_adds_no_address_to_its_person(app, world, clock, ad
     own = noted(ada, f"ask {ben.email}")
     merged = ada.post(f"users/{invited['user']['id']}/merge", {"into": ben.get("me").body["id"]})
     erase(app, clock, ben)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
 
     assert merged.status == 200
     assert read(ada) == f"Call with {CHOSEN} about order 7"
@@ -207,7 +207,7 @@ def test_after_a_sign_in_by_invitation_the_directorys_address_is_replaced(app, w
     ada.patch("tenant", {"adminEmail": dana.email}, version=ada.get("tenant").body["version"])
     read = noted(ada, "ask dana@contoso.example")
     erase(app, clock, dana)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
 
     assert _without_pseudonyms(read(ada)) == "ask {}"
     assert "adminEmail" not in ada.get("tenant").body
@@ -223,8 +223,8 @@ def test_ids_and_addresses_are_replaced_except_addresses_of_colleagues(app, worl
         noted(ada, f"ask {ben.email}", 13),
     ]
     erase(app, clock, grace)
-    erase(app, clock, world.again(same))
-    found = [_without_pseudonyms(read(world.again(ada))) for read in reads]
+    erase(app, clock, world.renew_token(same))
+    found = [_without_pseudonyms(read(world.renew_token(ada))) for read in reads]
 
     assert found == [f"ask {{}}, not x{grace.email} or {grace.email}.example", "{}/{}", f"ask {ben.email}"]
 
@@ -244,7 +244,7 @@ def test_only_cached_work_items_of_the_person_are_blanked(app, world, clock, ada
             item = {"work_item_id": number, "title": title, "assignee_name": assignee}
             tx.execute(work_items.insert(), {**shown, **item})
     erase(app, clock, grace)
-    erase(app, clock, world.again(mal))
+    erase(app, clock, world.renew_token(mal))
     with engine.connect() as tx:
         columns = (work_items.c.type, work_items.c.title, work_items.c.assignee_name, work_items.c.state)
         of_tenant = work_items.c.tenant_id == tenant
@@ -263,7 +263,7 @@ def test_the_organizations_address_is_removed_only_with_its_own_person(app, worl
     before = ada.get("tenant").body.get("adminEmail")
     erase(app, clock, mal)
 
-    assert world.again(ada).get("tenant").body.get("adminEmail") == before == ada.email
+    assert world.renew_token(ada).get("tenant").body.get("adminEmail") == before == ada.email
 
 
 @on_postgresql
@@ -277,7 +277,7 @@ def test_a_note_changed_during_the_erasure_is_not_overwritten(app, world, clock,
     def correct(_connection, _cursor, statement, *_more):
         if statement.startswith("UPDATE time_entries SET note") and "time_entries.id =" in statement and not begun:
             begun.append(statement)
-            done.append(world.again(ada).correct(entry, note="alone").status)
+            done.append(world.renew_token(ada).correct(entry, note="alone").status)
 
     sa.event.listen(app.engine, "before_cursor_execute", correct)
     try:
@@ -286,7 +286,7 @@ def test_a_note_changed_during_the_erasure_is_not_overwritten(app, world, clock,
         sa.event.remove(app.engine, "before_cursor_execute", correct)
 
     assert done == [200]
-    assert world.again(ada).get(f"entries/{entry.body['id']}").body["note"] == "alone"
+    assert world.renew_token(ada).get(f"entries/{entry.body['id']}").body["note"] == "alone"
 
 
 def test_a_personal_export_has_work_items_by_tracked_time_and_not_by_name(world, ada, clock, engine):

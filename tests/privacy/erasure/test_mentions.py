@@ -50,8 +50,8 @@ def test_a_super_admin_lists_mentions_and_keeps_some(app, world, clock, three):
     chosen = choose(ada, request, {entry["id"]: True, event["id"]: True})
     back = choose(ada, request, {event["id"]: False})
     clock.tick(days=3)
-    erasure_flow.carry_out_due(app)
-    ada, ben = world.again(ada), world.again(ben)
+    erasure_flow.execute_due(app)
+    ada, ben = world.renew_token(ada), world.renew_token(ben)
     [listed] = [row for row in ben.entries() if row.get("note")]
     late = ada.get(f"privacy/erasure/{request}/mentions")
 

@@ -9,8 +9,8 @@ from privacy.erasure import flow as erasure_flow
 from shared.app import use
 from shared.db.schema import billing_lines, landing_visits, organizations, tenants, users, work_items
 from tests.support.bills import close_a_month
-from tests.support.cutting import cutting, on_postgresql
-from tests.support.scan import places
+from tests.support.connection_loss import drop_connections, on_postgresql
+from tests.support.scan import find_columns
 from tests.support.world import new_id
 
 
@@ -30,9 +30,9 @@ def ask(person, **body):
     return person.post("privacy/erasure", {"confirm": person.email, **body})
 
 
-def carry_out(app, clock, days=DAYS):
+def erase_due(app, clock, days=DAYS):
     clock.tick(days=days)
-    return erasure_flow.carry_out_due(app)
+    return erasure_flow.execute_due(app)
 
 
 @pytest.fixture
@@ -65,18 +65,22 @@ def admin_of(engine, world, person):
 def test_after_an_erasure_no_data_names_the_person(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     marks = (grace.email, grace.name, grace.oid, me(grace))
-    before = places(engine, *marks)
+    before = find_columns(engine, *marks)
     asked = ask(grace)
-    outcome = carry_out(app, clock)
-    [listed] = world.again(above).get("privacy/erasure").body["items"]
+    outcome = erase_due(app, clock)
+    [listed] = world.renew_token(above).get("privacy/erasure").body["items"]
 
     assert {"users.email", "timer_log.reason", "time_entries.note", "idempotency_keys.body"} <= before
     assert (asked.status, asked.body["state"], asked.body["channel"]) == (201, "scheduled", "self")
     assert outcome.changed == 1
     assert listed["state"] == "done"
     # the random id, to repeat the erasure after a restore; the restore store gets it too
-    assert places(engine, *marks) == {"erasures.subject_id", "restore_changes.public_id", "restore_changes.subject_id"}
-    assert places(engine, "my own words", "doctor", "another note", "still at it") == set()
+    assert find_columns(engine, *marks) == {
+        "erasures.subject_id",
+        "restore_changes.public_id",
+        "restore_changes.subject_id",
+    }
+    assert find_columns(engine, "my own words", "doctor", "another note", "still at it") == set()
 
 
 def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engine):
@@ -85,8 +89,8 @@ def test_hours_and_counts_stay_to_the_millisecond(app, world, clock, grace, engi
     grouped = {"groupBy": "project,workItem,day"}
     before, log = above.report(**grouped).body, above.log()
     ask(grace)
-    carry_out(app, clock)
-    above = world.again(above)
+    erase_due(app, clock)
+    above = world.renew_token(above)
     after = above.report(**grouped).body
 
     assert after == before
@@ -108,8 +112,8 @@ def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, cloc
             person.post("actions", {"type": "page.open", "page": f"/people/{mark}"})
         before = {where for where, text in azurite.everything() if mark in text}
         ask(grace)
-        carry_out(kept, clock)
-        shown = world.again(ada).get("actions").body["items"]
+        erase_due(kept, clock)
+        shown = world.renew_token(ada).get("actions").body["items"]
 
     assert {name.partition(".")[2] for name in before} == {"Page"}
     assert not [where for where, text in azurite.everything() if mark in text]
@@ -119,8 +123,8 @@ def test_an_erasure_also_redacts_an_action_log_in_table_storage(app, world, cloc
 def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
-    carry_out(app, clock)
-    entries = world.again(above).entries()
+    erase_due(app, clock)
+    entries = world.renew_token(above).entries()
 
     assert [entry["elapsedMs"] for entry in entries if entry["workItemId"] == 8] == [DAYS * 24 * 3_600_000]
 
@@ -128,13 +132,13 @@ def test_an_erasure_stops_a_running_timer_and_keeps_its_time(app, world, clock, 
 def test_a_second_erasure_changes_nothing(app, world, clock, grace, engine):
     above = admin_of(engine, world, grace)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         before = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    again = carry_out(app, clock)
+    again = erase_due(app, clock)
     with engine.connect() as tx:
         after = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None))).all()
-    asked = world.again(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
+    asked = world.renew_token(above).post("privacy/erasure", {"user": str(after[-1].public_id), "confirm": "x"})
 
     assert again.changed == 0
     assert after == before
@@ -145,8 +149,8 @@ def test_a_sign_in_after_an_erasure_creates_a_new_person(app, world, clock, grac
     admin_of(engine, world, grace)
     old = me(grace)
     ask(grace)
-    carry_out(app, clock)
-    grace = world.again(grace)
+    erase_due(app, clock)
+    grace = world.renew_token(grace)
     joined = grace.post("sign-in").body
 
     assert joined["user"]["id"] != old
@@ -181,11 +185,11 @@ def test_an_erasure_covers_bills_cached_assignees_and_landing_visits(app, clock,
         visit |= {"marketplace_id": uuid.UUID(new_id()), "created_at": clock(), "expires_at": clock()}
         tx.execute(landing_visits.insert(), visit)
     ask(grace)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_id)).one()
 
-    assert places(engine, grace.email, grace.name) == set()
+    assert find_columns(engine, grace.email, grace.name) == set()
     assert line.email.endswith("@erased.invalid")
 
 
@@ -198,8 +202,8 @@ def test_a_similar_address_of_the_organization_is_not_removed(app, world, clock,
         tx.execute(tenants.update().where(own).values(admin_email=f"kim@{domain}"))
     ada.enter(note=f"by Kim@{domain}")
     ask(world.member(ada, email=f"{look_alike}@{domain}"))
-    carry_out(app, clock)
-    ada = world.again(ada)
+    erase_due(app, clock)
+    ada = world.renew_token(ada)
 
     assert ada.get("tenant").body["adminEmail"] == f"kim@{domain}"
     assert [each["note"] for each in ada.entries()] == [f"by Kim@{domain}"]
@@ -215,8 +219,8 @@ def test_text_with_a_similar_address_or_name_is_not_changed(app, world, clock, l
     note = f"by {look_alike}@{domain}, and {look_alike} Okafor, not "
     ada.enter(note=f"{note}KIM@{domain}")
     ask(world.member(ada, name="Kim Okafor", email=f"kim@{domain}"))
-    carry_out(app, clock)
-    [entry] = world.again(ada).entries()
+    erase_due(app, clock)
+    [entry] = world.renew_token(ada).entries()
 
     assert re.fullmatch(f"{re.escape(note)}erased-[0-9a-f]{{12}}", entry["note"])
 
@@ -235,32 +239,32 @@ def test_a_request_of_the_last_super_admin_is_on_hold_and_continues_by_itself(ap
     asked = ask(ben)
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="user"))
-    carry_out(app, clock)
-    ben = world.again(ben)
+    erase_due(app, clock)
+    ben = world.renew_token(ben)
     waiting = ben.get("privacy/erasure").body["items"][0]
     with engine.begin() as tx:
         tx.execute(users.update().where(users.c.entra_object_id == uuid.UUID(ada.oid)).values(role="super_admin"))
-    outcome = carry_out(app, clock, days=0)
+    outcome = erase_due(app, clock, days=0)
 
     assert (waiting["id"], waiting["state"], waiting["holdReason"]) == (asked.body["id"], "onHold", "lastSuperAdmin")
     assert outcome.changed == 1
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 def test_an_erasure_starts_after_three_days_and_can_be_withdrawn(app, world, clock, grace, engine):
     asked = ask(grace)
     again = ask(grace)
-    early = carry_out(app, clock, days=2.9)
-    grace = world.again(grace)
+    early = erase_due(app, clock, days=2.9)
+    grace = world.renew_token(grace)
     back = grace.delete(f"privacy/erasure/{asked.body['id']}")
-    late = carry_out(app, clock)
-    twice = world.again(grace).delete(f"privacy/erasure/{asked.body['id']}")
+    late = erase_due(app, clock)
+    twice = world.renew_token(grace).delete(f"privacy/erasure/{asked.body['id']}")
 
     assert (again.status, again.body["id"]) == (200, asked.body["id"])
     assert (early.changed, late.changed) == (0, 0)
     assert (back.status, back.body["state"]) == (200, "withdrawn")
     assert (twice.status, twice.code) == (409, "request_state")
-    assert "users.email" in places(engine, grace.email)
+    assert "users.email" in find_columns(engine, grace.email)
 
 
 def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock, engine):
@@ -271,23 +275,23 @@ def test_only_a_super_admin_can_request_the_erasure_of_another(app, world, clock
     asked = ask(ada, user=me(ben), confirm=ben.email)
     bens_own = ben.delete(f"privacy/erasure/{asked.body['id']}")
     whole = ask(chloe, scope="tenant", confirm="x")
-    carry_out(app, clock)
+    erase_due(app, clock)
 
     assert (unconfirmed.status, unconfirmed.code) == (400, "not_confirmed")
     assert refused.status == 404
     assert asked.body["channel"] == "superAdmin"
     assert (bens_own.status, bens_own.code) == (403, "not_yours")
     assert (whole.status, whole.code) == (403, "role_required")
-    assert places(engine, ben.email) == set()
-    assert "users.email" in places(engine, chloe.email)
+    assert find_columns(engine, ben.email) == set()
+    assert "users.email" in find_columns(engine, chloe.email)
 
 
 def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
     ada = world.tenant()
     ben = world.member(ada)
     ask(ada, user=me(ben), confirm=ben.email)
-    carry_out(app, clock)
-    ada = world.again(ada)
+    erase_due(app, clock)
+    ada = world.renew_token(ada)
     with engine.connect() as tx:
         erased = tx.execute(
             sa.select(users.c.public_id)
@@ -304,9 +308,9 @@ def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
 def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
     above = admin_of(engine, world, grace)
     ask(grace)
-    with cutting(app.engine, engine, beginning) as met:
-        carry_out(app, clock)
-    [listed] = world.again(above).get("privacy/erasure").body["items"]
+    with drop_connections(app.engine, engine, beginning) as met:
+        erase_due(app, clock)
+    [listed] = world.renew_token(above).get("privacy/erasure").body["items"]
 
     assert (listed["state"], len(met)) == ("done", 1)
-    assert places(engine, grace.email, grace.oid) == set()
+    assert find_columns(engine, grace.email, grace.oid) == set()

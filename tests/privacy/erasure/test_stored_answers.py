@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import idempotency_keys
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 def me(person):
@@ -40,7 +40,7 @@ def test_after_a_restriction_a_repeated_request_shows_and_changes_nothing(two, e
         assert (each.status, each.raw, each.headers["Idempotent-Replayed"]) == (204, b"", "true")
     assert len(ben.entries()) == 1
     assert ada.enter(key="own").raw == own.raw
-    assert "idempotency_keys.body" not in places(engine, first.body["id"])
+    assert "idempotency_keys.body" not in find_columns(engine, first.body["id"])
 
 
 def test_the_persons_own_stored_responses_stay(two):
@@ -56,11 +56,11 @@ def test_after_an_erasure_a_repeated_request_shows_nothing(app, world, clock, tw
     ben_id = me(ben)
     ben.post("privacy/erasure", {"confirm": ben.email})
     clock.tick(days=2)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     enter_for(ada, ben_id, "for-ben")
     clock.tick(days=1)
-    erasure_flow.carry_out_due(app)
-    repeated = enter_for(world.again(ada), ben_id, "for-ben")
+    erasure_flow.execute_due(app)
+    repeated = enter_for(world.renew_token(ada), ben_id, "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
 
@@ -69,13 +69,13 @@ def test_after_an_erasure_no_stored_response_has_the_person_in_a_note(app, world
     ada, ben = two
     ben.post("privacy/erasure", {"confirm": ben.email})
     clock.tick(days=3)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     ada.enter(note=f"ask {ben.email.upper()}", key="named")
-    erasure_flow.carry_out_due(app)
-    repeated = world.again(ada).enter(note=f"ask {ben.email.upper()}", key="named")
+    erasure_flow.execute_due(app)
+    repeated = world.renew_token(ada).enter(note=f"ask {ben.email.upper()}", key="named")
 
     assert (repeated.status, repeated.raw) == (204, b"")
-    assert places(engine, ben.email) == set()
+    assert find_columns(engine, ben.email) == set()
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_after_an_erasure_no_stored_response_has_the_person_next_to_escaped_json
     note = note.format(email=dana.email, id=me(dana))
     dana.post("privacy/erasure", {"confirm": dana.email})
     clock.tick(days=3)
-    gus = world.again(gus)
+    gus = world.renew_token(gus)
     sent = {"key": "g1", "note": note}
     assert gus.enter(**sent).status == 201
-    erasure_flow.carry_out_due(app)
-    repeated = world.again(gus).enter(**sent)
-    [entry] = world.again(gus).entries()
+    erasure_flow.execute_due(app)
+    repeated = world.renew_token(gus).enter(**sent)
+    [entry] = world.renew_token(gus).entries()
 
     assert (repeated.status, repeated.raw) == (204, b"")
     assert "erased-" in entry["note"]
@@ -123,7 +123,7 @@ def test_a_response_stored_just_after_the_restriction_is_redacted_on_read(two, e
     repeated = enter_for(ada, me(ben), "for-ben")
 
     assert (repeated.status, repeated.raw) == (204, b"")
-    assert "idempotency_keys.body" not in places(engine, first.body["id"])
+    assert "idempotency_keys.body" not in find_columns(engine, first.body["id"])
 
 
 def test_a_redacted_refusal_keeps_its_status_and_code(two, engine):

@@ -5,16 +5,16 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import RowAction
 from privacy.erasure import flow as erasure_flow
 from shared.db.schema import metadata, subscriptions, tenants, users
 from tests.support.bills import close_a_month, subscribe
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 DELETED = sorted(
-    name for name, entry in CATALOGUE.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
+    name for name, entry in CATALOG.items() if entry.tenant_erased is RowAction.DELETE and name != "landing_visits"
 )
 
 
@@ -57,16 +57,16 @@ def ask(engine, ada):
     return ada.post("privacy/erasure", {"scope": "tenant", "confirm": row_of(engine, ada).slug})
 
 
-def carry_out(app, clock, days=3):
+def erase_due(app, clock, days=3):
     clock.tick(days=days)
-    return erasure_flow.carry_out_due(app).changed
+    return erasure_flow.execute_due(app).changed
 
 
 def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada, engine):
     tenant = row_of(engine, ada)
     before = left(engine, tenant.id)
     asked = ask(engine, ada)
-    done, again = carry_out(app, clock), carry_out(app, clock, days=1)
+    done, again = erase_due(app, clock), erase_due(app, clock, days=1)
     newcomer = world.person(ada.tid)
     refused = newcomer.post("sign-in")
 
@@ -74,7 +74,7 @@ def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada
     assert {"time_entries", "timer_log", "running_timers", "projects", "action_log"} <= set(before)
     assert (done, again) == (1, 0)
     assert left(engine, tenant.id) == {}
-    assert places(engine, ada.email, ada.oid) == set()
+    assert find_columns(engine, ada.email, ada.oid) == set()
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
 
 
@@ -87,7 +87,7 @@ def test_data_for_bills_stays_with_pseudonyms(app, clock, ada, engine):
             tx, tenant.id, person.id, email=person.email, name=person.display_name, kind="final", subscription_id=paid
         )
     ask(engine, ada)
-    done = carry_out(app, clock)
+    done = erase_due(app, clock)
     with engine.connect() as tx:
         records = metadata.tables["billing_records"]
         total = tx.scalar(sa.select(records.c.total).where(records.c.tenant_id == tenant.id))
@@ -96,7 +96,7 @@ def test_data_for_bills_stays_with_pseudonyms(app, clock, ada, engine):
     assert done == 1
     assert str(total) == "4.5000"
     assert (kept.name, kept.slug, kept.admin_email, kept.status) == (tenant.name, tenant.slug, None, "cancelled")
-    assert places(engine, person.email) == set()
+    assert find_columns(engine, person.email) == set()
 
 
 def test_the_erasure_waits_for_the_end_of_the_subscription_and_the_last_bill(app, clock, ada, engine):
@@ -107,7 +107,7 @@ def test_the_erasure_waits_for_the_end_of_the_subscription_and_the_last_bill(app
     waiting = []
 
     def look():
-        carried = carry_out(app, clock, days=3)
+        carried = erase_due(app, clock, days=3)
         with engine.connect() as tx:
             requests = metadata.tables["privacy_requests"]
             reason = tx.scalar(sa.select(requests.c.hold_reason).where(requests.c.tenant_id == tenant.id))

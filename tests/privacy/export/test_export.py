@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from privacy.export.writer import open_export
-from tests.support.exports import checked, export
-from tests.support.scan import places
+from tests.support.exports import export, validate
+from tests.support.scan import find_columns
 from tests.timers.write_back.write_backs import change
 
 
@@ -50,11 +50,11 @@ def test_a_persons_export_has_all_their_data(ben, engine):
     ada, ben = ben
     answer = export(ben)
     found = sections(answer)
-    held = {where.partition(".")[0] for where in places(engine, ben.email, ben.oid)}
+    held = {where.partition(".")[0] for where in find_columns(engine, ben.email, ben.oid)}
 
     assert answer.status == 200
     assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 3)
-    assert {CATALOGUE[table].section for table in held} <= {name for name, rows in found.items() if rows}
+    assert {CATALOG[table].section for table in held} <= {name for name, rows in found.items() if rows}
     [account] = found["account"]
     assert (account["email"], account["displayName"], account["entraObjectId"]) == (ben.email, ben.name, ben.oid)
     assert [entry["note"] for entry in found["timeEntries"]] == ["=HYPERLINK(1)", "@two"]
@@ -126,7 +126,7 @@ def test_a_client_that_accepts_gzip_gets_gzip(ben):
 
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert checked(packed.body)["sections"]["account"] == checked(plain.body)["sections"]["account"]
+    assert validate(packed.body)["sections"]["account"] == validate(plain.body)["sections"]["account"]
 
 
 def test_json_keeps_all_characters():

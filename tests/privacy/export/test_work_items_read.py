@@ -10,7 +10,7 @@ from privacy.retention import service
 from privacy.retention.rules import RetentionClass, lifetime_of
 from privacy.retention.store import BATCH
 from shared.db.schema import tenants, users, work_item_readers, work_items
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.support.exports import export
 from tests.timers.work_items.test_work_items import look, refresh
 
@@ -81,7 +81,7 @@ def test_titles_in_an_export_follow_the_readings_of_its_requester(ada, ben):
 
 def test_an_erasure_removes_the_persons_readings(app, clock, engine, ada, ben):
     ask(ben)
-    carry_out(app, clock)
+    erase_due(app, clock)
     with engine.connect() as tx:
         own = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
         of_tenant = work_item_readers.c.tenant_id == own.scalar_subquery()
@@ -98,12 +98,12 @@ def tenant_id(engine, ada):
 
 def clean(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
+        record_statements = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
         removed = 0
         for kept in RetentionClass:
             while some := service.remove_batch(tx, tenant_id, kept, now=now):
                 removed += some
-    return counted[RetentionClass.TITLES], counted[RetentionClass.READERS], removed
+    return record_statements[RetentionClass.TITLES], record_statements[RetentionClass.READERS], removed
 
 
 def test_after_thirty_days_readings_are_removed_and_titles_blanked_but_not_types(
@@ -111,7 +111,7 @@ def test_after_thirty_days_readings_are_removed_and_titles_blanked_but_not_types
 ):
     read_at = world.clock()
     world.clock.tick(days=10)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     refresh(ada, [BUG], azure_devops.token())
     at_thirty = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES))
     beyond = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=1))
@@ -144,7 +144,7 @@ def test_a_blanked_title_is_hidden_until_it_is_read_again(engine, ada, tenant_id
     assert made["rows"][0]["workItem"]["title"] == TITLE
 
 
-def test_many_readings_are_removed_in_batches(engine, ada, tenant_id, counted):
+def test_many_readings_are_removed_in_batches(engine, ada, tenant_id, record_statements):
     with engine.begin() as tx:
         [known] = {
             tuple(row)
@@ -156,7 +156,7 @@ def test_many_readings_are_removed_in_batches(engine, ada, tenant_id, counted):
         }
         old = {"tenant_id": tenant_id, "user_id": known[0], "organization_id": known[1], "read_on": dt.date(2026, 1, 1)}
         tx.execute(work_item_readers.insert(), [{**old, "work_item_id": 10_000 + n} for n in range(2 * BATCH)])
-    with counted() as sent:
+    with record_statements() as sent:
         found = clean(engine, tenant_id, dt.datetime(2026, 11, 24, tzinfo=dt.UTC))
 
     assert found == (0, 2 * BATCH, 2 * BATCH)

@@ -26,7 +26,7 @@ from shared.errors import Conflict
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.support.budget import tries
-from tests.support.scan import places
+from tests.support.scan import find_columns
 
 
 OPEN = ("requested", "scheduled", "onHold")
@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
     def request_erasure(self, by, subject):
         if by in self.erased:
             return
-        person = self.world.again(self.people[by])
+        person = self.world.renew_token(self.people[by])
         body = {"confirm": self.people[subject].email} | ({} if by == subject else {"user": self.ids[subject]})
         answer, before = person.post("privacy/erasure", body), self.find_open(subject)
         if subject in self.erased or (by != subject and by not in self.super_admins):
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
     def request_tenant_erasure(self, by):
         if by in self.erased:
             return
-        person = self.world.again(self.people[by])
+        person = self.world.renew_token(self.people[by])
         answer, before = person.post("privacy/erasure", {"scope": "tenant", "confirm": self.slug}), self.find_open(None)
         if by not in self.super_admins:
             assert (answer.status, answer.code) == (403, "role_required")
@@ -231,12 +231,12 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def run_job(self):
         before = len(self.erased)
-        erasure_flow.carry_out_due(self.app)
+        erasure_flow.execute_due(self.app)
         for request in self.due_requests():
             self.carry_out(request)
         if len(self.erased) > before:
             gone = [mark for each in self.erased for mark in (self.people[each].email, self.people[each].oid)]
-            assert places(self.engine, *gone) == set()
+            assert find_columns(self.engine, *gone) == set()
 
     def due_requests(self):
         """The requests that the job processes, oldest first."""

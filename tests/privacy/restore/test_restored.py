@@ -137,4 +137,4 @@ def test_other_due_requests_wait_for_the_job(app, world, admin, member):
     app.now.tick(days=4)
     repeat_erasures(app, [(member.tenant, member.subject)])
 
-    assert world.again(another).get("me").status == 200
+    assert world.renew_token(another).get("me").status == 200

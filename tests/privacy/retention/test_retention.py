@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from function_app import INVARIANTS
-from privacy.catalogue.columns import CATALOGUE
+from privacy.catalog.columns import CATALOG
 from privacy.jobs import remove_expired
 from privacy.retention import service
 from privacy.retention.rules import RETENTION, RetentionClass, lifetime_of
@@ -27,7 +27,7 @@ from shared.db.schema import (
 from shared.health.invariants import find_violations
 from shared.jobs import JobFailed
 from tests.support.bills import AT, close_a_month
-from tests.support.tamper import unchangeable, undeletable
+from tests.support.record_protection import failing_deletes, failing_updates
 from tests.support.world import new_id
 from tests.timers.work_items.test_work_items import refresh
 
@@ -41,7 +41,7 @@ def ada(world):
 
 
 @pytest.fixture
-def billed(ada, engine):
+def tenant_with_bill(ada, engine):
     """The row number of a tenant with a bill for October 2026."""
     with engine.begin() as tx:
         tenant_id = tx.scalar(sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid)))
@@ -57,7 +57,7 @@ def lines(engine, tenant_id):
 
 def remove(engine, tenant_id, now):
     with engine.begin() as tx:
-        counted = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
+        record_statements = {kept: service.count_expired(tx, tenant_id, kept, now=now) for kept in RetentionClass}
     removed, classes = 0, list(RetentionClass)
     while classes:
         with engine.begin() as tx:
@@ -65,13 +65,13 @@ def remove(engine, tenant_id, now):
         removed += some
         if not some:
             classes.pop(0)
-    return counted, removed
+    return record_statements, removed
 
 
 def test_every_table_is_in_the_retention_table_once():
     listed = [name for each in RETENTION for name in each.tables]
 
-    assert sorted(listed) == sorted(CATALOGUE)
+    assert sorted(listed) == sorted(CATALOG)
 
 
 def test_every_class_that_the_job_removes_has_a_lifetime():
@@ -100,14 +100,16 @@ def response_keys(engine, tenant_id):
         return set(tx.scalars(sa.select(idempotency_keys.c.idempotency_key).where(of_tenant)))
 
 
-def test_many_stored_responses_are_removed_in_batches(billed, engine, ada, clock, counted):
-    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
+def test_many_stored_responses_are_removed_in_batches(tenant_with_bill, engine, ada, clock, record_statements):
+    add_responses(engine, tenant_with_bill, [f"old-{number}" for number in range(2 * BATCH)], clock())
     clock.tick(hours=1)
     ada.start(7, key="young")
-    with counted() as sent:
-        _, removed = remove(engine, billed, clock() + lifetime_of(RetentionClass.ANSWERS) - dt.timedelta(minutes=1))
+    with record_statements() as sent:
+        _, removed = remove(
+            engine, tenant_with_bill, clock() + lifetime_of(RetentionClass.ANSWERS) - dt.timedelta(minutes=1)
+        )
 
-    assert response_keys(engine, billed) == {"young"}
+    assert response_keys(engine, tenant_with_bill) == {"young"}
     assert removed == 2 * BATCH
     assert len([text for text in sent if text.startswith("DELETE FROM idempotency_keys")]) == 3
 
@@ -123,45 +125,45 @@ def failures(caplog, function):
     return [line for line in lines if (line["function"], line["event"]) == (function, "job_failed_for_tenant")]
 
 
-def test_a_removed_batch_stays_removed_if_the_next_one_fails(billed, engine, app, clock):
+def test_a_removed_batch_stays_removed_if_the_next_one_fails(tenant_with_bill, engine, app, clock):
     """In a single transaction it would start again each hour and never end."""
-    add_responses(engine, billed, [f"old-{number}" for number in range(2 * BATCH)], clock())
-    add_responses(engine, billed, ["stuck"], clock() + dt.timedelta(minutes=1))
+    add_responses(engine, tenant_with_bill, [f"old-{number}" for number in range(2 * BATCH)], clock())
+    add_responses(engine, tenant_with_bill, ["stuck"], clock() + dt.timedelta(minutes=1))
     clock.tick(days=3)
-    with use(app), undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
+    with use(app), failing_deletes(engine, idempotency_keys, "idempotency_key = 'stuck'"), pytest.raises(JobFailed):
         remove_expired(None)
-    left = response_keys(engine, billed)
+    left = response_keys(engine, tenant_with_bill)
 
     assert "stuck" in left
     assert len(left) <= BATCH + 1
 
 
-def test_a_failure_to_remove_visits_is_logged_and_does_not_affect_tenants(billed, engine, app, clock, caplog):
-    add_responses(engine, billed, ["old"], clock())
+def test_a_failure_to_remove_visits_is_logged_and_does_not_affect_tenants(tenant_with_bill, engine, app, clock, caplog):
+    add_responses(engine, tenant_with_bill, ["old"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
     with (
         use(app),
-        undeletable(engine, landing_visits, "id > 0"),
+        failing_deletes(engine, landing_visits, "id > 0"),
         pytest.raises(JobFailed, match="remove_expired_visits"),
     ):
         remove_expired(None)
     [failure] = failures(caplog, "remove_expired_visits")
 
-    assert response_keys(engine, billed) == set()
+    assert response_keys(engine, tenant_with_bill) == set()
     assert failure["errorType"]
     assert failure["stack"]
 
 
-def test_a_failure_of_a_tenant_does_not_affect_visits(billed, engine, app, clock):
-    add_responses(engine, billed, ["stuck"], clock())
+def test_a_failure_of_a_tenant_does_not_affect_visits(tenant_with_bill, engine, app, clock):
+    add_responses(engine, tenant_with_bill, ["stuck"], clock())
     with engine.begin() as tx:
         add_visit(tx, until=clock())
     clock.tick(days=3)
     with (
         use(app),
-        undeletable(engine, idempotency_keys, "idempotency_key = 'stuck'"),
+        failing_deletes(engine, idempotency_keys, "idempotency_key = 'stuck'"),
         pytest.raises(JobFailed, match="remove_expired"),
     ):
         remove_expired(None)
@@ -172,71 +174,71 @@ def test_a_failure_of_a_tenant_does_not_affect_visits(billed, engine, app, clock
 
 
 @pytest.fixture
-def stuck(billed, engine, world, azure_devops, clock):
+def tenants_with_stuck_rows(tenant_with_bill, engine, world, azure_devops, clock):
     """Two tenants with expired responses; the first also has an expired title that cannot be blanked."""
     ada = world.tenant()
     refresh(ada, [42], azure_devops.token())
     with engine.connect() as tx:
         of_ada = sa.select(tenants.c.id).where(tenants.c.entra_tenant_id == uuid.UUID(ada.tid))
         first = tx.execute(of_ada).scalar_one()
-    for tenant_id in (first, billed):
+    for tenant_id in (first, tenant_with_bill):
         add_responses(engine, tenant_id, ["old"], clock())
     clock.tick(days=60)
-    with unchangeable(engine, work_items, f"tenant_id = {first}"):
-        yield first, billed
+    with failing_updates(engine, work_items, f"tenant_id = {first}"):
+        yield first, tenant_with_bill
 
 
 def responses_left(engine, tenant_ids):
     return [response_keys(engine, tenant_id) for tenant_id in tenant_ids]
 
 
-def test_a_failed_class_does_not_affect_other_classes_and_tenants(stuck, engine, app, caplog):
+def test_a_failed_class_does_not_affect_other_classes_and_tenants(tenants_with_stuck_rows, engine, app, caplog):
     with use(app), pytest.raises(JobFailed, match="remove_expired_titles: 1 of"):
         remove_expired(None)
     [failure] = failures(caplog, "remove_expired_titles")
     with engine.connect() as tx:
-        of_first = work_item_readers.c.tenant_id == stuck[0]
+        of_first = work_item_readers.c.tenant_id == tenants_with_stuck_rows[0]
         readings = tx.scalar(sa.select(sa.func.count()).where(of_first))
 
-    assert responses_left(engine, stuck) == [set(), set()]
-    assert (failure["ids"], readings) == ([stuck[0]], 0)
+    assert responses_left(engine, tenants_with_stuck_rows) == [set(), set()]
+    assert (failure["ids"], readings) == ([tenants_with_stuck_rows[0]], 0)
 
 
-def test_the_names_on_a_large_bill_are_removed_in_batches(billed, engine):
+def test_the_names_on_a_large_bill_are_removed_in_batches(tenant_with_bill, engine):
     """Rolled back at the end, because no real bill is like this."""
     now = AT + dt.timedelta(days=32) + lifetime_of(RetentionClass.BILLS)
     done: list[int] = []
     with engine.connect() as tx:
-        person = tx.execute(sa.select(users).where(users.c.tenant_id == billed)).one()
-        line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == billed)).one()
+        person = tx.execute(sa.select(users).where(users.c.tenant_id == tenant_with_bill)).one()
+        line = tx.execute(sa.select(billing_lines).where(billing_lines.c.tenant_id == tenant_with_bill)).one()
         own = {**person._mapping, "entra_object_id": None, "email_key": None, "role": "user"}
         del own["id"], own["log_key"]
         tx.execute(users.insert(), [{**own, "public_id": uuid.UUID(new_id())} for _ in range(BATCH)])
-        more = sa.select(users.c.id).where(users.c.tenant_id == billed, users.c.id != person.id)
+        more = sa.select(users.c.id).where(users.c.tenant_id == tenant_with_bill, users.c.id != person.id)
         tx.execute(billing_lines.insert(), [{**line._mapping, "user_id": each} for each in tx.scalars(more).all()])
         while not done or done[-1]:
-            done.append(service.remove_batch(tx, billed, RetentionClass.BILLS, now=now))
-        left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == billed)))
+            done.append(service.remove_batch(tx, tenant_with_bill, RetentionClass.BILLS, now=now))
+        left = set(tx.scalars(sa.select(billing_lines.c.email).where(billing_lines.c.tenant_id == tenant_with_bill)))
         tx.rollback()
 
     assert done == [BATCH, 1, 0]
     assert left == {"removed@erased.invalid"}
 
 
-def test_after_seven_years_the_names_on_a_bill_are_removed_and_its_sums_stay(billed, engine, ada):
+def test_after_seven_years_the_names_on_a_bill_are_removed_and_its_sums_stay(tenant_with_bill, engine, ada):
     closed = AT + dt.timedelta(days=31)
-    before = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS))
-    kept = lines(engine, billed)
-    after = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(milliseconds=1))
-    again = remove(engine, billed, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(days=1))
+    before = remove(engine, tenant_with_bill, closed + lifetime_of(RetentionClass.BILLS))
+    kept = lines(engine, tenant_with_bill)
+    after = remove(engine, tenant_with_bill, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(milliseconds=1))
+    again = remove(engine, tenant_with_bill, closed + lifetime_of(RetentionClass.BILLS) + dt.timedelta(days=1))
     with engine.connect() as tx:
-        total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == billed))
+        total = tx.scalar(sa.select(billing_records.c.total).where(billing_records.c.tenant_id == tenant_with_bill))
         broken = list(find_violations(tx, INVARIANTS))
 
     assert lifetime_of(RetentionClass.BILLS) > dt.timedelta(days=7 * 365)
     assert (before[0][RetentionClass.BILLS], [line.email for line in kept]) == (0, [ada.email])
     assert after[0][RetentionClass.BILLS] == 1
-    assert [(line.email, line.display_name) for line in lines(engine, billed)] == [
+    assert [(line.email, line.display_name) for line in lines(engine, tenant_with_bill)] == [
         ("removed@erased.invalid", "removed")
     ]
     assert again == (dict.fromkeys(RetentionClass, 0), 0)
@@ -244,15 +246,15 @@ def test_after_seven_years_the_names_on_a_bill_are_removed_and_its_sums_stay(bil
     assert broken == []
 
 
-def test_under_a_legal_hold_only_stored_responses_expire(billed, engine, ada, clock):
+def test_under_a_legal_hold_only_stored_responses_expire(tenant_with_bill, engine, ada, clock):
     ada.start(7, key="kept")
     with engine.begin() as tx:
         hold = {"legal_hold_reason": "authorityOrder", "legal_hold_at": clock()}
-        tx.execute(tenants.update().where(tenants.c.id == billed).values(**hold))
-    counted, removed = remove(engine, billed, clock() + dt.timedelta(days=365 * 20))
+        tx.execute(tenants.update().where(tenants.c.id == tenant_with_bill).values(**hold))
+    record_statements, removed = remove(engine, tenant_with_bill, clock() + dt.timedelta(days=365 * 20))
 
-    assert (counted, removed) == (dict.fromkeys(RetentionClass, 0) | {RetentionClass.ANSWERS: 1}, 1)
-    assert [line.email for line in lines(engine, billed)] == [ada.email]
+    assert (record_statements, removed) == (dict.fromkeys(RetentionClass, 0) | {RetentionClass.ANSWERS: 1}, 1)
+    assert [line.email for line in lines(engine, tenant_with_bill)] == [ada.email]
 
 
 def test_a_closed_request_is_kept_for_three_years(ada, world, engine, clock):

@@ -9,7 +9,7 @@ from privacy.export.service import ExportSubject
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import users
 from tests.support.exports import export
-from tests.support.scan import places
+from tests.support.scan import find_columns
 from tests.support.world import WORK_ITEM
 
 
@@ -167,7 +167,7 @@ def test_a_nominee_is_only_in_the_export_of_its_person(two, engine, app):
         export(ada, user=ben.get("me").body["id"]),
     ]
     operators = by_operator(app, ben)
-    kept = places(engine, "second@nominee.example"), places(engine, "first@nominee.example")
+    kept = find_columns(engine, "second@nominee.example"), find_columns(engine, "first@nominee.example")
     removed = ben.delete("privacy/nominee"), ben.delete("privacy/nominee")
 
     assert (named.status, again.status) == (200, 200)
@@ -181,7 +181,7 @@ def test_a_nominee_is_only_in_the_export_of_its_person(two, engine, app):
         assert b"nominee.example" not in raw
     assert kept == ({"nominees.contact"}, set())
     assert [each.status for each in removed] == [204, 204]
-    assert places(engine, "nominee.example") == set()
+    assert find_columns(engine, "nominee.example") == set()
 
 
 def test_an_empty_change_is_refused(two):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.reports.test_summary_report import know
 from tests.support import libreoffice
-from tests.support.spreadsheets import unmarked
+from tests.support.spreadsheets import remove_apostrophes
 
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the bytes are the same on each
@@ -48,11 +48,11 @@ def table(sheet):
 def test_a_csv_opens_in_english_with_every_separator_ticked(ada, tmp_path):
     csv = ada.report(groupBy="project,workItem,day", format="csv", profile="excel-en").raw
     report = ada.report(groupBy="project,workItem,day").body
-    sheet = libreoffice.imported(tmp_path, {"r.csv": csv}, language=ENGLISH)["r.csv"]
+    sheet = libreoffice.import_csv(tmp_path, {"r.csv": csv}, language=ENGLISH)["r.csv"]
     rows = table(sheet)
 
-    assert [unmarked(row["Project"]) for row in rows] == [row["project"] for row in report["rows"]]
-    assert [unmarked(row["Title"]) for row in rows] == [row["workItem"]["title"] for row in report["rows"]]
+    assert [remove_apostrophes(row["Project"]) for row in rows] == [row["project"] for row in report["rows"]]
+    assert [remove_apostrophes(row["Title"]) for row in rows] == [row["workItem"]["title"] for row in report["rows"]]
     assert [(row["Date"].date(), row["Milliseconds"], row["Entries"]) for row in rows] == [
         (DAY, each["elapsedMs"], 1) for each in report["rows"]
     ]
@@ -65,15 +65,15 @@ def test_a_csv_opens_in_german_and_the_wrong_one_runs_nothing(ada, tmp_path):
     right, wrong = (ada.report(**asked, profile=f"excel-{name}").raw for name in ("eu", "en"))
     with zipfile.ZipFile(io.BytesIO(ada.get("privacy/export", format="zip", profile="excel-eu").raw)) as files:
         entries = files.read("timeEntries.csv")
-    sheets = libreoffice.imported(
+    sheets = libreoffice.import_csv(
         tmp_path, {"r.csv": right, "wrong.csv": wrong, "entries.csv": entries}, separators="59", language=GERMAN
     )
     rows, notes = table(sheets["r.csv"]), table(sheets["entries.csv"])
 
-    assert {unmarked(row["Project"]) for row in rows} == set(NAMES)
+    assert {remove_apostrophes(row["Project"]) for row in rows} == set(NAMES)
     assert sum(Decimal(str(row["Hours"])) for row in rows) == round(Decimal(len(NAMES) * 1199) / 3600, 2)
     assert [row["Date"].date() for row in rows] == [DAY] * len(NAMES)
-    assert {unmarked(row["note"]) for row in notes} == set(NAMES)
+    assert {remove_apostrophes(row["note"]) for row in notes} == set(NAMES)
     assert {row["elapsedMs"] for row in notes} == {1_199_000}
     for sheet in sheets.values():
         assert not [cell for line in sheet.iter_rows() for cell in line if cell.data_type == "f"]
@@ -109,7 +109,7 @@ def test_workbooks_recalculate_and_draw_the_same_values(ada, tmp_path):
         "customer.xlsx": ada.report(format="xlsx", variant="customer").raw,
     }
     total = round(len(NAMES) * 1199 / 3600, 2)
-    opened = libreoffice.opened(tmp_path, files)
+    opened = libreoffice.recalculate(tmp_path, files)
     sheets = {name: openpyxl.load_workbook(io.BytesIO(body), data_only=True) for name, body in opened.items()}
 
     for name, body in files.items():

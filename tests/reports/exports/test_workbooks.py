@@ -14,7 +14,7 @@ from reports.exports import workbook
 from reports.rules import Span
 from shared.db.schema import users
 from shared.spreadsheet import XLSX
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.reports.test_summary_report import know
 
 
@@ -37,7 +37,7 @@ def table(sheet, head):
 
 
 def facts(sheet):
-    """What the head of a first sheet says, by label."""
+    """The head of a first sheet, by label."""
     rows = list(sheet.iter_rows(min_row=2, max_col=3, values_only=True))
     return {row[0]: row[1] for row in rows[: next(number for number, row in enumerate(rows) if row[0] is None)]}
 
@@ -301,8 +301,8 @@ def shop(app, world, clock):
         for person in (ada, ben):
             work(person, clock, 7, minutes=20, seconds=11 + 7 * number, milliseconds=300)
     assert ask(ben).status == 201
-    assert carry_out(app, clock).changed == 1
-    return world.again(ada)
+    assert erase_due(app, clock).changed == 1
+    return world.renew_token(ada)
 
 
 @pytest.mark.parametrize("asked", [{"groupBy": "user,day"}, {"groupBy": "project"}])
@@ -331,8 +331,8 @@ def test_a_customers_workbook_has_no_pseudonyms_in_texts_of_work_items_and_notes
     ada.enter(workItemId=7, note="with Gus Grissom")
     know(engine, ada, 7, title="Call Gus Grissom", assignee_name="Gus Grissom")
     assert ask(gus).status == 201
-    assert carry_out(app, clock).changed == 1
-    ada = world.again(ada)
+    assert erase_due(app, clock).changed == 1
+    ada = world.renew_token(ada)
     inside, outside = (
         everything(opened(ada.report(format="xlsx", **variant, **more))) for more in ({}, {"variant": "customer"})
     )

@@ -60,8 +60,8 @@ def keys(entra: Entra, clock: Clock):
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture):
-    """What is said of an event in this test, line by line."""
+def log_lines(caplog: pytest.LogCaptureFixture):
+    """Level and one field of each log line of an event."""
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines(event: str, said: str):
@@ -80,7 +80,7 @@ def fetches(entra: Entra):
 
 
 def inject_fault(entra: Entra, **fault: Any):  # noqa: ANN401 - as Fault checks them
-    entra.faults.order({"keys": Fault(**fault)})
+    entra.faults.set({"keys": Fault(**fault)})
 
 
 def refused(keys: SigningKeys, kid: str):
@@ -133,7 +133,7 @@ def endpoint(answer: Callable[[Callable[[bytes], object], threading.Event], None
             server.shutdown()
 
 
-def test_twenty_threads_at_a_cold_start_cost_one_fetch(entra: Entra, keys: SigningKeys, logged):
+def test_twenty_threads_at_a_cold_start_cost_one_fetch(entra: Entra, keys: SigningKeys, log_lines):
     inject_fault(entra, delay=0.2)
     before, kid = fetches(entra), entra.keys.current.kid
 
@@ -142,7 +142,7 @@ def test_twenty_threads_at_a_cold_start_cost_one_fetch(entra: Entra, keys: Signi
 
     assert [keys.get(kid)] * 20 == found
     assert fetches(entra) - before == 1
-    assert logged("signing_keys_fetched", "count") == [("info", len(entra.keys.published))]
+    assert log_lines("signing_keys_fetched", "count") == [("info", len(entra.keys.published))]
 
 
 def test_a_known_key_is_found_without_another_fetch_for_an_hour(entra: Entra, keys: SigningKeys, clock: Clock):
@@ -231,7 +231,7 @@ def test_a_kid_is_not_refused_by_a_fetch_that_began_before(entra: Entra, keys: S
 
 
 def test_during_an_outage_no_kid_is_refused_and_known_ones_stay_in_use(
-    entra: Entra, keys: SigningKeys, clock: Clock, logged
+    entra: Entra, keys: SigningKeys, clock: Clock, log_lines
 ):
     keys.get(entra.keys.current.kid)
     before = fetches(entra)
@@ -243,7 +243,7 @@ def test_during_an_outage_no_kid_is_refused_and_known_ones_stay_in_use(
     assert told == {"signing_key_unknown"}
     assert fetches(entra) - before == 3
     assert keys.get(entra.keys.current.kid)
-    assert logged("signing_keys_not_fetched", "reason") == [("warning", "http_500")] * 3
+    assert log_lines("signing_keys_not_fetched", "reason") == [("warning", "http_500")] * 3
 
 
 def test_due_keys_are_fetched_every_ten_seconds_of_an_outage(entra: Entra, keys: SigningKeys, clock: Clock):
@@ -488,7 +488,7 @@ def test_keys_come_back_after_an_outage(entra: Entra, keys: SigningKeys, clock: 
     ids=["500", "html", "deep", "empty", "no list", "no object", "redirect"],
 )
 def test_without_keys_nobody_has_to_sign_in_again_and_the_reason_is_logged(
-    entra: Entra, keys: SigningKeys, logged, fault: dict[str, Any], reason: str
+    entra: Entra, keys: SigningKeys, log_lines, fault: dict[str, Any], reason: str
 ):
     inject_fault(entra, **fault)
     before = fetches(entra)
@@ -498,11 +498,11 @@ def test_without_keys_nobody_has_to_sign_in_again_and_the_reason_is_logged(
 
     assert caught.value.code == "signing_keys_unavailable"
     assert fetches(entra) - before == 1
-    assert logged("signing_keys_not_fetched", "reason") == [("warning", reason)]
+    assert log_lines("signing_keys_not_fetched", "reason") == [("warning", reason)]
 
 
 def test_without_a_thread_known_keys_stay_in_use_and_a_later_caller_fetches(
-    entra: Entra, keys: SigningKeys, clock: Clock, logged
+    entra: Entra, keys: SigningKeys, clock: Clock, log_lines
 ):
     new, kid = SigningKeys(keys_url(entra), monotonic=clock), entra.keys.current.kid
     keys.get(kid)
@@ -518,7 +518,7 @@ def test_without_a_thread_known_keys_stay_in_use_and_a_later_caller_fetches(
 
     assert new.get(kid)
     assert caught.value.code == "signing_keys_unavailable"
-    assert logged("signing_keys_not_fetched", "reason") == [("warning", "no_thread")] * 2
+    assert log_lines("signing_keys_not_fetched", "reason") == [("warning", "no_thread")] * 2
 
 
 def test_a_compressed_key_set_is_read(entra: Entra):

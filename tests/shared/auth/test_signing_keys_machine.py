@@ -1,4 +1,4 @@
-"""Keys against a plain model: rotations, thin answers, outages and time in any order, and two threads at once."""
+"""Signing keys against a reference model: rotations, partial responses and outages in any order, and two threads."""
 
 import json
 import math
@@ -28,13 +28,13 @@ SPANS = [0, 1, 9, 10, 11, 30, 59, MINUTE, 61, 600, HOUR - 1, HOUR, HOUR + 1, 2 *
 
 @cache
 def jwk() -> dict[str, str]:
-    """One key under any name: what is asked here is which names hold."""
+    """One key for all key ids, since only the ids matter here."""
     return SigningKeyPair.generate().jwk("https://login.example/{tenantid}/v2.0")
 
 
 @dataclass
 class Answer:
-    """What Entra says next; None is an outage."""
+    """Entra's next response; None is an outage."""
 
     usable: tuple[str, ...] | None
     broken: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass
 class Model:
-    """The rules as they are written down, over the whole history of answers."""
+    """The documented rules, over the whole history of responses."""
 
     answers: list[tuple[int, frozenset[str], frozenset[str]]] = field(default_factory=list)
     absent: dict[str, int] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data(), issuer=st.booleans())
     def answer_thinly(self, data: st.DataObject, *, issuer: bool) -> None:
-        """Some of the keys, some of them without what they need, or none at all."""
+        """Responds with some of the keys, some of them incomplete, or with none."""
         told = {each: data.draw(st.sampled_from(["usable", "broken", "left out"])) for each in self.published}
         usable, broken = (tuple(k for k, what in told.items() if what == word) for word in ("usable", "broken"))
         self.answer = Answer(usable, broken, issuer=issuer)

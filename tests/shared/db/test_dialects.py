@@ -15,7 +15,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def engine(file):
-    """Of one connection, so that whoever comes next has the same."""
+    """On one connection, for the next user of it too."""
     engine = make_engine(f"sqlite:///{file}", pool_size=1)
     with engine.begin() as tx:
         tx.exec_driver_sql("PRAGMA busy_timeout=0")

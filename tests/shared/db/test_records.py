@@ -21,9 +21,9 @@ from shared.db.schema import audit_log, billing_lines, billing_records, erasures
 from shared.db.types import UtcDateTime
 from shared.errors import InternalError
 from shared.http.problem import to_api_error
-from tests.support.cutting import on_postgresql
-from tests.support.offenders import hold
-from tests.support.payers import Payer, at
+from tests.support.cases import check_all
+from tests.support.connection_loss import on_postgresql
+from tests.support.paying_tenants import PayingTenant, at
 from tests.support.world import new_id
 
 
@@ -39,7 +39,7 @@ FACTS = ("at", "closed_at", "last_activity_at", "erased_at", "received_at")
 
 
 @dataclass(frozen=True)
-class Books:
+class TenantRecords:
     """A tenant with a row of everything that is on record: a bill with a line, entries, an erasure."""
 
     engine: sa.Engine
@@ -55,21 +55,21 @@ class Books:
 
 
 @pytest.fixture(scope="module")
-def made(engine) -> Books:
-    payer = Payer.make(engine)
-    payer.pays(at("2026-01-01"))
-    entry = payer.works(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
-    payer.corrects(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
+def records(engine) -> TenantRecords:
+    payer = PayingTenant.create(engine)
+    payer.subscribe(at("2026-01-01"))
+    entry = payer.add_time(payer.people[0], at("2026-01-05T09:00"), at("2026-01-05T10:00"))
+    payer.correct(entry, at("2026-01-05T09:00"), at("2026-01-05T11:00"), at("2026-01-05T12:00"))
     payer.close(at("2026-02-01"))
     with engine.begin() as tx:
         requests_store.add_erasure(tx, payer.tenant_id, uuid.UUID(new_id()), now=at("2026-02-02"))
-    return Books(engine, payer.tenant_id)
+    return TenantRecords(engine, payer.tenant_id)
 
 
 @pytest.fixture
-def tx(made) -> Iterator[sa.Connection]:
+def tx(records) -> Iterator[sa.Connection]:
     """A transaction of the tables' owner, of which nothing is kept."""
-    with made.engine.connect() as connection, connection.begin() as transaction:
+    with records.engine.connect() as connection, connection.begin() as transaction:
         yield connection
         transaction.rollback()
 
@@ -101,19 +101,19 @@ def refusal(tx: sa.Connection, statement: sa.Executable) -> str:
     return ""
 
 
-def test_no_column_changes(tx, made):
+def test_no_column_changes(tx, records):
     def holds(table: sa.Table, column: str) -> None:
-        where, row = made.one(tx, table)
+        where, row = records.one(tx, table)
         change = table.update().where(where).values({column: another(row[column], table.c[column])})
 
         assert MESSAGE + table.name in refusal(tx, change)
 
-    hold(holds, EVERY_COLUMN, at_least=60)
+    check_all(holds, EVERY_COLUMN, at_least=60)
 
 
-def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
+def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, records):
     def holds(table: sa.Table, column: str) -> None:
-        where, row = made.one(tx, table)
+        where, row = records.one(tx, table)
         change = table.update().where(where).values({column: another(row[column], table.c[column])})
         with open_records(tx):
             refused = refusal(tx, change)
@@ -121,12 +121,12 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, made):
         assert (MESSAGE + table.name in refused) is (column not in RULES[table.name].erasable)
         assert (refused == "") is (column in RULES[table.name].erasable)
 
-    hold(holds, EVERY_COLUMN, at_least=60)
+    check_all(holds, EVERY_COLUMN, at_least=60)
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_no_row_goes_but_of_the_timer_log_while_the_guard_is_open(tx, made, table):
-    where, _ = made.one(tx, table)
+def test_no_row_goes_but_of_the_timer_log_while_the_guard_is_open(tx, records, table):
+    where, _ = records.one(tx, table)
     closed = refusal(tx, table.delete().where(where))
     with open_records(tx):
         opened = refusal(tx, table.delete().where(where))
@@ -143,9 +143,9 @@ def test_no_statement_reaches_many_rows_at_once(tx, table):
     assert MESSAGE in refusal(tx, table.update().values({name: table.c[name] + 1}))
 
 
-def test_a_change_to_the_present_value_is_allowed(tx, made):
+def test_a_change_to_the_present_value_is_allowed(tx, records):
     for table in RECORDS:
-        where, row = made.one(tx, table)
+        where, row = records.one(tx, table)
 
         assert refusal(tx, table.update().where(where).values(row)) == ""
 
@@ -161,10 +161,10 @@ def changes(draw):
 @pytest.mark.skip_on("mssql", reason="the other constraints are asked before its triggers")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=changes())
-def test_of_several_columns_one_fact_is_enough_to_refuse_them_all(tx, made, change):
+def test_of_several_columns_one_fact_is_enough_to_refuse_them_all(tx, records, change):
     table, names, is_open = change
     rule = RULES[table.name]
-    where, row = made.one(tx, table)
+    where, row = records.one(tx, table)
     values = {name: another(row[name], table.c[name]) for name in names}
     if "state" in values:
         values["state"] = "void"
@@ -180,8 +180,8 @@ def test_of_several_columns_one_fact_is_enough_to_refuse_them_all(tx, made, chan
     assert (MESSAGE + table.name in refused) is not bool(allowed)
 
 
-def test_a_bill_is_voided_once_and_stays_void(tx, made):
-    where, row = made.one(tx, billing_records)
+def test_a_bill_is_voided_once_and_stays_void(tx, records):
+    where, row = records.one(tx, billing_records)
     voiding = {"state": "void", "voided_at": LATER, "void_reason": "a wrong rate"}
     with_more = refusal(tx, billing_records.update().where(where).values(**voiding, total=row["total"]))
     with_another_total = refusal(tx, billing_records.update().where(where).values(**voiding, total=Decimal(0)))
@@ -197,8 +197,8 @@ def test_a_bill_is_voided_once_and_stays_void(tx, made):
     assert MESSAGE in refusal(tx, billing_records.update().where(where).values(void_reason=None))
 
 
-def test_a_line_is_voided_once_and_stays_void(tx, made):
-    where, _ = made.one(tx, billing_lines)
+def test_a_line_is_voided_once_and_stays_void(tx, records):
+    where, _ = records.one(tx, billing_lines)
     tx.execute(billing_lines.update().where(where).values(is_void=True))
     with open_records(tx):
         assert MESSAGE in refusal(tx, billing_lines.update().where(where).values(is_void=False))
@@ -207,16 +207,16 @@ def test_a_line_is_voided_once_and_stays_void(tx, made):
 @pytest.mark.skip_on("postgresql", reason="it has no such statement")
 @pytest.mark.skip_on("mssql", reason="it has no such statement")
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_an_insert_that_replaces_a_row_is_refused(tx, made, table):
-    _, row = made.one(tx, table)
+def test_an_insert_that_replaces_a_row_is_refused(tx, records, table):
+    _, row = records.one(tx, table)
 
     assert MESSAGE in refusal(tx, table.insert().prefix_with("OR REPLACE").values(row))
 
 
 @pytest.mark.skip_on("mssql", reason="it has no such statement")
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_an_insert_that_updates_a_row_is_refused(tx, made, table):
-    _, row = made.one(tx, table)
+def test_an_insert_that_updates_a_row_is_refused(tx, records, table):
+    _, row = records.one(tx, table)
     fact = next(name for name in FACTS if name in row)
     insert = {"sqlite": sqlite, "postgresql": postgresql}[tx.dialect.name].insert(table)
     upsert = insert.values(row).on_conflict_do_update(
@@ -233,8 +233,8 @@ def test_no_table_is_emptied_at_once_by_its_owner(tx, table):
         assert MESSAGE in refusal(tx, sa.text(f"TRUNCATE {table.name} CASCADE"))
 
 
-def test_the_guard_closes_when_its_block_ends(tx, made):
-    where, row = made.one(tx, timer_log)
+def test_the_guard_closes_when_its_block_ends(tx, records):
+    where, row = records.one(tx, timer_log)
     change = timer_log.update().where(where).values(reason=another(row["reason"], timer_log.c.reason))
     with open_records(tx):
         pass
@@ -246,25 +246,25 @@ def test_the_guard_closes_when_its_block_ends(tx, made):
     assert MESSAGE in refusal(tx, change)
 
 
-def test_an_error_of_the_database_leaves_the_block_as_itself(made):
-    with pytest.raises(sa.exc.DBAPIError, match="no_such_table"), made.engine.begin() as tx, open_records(tx):
+def test_an_error_of_the_database_leaves_the_block_as_itself(records):
+    with pytest.raises(sa.exc.DBAPIError, match="no_such_table"), records.engine.begin() as tx, open_records(tx):
         tx.exec_driver_sql("SELECT 1 FROM no_such_table")
 
 
-def test_the_next_transaction_of_a_connection_finds_the_guard_closed(made):
-    with made.engine.connect() as connection:
+def test_the_next_transaction_of_a_connection_finds_the_guard_closed(records):
+    with records.engine.connect() as connection:
         with pytest.raises(ZeroDivisionError), connection.begin(), open_records(connection):
             raise ZeroDivisionError
         with connection.begin() as transaction:
-            where, row = made.one(connection, timer_log)
+            where, row = records.one(connection, timer_log)
             change = timer_log.update().where(where).values(reason=another(row["reason"], timer_log.c.reason))
 
             assert MESSAGE in refusal(connection, change)
             transaction.rollback()
 
 
-def test_a_refused_statement_is_neither_a_duplicate_nor_transient(made):
-    with pytest.raises(sa.exc.IntegrityError) as refused, made.engine.begin() as tx:
+def test_a_refused_statement_is_neither_a_duplicate_nor_transient(records):
+    with pytest.raises(sa.exc.IntegrityError) as refused, records.engine.begin() as tx:
         tx.execute(erasures.delete())
 
     assert not is_unique_violation(refused.value)
@@ -273,7 +273,7 @@ def test_a_refused_statement_is_neither_a_duplicate_nor_transient(made):
     assert isinstance(to_api_error(refused.value), InternalError)
 
 
-def standing(tx: sa.Connection, table: str) -> list[str]:
+def trigger_names(tx: sa.Connection, table: str) -> list[str]:
     """The names of a table's triggers."""
     of = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{}'",
@@ -298,11 +298,11 @@ def test_existing_triggers_are_left_unchanged(tx):
     assert before == find_unprotected_tables(tx) == []
 
 
-def test_a_trigger_that_is_gone_is_missed_and_made_again(tx, made):
+def test_a_trigger_that_is_gone_is_missed_and_made_again(tx, records):
     unprotect(tx, "audit_log")
     missed = find_unprotected_tables(tx)
     protect(tx)
-    where, _ = made.one(tx, audit_log)
+    where, _ = records.one(tx, audit_log)
 
     assert missed == ["audit_log"]
     assert MESSAGE in refusal(tx, audit_log.delete().where(where))
@@ -318,11 +318,11 @@ def test_a_trigger_that_is_disabled_is_missed_and_made_again(tx):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_trigger_that_does_nothing_under_its_own_name_is_missed_and_made_again(tx, made, place):
-    name = sorted(standing(tx, "audit_log"))[place]
+def test_a_trigger_that_does_nothing_under_its_own_name_is_missed_and_made_again(tx, records, place):
+    name = sorted(trigger_names(tx, "audit_log"))[place]
     for statement in hollow(tx, name):
         tx.exec_driver_sql(statement)
-    where, _ = made.one(tx, audit_log)
+    where, _ = records.one(tx, audit_log)
     missed = find_unprotected_tables(tx)
     protect(tx)
 
@@ -345,14 +345,14 @@ def test_a_trigger_that_does_nothing_under_its_own_name_is_missed_and_made_again
         "{drop}; {make} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     ],
 )
-def test_a_trigger_that_is_another_under_its_own_name_is_missed_and_made_again(tx, made, change):
-    name = min(standing(tx, "audit_log"))
+def test_a_trigger_that_is_another_under_its_own_name_is_missed_and_made_again(tx, records, change):
+    name = min(trigger_names(tx, "audit_log"))
     drop, make = f"DROP TRIGGER {name} ON audit_log", f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON audit_log"
     columns = make.replace("UPDATE", "UPDATE OF at")
     tx.exec_driver_sql(change.format(name=name, drop=drop, make=make, columns=columns))
     missed = find_unprotected_tables(tx)
     protect(tx)
-    where, _ = made.one(tx, audit_log)
+    where, _ = records.one(tx, audit_log)
 
     assert (missed, find_unprotected_tables(tx)) == (["audit_log"], [])
     assert MESSAGE in refusal(tx, audit_log.delete().where(where))
@@ -376,11 +376,11 @@ def test_a_guard_that_stays_open_is_found(tx):
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_a_new_column_is_a_fact_until_its_rule_says_otherwise(tx, made, table):
+def test_a_new_column_is_a_fact_until_its_rule_says_otherwise(tx, records, table):
     tx.exec_driver_sql(f"ALTER TABLE {table.name} ADD later INTEGER")
     protect(tx)
     newer = sa.table(table.name, *(sa.column(name) for name in ("tenant_id", "later")))
-    where = newer.c.tenant_id == made.tenant_id
+    where = newer.c.tenant_id == records.tenant_id
     with open_records(tx):
         assert MESSAGE in refusal(tx, sa.update(newer).where(where).values(later=1))
 

@@ -12,7 +12,7 @@ from shared.health.jobs import InvariantsViolated, check_all
 
 
 @pytest.fixture
-def logged(caplog):
+def log_lines(caplog):
     """Our log lines of this test, by event."""
     caplog.set_level(logging.INFO, "timetracker")
 
@@ -45,30 +45,30 @@ def of(person):
     return tenants.c.entra_tenant_id == uuid.UUID(person.tid)
 
 
-def test_valid_data_raises_no_alarm(world, app, logged):
+def test_valid_data_raises_no_alarm(world, app, log_lines):
     world.tenant().start(7)
     check_all(app, INVARIANTS)
 
-    assert logged("invariant_violated") == []
-    assert [(line["function"], line["count"], line["failed"]) for line in logged("job_done")] == [
+    assert log_lines("invariant_violated") == []
+    assert [(line["function"], line["count"], line["failed"]) for line in log_lines("job_done")] == [
         ("check_invariants", 0, 0)
     ]
 
 
-def test_a_violation_is_logged_with_its_rows_and_fails_the_run(world, app, logged, corrupt):
+def test_a_violation_is_logged_with_its_rows_and_fails_the_run(world, app, log_lines, corrupt):
     broken = corrupt(tenants, of(world.tenant()), seats_used=4)
     with pytest.raises(
         InvariantsViolated, match=rf"^1 of {len(INVARIANTS)} invariants violated, 0 could not be checked$"
     ):
         check_all(app, INVARIANTS)
-    [line] = logged("invariant_violated")
+    [line] = log_lines("invariant_violated")
 
     assert (line["level"], line["invariant"]) == ("error", "seats_used_counts_enabled_accounts")
     assert (line["count"], line["ids"]) == (1, [broken])
     assert "droppedFields" not in line
 
 
-def test_each_violated_invariant_is_logged(world, app, logged, corrupt):
+def test_each_violated_invariant_is_logged(world, app, log_lines, corrupt):
     ada = world.tenant()
     ada.start(7)
     entry = ada.stop().body["id"]
@@ -77,26 +77,26 @@ def test_each_violated_invariant_is_logged(world, app, logged, corrupt):
     with pytest.raises(InvariantsViolated, match=r"^3 of"):
         check_all(app, INVARIANTS)
 
-    assert {line["invariant"] for line in logged("invariant_violated")} == {
+    assert {line["invariant"] for line in log_lines("invariant_violated")} == {
         "seats_used_counts_enabled_accounts",
         "days_sum_to_elapsed",
         "entry_is_as_last_logged",
     }
 
 
-def test_an_invariant_that_cannot_be_checked_is_logged_and_the_others_are_checked(world, app, logged, corrupt):
+def test_an_invariant_that_cannot_be_checked_is_logged_and_the_others_are_checked(world, app, log_lines, corrupt):
     no_such_table = sa.select(sa.Table("no_such_table", sa.MetaData(), sa.Column("id", sa.Integer)).c.id)
     first = next(iter(INVARIANTS))
     corrupt(tenants, of(world.tenant()), seats_used=4)
     with pytest.raises(InvariantsViolated, match=r"^1 of \d+ invariants violated, 1 could not be checked$"):
         check_all(app, {**INVARIANTS, first: no_such_table})
-    [line] = logged("invariant_not_checked")
+    [line] = log_lines("invariant_not_checked")
 
     assert (line["invariant"], line["errorType"]) == (
         first,
         "OperationalError" if app.engine.dialect.name == "sqlite" else "ProgrammingError",
     )
-    assert [line["invariant"] for line in logged("invariant_violated")] == ["seats_used_counts_enabled_accounts"]
+    assert [line["invariant"] for line in log_lines("invariant_violated")] == ["seats_used_counts_enabled_accounts"]
 
 
 def test_the_database_counts_violations_and_returns_the_first_ten(world, engine):

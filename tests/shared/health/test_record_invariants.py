@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import audit_log, damaged_documents, tenants, timer_log
 from shared.health.invariants import INVARIANTS, check
-from tests.support.tamper import tampering
+from tests.support.record_protection import unprotected_records
 
 
 DAMAGE: dict[str, dict[str, Any]] = {
@@ -24,7 +24,7 @@ DAMAGE: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def corrected(world, engine):
+def correction(world, engine):
     """The row in the timer log of a correction, which has both documents."""
     ada = world.tenant()
     ada.correct(ada.enter(note="a note"), note="another")
@@ -36,13 +36,13 @@ def corrected(world, engine):
 
 def write(engine, table, row, **values):
     """Changes a row of an append-only table."""
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(table.update().where(table.c.id == row).values(**values))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_version_is_found_and_reported(engine, corrected, damage):
-    ada, row = corrected
+def test_a_damaged_version_is_found_and_reported(engine, correction, damage):
+    ada, row = correction
     with engine.connect() as tx:
         before = check(tx, "a_logged_version_agrees_with_its_row", INVARIANTS["a_logged_version_agrees_with_its_row"])
     write(engine, timer_log, row.id, after_change={**row.after_change, **DAMAGE[damage]})
@@ -60,8 +60,8 @@ def test_a_damaged_version_is_found_and_reported(engine, corrected, damage):
     assert newest["before"]["note"] == "a note"
 
 
-def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engine, corrected):
-    ada, row = corrected
+def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engine, correction):
+    ada, row = correction
     write(engine, timer_log, row.id, after_change={**row.after_change, **DAMAGE["an instant"]}, before_change=[1])
     [newest, entered] = ada.get("timer-log").body["items"]
     write(engine, timer_log, row.id, after_change=row.after_change, before_change=row.before_change)
@@ -72,10 +72,10 @@ def test_a_document_that_is_no_version_is_unreadable_and_the_rest_is_shown(engin
 
 
 @pytest.mark.skip_on("postgresql", reason="it keeps no such text in a column of JSON")
-def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
-    ada, row = corrected
+def test_text_that_is_not_json_fails_no_page_and_no_export(engine, correction):
+    ada, row = correction
     documents = {"before_change": row.before_change, "after_change": row.after_change}
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(sa.text("UPDATE timer_log SET after_change = '{no json' WHERE id = :id"), {"id": row.id})
         tx.execute(sa.text("UPDATE audit_log SET after_change = '{no json' WHERE tenant_id = :t"), {"t": row.tenant_id})
         found = [
@@ -84,7 +84,7 @@ def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
         ]
     pages = [ada.get(path) for path in ("timer-log", "audit")]
     exports = [ada.get("privacy/export", scope="tenant", format=each) for each in ("json", "zip")]
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**documents))
         tx.execute(audit_log.update().where(audit_log.c.tenant_id == row.tenant_id).values(after_change={}))
 
@@ -94,8 +94,8 @@ def test_text_that_is_not_json_fails_no_page_and_no_export(engine, corrected):
     assert [each is not None and each.count > 0 for each in found] == [True, True]
 
 
-def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corrected):
-    _, row = corrected
+def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, correction):
+    _, row = correction
     listed = {"tenant_id": row.tenant_id, "table_name": "timer_log", "row_id": row.id, "found_at": row.received_at}
     with engine.begin() as tx:
         tx.execute(damaged_documents.insert(), listed)
@@ -107,9 +107,9 @@ def test_damage_of_earlier_versions_is_listed_and_violates_nothing(engine, corre
     assert found is None
 
 
-def test_a_pseudonym_in_place_of_a_role_is_found(engine, corrected):
-    ada, row = corrected
-    with tampering(engine) as tx:
+def test_a_pseudonym_in_place_of_a_role_is_found(engine, correction):
+    ada, row = correction
+    with unprotected_records(engine) as tx:
         of_tenant = audit_log.c.tenant_id == row.tenant_id
         tx.execute(audit_log.update().where(of_tenant).values(after_change={"role": "erased-0123456789ab"}))
         found = check(tx, "an_audited_change_can_be_read", INVARIANTS["an_audited_change_can_be_read"])

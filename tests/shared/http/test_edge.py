@@ -67,8 +67,8 @@ def test_a_filter_that_is_not_utf8_is_refused(world):
     assert (answer.status, answer.code) == (400, "invalid_query")
 
 
-def test_health_queries_the_database_only_from_time_to_time(http, counted):
-    with counted() as sent:
+def test_health_queries_the_database_only_from_time_to_time(http, record_statements):
+    with record_statements() as sent:
         answers = [http.send("GET", "health") for _ in range(3)]
 
     assert [(answer.status, answer.body["status"]) for answer in answers] == [(200, "ok")] * 3

@@ -37,7 +37,7 @@ def keeping_at(app, endpoint):
     return dataclasses.replace(app, settings=settings)
 
 
-def listed(person, **params):
+def list_actions(person, **params):
     answer = person.get("actions", **params)
     assert answer.status == 200, answer.raw
     return answer.body["items"]
@@ -56,13 +56,13 @@ def test_one_action_is_recorded(admin, world):
     answer = member.post("actions", ACTION)
 
     assert (answer.status, answer.body) == (202, {"accepted": 1, "dropped": 0})
-    assert listed(admin) == [{"userId": member.get("me").body["id"], **ACTION, "at": "2026-11-23T09:00:00.000Z"}]
+    assert list_actions(admin) == [{"userId": member.get("me").body["id"], **ACTION, "at": "2026-11-23T09:00:00.000Z"}]
 
 
 @by_each_keeper
 def test_fifty_at_once_are_recorded_in_order(admin):
     assert record(admin, *(f"/{number}" for number in range(50))) == {"accepted": 50, "dropped": 0}
-    assert [item["page"] for item in listed(admin)] == [f"/{number}" for number in reversed(range(50))]
+    assert [item["page"] for item in list_actions(admin)] == [f"/{number}" for number in reversed(range(50))]
 
 
 @pytest.mark.parametrize("count", [0, 51])
@@ -71,7 +71,7 @@ def test_none_and_more_than_fifty_are_refused(admin, count):
 
     assert (answer.status, answer.code) == (400, "invalid_body")
     assert [error["pointer"] for error in answer.body["errors"]] == ["/items"]
-    assert listed(admin) == []
+    assert list_actions(admin) == []
 
 
 @by_each_keeper
@@ -124,9 +124,9 @@ def test_actions_are_filtered_by_days_of_the_tenants_time_zone(world, clock):
         link = answer.get("nextLink")
 
     assert pages == ["/2/second", "/2/first", "/1/second", "/1/first"]
-    assert [item["page"] for item in listed(admin, **{"from": "2026-11-02"})] == ["/3/second", "/3/first"]
-    assert [item["page"] for item in listed(admin, to="2026-10-31")] == ["/0/second", "/0/first"]
-    assert listed(admin, **{"from": "2026-11-03"}) == []
+    assert [item["page"] for item in list_actions(admin, **{"from": "2026-11-02"})] == ["/3/second", "/3/first"]
+    assert [item["page"] for item in list_actions(admin, to="2026-10-31")] == ["/0/second", "/0/first"]
+    assert list_actions(admin, **{"from": "2026-11-03"}) == []
 
     refused = admin.get("actions", **{"from": "2026-11-02", "to": "2026-11-01"})
     assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "to")
@@ -143,7 +143,7 @@ def test_people_and_cursors_of_another_tenant_are_refused(admin, world):
     record(stranger, "/1", "/2", "/3")
     link = stranger.get("actions", pageSize="1").body["nextLink"]
 
-    assert listed(admin) == []
+    assert list_actions(admin) == []
     assert admin.get("actions", user=stranger.get("me").body["id"]).status == 404
     assert admin.http.send("GET", link, token=admin.token).code == "invalid_query"
 
@@ -189,7 +189,7 @@ def test_users_record_actions_and_do_not_list_them(admin, world):
 )
 def test_an_action_may_be_a_day_old_and_a_fast_clock_counts_as_now(admin, said, kept):
     assert admin.post("actions", {**ACTION, "at": said}).status == 202
-    assert [item["at"] for item in listed(admin)] == [kept]
+    assert [item["at"] for item in list_actions(admin)] == [kept]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_one_time_too_old_in_the_future_or_without_offset_refuses_all(admin, sai
 
     assert (answer.status, answer.code) == (400, "invalid_body")
     assert [error["pointer"] for error in answer.body["errors"]] == ["/items/1/at"]
-    assert listed(admin) == []
+    assert list_actions(admin) == []
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_page_that_might_name_somebody_is_refused(admin, page):
 def test_a_path_is_accepted(admin, page):
     record(admin, page)
 
-    assert [item["page"] for item in listed(admin)] == [page]
+    assert [item["page"] for item in list_actions(admin)] == [page]
 
 
 @pytest.mark.parametrize("kind", ["", "Timer", "1", "timer start", "ada@contoso.example", "a" * 65, "timer\n", 5])
@@ -288,7 +288,7 @@ def test_a_repeat_with_the_same_key_is_recorded_once_with_the_same_response(admi
     assert (second.status, second.raw) == (first.status, first.raw)
     assert second.headers["Idempotent-Replayed"] == "true"
     assert (other.status, other.code) == (422, "idempotency_key_reused")
-    assert len(listed(admin)) == 1
+    assert len(list_actions(admin)) == 1
 
 
 @by_each_keeper
@@ -308,7 +308,7 @@ def test_concurrent_requests_with_one_key_are_recorded_once(admin, host):
 
     assert set(answers) == {(202, b'{"accepted":1,"dropped":0}')}
     assert len(answers) == 8
-    assert len(listed(admin)) == 1
+    assert len(list_actions(admin)) == 1
 
 
 @by_each_keeper
@@ -316,4 +316,4 @@ def test_without_a_key_the_same_action_twice_is_two(admin):
     record(admin, "/x")
     record(admin, "/x")
 
-    assert len(listed(admin)) == 2
+    assert len(list_actions(admin)) == 2

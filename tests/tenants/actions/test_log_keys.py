@@ -24,8 +24,8 @@ from tenants.actions.log.tables import TablesActionLog
 from tests.support import action_logs
 from tests.support.action_logs import partitions, write_numbered
 from tests.support.budget import tries
-from tests.support.copies import copying
-from tests.support.payers import Payer
+from tests.support.database_copies import database_copier
+from tests.support.paying_tenants import PayingTenant
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +42,7 @@ def empty(another_database):
 
 @pytest.fixture
 def copy(tmp_path):
-    with copying(tmp_path) as copy:
+    with database_copier(tmp_path) as copy:
         yield copy
 
 
@@ -61,7 +61,7 @@ def log(app, azurite, service):  # noqa: ARG001 - it empties the storage
 
 @pytest.fixture
 def payer(empty, copy):
-    return Payer.make(copy(empty), since=START - dt.timedelta(days=365))
+    return PayingTenant.create(copy(empty), since=START - dt.timedelta(days=365))
 
 
 def action(payer, person, at=START, *, place=0, page="/timer"):
@@ -70,7 +70,7 @@ def action(payer, person, at=START, *, place=0, page="/timer"):
     return Action(payer.tenant_id, user, key, "timer.start", page, at)
 
 
-def key_of(payer: Payer) -> str:
+def key_of(payer: PayingTenant) -> str:
     with payer.engine.connect() as connection:
         key: uuid.UUID = connection.scalars(sa.select(tenants.c.log_key).where(tenants.c.id == payer.tenant_id)).one()
     return key.hex
@@ -86,7 +86,7 @@ def everything(log, payer, most=7, user_id=None, **bounds):
 
 def test_a_restored_database_reads_nothing_of_the_former_customer_with_the_row_id(empty, copy, log, service):
     """Both tenants came after the backup, in one timeline each, and have the same row numbers."""
-    lost, other = (Payer.make(copy(empty), since=START) for _ in range(2))
+    lost, other = (PayingTenant.create(copy(empty), since=START) for _ in range(2))
     log(lost.engine).append([action(lost, 0)])
     with other.engine.begin() as tx:
         tx.execute(tenants.update().values(has_numbered_log=False))
@@ -219,7 +219,7 @@ def test_an_erasure_finds_rows_after_the_persons_public_id_has_changed(log, paye
 
 def test_actions_of_people_missing_after_a_restore_are_hidden_and_end_no_page(log, payer, copy):
     backup = copy(payer.engine)
-    payer.joins(START)
+    payer.add_person(START)
     mine = log(payer.engine)
     mine.append([action(payer, 3, START + dt.timedelta(minutes=minute)) for minute in range(9)])
     mine.append([action(payer, 0)])
@@ -229,7 +229,7 @@ def test_actions_of_people_missing_after_a_restore_are_hidden_and_end_no_page(lo
 
 def test_a_reused_row_id_takes_over_no_row(log, payer, service):
     """The action is older than the account that has its number now."""
-    newcomer = payer.joins(START + dt.timedelta(days=30))
+    newcomer = payer.add_person(START + dt.timedelta(days=30))
     write_numbered(service, [action(payer, 3), action(payer, 0)])
     mine = log(payer.engine)
     before = everything(mine, payer)
@@ -258,7 +258,7 @@ def ids(engine: sa.Engine) -> list[list[uuid.UUID]]:
 def test_a_backup_from_before_the_migration_gets_the_same_ids_again(another_database, copy):
     production = make_engine(another_database("log_keys"))
     before = ids(production)
-    payers = [Payer.make(production, people=people) for people in (3, 1000, 3)]  # more than are read at once
+    payers = [PayingTenant.create(production, people=people) for people in (3, 1000, 3)]  # more than are read at once
     alembic(production, "downgrade", "c19f3a6e5d42-1")
     backup = copy(production)
     for engine in (production, backup):
@@ -272,7 +272,7 @@ def test_a_backup_from_before_the_migration_gets_the_same_ids_again(another_data
     assert len({of_installation, *of_tenants, *of_people}) == 1 + 3 + 1006
     assert numbered == [True] * 3
 
-    payers[0].joins(START)
+    payers[0].add_person(START)
     newest = ids(production)[2][-1]
     production.dispose()
 

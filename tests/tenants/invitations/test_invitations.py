@@ -74,7 +74,7 @@ def test_an_invitation_ends_after_14_days(world, clock):
     ada = world.tenant()
     invitation = add(ada, "ben@contoso.example").body["results"][0]["user"]
     clock.tick(days=14)
-    ben = world.member(world.again(ada), email="ben@contoso.example")
+    ben = world.member(world.renew_token(ada), email="ben@contoso.example")
 
     assert ben.get("me").body["id"] != invitation["id"]
 
@@ -89,7 +89,7 @@ def test_the_shown_address_is_the_sign_in_name_and_no_unverified_mail(world):
 def test_the_shown_address_follows_the_directory(world, clock):
     ada = world.tenant()
     ben = world.member(ada, email="ben@contoso.example")
-    renamed = world.again(ben, email="ben.okafor@contoso.example")
+    renamed = world.renew_token(ben, email="ben.okafor@contoso.example")
     clock.tick(minutes=1)
 
     assert renamed.post("sign-in").body["user"]["email"] == "ben.okafor@contoso.example"
@@ -119,7 +119,7 @@ def confirm(admin, person, **headers):
     return admin.http.send("POST", f"users/{me(person)}/confirm-role", token=admin.token, headers=headers)
 
 
-def claimed(world, role="admin", **more):
+def claim_invitation(world, role="admin", **more):
     """A tenant, and somebody who claimed an invitation with a role."""
     ada = world.tenant()
     add(ada, {"email": "ben@contoso.example", "role": role, **more})
@@ -133,7 +133,7 @@ def notices_of(engine):
 
 @pytest.mark.parametrize("role", ["admin", "super_admin"])
 def test_a_confirmed_role_applies_and_is_recorded(world, engine, role):
-    ada, ben = claimed(world, role)
+    ada, ben = claim_invitation(world, role)
     before = ada.get(f"users/{me(ben)}")
     confirmed = confirm(ada, ben, **{"If-Match": before.headers["ETag"]})
     record = ada.get("audit").body["items"][0]
@@ -152,7 +152,7 @@ def test_a_confirmed_role_applies_and_is_recorded(world, engine, role):
 
 
 def test_a_role_is_confirmed_once_by_a_super_admin_and_only_for_the_version_that_was_read(world):
-    ada, ben = claimed(world)
+    ada, ben = claim_invitation(world)
     chloe = promote(ada, world.member(ada))
     etag = ada.get(f"users/{me(ben)}").headers["ETag"]
     ben.patch("me", {"displayName": "Somebody else"})
@@ -242,8 +242,8 @@ def test_an_expired_invitation_gives_its_seat_back_before_the_job_runs(world, cl
 
     assert full.code == "trial_user_limit_reached"
     assert (joined.status, joined.body["tenant"]["seatsUsed"]) == (200, 2)
-    assert open_invitations(world.again(ada)) == []
-    assert "invitation.ended" in actions(world.again(ada))
+    assert open_invitations(world.renew_token(ada)) == []
+    assert "invitation.ended" in actions(world.renew_token(ada))
 
 
 def test_an_invitation_can_be_withdrawn_and_sent_again(world, clock):
@@ -268,7 +268,7 @@ def test_an_expired_invitation_is_reopened_for_another_14_days(world, clock):
     path = f"users/{add(ada, 'ben@contoso.example').body['results'][0]['user']['id']}"
     ada.post(f"{path}/deactivate")
     clock.tick(days=20)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     opened = ada.post(f"{path}/reactivate").body
     seats = ada.get("tenant").body["seatsUsed"]
     ben = world.member(ada, email="ben@contoso.example")
@@ -305,7 +305,7 @@ def test_people_with_equal_names_and_addresses_have_a_short_id(world):
 
 
 def test_super_admins_are_notified_of_a_role_that_waits(world):
-    ada, _ = claimed(world, "super_admin", displayName="Ben {Okafor}")
+    ada, _ = claim_invitation(world, "super_admin", displayName="Ben {Okafor}")
     [notice] = ada.get("notices").body["items"]
 
     assert notice["text"] == (

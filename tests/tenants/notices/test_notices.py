@@ -182,9 +182,9 @@ def test_the_text_of_an_erasure_is_in_the_past_tense_from_its_due_time_on(team, 
     found = []
     for wait in ({}, {"days": 3, "seconds": -1}, {"seconds": 1}):
         clock.tick(**wait)
-        [notice] = world.again(ada).get("notices").body["items"]
+        [notice] = world.renew_token(ada).get("notices").body["items"]
         found.append(notice["text"])
-    assert world.again(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
+    assert world.renew_token(ada).delete(f"privacy/erasure/{request}").status == 200  # no other test carries it out
     day = f"{clock():%Y-%m-%d}"
     coming = f"The data of Ben Tool will be erased on {day}. The erasure can be withdrawn until then."
 

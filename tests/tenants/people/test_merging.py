@@ -10,7 +10,7 @@ from shared.db.schema import tenants, timer_log, users, write_back_changes
 from shared.tenancy.store import find_caller
 from shared.work import Actor, Work
 from tenants.invitations.jobs import end_all_invitations
-from tests.privacy.erasure.test_person import ask, carry_out
+from tests.privacy.erasure.test_person import ask, erase_due
 from tests.tenants.people.test_people import actions, add, me
 from timers.entries import service as entries_service
 from timers.entries.free_time_rules import TimeRange
@@ -138,9 +138,9 @@ def test_an_expired_invitation_is_merged_without_giving_its_seat_back_twice(spli
     clock.tick(days=14)
     assert end_all_invitations(app).changed >= 1
     assert end_all_invitations(app).changed == 0
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
-    merged = merge(ada, invitation, world.again(ben))
+    merged = merge(ada, invitation, world.renew_token(ben))
 
     assert merged.status == 200
     assert ada.post("sign-in").body["tenant"]["seatsUsed"] == 2
@@ -177,7 +177,7 @@ def test_an_erasure_of_the_person_includes_the_invitation(split, app, clock, eng
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     assert ask(ben).status == 201
-    assert carry_out(app, clock).changed == 1
+    assert erase_due(app, clock).changed == 1
     with engine.connect() as connection:
         kept = connection.execute(
             sa.select(users.c.email, users.c.display_name, users.c.erased_at, users.c.public_id).where(

@@ -22,7 +22,7 @@ from shared.deadline import Deadline
 from shared.http.problem import to_problem
 from tests.support.azure_devops import running
 from tests.support.budget import tries
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from timers.azure_devops.client import AzureDevOpsClient, _Pauses
 from timers.azure_devops.errors import (
     AzureDevOpsError,
@@ -69,7 +69,7 @@ def slow():
 def patient(slow):
     client = AzureDevOpsClient(slow.url)
     yield client
-    slow.settle()
+    slow.clear_faults()
     client.close()
 
 
@@ -131,7 +131,7 @@ def test_a_guest_is_given_what_they_may_see(client, azure_devops):
 
 
 def test_an_organisation_whose_processes_have_no_hours_can_be_read(session, azure_devops):
-    azure_devops.trouble("batch", **refusing(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
+    azure_devops.set_fault("batch", **refusing(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
 
     assert session.work_items([BUG])[BUG].completed_hours is None
 
@@ -291,8 +291,8 @@ NONSENSE = [
 
 @pytest.mark.parametrize(("fault", "error"), ANSWERS)
 def test_each_response_has_its_error(session, azure_devops, fault, error):
-    azure_devops.trouble("work_item", **fault)
-    azure_devops.trouble("update", **fault)
+    azure_devops.set_fault("work_item", **fault)
+    azure_devops.set_fault("update", **fault)
 
     with pytest.raises(AzureDevOpsError) as reading:
         session.work_item(BUG)
@@ -305,8 +305,8 @@ def test_each_response_has_its_error(session, azure_devops, fault, error):
 
 @pytest.mark.parametrize("fault", NO_ANSWERS)
 def test_without_a_response_a_read_is_repeated_and_a_write_never(session, azure_devops, fault):
-    azure_devops.trouble("work_item", **fault)
-    azure_devops.trouble("update", **fault)
+    azure_devops.set_fault("work_item", **fault)
+    azure_devops.set_fault("update", **fault)
     before = azure_devops.hits("work_item"), azure_devops.hits("update")
 
     with pytest.raises(AzureDevOpsUnavailable) as reading:
@@ -320,8 +320,8 @@ def test_without_a_response_a_read_is_repeated_and_a_write_never(session, azure_
 
 @pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
 def test_an_unreadable_response_counts_as_none(session, azure_devops, body):
-    azure_devops.trouble("work_item", body=body, headers=JSON)
-    azure_devops.trouble("update", body=body, headers=JSON)
+    azure_devops.set_fault("work_item", body=body, headers=JSON)
+    azure_devops.set_fault("update", body=body, headers=JSON)
 
     with pytest.raises(AzureDevOpsUnavailable) as reading:
         session.work_item(BUG)
@@ -332,7 +332,7 @@ def test_an_unreadable_response_counts_as_none(session, azure_devops, body):
 
 
 def test_a_read_is_retried_until_it_succeeds(session, azure_devops):
-    azure_devops.trouble("work_item", status=502, times=2)
+    azure_devops.set_fault("work_item", status=502, times=2)
 
     assert session.work_item(BUG).rev == 2
 
@@ -353,11 +353,11 @@ def test_without_a_connection_a_write_was_certainly_not_made(azure_devops):
     "fault", [{"lost_answer": True}, {"lost_answer": True, "status": 502}, {"late_landing": 0.2}], ids=str
 )
 def test_a_write_whose_response_is_lost_is_found_in_the_history(session, azure_devops, fault):
-    azure_devops.trouble("update", **fault, times=1)
+    azure_devops.set_fault("update", **fault, times=1)
 
     with pytest.raises(OutcomeUnknown):
         write(session)
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert update(session, BUG, session.work_item(BUG).rev) == Update(
         3, Decimal("3.5"), Decimal("4.25"), "TimeTracker: 0.75 h #1f"
@@ -374,8 +374,8 @@ SLOW = {
 
 @pytest.mark.parametrize("fault", SLOW.values(), ids=SLOW)
 def test_the_deadline_ends_a_call_whose_response_has_no_end(patient, slow, fault):
-    slow.trouble("work_item", **fault)
-    slow.trouble("update", **fault)
+    slow.set_fault("work_item", **fault)
+    slow.set_fault("update", **fault)
     for call, error in ((lambda session: session.work_item(BUG), AzureDevOpsUnavailable), (write, OutcomeUnknown)):
         with pytest.raises(error):
             call(patient.open_session("contoso", slow.token(), user=ADA, deadline=Deadline.after(0.5)))
@@ -384,7 +384,7 @@ def test_the_deadline_ends_a_call_whose_response_has_no_end(patient, slow, fault
 def test_all_calls_of_a_session_have_one_deadline_after_which_nothing_is_sent(client, azure_devops):
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(0.5))
     item, before = session.work_item(BUG), azure_devops.hits("update")
-    until(lambda: session._deadline.left == 0)
+    wait_until(lambda: session._deadline.left == 0)
 
     with pytest.raises(AzureDevOpsUnavailable) as caught:
         write(session, revision=item.rev)
@@ -394,7 +394,7 @@ def test_all_calls_of_a_session_have_one_deadline_after_which_nothing_is_sent(cl
 
 def test_hanging_calls_delay_no_other_call_beyond_its_deadline(patient, slow):
     """Sixteen threads of the client's wait without an end; the others come to none of them, and are let go."""
-    slow.trouble("work_item", hang=True)
+    slow.set_fault("work_item", hang=True)
     token = slow.token()
 
     def look(number, seconds):
@@ -406,10 +406,10 @@ def test_hanging_calls_delay_no_other_call_beyond_its_deadline(patient, slow):
 
     with ThreadPoolExecutor(80) as threads:
         hanging = [threads.submit(look, number, 60) for number in range(16)]
-        until(lambda: slow.hits("work_item") == 16)
+        wait_until(lambda: slow.hits("work_item") == 16)
         list(threads.map(look_in_vain, range(16, 80)))
         still_hanging = not any(each.done() for each in hanging)
-        slow.settle()
+        slow.clear_faults()
 
     assert still_hanging
     assert [each.result().id for each in hanging] == [BUG] * 16
@@ -421,7 +421,9 @@ def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, cl
         client.open_session("contoso", azure_devops.token(), user=who, deadline=Deadline.after(99))
         for who in (ADA, BEN)
     )
-    azure_devops.trouble("work_item", **refusing("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}})
+    azure_devops.set_fault(
+        "work_item", **refusing("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}}
+    )
     with pytest.raises(Throttled) as first:
         ada.work_item(BUG)
     before = azure_devops.hits("work_item")
@@ -446,7 +448,7 @@ def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, cl
 def test_a_success_with_retry_after_is_a_success_and_starts_the_pause(azure_devops, clock, header, pause):
     client = AzureDevOpsClient(azure_devops.url, monotonic=clock)
     session = client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
-    azure_devops.trouble("work_item", headers={"Retry-After": header}, times=1)
+    azure_devops.set_fault("work_item", headers={"Retry-After": header}, times=1)
 
     item = session.work_item(BUG)
     with pytest.raises(Throttled) as caught:
@@ -457,7 +459,7 @@ def test_a_success_with_retry_after_is_a_success_and_starts_the_pause(azure_devo
 
 
 def test_an_outage_with_retry_after_is_not_retried_before_its_end(session, azure_devops):
-    azure_devops.trouble("work_item", status=503, headers={"Retry-After": "60"})
+    azure_devops.set_fault("work_item", status=503, headers={"Retry-After": "60"})
     before = azure_devops.hits("work_item")
 
     with pytest.raises(AzureDevOpsUnavailable) as caught:
@@ -538,7 +540,7 @@ def test_the_token_is_in_no_error_no_log_and_no_repr(patient, slow, caplog, faul
     caplog.set_level(logging.DEBUG)
     token = slow.token()
     session = patient.open_session("contoso", token, user=ADA, deadline=Deadline.after(0.4))
-    slow.trouble("update", **fault)
+    slow.set_fault("update", **fault)
 
     with pytest.raises(AzureDevOpsError) as caught:
         write(session)
@@ -566,7 +568,9 @@ def test_a_redirect_is_not_followed_so_the_token_stays_where_it_is_meant_for(ses
     elsewhere = Recorder()
     with serving(lambda _url: elsewhere, port=0) as url:
         for endpoint in ("work_item", "update"):
-            azure_devops.trouble(endpoint, status=status, headers={"Location": f"{url}/contoso/_apis/wit/workitems/42"})
+            azure_devops.set_fault(
+                endpoint, status=status, headers={"Location": f"{url}/contoso/_apis/wit/workitems/42"}
+            )
 
         with pytest.raises(AzureDevOpsError):
             session.work_item(BUG)

@@ -165,7 +165,7 @@ def test_entries_of_several_days_and_without_length_are_in_the_way(world, clock)
     ada.start(8)
     ada.stop()  # an entry of 0 ms
     clock.set("2026-11-23T09:00:00Z")
-    answers = [put_in(world.again(ada), 90 * 60_000), put_in(world.again(ada), HOUR)]
+    answers = [put_in(world.renew_token(ada), 90 * 60_000), put_in(world.renew_token(ada), HOUR)]
 
     assert [clock_times(each) for each in answers] == [("11-20T11:00", "11-20T12:30"), ("11-20T10:00", "11-20T11:00")]
 
@@ -225,7 +225,7 @@ def test_a_duration_follows_the_rules_of_entries_by_hand(world, clock, engine):
     once, again = put_in(ada, HOUR, key="one"), put_in(ada, HOUR, key="one")
     wrong = put_in(ada, HOUR, organization="fabrikam")
     clock.tick(days=30)
-    late = put_in(world.again(ada), HOUR)
+    late = put_in(world.renew_token(ada), HOUR)
 
     assert adjusted.body["isAdjustment"] is True
     assert (again.status, again.raw, again.headers["Idempotent-Replayed"]) == (201, once.raw, "true")

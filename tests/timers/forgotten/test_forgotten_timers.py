@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared.db.schema import running_timers, tenants, time_entries, timer_log
 from shared.jobs import JobFailed
-from tests.support.cutting import on_postgresql
+from tests.support.connection_loss import on_postgresql
 from tests.timers.running.late import rows
 from timers.forgotten import service as forgotten_service
 from timers.forgotten.jobs import stop_all_forgotten

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from shared.db.schema import timer_log
 from shared.instants import rfc3339
 from tests.support.months import close_month
-from tests.support.tamper import tampering
+from tests.support.record_protection import unprotected_records
 from tests.support.world import START
 from tests.timers.running.late import HOUR, start
 from timers.forgotten.jobs import stop_all_forgotten
@@ -49,7 +49,7 @@ def test_versions_of_entries_have_one_spelling_and_the_former_one_is_readable(wo
     ada = world.tenant()
     entry = ada.enter()
     of_entry = timer_log.c.timer_id == uuid.UUID(entry.body["id"])
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         stored = tx.execute(sa.select(timer_log.c.after_change).where(of_entry)).scalar_one()
         former = stored | {name: stored[name].replace("Z", "+00:00") for name in ("startedAt", "stoppedAt")}
         tx.execute(timer_log.update().where(of_entry).values(after_change=former))

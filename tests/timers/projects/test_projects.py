@@ -254,10 +254,10 @@ def test_a_late_start_from_before_a_rename_is_accepted(world, clock, azure_devop
     assert now.code == "wrong_project"  # the project is of now, and the person can choose another one
 
 
-@pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
-def test_no_time_is_refused_while_azure_devops_does_not_respond(world, azure_devops, trouble):
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 401}, {"cut": True}])
+def test_no_time_is_refused_while_azure_devops_does_not_respond(world, azure_devops, fault):
     ada, token = world.tenant(), azure_devops.token()
-    azure_devops.trouble("work_item", **trouble)
+    azure_devops.set_fault("work_item", **fault)
 
     assert send(ada, "POST", "timers/start", start_of(57, "NoSuchProject"), token).status == 201
     assert send(ada, "POST", "entries", entry_of(57, "NoSuchProject"), token).status == 201
@@ -291,9 +291,9 @@ def test_a_repeat_gets_the_first_response_also_after_changes_in_azure_devops(wor
     ada = world.tenant()
     headers = {HEADER: azure_devops.token()}
     sent = {"token": ada.token, "key": "k-1", "headers": headers}
-    azure_devops.trouble("work_item", status=500)
+    azure_devops.set_fault("work_item", status=500)
     first = ada.http.send("POST", "entries", entry_of(57, "Mobile"), **sent)
-    azure_devops.settle()
+    azure_devops.clear_faults()
     again = ada.http.send("POST", "entries", entry_of(57, "Mobile"), **sent)
 
     assert (first.status, again.status) == (201, 201)

@@ -167,7 +167,7 @@ def test_the_middle_of_a_long_entry_is_not_changed(world, clock):
     clock.set("2026-11-21T12:00:00Z")
     ada.stop()
     clock.set("2026-11-23T09:00:00Z")
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     refused = set_day(ada, HOUR, 24 * HOUR, reason="forgotten")
 
     assert (refused.status, refused.code) == (409, "entry_of_several_days")
@@ -293,7 +293,7 @@ def test_after_the_trial_a_day_gets_less_time_and_no_more(world, clock):
     ada = world.tenant()
     enter(ada)
     clock.tick(days=30)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     more = [set_day(ada, 4 * HOUR, 7 * HOUR // 2, **fields) for fields in ({}, {"reason": "longer"})]
 
     assert {(each.status, each.code) for each in more} == {(402, "trial_expired")}
@@ -324,7 +324,7 @@ def test_an_entry_that_needs_a_review_is_confirmed_by_its_new_time_only(world, c
     clock.set("2026-11-20T20:00:00Z")
     ada.stop()
     clock.set("2026-11-23T09:00:00Z")
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     assert set_day(ada, 15 * HOUR, 14 * HOUR).body["entries"][0]["needsReview"] is True
     less = set_day(ada, 8 * HOUR, 15 * HOUR, reason="forgotten")
 

@@ -41,7 +41,7 @@ class Readings(RuleBasedStateMachine):
         return self.world.clock().date()
 
     def who(self, name):
-        return self.world.again(self.people[name])
+        return self.world.renew_token(self.people[name])
 
     def reads(self, name, read, hidden):
         """A read of these from Azure DevOps, which shows those outside hidden projects."""
@@ -81,9 +81,9 @@ class Readings(RuleBasedStateMachine):
 
     @rule(name=person)
     def is_refused_as_a_whole(self, name):
-        self.azure_devops.trouble("batch", status=401)
+        self.azure_devops.set_fault("batch", status=401)
         refresh(self.who(name), [42, 66], self.azure_devops.token())
-        self.azure_devops.settle()
+        self.azure_devops.clear_faults()
 
     @rule(days=st.sampled_from([0, 1, 2, 15, 29, 30, 31]))
     def time_passes(self, days):

@@ -111,21 +111,21 @@ def test_a_refusal_for_the_own_token_overrides_the_cache_and_is_stored(engine, a
 
 def test_a_reading_is_valid_for_thirty_calendar_days(world, clock, ada):
     clock.set("2026-12-23T23:59:59+00:00")
-    last_day = look(world.again(ada), SECRET)
+    last_day = look(world.renew_token(ada), SECRET)
     clock.tick(seconds=1)
-    after = look(world.again(ada), SECRET)
+    after = look(world.renew_token(ada), SECRET)
 
     assert (last_day.status, after.status) == (200, 404)
 
 
-def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, counted):
+def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, record_statements):
     clock = world.clock
     clock.tick(hours=5)
-    with counted() as sent:
+    with record_statements() as sent:
         refresh(ada, [SECRET], azure_devops.token())
     first = read_on(engine, ada)
     clock.tick(days=1)
-    refresh(world.again(ada), [SECRET], azure_devops.token())
+    refresh(world.renew_token(ada), [SECRET], azure_devops.token())
 
     assert [text for text in sent if "work_item_readers" in text and not text.startswith("SELECT")] == []
     assert [[str(day) for day in days] for days in (first, read_on(engine, ada))] == [["2026-11-23"], ["2026-11-24"]]
@@ -134,7 +134,7 @@ def test_a_reading_is_written_once_a_day(world, engine, ada, azure_devops, count
 def test_a_colleagues_reading_does_not_replace_ones_own(world, clock, ada, azure_devops):
     """Within the thirty days a token that is refused now is used, though the cache is of today."""
     clock.tick(days=3)
-    ada = world.again(ada)
+    ada = world.renew_token(ada)
     refresh(world.member(ada), [SECRET], azure_devops.token())
 
     assert look(ada, SECRET).status == 200
@@ -143,12 +143,12 @@ def test_a_colleagues_reading_does_not_replace_ones_own(world, clock, ada, azure
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 500}, {"cut": True}]
+    "fault", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 500}, {"cut": True}]
 )
-def test_an_error_of_the_whole_request_removes_no_reading(world, engine, ada, azure_devops, trouble):
+def test_an_error_of_the_whole_request_removes_no_reading(world, engine, ada, azure_devops, fault):
     world.clock.tick(days=2)
-    ada = world.again(ada)
-    azure_devops.trouble("batch", **trouble)
+    ada = world.renew_token(ada)
+    azure_devops.set_fault("batch", **fault)
     answers = [look(ada, SECRET, azure_devops.token()), refresh(ada, [SECRET], azure_devops.token())]
 
     assert answers[0].body["title"] == TITLE
@@ -179,7 +179,7 @@ def test_no_reading_of_a_restricted_person_is_stored(world, engine, ada, azure_d
     refresh(ben, [BUG], azure_devops.token("ben"))
     ben.patch("privacy", {right: True})
     world.clock.tick(days=1)
-    ben = world.again(ben)
+    ben = world.renew_token(ben)
     answer = refresh(ben, [BUG, SECRET], azure_devops.token("ben"))
 
     assert [item["title"] for item in answer.body["items"]] == ["Checkout fails for guests", TITLE]

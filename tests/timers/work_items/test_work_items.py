@@ -25,7 +25,7 @@ def refresh(person, ids, token=None, organization="contoso"):
     return person.http.send("POST", "work-items/refresh", body, token=person.token, headers=headers)
 
 
-def worked(person, clock, number):
+def run_timer(person, clock, number):
     person.start(number)
     clock.tick(minutes=5)
     person.stop()
@@ -65,12 +65,12 @@ def test_it_is_read_again_after_a_day_and_not_before(world, clock, azure_devops)
     assert old.body["fetchedAt"] == "2026-11-24T09:00:00.001Z"
 
 
-@pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 401}, {"cut": True}])
-def test_the_cached_work_item_is_shown_when_azure_devops_does_not_respond(world, clock, azure_devops, trouble):
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 401}, {"cut": True}])
+def test_the_cached_work_item_is_shown_when_azure_devops_does_not_respond(world, clock, azure_devops, fault):
     ada = world.tenant()
     known = look(ada, BUG, azure_devops.token())
     clock.tick(days=2)
-    azure_devops.trouble("batch", **trouble)
+    azure_devops.set_fault("batch", **fault)
 
     assert look(ada, BUG, azure_devops.token()).body == known.body
 
@@ -79,7 +79,7 @@ def test_colleagues_and_admins_see_only_work_items_that_they_have_read(world, cl
     ada = world.tenant()
     ben = world.member(ada)
     refresh(ben, [BUG], azure_devops.token("ben"))
-    worked(ben, clock, STORY)
+    run_timer(ben, clock, STORY)
     refresh(ada, [STORY], azure_devops.token())
 
     assert [look(ben, BUG).status, look(ben, STORY).status] == [200, 404]
@@ -125,7 +125,7 @@ def test_the_assignees_address_is_not_stored(world, engine, azure_devops):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "code"),
+    ("fault", "status", "code"),
     [
         ({"status": 203, "body": "<html>Sign In</html>"}, 403, "azure_devops_sign_in_required"),
         ({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}, 403, "azure_devops_sign_in_required"),
@@ -140,9 +140,9 @@ def test_the_assignees_address_is_not_stored(world, engine, azure_devops):
         ({"cut": True}, 503, "azure_devops_unavailable"),
     ],
 )
-def test_each_refusal_of_azure_devops_has_its_problem(world, azure_devops, trouble, status, code):
+def test_each_refusal_of_azure_devops_has_its_problem(world, azure_devops, fault, status, code):
     ada = world.tenant()
-    azure_devops.trouble("batch", **trouble)
+    azure_devops.set_fault("batch", **fault)
     answer = refresh(ada, [BUG], azure_devops.token())
 
     assert (answer.status, answer.code) == (status, code)

@@ -16,7 +16,7 @@ from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, correc
 MISSING = 4711
 ITEMS = (BUG, TASK, STORY, MISSING)
 JSON = {"Content-Type": "application/json"}
-TROUBLE = [
+FAULTS = [
     {"lost_answer": True},
     {"late_landing": 0.05},
     {"cut": True},
@@ -40,7 +40,7 @@ STEPS = st.one_of(
     st.tuples(st.just("switch"), st.booleans(), st.just(0), st.just(0)),
     st.tuples(st.just("colleague"), st.sampled_from((BUG, TASK)), st.integers(0, 40), st.just(0)),
     st.tuples(st.just("close"), st.sampled_from((BUG, TASK)), st.just(0), st.just(0)),
-    st.tuples(st.just("trouble"), st.sampled_from(ENDPOINTS), st.sampled_from(TROUBLE), st.integers(1, 3)),
+    st.tuples(st.just("set_fault"), st.sampled_from(ENDPOINTS), st.sampled_from(FAULTS), st.integers(1, 3)),
 )
 
 
@@ -96,12 +96,12 @@ class Past:
     def close(self, item, _two, _token):
         self.azure_devops.edit(item, State="Closed")
 
-    def trouble(self, endpoint, fault, times):
-        self.azure_devops.trouble(endpoint, times=times, **fault)
+    def set_fault(self, endpoint, fault, times):
+        self.azure_devops.set_fault(endpoint, times=times, **fault)
 
     def come_to_rest(self):
         """Ends all faults, and requests the write-back of every work item and every entry that counts."""
-        self.azure_devops.settle()
+        self.azure_devops.clear_faults()
         self.switch(on=True)
         for item in (BUG, TASK, STORY):
             for _ in range(2):

@@ -261,10 +261,10 @@ def test_remaining_work_stays_if_it_is_off_absent_or_the_item_closed(ada, azure_
 
 def test_a_lost_response_lowers_remaining_work_once(lowering, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 5})
-    azure_devops.trouble("update", lost_answer=True, times=1)
-    azure_devops.trouble("updates", status=500)
+    azure_devops.set_fault("update", lost_answer=True, times=1)
+    azure_devops.set_fault("updates", status=500)
     entry = entered(lowering, token, "08:00", "09:00").body
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert entry["writeBack"] == "pending"
     assert retry(lowering, entry["id"], token).body["writeBack"] == "done"
@@ -333,8 +333,8 @@ def test_hours_of_a_claimed_item_are_left_to_the_holder_of_the_claim(ada, azure_
 
 
 def test_an_attempt_is_recorded_before_it_is_sent_and_at_most_one_is_open(ada, azure_devops, engine, token):
-    azure_devops.trouble("update", cut=True)
-    azure_devops.trouble("updates", status=500)
+    azure_devops.set_fault("update", cut=True)
+    azure_devops.set_fault("updates", status=500)
     entry = entered(ada, token, "08:00", "09:00").body
     entered(ada, token, "10:00", "11:00")
     with engine.connect() as tx:
@@ -346,7 +346,7 @@ def test_an_attempt_is_recorded_before_it_is_sent_and_at_most_one_is_open(ada, a
         )
         tenant = tx.execute(item, {"entry": entry["id"]}).scalar_one()
         states = tx.scalars(mine.where(write_back_items.c.tenant_id == tenant)).all()
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert states == ["open"]
     assert retry(ada, entry["id"], token).body["writeBack"] == "done"
@@ -434,9 +434,9 @@ def test_a_moved_entry_names_the_work_item_with_the_problem(ada, azure_devops, t
     change(ada, writeBack=False)
     moved = corrected(ada, entry, token, workItemId=TASK).body
     change(ada, writeBack=True)
-    azure_devops.trouble("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
+    azure_devops.set_fault("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
     refused = retry(ada, moved["id"], token).body
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert (refused["workItemId"], refused["writeBack"]) == (TASK, "failed")
     assert refused["writeBackDetail"].startswith(f"Work item {BUG}: ")

@@ -131,10 +131,10 @@ def test_the_history_is_checked_once(ada, books, clock, azure_devops):
 def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_devops):
     worked(ada, clock, azure_devops.token())
     books.accept()
-    azure_devops.trouble("updates", status=500)
+    azure_devops.set_fault("updates", status=500)
     stopped = worked(ada, clock, azure_devops.token())
     unread = azure_devops.completed(BUG)
-    azure_devops.settle()
+    azure_devops.clear_faults()
     retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.body["writeBack"], unread) == ("pending", 4.0)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.budget import tries
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
 from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, removed, retry, send, worked
 from timers.azure_devops import of as azure_devops_of
@@ -40,7 +40,7 @@ def ada(world):
 
 
 @pytest.fixture
-def hurried(app, monkeypatch):
+def short_sessions(app, monkeypatch):
     """Limits each session with Azure DevOps to half a second, of the four of a change."""
     client = azure_devops_of(app)
     open_session = client.open_session
@@ -179,10 +179,10 @@ def test_manual_entries_corrections_and_deletions_reach_their_items(ada, azure_d
 
 def test_a_deletion_waits_for_the_hours_that_it_subtracts(ada, clock, azure_devops):
     token = azure_devops.token()
-    azure_devops.trouble("work_item", status=500)
+    azure_devops.set_fault("work_item", status=500)
     stopped = worked(ada, clock, token, minutes=60)
-    azure_devops.settle()
-    azure_devops.trouble("update", status=401, times=1)
+    azure_devops.clear_faults()
+    azure_devops.set_fault("update", status=401, times=1)
     corrected = ada.correct(stopped, startedAt="2026-11-23T09:30:00Z")
     stuck = retry(ada, stopped.body["id"], token)
     unharmed = azure_devops.completed(BUG)
@@ -198,10 +198,10 @@ def test_a_deletion_waits_for_the_hours_that_it_subtracts(ada, clock, azure_devo
 def test_hours_of_a_deleted_entry_are_subtracted_on_request(ada, clock, azure_devops):
     token = azure_devops.token()
     entry = worked(ada, clock, token).body
-    azure_devops.trouble("update", status=401)
+    azure_devops.set_fault("update", status=401)
     gone = removed(ada, entry, token)
     stuck = retry(ada, entry["id"], token)
-    azure_devops.settle()
+    azure_devops.clear_faults()
     still = azure_devops.completed(BUG)
     done, repeated = retry(ada, entry["id"], token), retry(ada, entry["id"], token)
 
@@ -215,11 +215,11 @@ def test_hours_of_a_deleted_entry_are_subtracted_on_request(ada, clock, azure_de
 def test_a_retryable_conflict_is_not_stored_for_the_key(ada, clock, azure_devops):
     token, key = azure_devops.token(), {"Idempotency-Key": new_id()}
     entry = worked(ada, clock, token).body
-    azure_devops.trouble("update", status=401)
+    azure_devops.set_fault("update", status=401)
     removed(ada, entry, token)
     path = f"entries/{entry['id']}/write-back"
     stuck = send(ada, "POST", path, token, **key)
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert [stuck.status, send(ada, "POST", path, token, **key).status] == [409, 204]
     assert azure_devops.completed(BUG) == 3.5
@@ -269,9 +269,9 @@ def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
 @pytest.mark.parametrize("fault", LOST)
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_write_with_a_lost_response_counts_once(ada, clock, azure_devops, fault, times):
-    azure_devops.trouble("update", times=times, **fault)
+    azure_devops.set_fault("update", times=times, **fault)
     stopped = worked(ada, clock, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert stopped.status == 200
@@ -281,10 +281,10 @@ def test_a_write_with_a_lost_response_counts_once(ada, clock, azure_devops, faul
 
 @pytest.mark.parametrize("fault", LOST)
 def test_an_open_attempt_is_settled_from_the_history_and_never_added_again(ada, clock, azure_devops, fault):
-    azure_devops.trouble("update", **fault)
-    azure_devops.trouble("updates", status=500)
+    azure_devops.set_fault("update", **fault)
+    azure_devops.set_fault("updates", status=500)
     stopped = worked(ada, clock, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
     azure_devops.edit(BUG, Title="Somebody was quicker")
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -294,10 +294,10 @@ def test_an_open_attempt_is_settled_from_the_history_and_never_added_again(ada, 
 
 
 def test_equal_hours_of_a_colleague_are_not_mistaken_for_ours(ada, clock, azure_devops):
-    azure_devops.trouble("update", cut=True)
-    azure_devops.trouble("updates", status=500)
+    azure_devops.set_fault("update", cut=True)
+    azure_devops.set_fault("updates", status=500)
     stopped = worked(ada, clock, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
     azure_devops.edit(BUG, hours=4.0)  # the very value that was lost, at the very revision
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -308,9 +308,9 @@ def test_equal_hours_of_a_colleague_are_not_mistaken_for_ours(ada, clock, azure_
 @pytest.mark.parametrize("fault", REFUSED)
 @pytest.mark.parametrize("endpoint", ["work_item", "update"])
 def test_a_refusal_is_shown_and_can_be_retried(ada, clock, azure_devops, endpoint, fault):
-    azure_devops.trouble(endpoint, **fault)
+    azure_devops.set_fault(endpoint, **fault)
     stopped = worked(ada, clock, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "failed")
@@ -332,20 +332,20 @@ def test_an_item_without_completed_work_is_shown_as_such(ada, clock, azure_devop
 
 
 def test_an_item_without_completed_work_is_shown_as_such_also_after_a_lost_response(ada, clock, azure_devops):
-    azure_devops.trouble("update", cut=True)
+    azure_devops.set_fault("update", cut=True)
     stopped = worked(ada, clock, azure_devops.token(), item=STORY)
-    azure_devops.settle()
+    azure_devops.clear_faults()
     retried = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("noField", "no_field")
 
 
 def test_a_deleted_entry_is_settled_on_an_item_without_completed_work_after_a_lost_response(ada, clock, azure_devops):
-    azure_devops.trouble("update", cut=True)
+    azure_devops.set_fault("update", cut=True)
     stopped = worked(ada, clock, azure_devops.token(), item=STORY)
-    azure_devops.trouble("update", cut=True)
+    azure_devops.set_fault("update", cut=True)
     removed(ada, stopped.body, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
 
     assert retry(ada, stopped.body["id"], azure_devops.token()).status == 204
 
@@ -360,13 +360,13 @@ def test_an_invalid_token_is_shown_and_the_stop_is_done(ada, clock, azure_devops
 
 @pytest.mark.parametrize("endpoint", ["work_item", "update"])
 @pytest.mark.parametrize("fault", [{"hang": True}, {"drip": 0.5, "drip_head": True}], ids=["hangs", "drips"])
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_sessions")
 def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
     ada, clock, azure_devops, endpoint, fault
 ):
-    azure_devops.trouble(endpoint, **fault)
+    azure_devops.set_fault(endpoint, **fault)
     stopped = worked(ada, clock, azure_devops.token())
-    azure_devops.settle()
+    azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "pending")
@@ -375,7 +375,7 @@ def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
 
 
 def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
-    azure_devops.trouble("update", status=412, body="{}", headers={"Content-Type": "application/json"}, times=1)
+    azure_devops.set_fault("update", status=412, body="{}", headers={"Content-Type": "application/json"}, times=1)
     azure_devops.edit(BUG, hours=10.0)
     stopped = worked(ada, clock, azure_devops.token())
 
@@ -384,7 +384,7 @@ def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
 
 
 def test_after_two_writes_that_met_a_colleagues_change_the_hours_stay_pending(ada, clock, azure_devops):
-    azure_devops.trouble("update", hang=True, times=2)
+    azure_devops.set_fault("update", hang=True, times=2)
     written = azure_devops.hits("update")
     with ThreadPoolExecutor(1) as colleague:
         quicker = colleague.submit(edited_before_each, azure_devops, [10.0, 11.0], after=written)
@@ -435,12 +435,12 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
     for write, read, history, minutes, colleague in steps:
         for endpoint, fault in (("update", write), ("work_item", read), ("updates", history)):
             if fault is not None:
-                azure_devops.trouble(endpoint, times=1, **fault)
+                azure_devops.set_fault(endpoint, times=1, **fault)
         stopped = worked(ada, clock, azure_devops.token(), minutes=minutes)
         assert stopped.status == 200
         entries.append(stopped.body["id"])
         worked_minutes += minutes
-        azure_devops.settle()
+        azure_devops.clear_faults()
         if colleague:
             azure_devops.edit(BUG, Title=f"After {minutes} minutes")
     for entry in entries:
@@ -466,7 +466,7 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
     ],
 )
 def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, azure_devops, app, engine, beginning):  # noqa: PLR0917
-    with cutting(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as met:
         stopped = worked(ada, clock, azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
@@ -476,7 +476,7 @@ def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, 
 @on_postgresql
 def test_a_stop_is_done_and_logged_when_the_write_back_fails(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
     before = azure_devops.hits("update")
-    with cutting(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
+    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
         stopped = worked(ada, clock, azure_devops.token())
     lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
 

@@ -238,7 +238,7 @@ def start_failing_server(status):
 def test_a_webhook_that_fails_or_stores_nothing_fails_the_part(bench, status, expected):
     with marketplace.start_marketplace(bench.directory) as emulator, start_failing_server(status) as wrong:
         order = {"plan": "seats", "quantity": 1, "active": True}
-        subscriptions = [emulator.admin.carry_out("POST buy", order)["subscription"] for _ in range(3)]
+        subscriptions = [emulator.admin.execute("POST buy", order)["subscription"] for _ in range(3)]
 
         with pytest.raises(LoadFailed, match=expected):
             webhooks.change_seats(emulator, subscriptions, wrong, database.create_empty(bench.sqlite, "wrong"), 2)

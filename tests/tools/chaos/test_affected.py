@@ -16,7 +16,7 @@ from tools.chaos.clients.history import History
 from tools.chaos.cloud import databases
 from tools.chaos.cloud.databases import Database
 from tools.chaos.cloud.processes import Worker
-from tools.chaos.faults.catalogue import build_faults
+from tools.chaos.faults.catalog import build_faults
 from tools.chaos.faults.driver import Injection
 from tools.chaos.run import ChaosOptions, ChaosResult
 
@@ -26,7 +26,7 @@ class MarketplaceFaults:
 
     def __init__(self) -> None:
         self.faults = Faults()
-        self.admin = SimpleNamespace(order_faults=self.faults.order)
+        self.admin = SimpleNamespace(set_faults=self.faults.set)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from devcloud import postgres
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY
 from shared.db.schema import billing_lines, subscriptions, time_entries, usage_events, write_back_items
-from tests.support.tamper import unprotect_all
+from tests.support.record_protection import unprotect_all
 from tests.tools.chaos import corruptions, corruptions_billing
 from tools.chaos import report
 from tools.chaos.clients.history import Json, Operation, Outcome

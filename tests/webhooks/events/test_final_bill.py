@@ -10,7 +10,7 @@ from shared.db.schema import billing_lines, billing_records, subscription_rates,
 from shared.jobs import job_work
 from shared.settings import Settings
 from tests.support import purchases
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 @pytest.fixture
@@ -21,89 +21,91 @@ def shop(settings, marketplace) -> Settings:
 
 
 @pytest.fixture
-def metered(app, marketplace, owner, clock):
+def metered_purchase(app, marketplace, owner, clock):
     """A plan by active users, in force for a day; nobody has used it."""
     clock.tick(hours=1)
-    bought = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
+    purchase = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
     clock.tick(days=1)
-    return bought
+    return purchase
 
 
-def ended(bought):
-    bought.app.now.tick(minutes=1)
-    operation = bought.order("unsubscribe")
-    until(lambda: bought.attempts(operation))
-    bought.marketplace.idle()
-    return bought.attempts(operation)
+def unsubscribe(purchase):
+    purchase.app.now.tick(minutes=1)
+    operation = purchase.execute("unsubscribe")
+    wait_until(lambda: purchase.attempts(operation))
+    purchase.marketplace.wait_until_idle()
+    return purchase.attempts(operation)
 
 
-def rows(bought, table):
-    with bought.app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
-        return tx.execute(sa.select(table).where(table.c.tenant_id == bought.tenant.id)).all()
+def rows(purchase, table):
+    with purchase.app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
+        return tx.execute(sa.select(table).where(table.c.tenant_id == purchase.tenant.id)).all()
 
 
-def test_the_end_closes_the_running_month_and_reports_its_usage_at_once(metered, owner, world, marketplace, clock):
+def test_the_end_closes_the_running_month_and_reports_its_usage_at_once(
+    metered_purchase, owner, world, marketplace, clock
+):
     ben = world.member(owner)
     ben.start()
     clock.tick(hours=1)
     ben.stop()
-    answers = ended(metered)
-    [record] = rows(metered, billing_records)
+    answers = unsubscribe(metered_purchase)
+    [record] = rows(metered_purchase, billing_records)
     [usage] = marketplace.stats()["usage"]
 
     assert answers == [200]
-    assert (record.kind, record.active_users, record.period_to) == ("final", 1, metered.row.ended_at)
-    assert [line.reason for line in rows(metered, billing_lines)] == ["time"]
-    assert (usage["resource_id"], usage["dimension"], usage["quantity"]) == (metered.id, "active_user", 1)
-    assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
+    assert (record.kind, record.active_users, record.period_to) == ("final", 1, metered_purchase.row.ended_at)
+    assert [line.reason for line in rows(metered_purchase, billing_lines)] == ["time"]
+    assert (usage["resource_id"], usage["dimension"], usage["quantity"]) == (metered_purchase.id, "active_user", 1)
+    assert [event.state for event in rows(metered_purchase, usage_events)] == ["accepted"]
 
 
-def test_the_end_is_committed_when_the_meter_is_unavailable(metered, owner, world, marketplace):
+def test_the_end_is_committed_when_the_meter_is_unavailable(metered_purchase, owner, world, marketplace):
     world.member(owner)
-    marketplace.order("faults", usage_batch={"status": 503, "times": 20})
-    answers = ended(metered)
+    marketplace.execute("faults", usage_batch={"status": 503, "times": 20})
+    answers = unsubscribe(metered_purchase)
 
     assert answers == [200]
-    assert metered.row.status == "unsubscribed"
-    assert [event.state for event in rows(metered, usage_events)] == ["pending"]
+    assert metered_purchase.row.status == "unsubscribed"
+    assert [event.state for event in rows(metered_purchase, usage_events)] == ["pending"]
 
 
-def test_the_end_is_billed_without_a_price_where_none_is_known(metered, owner, world):
+def test_the_end_is_billed_without_a_price_where_none_is_known(metered_purchase, owner, world):
     world.member(owner)
-    with metered.app.transaction(tenant=ALL_TENANTS) as tx:
-        tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered.tenant.id))
-    answers = ended(metered)
+    with metered_purchase.app.transaction(tenant=ALL_TENANTS) as tx:
+        tx.execute(subscription_rates.delete().where(subscription_rates.c.tenant_id == metered_purchase.tenant.id))
+    answers = unsubscribe(metered_purchase)
 
     assert answers == [200]
-    assert metered.row.status == "unsubscribed"
-    [record] = rows(metered, billing_records)
+    assert metered_purchase.row.status == "unsubscribed"
+    [record] = rows(metered_purchase, billing_records)
     assert (record.kind, record.active_users, record.rate_per_user, record.total) == ("final", 1, None, None)
-    assert [event.state for event in rows(metered, usage_events)] == ["accepted"]
+    assert [event.state for event in rows(metered_purchase, usage_events)] == ["accepted"]
 
 
-def test_a_repeated_end_bills_once(metered, owner, world, marketplace):
+def test_a_repeated_end_bills_once(metered_purchase, owner, world, marketplace):
     world.member(owner)
-    marketplace.order("shapes", copies=3)
-    ended(metered)
+    marketplace.execute("shapes", copies=3)
+    unsubscribe(metered_purchase)
 
-    assert len(rows(metered, billing_records)) == 1
+    assert len(rows(metered_purchase, billing_records)) == 1
     assert len(marketplace.stats()["usage"]) == 1
 
 
 def test_a_subscription_ended_on_the_internal_plan_is_not_billed_later(app, marketplace, owner, world, clock):
     change_plan(app, owner, "internal")
-    bought = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
+    purchase = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
     world.member(owner)
     clock.tick(days=40)
-    answers = ended(bought)
+    answers = unsubscribe(purchase)
     change_plan(app, owner, "trial")
     clock.tick(days=40)
-    with app.transaction(tenant=bought.tenant.id) as tx:
-        service.close_tenant(job_work(app, tx, bought.tenant.id, app.now()), Closing("active_user"))
+    with app.transaction(tenant=purchase.tenant.id) as tx:
+        service.close_tenant(job_work(app, tx, purchase.tenant.id, app.now()), Closing("active_user"))
 
     assert answers == [200]
-    assert (bought.row.status, bought.row.paid_from) == ("unsubscribed", None)
-    assert rows(bought, billing_records) == rows(bought, usage_events) == []
+    assert (purchase.row.status, purchase.row.paid_from) == ("unsubscribed", None)
+    assert rows(purchase, billing_records) == rows(purchase, usage_events) == []
 
 
 def change_plan(app, owner, plan):

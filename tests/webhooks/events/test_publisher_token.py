@@ -30,13 +30,13 @@ OTHER_CLAIMS = {
 class Forger:
     """Sends one real event with any token."""
 
-    bought: Purchase
+    purchase: Purchase
     operation: str
 
     def status(self, **order: object) -> int:
-        operation = self.bought.operation(self.operation)
-        body = {"id": self.operation, "subscriptionId": self.bought.id, "action": operation["action"]}
-        sent = self.bought.marketplace.order("event", **{"body": body, **order})
+        operation = self.purchase.operation(self.operation)
+        body = {"id": self.operation, "subscriptionId": self.purchase.id, "action": operation["action"]}
+        sent = self.purchase.marketplace.execute("event", **{"body": body, **order})
         return int(sent["status"])
 
 
@@ -47,9 +47,9 @@ def version(request) -> str:
 
 
 @pytest.fixture
-def forger(bought, version) -> Forger:
-    bought.marketplace.order("shapes", tokens=version, held=True)
-    return Forger(bought, bought.order("suspend"))
+def forger(purchase, version) -> Forger:
+    purchase.marketplace.execute("shapes", tokens=version, held=True)
+    return Forger(purchase, purchase.execute("suspend"))
 
 
 def in_parts(token):
@@ -67,12 +67,12 @@ def _encoded(document):
 
 
 def true_token(forger, version):
-    return forger.bought.marketplace.emulator.delivery._tokens.build_webhook_token(version, {})
+    return forger.purchase.marketplace.emulator.delivery._tokens.build_webhook_token(version, {})
 
 
 def test_the_marketplaces_token_is_accepted_in_both_versions(forger):
     assert forger.status() == 200
-    assert forger.bought.terms[0] == "suspended"
+    assert forger.purchase.terms[0] == "suspended"
 
 
 def test_a_token_without_nbf_is_accepted(forger):
@@ -81,11 +81,11 @@ def test_a_token_without_nbf_is_accepted(forger):
 
 @pytest.mark.parametrize("wrong", list(OTHER_CLAIMS))
 def test_a_token_with_any_wrong_claim_changes_nothing(forger, wrong):
-    before = forger.bought.row
+    before = forger.purchase.row
 
     assert forger.status(claims=OTHER_CLAIMS[wrong]) == 401
-    assert forger.bought.row == before
-    assert forger.bought.outcomes == []
+    assert forger.purchase.row == before
+    assert forger.purchase.outcomes == []
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_token_with_any_wrong_claim_changes_nothing(forger, wrong):
 def test_a_wrong_clock_refuses_no_event(forger, elsewhen):
     assert forger.status(claims=elsewhen) == 503
     assert forger.status(claims={**elsewhen, "aud": STRANGER}) == 401
-    assert forger.bought.outcomes == []
+    assert forger.purchase.outcomes == []
     assert forger.status() == 200
 
 
 def test_a_token_with_an_unpublished_key_changes_nothing(forger):
     assert [forger.status(key="unpublished") for _ in range(5)] == [503] * 5  # one that is new looks just like it
-    assert forger.bought.outcomes == []
+    assert forger.purchase.outcomes == []
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_malformed_token_changes_nothing_and_is_logged(forger, authorization, 
     caplog.set_level("INFO", "timetracker")
 
     assert forger.status(authorization=authorization) == 401
-    assert forger.bought.outcomes == []
+    assert forger.purchase.outcomes == []
     assert f'"reason": "{reason}"' in caplog.text
 
 
@@ -159,9 +159,9 @@ def test_a_version_is_rejected_with_the_claims_of_the_other(forger, version):
     assert forger.status(claims=mixed) == 401
 
 
-def test_every_refused_token_has_the_same_response(bought, http):
-    body = {"id": new_id(), "subscriptionId": bought.id, "action": "Suspend"}
-    token = bought.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {"aud": STRANGER})
+def test_every_refused_token_has_the_same_response(purchase, http):
+    body = {"id": new_id(), "subscriptionId": purchase.id, "action": "Suspend"}
+    token = purchase.marketplace.emulator.delivery._tokens.build_webhook_token("v2", {"aud": STRANGER})
     answers = [http.send("POST", "marketplace/webhook", body, token=each) for each in (None, "a.b.c", token)]
 
     bodies = [{name: value for name, value in each.body.items() if name != "requestId"} for each in answers]
@@ -169,19 +169,19 @@ def test_every_refused_token_has_the_same_response(bought, http):
     assert {each.headers["WWW-Authenticate"] for each in answers} == {'Bearer error="invalid_token"'}
 
 
-def test_a_persons_token_is_rejected(bought, owner):
-    refused = owner.post("marketplace/webhook", {"subscriptionId": bought.id, "action": "Unsubscribe"})
+def test_a_persons_token_is_rejected(purchase, owner):
+    refused = owner.post("marketplace/webhook", {"subscriptionId": purchase.id, "action": "Unsubscribe"})
 
     assert (refused.status, refused.code) == (401, "invalid_token")
-    assert bought.outcomes == []
+    assert purchase.outcomes == []
 
 
-def test_a_stolen_token_applies_only_microsofts_own_state(bought):
-    body = {"id": new_id(), "subscriptionId": bought.id, "action": "ChangeQuantity", "quantity": 5000}
-    before = bought.row
+def test_a_stolen_token_applies_only_microsofts_own_state(purchase):
+    body = {"id": new_id(), "subscriptionId": purchase.id, "action": "ChangeQuantity", "quantity": 5000}
+    before = purchase.row
 
-    assert bought.marketplace.order("event", body=body)["status"] == 503
-    assert bought.marketplace.order("event", body={**body, "action": "Unsubscribe"})["status"] == 503
-    assert (bought.row, bought.outcomes) == (before, [])
-    assert bought.marketplace.order("event", body={**body, "action": "Suspend"})["status"] == 200
-    assert bought.terms == ("subscribed", "seats", 5)
+    assert purchase.marketplace.execute("event", body=body)["status"] == 503
+    assert purchase.marketplace.execute("event", body={**body, "action": "Unsubscribe"})["status"] == 503
+    assert (purchase.row, purchase.outcomes) == (before, [])
+    assert purchase.marketplace.execute("event", body={**body, "action": "Suspend"})["status"] == 200
+    assert purchase.terms == ("subscribed", "seats", 5)

@@ -14,7 +14,7 @@ from shared.deadline import Deadline
 from shared.jobs import JobFailed
 from shared.tenancy.store import find_tenant
 from tests.support import purchases
-from tests.support.cutting import cutting, on_postgresql
+from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.purchases import client_of
 from tests.webhooks.events.test_events import send_event, wait_for_responses
 from webhooks.agreement import store as agreement_store
@@ -23,11 +23,11 @@ from webhooks.events.reconcile_flow import ReconcileOptions, reconcile
 
 
 @pytest.fixture
-def unreported(bought):
+def silent_purchase(purchase):
     """A purchase whose events never arrive."""
-    bought.marketplace.order("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
-    bought.marketplace.order("pace", retries=0, ack_seconds=0)
-    return bought
+    purchase.marketplace.execute("pages", landing="http://127.0.0.1:9/", webhook="http://127.0.0.1:9/webhook")
+    purchase.marketplace.execute("pace", retries=0, ack_seconds=0)
+    return purchase
 
 
 @pytest.mark.parametrize(
@@ -40,28 +40,28 @@ def unreported(bought):
         ("renew", {}, ("subscribed", "seats", 5)),
     ],
 )
-def test_a_missed_event_is_repaired_and_reported_once(unreported, app, name, given, terms):
+def test_a_missed_event_is_repaired_and_reported_once(silent_purchase, app, name, given, terms):
     app.now.tick(days=1)
-    before = unreported.row
-    unreported.order(name, **given)
-    unreported.marketplace.idle()
+    before = silent_purchase.row
+    silent_purchase.execute(name, **given)
+    silent_purchase.marketplace.wait_until_idle()
     first, second = reconcile_all(app), reconcile_all(app)
 
-    assert unreported.terms == unreported.at_microsoft == terms
-    assert unreported.row.version == before.version + 1
-    assert (first.changed, second.changed) == ([unreported.id], [])
-    assert unreported.outcomes == [("Reconcile", "applied")]
-    assert unreported.rates[-1][0] == terms[1]
+    assert silent_purchase.terms == silent_purchase.at_microsoft == terms
+    assert silent_purchase.row.version == before.version + 1
+    assert (first.changed, second.changed) == ([silent_purchase.id], [])
+    assert silent_purchase.outcomes == [("Reconcile", "applied")]
+    assert silent_purchase.rates[-1][0] == terms[1]
 
 
-def test_a_late_event_after_its_repair_changes_nothing(unreported, app, http):
-    operation = unreported.order("suspend")
+def test_a_late_event_after_its_repair_changes_nothing(silent_purchase, app, http):
+    operation = silent_purchase.execute("suspend")
     reconcile_all(app)
-    before = unreported.terms
+    before = silent_purchase.terms
 
-    assert send_event(unreported, http, operation).status == 200
-    assert unreported.terms == before
-    assert unreported.outcomes == [("Reconcile", "applied"), ("Suspend", "applied")]
+    assert send_event(silent_purchase, http, operation).status == 200
+    assert silent_purchase.terms == before
+    assert silent_purchase.outcomes == [("Reconcile", "applied"), ("Suspend", "applied")]
 
 
 def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, owner):
@@ -76,97 +76,103 @@ def test_an_activation_whose_response_was_lost_is_completed(app, marketplace, ow
     assert owner.start().status == 201
 
 
-def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, logged):
+def test_a_purchase_that_was_never_set_up_is_reported(app, marketplace, log_lines):
     waiting = {marketplace.buy(plan="paid"), marketplace.buy(plan="paid", active=True)}
     gone = marketplace.buy(plan="paid")
-    marketplace.order("unsubscribe", subscription=gone)
+    marketplace.execute("unsubscribe", subscription=gone)
     report = reconcile_all(app)
 
     assert set(report.waiting) == waiting
-    assert {line["subscription"] for line in logged() if line["event"] == "marketplace_purchase_not_set_up"} == waiting
+    assert {
+        line["subscription"] for line in log_lines() if line["event"] == "marketplace_purchase_not_set_up"
+    } == waiting
 
 
-def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(unreported, app, world, logged):
-    other = purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid)
-    other.order("suspend")
-    unreported.order("suspend")
-    listed = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+def test_an_unreadable_and_a_failing_row_do_not_stop_the_others(silent_purchase, app, world, log_lines):
+    other = purchases.add_active_purchase(app, silent_purchase.marketplace, world.tenant().tid)
+    other.execute("suspend")
+    silent_purchase.execute("suspend")
+    listed = silent_purchase.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     listed.insert(0, {**listed[0], "id": "no id"})
     listed.insert(0, {**listed[1], "quantity": "many"})
     body = json.dumps({"subscriptions": listed})
-    unreported.marketplace.order("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
+    silent_purchase.marketplace.execute("faults", list={"status": 200, "body": body}, get={"status": 500, "times": 4})
     with pytest.raises(JobFailed, match="3 of 4"):
         reconcile_all(app)
-    lines = logged()
+    lines = log_lines()
 
-    [failed, suspended] = sorted([unreported, other], key=lambda each: each.row.status)
+    [failed, suspended] = sorted([silent_purchase, other], key=lambda each: each.row.status)
     assert (failed.row.status, suspended.row.status) == ("subscribed", "suspended")
-    assert logged_as(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
-    assert logged_as(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
+    assert select_events(lines, "marketplace_reconcile_failed", "reason") == [(failed.id, "http_500")]
+    assert select_events(lines, "marketplace_subscription_unreadable") == [(listed[0]["id"],), ("",)]
     assert [(line["count"], line["failed"]) for line in lines if line["event"] == "marketplace_reconciled"] == [(1, 1)]
 
 
-def logged_as(lines, name, *fields):
+def select_events(lines, name, *fields):
     return [tuple(line.get(each) for each in ("subscription", *fields)) for line in lines if line.get("event") == name]
 
 
-def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(unreported, app, world, logged):
-    ended, listed = (purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(2))
-    ended.order("unsubscribe")
+def test_a_subscription_that_microsoft_does_not_list_is_an_alarm_and_unchanged(silent_purchase, app, world, log_lines):
+    ended, listed = (
+        purchases.add_active_purchase(app, silent_purchase.marketplace, world.tenant().tid) for _ in range(2)
+    )
+    ended.execute("unsubscribe")
     reconcile_all(app)
-    rows = unreported.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
+    rows = silent_purchase.marketplace.send("GET", "saas/subscriptions").json()["subscriptions"]
     body = json.dumps({"subscriptions": [row for row in rows if row["id"] == listed.id]})
-    unreported.marketplace.order("faults", list={"status": 200, "body": body})
+    silent_purchase.marketplace.execute("faults", list={"status": 200, "body": body})
     report = reconcile_all(app)
-    named = {line["subscription"] for line in logged() if line["event"] == "marketplace_subscription_missing"}
+    named = {line["subscription"] for line in log_lines() if line["event"] == "marketplace_subscription_missing"}
 
-    assert {unreported.id, ended.id, listed.id} & set(report.missing) == {unreported.id}
-    assert {unreported.id, ended.id, listed.id} & named == {unreported.id}
-    assert (unreported.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
+    assert {silent_purchase.id, ended.id, listed.id} & set(report.missing) == {silent_purchase.id}
+    assert {silent_purchase.id, ended.id, listed.id} & named == {silent_purchase.id}
+    assert (silent_purchase.terms, ended.row.status) == (("subscribed", "seats", 5), "unsubscribed")
 
 
-def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(bought, app):
-    bought.marketplace.order("pace", ack_seconds=30)
-    wait_for_responses(bought, bought.order("change", quantity=9))
+def test_an_accepted_change_that_is_not_in_force_yet_is_no_difference(purchase, app):
+    purchase.marketplace.execute("pace", ack_seconds=30)
+    wait_for_responses(purchase, purchase.execute("change", quantity=9))
     report = reconcile_all(app)
 
     assert report.changed == []
-    assert bought.terms == ("subscribed", "seats", 9)
-    assert bought.at_microsoft == ("subscribed", "seats", 5)
+    assert purchase.terms == ("subscribed", "seats", 9)
+    assert purchase.at_microsoft == ("subscribed", "seats", 5)
 
 
-def test_every_page_is_compared(unreported, app, world):
-    others = [purchases.add_active_purchase(app, unreported.marketplace, world.tenant().tid) for _ in range(4)]
-    unreported.marketplace.order("shapes", page_size=2)
+def test_every_page_is_compared(silent_purchase, app, world):
+    others = [purchases.add_active_purchase(app, silent_purchase.marketplace, world.tenant().tid) for _ in range(4)]
+    silent_purchase.marketplace.execute("shapes", page_size=2)
     for each in others:
-        each.order("suspend")
+        each.execute("suspend")
     report = reconcile_all(app)
 
     assert report.compared == 5
     assert sorted(report.changed) == sorted(each.id for each in others)
 
 
-def test_too_few_seats_are_an_alarm_and_everybody_stays(unreported, app, owner, world, logged):
+def test_too_few_seats_are_an_alarm_and_everybody_stays(silent_purchase, app, owner, world, log_lines):
     people = [world.member(owner) for _ in range(3)]
-    unreported.order("change", quantity=2)
+    silent_purchase.execute("change", quantity=2)
     reconcile_all(app)
 
-    assert unreported.terms == ("subscribed", "seats", 2)
+    assert silent_purchase.terms == ("subscribed", "seats", 2)
     assert [each.start().status for each in people] == [201] * 3
-    assert "seats_over_limit" in {line["event"] for line in logged()}
+    assert "seats_over_limit" in {line["event"] for line in log_lines()}
 
 
-def test_an_unknown_status_is_reported_with_its_purchase(unreported, app, logged):
-    with unreported.marketplace.emulator.operations.updating() as state:
-        state.subscriptions[unreported.id].status = "NotStarted"
+def test_an_unknown_status_is_reported_with_its_purchase(silent_purchase, app, log_lines):
+    with silent_purchase.marketplace.emulator.operations.updating() as state:
+        state.subscriptions[silent_purchase.id].status = "NotStarted"
     with pytest.raises(JobFailed):
         reconcile_all(app)
 
-    assert logged_as(logged(), "marketplace_reconcile_failed", "reason") == [(unreported.id, "status_unknown")]
+    assert select_events(log_lines(), "marketplace_reconcile_failed", "reason") == [
+        (silent_purchase.id, "status_unknown")
+    ]
 
 
-def test_a_failure_is_reported_with_its_purchase_and_error_type(unreported, app, logged):
-    unreported.order("suspend")
+def test_a_failure_is_reported_with_its_purchase_and_error_type(silent_purchase, app, log_lines):
+    silent_purchase.execute("suspend")
 
     def broken(_connection, _cursor, statement, *_):
         if statement.startswith("UPDATE subscriptions"):
@@ -179,10 +185,12 @@ def test_a_failure_is_reported_with_its_purchase_and_error_type(unreported, app,
     finally:
         sa.event.remove(app.engine, "before_cursor_execute", broken)
 
-    assert logged_as(logged(), "marketplace_reconcile_failed", "errorType") == [(unreported.id, "ZeroDivisionError")]
+    assert select_events(log_lines(), "marketplace_reconcile_failed", "errorType") == [
+        (silent_purchase.id, "ZeroDivisionError")
+    ]
 
 
-@pytest.mark.usefixtures("unreported")
+@pytest.mark.usefixtures("silent_purchase")
 def test_a_comparison_without_differences_waits_for_no_writer(app):
     """Without the restore mark, which every job writes."""
     with app.transaction(), ThreadPoolExecutor(1) as pool:
@@ -191,7 +199,7 @@ def test_a_comparison_without_differences_waits_for_no_writer(app):
     assert (report.compared, report.changed) == (1, [])
 
 
-@pytest.mark.usefixtures("unreported")
+@pytest.mark.usefixtures("silent_purchase")
 def test_all_purchases_are_compared(app):
     with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
         compared = [each.id for each in all_bought(tx)]
@@ -207,70 +215,70 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_a_broken_connection_is_retried_in_the_same_comparison(unreported, app, engine, beginning):
-    unreported.order("suspend")
-    unreported.marketplace.idle()
-    with cutting(app.engine, engine, beginning) as met:
+def test_a_broken_connection_is_retried_in_the_same_comparison(silent_purchase, app, engine, beginning):
+    silent_purchase.execute("suspend")
+    silent_purchase.marketplace.wait_until_idle()
+    with drop_connections(app.engine, engine, beginning) as met:
         report = reconcile_all(app)
 
-    assert (report.changed, report.failed, len(met)) == ([unreported.id], [], 1)
-    assert unreported.outcomes == [("Reconcile", "applied")]
+    assert (report.changed, report.failed, len(met)) == ([silent_purchase.id], [], 1)
+    assert silent_purchase.outcomes == [("Reconcile", "applied")]
 
 
 @on_postgresql
 @pytest.mark.parametrize("beginning", ["SELECT subscriptions", "UPDATE subscriptions"])
-def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(unreported, app, http, engine, beginning):
-    operation = unreported.order("suspend")
-    unreported.marketplace.idle()
-    with cutting(app.engine, engine, beginning) as met:
-        answer = send_event(unreported, http, operation)
+def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(silent_purchase, app, http, engine, beginning):
+    operation = silent_purchase.execute("suspend")
+    silent_purchase.marketplace.wait_until_idle()
+    with drop_connections(app.engine, engine, beginning) as met:
+        answer = send_event(silent_purchase, http, operation)
 
     assert (answer.status, len(met)) == (200, 1)
-    assert unreported.outcomes == [("Suspend", "applied")]
+    assert silent_purchase.outcomes == [("Suspend", "applied")]
 
 
 @pytest.fixture
-def requested(app, marketplace, owner):
+def purchase_request(app, marketplace, owner):
     """A purchase of the owner's organization that waits for agreement; its id, and its state here."""
-    bought = marketplace.buy(plan="paid")
-    terms = terms_of(client_of(app).get(bought, Deadline.after(10)))
+    purchase = marketplace.buy(plan="paid")
+    terms = terms_of(client_of(app).get(purchase, Deadline.after(10)))
     with app.transaction() as tx:
         tenant = find_tenant(tx, tid=owner.tid, lock=True)
         assert tenant is not None
         assert terms is not None
-        agreement_store.add(tx, tenant.id, uuid.UUID(bought), terms, None, app.now())
+        agreement_store.add(tx, tenant.id, uuid.UUID(purchase), terms, None, app.now())
 
     def state():
         with app.transaction(reads_only=True, tenant=ALL_TENANTS) as tx:
-            request = agreement_store.find_anywhere(tx, uuid.UUID(bought))
+            request = agreement_store.find_anywhere(tx, uuid.UUID(purchase))
         return None if request is None else request.state
 
-    return bought, state
+    return purchase, state
 
 
 def test_a_purchase_that_waits_for_agreement_is_reported_as_such_and_not_activated(
-    app, marketplace, requested, owner, logged
+    app, marketplace, purchase_request, owner, log_lines
 ):
-    bought, state = requested
+    purchase, state = purchase_request
     with marketplace.emulator.operations.updating() as held:
-        held.subscriptions[bought].status = "Subscribed"  # as though somebody had activated it
+        held.subscriptions[purchase].status = "Subscribed"  # as though somebody had activated it
     report = reconcile_all(app)
 
-    assert (report.waiting, report.unanswered, report.changed) == ([], [bought], [])
+    assert (report.waiting, report.unanswered, report.changed) == ([], [purchase], [])
     assert state() == "waiting"
     assert owner.get("tenant").body["plan"] == "trial"
-    events = [line["event"] for line in logged() if line.get("subscription") == bought]
+    events = [line["event"] for line in log_lines() if line.get("subscription") == purchase]
     assert events == ["marketplace_purchase_not_agreed"]
 
 
-def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, requested, owner):
-    bought, state = requested
-    marketplace.order("unsubscribe", subscription=bought)
+def test_a_purchase_canceled_while_it_waited_is_closed_and_reported_once(app, marketplace, purchase_request, owner):
+    purchase, state = purchase_request
+    marketplace.execute("unsubscribe", subscription=purchase)
     dry = reconcile(app, client_of(app), ReconcileOptions(dry_run=True))
     before = state()
     reports = [reconcile_all(app), reconcile_all(app)]
 
-    assert (dry.changed, before) == ([bought], "waiting")
-    assert [report.changed for report in reports] == [[bought], []]
+    assert (dry.changed, before) == ([purchase], "waiting")
+    assert [report.changed for report in reports] == [[purchase], []]
     assert state() == "cancelled"
     assert [item["kind"] for item in owner.get("notices").body["items"]] == ["purchase_cancelled"]

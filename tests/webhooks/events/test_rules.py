@@ -33,7 +33,7 @@ def build_operation(action: str, plan: str, seats: int | None, status: str = "In
     return Operation(**ids, action=action, plan_id=plan, quantity=seats, status=status)
 
 
-def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
+def purchase(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SUBSCRIBED) -> Subscription:
     terms = Terms(status, "o", "p", seats, "P1M", None, None, auto_renew=True)
     return Subscription(1, 1, uuid.UUID(int=1), terms, None, None, None, 1)
 
@@ -43,20 +43,20 @@ def bought(seats: int | None, status: SubscriptionStatus = SubscriptionStatus.SU
     [(3, False), (4, False), (5, True)],
 )
 def test_a_reduction_below_the_enabled_accounts_exceeds_the_seats(used, is_over):
-    assert rules.exceeds_seats(replace(TENANT, seats_used=used), bought(9), bought(4)) is is_over
+    assert rules.exceeds_seats(replace(TENANT, seats_used=used), purchase(9), purchase(4)) is is_over
 
 
 def test_unlimited_internal_and_ended_subscriptions_never_exceed_their_seats():
     internal = replace(TENANT, plan=Plan.INTERNAL)
 
-    assert not rules.exceeds_seats(TENANT, bought(9), bought(None))
-    assert not rules.exceeds_seats(internal, bought(9), bought(4))
-    assert not rules.exceeds_seats(TENANT, bought(9), bought(4, SubscriptionStatus.UNSUBSCRIBED))
+    assert not rules.exceeds_seats(TENANT, purchase(9), purchase(None))
+    assert not rules.exceeds_seats(internal, purchase(9), purchase(4))
+    assert not rules.exceeds_seats(TENANT, purchase(9), purchase(4, SubscriptionStatus.UNSUBSCRIBED))
 
 
 def test_exceeded_seats_are_reported_once_and_again_at_the_activation():
-    assert not rules.exceeds_seats(TENANT, bought(4), bought(4))
-    assert rules.exceeds_seats(TENANT, bought(4, SubscriptionStatus.PENDING), bought(4))
+    assert not rules.exceeds_seats(TENANT, purchase(4), purchase(4))
+    assert rules.exceeds_seats(TENANT, purchase(4, SubscriptionStatus.PENDING), purchase(4))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_change_without_a_status_did_not_fail(action, status, *, is_decidable)
 
 @pytest.mark.parametrize(("present", "is_refused"), [(9, True), (5, True), (3, False), (2, False), (None, False)])
 def test_only_a_certain_reduction_is_refused(present, *, is_refused):
-    terms = bought(present).terms
+    terms = purchase(present).terms
     microsoft = rules.MarketplaceState(terms, terms, build_operation("ChangeQuantity", "p", 4), None)
 
     assert (rules.check_seats(TENANT, microsoft) is not None) is is_refused

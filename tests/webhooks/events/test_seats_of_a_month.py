@@ -1,26 +1,26 @@
-"""The seats of a month, from what Microsoft's events left in the ledger to the statement."""
+"""The seats of a month, from the ledger of Microsoft's events to the statement."""
 
 from tests.billing.records.test_statement import text_of
 from tests.webhooks.events.test_events import wait_for_responses
 
 
-def change(bought, **value):
+def change(purchase, **value):
     """A change that we accept, and that Microsoft then puts in force."""
-    operation = bought.order("change", **value)
-    assert wait_for_responses(bought, operation) == [200]
-    path = f"saas/subscriptions/{bought.id}/operations/{operation}"
-    assert bought.marketplace.send("PATCH", path, {"status": "Success"}).ok
+    operation = purchase.execute("change", **value)
+    assert wait_for_responses(purchase, operation) == [200]
+    path = f"saas/subscriptions/{purchase.id}/operations/{operation}"
+    assert purchase.marketplace.send("PATCH", path, {"status": "Success"}).ok
 
 
-def test_seats_and_plans_that_changed_are_on_the_statement_of_the_last_month(bought, owner, clock):
+def test_seats_and_plans_that_changed_are_on_the_statement_of_the_last_month(purchase, owner, clock):
     clock.tick(days=2)
-    change(bought, quantity=9)
+    change(purchase, quantity=9)
     clock.tick(days=2)
-    change(bought, plan="seats-plus")
+    change(purchase, plan="seats-plus")
     clock.tick(days=1)
-    change(bought, quantity=4)
+    change(purchase, quantity=4)
     clock.tick(hours=12)
-    assert wait_for_responses(bought, bought.order("unsubscribe")) == [200]
+    assert wait_for_responses(purchase, purchase.execute("unsubscribe")) == [200]
     (record,) = owner.get("billing/records/2026-11").body["records"]
     text = text_of(owner.get("billing/records/2026-11/statement").raw)
 

@@ -8,8 +8,8 @@ from shared import clock as real_clock
 from shared.settings import Settings
 from tests.support import landing as landing_support
 from tests.support import purchases
-from tests.support.landing import Browser, Firm, in_the_extension
-from tests.support.logs import Listener
+from tests.support.landing import Browser, Firm, extension_user
+from tests.support.logs import LogCollector
 from tests.support.world import FakeClock
 from webhooks.landing import purchase_flow
 
@@ -28,7 +28,7 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def firm(monkeypatch) -> Firm:
-    return landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+    return landing_support.register_in_entra(monkeypatch, landing_support.new_firm())
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def browser(app, host) -> Iterator[Browser]:  # noqa: ARG001 - the app is in pla
 @pytest.fixture
 def member(http, entra, clock):
     """Somebody of the firm, as they use the extension."""
-    return lambda account: in_the_extension(http, entra, clock, account)
+    return lambda account: extension_user(http, entra, clock, account)
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def short_activation_wait(monkeypatch) -> None:
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[], list[str]]]:
+def log_lines() -> Iterator[Callable[[], list[str]]]:
     """The lines that the product has logged since."""
-    listener, product = Listener(), logging.getLogger("timetracker")
-    product.addHandler(listener)
-    yield lambda: list(listener.lines)
-    product.removeHandler(listener)
+    collector, product = LogCollector(), logging.getLogger("timetracker")
+    product.addHandler(collector)
+    yield lambda: list(collector.lines)
+    product.removeHandler(collector)
 
 
 @pytest.fixture
-def codes(logged) -> Callable[[], list[str]]:
-    """The codes of what the pages have refused since."""
-    return lambda: [line["code"] for line in map(json.loads, logged()) if line["event"] == "request_refused"]
+def codes(log_lines) -> Callable[[], list[str]]:
+    """The codes of the pages' refusals since."""
+    return lambda: [line["code"] for line in map(json.loads, log_lines()) if line["event"] == "request_refused"]

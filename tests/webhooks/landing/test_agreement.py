@@ -12,7 +12,7 @@ from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import billing_records, notices, purchase_requests, subscriptions, tenants, users
 from shared.jobs import job_work
 from tests.support.landing import buy, rows, sign_up
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 WAITS = "Your purchase waits for agreement"
@@ -24,7 +24,7 @@ THIRTY_DAYS = dt.timedelta(days=30)
 
 @pytest.fixture
 def tenant(app, firm):
-    """The tenant's row, as it is now."""
+    """The tenant's present row."""
     return lambda: rows(app, tenants, entra_tenant_id=firm.key)[0]
 
 
@@ -68,7 +68,7 @@ def states(app, tenant_row):
 
 
 def nothing_happened(app, marketplace, subscription, tenant_row, before):
-    """The purchase is not activated, and the tenant is what it was."""
+    """Checks that the purchase is not activated, and the tenant unchanged."""
     assert marketplace.status(subscription) == "PendingFulfillmentStart"
     assert rows(app, subscriptions, tenant_id=tenant_row.id) == []
     assert tenant_row.plan_kind == before.plan_kind == "trial"
@@ -273,7 +273,7 @@ def test_a_purchase_that_is_cancelled_while_it_waits_is_closed(  # noqa: PLR0917
 ):
     subscription, token = buy(marketplace, firm)
     waits = browser.submit(browser.open(token, firm.buyer))
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
     read = browser.get(waits.url).heading, states(app, tenant())
     page = browser.open(marketplace.purchase_token(subscription), firm.buyer)
 
@@ -290,7 +290,7 @@ def test_the_buyer_can_finish_an_agreed_purchase_whose_activation_failed(marketp
     waits = browser.submit(browser.open(token, firm.buyer))
     entra = browser.session.get(f"{browser.base}{waits.links['Use another account']}", timeout=30)
     shown = browser.pick(entra, firm.colleague)
-    marketplace.order("faults", activate={"status": 500})
+    marketplace.execute("faults", activate={"status": 500})
     failed = browser.submit(shown)
     marketplace.emulator.faults.clear()
     resumed = browser.get(waits.url)
@@ -313,8 +313,8 @@ def test_a_purchase_that_ends_restores_the_trial_with_its_original_end(  # noqa:
     subscription, token = buy(marketplace, firm)
     assert browser.submit(browser.open(token, firm.buyer)).heading == ACTIVE
     clock.tick(hours=1)
-    marketplace.order("unsubscribe", subscription=subscription)
-    until(lambda: tenant().plan_kind == "trial")
+    marketplace.execute("unsubscribe", subscription=subscription)
+    wait_until(lambda: tenant().plan_kind == "trial")
     stopped = ada.stop()
 
     assert (tenant().status, tenant().trial_ends_at) == ("active", ends_at)
@@ -332,8 +332,8 @@ def test_a_trial_that_would_be_over_does_not_come_back(app, marketplace, browser
     with app.transaction() as tx:
         over = {"trial_ends_at": app.now()}
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(**over))
-    marketplace.order("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    marketplace.execute("unsubscribe", subscription=subscription)
+    wait_until(lambda: tenant().status == "cancelled")
 
     assert ada.start().code == "subscription_cancelled"
 
@@ -341,8 +341,8 @@ def test_a_trial_that_would_be_over_does_not_come_back(app, marketplace, browser
 def test_a_directory_that_began_with_a_purchase_has_no_trial_to_restore(marketplace, browser, firm, tenant):
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
-    marketplace.order("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    marketplace.execute("unsubscribe", subscription=subscription)
+    wait_until(lambda: tenant().status == "cancelled")
 
     assert tenant().plan_kind == "paid"
 
@@ -379,10 +379,10 @@ def test_an_agreement_stays_in_force_until_the_purchase_is_active(  # noqa: PLR0
     agreement()
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    marketplace.order("faults", activate={"status": 500})
+    marketplace.execute("faults", activate={"status": 500})
     failed = browser.submit(shown, endAgreement="yes")
     marketplace.emulator.faults.clear()
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
     ended = browser.get(shown.url)
     found = [(each.plan_id, each.status) for each in rows(app, subscriptions, tenant_id=tenant().id)]
 
@@ -400,8 +400,8 @@ def test_an_agreement_that_was_replaced_does_not_come_back(  # noqa: PLR0917 - f
     agreement()
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer), endAgreement="yes")
-    marketplace.order("unsubscribe", subscription=subscription)
-    until(lambda: tenant().status == "cancelled")
+    marketplace.execute("unsubscribe", subscription=subscription)
+    wait_until(lambda: tenant().status == "cancelled")
 
     found = [each.status for each in rows(app, subscriptions, tenant_id=tenant().id)]
     assert found == ["unsubscribed", "unsubscribed"]
@@ -430,7 +430,7 @@ def test_a_purchase_agreed_to_before_does_not_end_a_later_agreement_with_the_ven
     app, marketplace, browser, firm, member, tenant, agreement
 ):
     sign_up(member(firm.buyer))
-    marketplace.order("pace", activation_seconds=600)
+    marketplace.execute("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     agreement()

@@ -1,4 +1,4 @@
-"""While a restored database is held no purchase is activated; the page says to come again."""
+"""During a restore hold no purchase is activated; the page asks to come back."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_purchase_waits_while_the_database_is_held(engine, marketplace, browse
 
 @pytest.mark.usefixtures("short_activation_wait")
 def test_a_confirmed_purchase_is_not_activated_while_the_database_is_held(app, engine, marketplace, browser, firm):
-    marketplace.order("pace", activation_seconds=600)
+    marketplace.execute("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     browser.submit(browser.open(token, firm.buyer))
     with marketplace.emulator.operations.updating() as state:

@@ -62,11 +62,11 @@ def test_every_page_is_a_whole_document_in_english(pages):
 def test_every_field_has_a_label_and_every_description_is_there(pages):
     for page in pages:
         ids = [given["id"] for _, given in page.elements if "id" in given]
-        labelled = {given["for"] for tag, given in page.elements if tag == "label"}
+        labeled = {given["for"] for tag, given in page.elements if tag == "label"}
         fields = [given for tag, given in page.elements if tag in {"input", "select"} and given.get("type") != "hidden"]
 
         assert len(ids) == len(set(ids))
-        assert {given["id"] for given in fields} == labelled
+        assert {given["id"] for given in fields} == labeled
         for given in fields:
             assert set(given["aria-describedby"].split()) <= set(ids)
 
@@ -152,8 +152,8 @@ def test_a_value_that_a_template_lacks_is_an_error():
         render("signed_out", {"contact": Contact("", "")})
 
 
-def luminance(colour):
-    digits = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
+def luminance(color):
+    digits = color if len(color) == 6 else "".join(2 * digit for digit in color)
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -174,7 +174,7 @@ def luminance(colour):
 def test_colors_have_enough_contrast(scheme, text, ground, ratio):
     """WCAG 2.2, level AA."""
     light, dark = STYLE.split("@media (prefers-color-scheme: dark)", 1)
-    colours = dict(re.findall(r"--([a-z-]+): #([0-9a-f]{3,6})", light if scheme == "light" else dark))
-    lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+    colors = dict(re.findall(r"--([a-z-]+): #([0-9a-f]{3,6})", light if scheme == "light" else dark))
+    lighter, darker = sorted((luminance(colors[text]), luminance(colors[ground])), reverse=True)
 
     assert (lighter + 0.05) / (darker + 0.05) >= ratio

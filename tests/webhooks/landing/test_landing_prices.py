@@ -1,4 +1,4 @@
-"""What the page of a purchase says of its price, its free trial, and a purchase of another product."""
+"""The landing page shows the price and the free trial of a purchase, and refuses another product."""
 
 import datetime as dt
 
@@ -33,7 +33,7 @@ def test_the_price_is_that_of_the_term_that_was_bought(marketplace, browser, fir
 
 
 def test_an_unreadable_price_is_omitted(marketplace, browser, firm):
-    marketplace.order("shapes", unpriced=["gold"])
+    marketplace.execute("shapes", unpriced=["gold"])
     _, token = buy(marketplace, firm, plan="gold")
 
     assert "USD" not in browser.open(token, firm.buyer).text

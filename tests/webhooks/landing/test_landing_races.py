@@ -13,7 +13,7 @@ from sqlalchemy import event
 from shared import clock as real_clock
 from shared.db.schema import subscription_events, subscriptions, tenants, users
 from tests.faults import product
-from tests.faults.crashing import crashing_hosts
+from tests.faults.crashes import start_crashing_hosts
 from tests.support import landing as landing_support
 from tests.support.landing import Browser, buy, rows
 from tests.support.purchases import marketplace_settings
@@ -117,7 +117,7 @@ def crashing(app, entra, marketplace, tmp_path):
         "LANDING_CLIENT_SECRET": landing_support.LANDING_CLIENT_SECRET,
     }
     settings = product.environment(app.settings.database_url, entra, **landing, **marketplace_settings(marketplace))
-    with crashing_hosts(tmp_path / "log", settings) as hosts:
+    with start_crashing_hosts(tmp_path / "log", settings) as hosts:
         yield hosts
 
 
@@ -127,7 +127,7 @@ def test_opening_the_page_again_completes_a_confirmation_killed_at_any_point(
     every = 1 if app.engine.dialect.name == "sqlite" else 3  # the points are the same ones
     for point in count(1, every):
         app.now.at = real_clock.now()  # Entra's tokens are of now
-        firm = landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+        firm = landing_support.register_in_entra(monkeypatch, landing_support.new_firm())
         subscription, token = buy(marketplace, firm)
         shown = browser.open(token, firm.buyer)
         assert shown.heading == "Set up TimeTracker", shown.text

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 import function_app
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from shared.app import use
 from shared.auth.tokens import CONSUMER_TENANT
 from shared.db.row_level_security import ALL_TENANTS
@@ -26,7 +26,7 @@ BROWSER_OPERATIONS = [operation for operation in OPERATIONS.values() if operatio
 
 @pytest.fixture
 def stranger(monkeypatch):
-    return landing_support.known_to_entra(monkeypatch, landing_support.new_firm())
+    return landing_support.register_in_entra(monkeypatch, landing_support.new_firm())
 
 
 def nothing_is_bound(app, marketplace, subscription, *firms):
@@ -161,7 +161,7 @@ def test_an_overlong_value_gets_the_page_of_an_unknown_one(browser, path, headin
     "name",
     ["evil.example", "timetracker.example.com:443", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[", "a]b"],
 )
-def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, browser, name, logged):
+def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, browser, name, log_lines):
     before = len(rows(app, landing_visits))
     headers = {"Host": name, "X-Forwarded-Host": "127.0.0.1", "Forwarded": "host=127.0.0.1"}
     answer = browser.session.get(f"{browser.base}{LANDING}?token=x", headers=headers, timeout=30, allow_redirects=False)
@@ -170,7 +170,7 @@ def test_without_the_setting_no_address_is_made_from_a_foreign_host_name(app, br
     assert "TimeTracker does not know its address" in answer.text
     assert {"Location", "Set-Cookie"}.isdisjoint(answer.headers)
     assert len(rows(app, landing_visits)) == before
-    assert any("public_url_missing" in line for line in logged())
+    assert any("public_url_missing" in line for line in log_lines())
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:7071", "localhost", "[::1]:7071"])
@@ -318,9 +318,9 @@ def sent_back(browser, entra_page, account):
 def test_another_browser_cannot_finish_a_sign_in(app, marketplace, browser, firm):
     """A link with another person's code signs nobody in."""
     subscription, token = buy(marketplace, firm)
-    address = sent_back(browser, browser.arrive(token), firm.buyer)
+    address = sent_back(browser, browser.open_link(token), firm.buyer)
     others = [Browser(browser.base), Browser(browser.base)]
-    others[1].arrive(token)
+    others[1].open_link(token)
     pages = [other.get(address) for other in others]
     own = browser.get(address)
 
@@ -334,7 +334,7 @@ def test_another_browser_sees_no_page_of_a_visit_and_cannot_send_its_form(app, m
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     other = Browser(browser.base)
-    other.arrive(token)
+    other.open_link(token)
 
     assert other.get(shown.url).status == 404
     assert other.submit(shown).status == 404
@@ -374,7 +374,7 @@ def test_the_cookie_is_for_this_host_only_and_for_no_script(marketplace, browser
 
 def test_a_sign_in_expires_after_ten_minutes(app, marketplace, browser, firm, clock):
     subscription, token = buy(marketplace, firm)
-    entra_page = browser.arrive(token)
+    entra_page = browser.open_link(token)
     clock.tick(minutes=10)
     page = browser.pick(entra_page, firm.buyer)
 
@@ -396,7 +396,7 @@ def test_a_page_expires_after_thirty_minutes(app, marketplace, browser, firm, cl
 @pytest.mark.parametrize("change", [{"state": "other"}, {"state": ""}, {"code": "other"}, {"code": ""}])
 def test_a_manipulated_return_address_signs_nobody_in(app, marketplace, browser, firm, change):
     subscription, token = buy(marketplace, firm)
-    address = sent_back(browser, browser.arrive(token), firm.buyer)
+    address = sent_back(browser, browser.open_link(token), firm.buyer)
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()} | change
     page = browser.get(f"{address.partition('?')[0]}?{urlencode(query)}")
 
@@ -407,7 +407,7 @@ def test_a_manipulated_return_address_signs_nobody_in(app, marketplace, browser,
 
 def test_a_cancelled_sign_in_can_be_started_again(marketplace, browser, firm, codes):
     _, token = buy(marketplace, firm)
-    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
+    state = parse_qs(urlsplit(browser.open_link(token).url).query)["state"][0]
     denied = browser.get(f"{LANDING}/signed-in?error=access_denied&error_description=No&state={state}")
     page = browser.pick(browser.session.get(f"{browser.base}{denied.links['Try again']}", timeout=30), firm.buyer)
 
@@ -437,12 +437,12 @@ def return_with(browser, firm, entra, clock):
     """Returns from a sign-in with an ID token of these claims."""
 
     def send_back(token, *, query=None, **changes):
-        query = query or parse_qs(urlsplit(browser.arrive(token).url).query)
+        query = query or parse_qs(urlsplit(browser.open_link(token).url).query)
         id_claims = claims(firm, entra, clock, query["nonce"][0], **changes)
         if changes.get("tid"):
             id_claims["iss"] = f"{entra.authority}/{changes['tid']}/v2.0"
-        minted = entra.emulator.admin.mint(TokenOrder(claims=id_claims))
-        with landing_support.answering(entra, json.dumps({"id_token": minted})):
+        minted = entra.emulator.admin.mint(TokenRequest(claims=id_claims))
+        with landing_support.token_response(entra, json.dumps({"id_token": minted})):
             return browser.get(f"{LANDING}/signed-in?code=any&state={query['state'][0]}")
 
     return send_back
@@ -494,8 +494,8 @@ def test_a_buyer_without_an_email_address_is_matched_by_user_name(
 @pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"id_token": 7}', "x" * 200_000])
 def test_a_malformed_answer_of_entra_is_503_with_a_retry(marketplace, browser, firm, entra, answer):
     _, token = buy(marketplace, firm)
-    state = parse_qs(urlsplit(browser.arrive(token).url).query)["state"][0]
-    with landing_support.answering(entra, answer):
+    state = parse_qs(urlsplit(browser.open_link(token).url).query)["state"][0]
+    with landing_support.token_response(entra, answer):
         page = browser.get(f"{LANDING}/signed-in?code=any&state={state}")
 
     assert page.status == 503
@@ -514,12 +514,12 @@ def test_without_its_settings_there_is_no_landing_page(app, http, codes):
     assert codes() == ["no_such_route"] * 14
 
 
-def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, logged):
+def test_neither_tokens_nor_people_are_logged(marketplace, browser, firm, stranger, log_lines):
     _, token = buy(marketplace, firm)
     browser.open(token, stranger.buyer)
     browser.submit(browser.open(token, firm.buyer))
     browser.open(marketplace.purchase_token(marketplace.buy(person=firm.buyer.oid), "garbage"), firm.buyer)
-    lines = "\n".join(logged())
+    lines = "\n".join(log_lines())
 
     assert "request_refused" in lines
     for secret in (token, token[:40], "code=", "token=", firm.buyer.email, firm.buyer.oid, firm.tid, stranger.tid):

@@ -38,7 +38,7 @@ def secrets(browser):
 
 def test_a_planted_cookie_does_not_open_the_page_as_the_victim(marketplace, attacker, browser, firm):
     _, token = buy(marketplace, firm)
-    entra_page = attacker.arrive(token)
+    entra_page = attacker.open_link(token)
     state = parse_qs(urlsplit(entra_page.url).query)["state"][0]
     plant(attacker, browser)
     shown = browser.pick(entra_page, firm.buyer)
@@ -52,10 +52,10 @@ def test_a_planted_cookie_does_not_open_the_page_as_the_victim(marketplace, atta
 
 def test_each_arrival_and_each_sign_in_has_a_secret_of_its_own(marketplace, attacker, browser, firm):
     _, token = buy(marketplace, firm)
-    attacker.arrive(token)
+    attacker.open_link(token)
     planted = secrets(attacker)
     plant(attacker, browser)
-    entra_page = browser.arrive(token)
+    entra_page = browser.open_link(token)
     arrived = secrets(browser) - planted
     browser.pick(entra_page, firm.buyer)
     signed_in = secrets(browser) - planted
@@ -114,7 +114,7 @@ def everything(app):
 @pytest.mark.usefixtures("short_activation_wait")
 def test_loading_the_page_changes_nothing(app, marketplace, browser, firm):
     """Only Look again and a sign-in apply Microsoft's changes."""
-    marketplace.order("pace", activation_seconds=600)
+    marketplace.execute("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     with marketplace.emulator.operations.updating() as state:
@@ -171,7 +171,7 @@ def test_every_response_tells_browsers_to_use_https_only(app, browser, path, pub
 
 def test_a_purchase_token_is_not_readable_in_the_database(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
-    browser.arrive(token)
+    browser.open_link(token)
     visit = rows(app, landing_visits)[-1]
 
     assert visit.purchase_token

@@ -8,7 +8,7 @@ from shared.app import use
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import subscription_events, subscriptions, tenants
 from tests.support.landing import LANDING, Browser, buy, rows, sign_up, with_settings
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def paid(marketplace, browser, firm):
     return subscription
 
 
-def again(marketplace, browser, subscription, account):
+def open_manage_page(marketplace, browser, subscription, account):
     """The page by Manage account."""
     return browser.open(marketplace.purchase_token(subscription), account)
 
@@ -30,7 +30,7 @@ def events_of(app, firm):
 
 
 def test_manage_account_shows_the_subscription_and_where_to_change_it(app, marketplace, browser, firm, paid):
-    page = again(marketplace, browser, paid, firm.buyer)
+    page = open_manage_page(marketplace, browser, paid, firm.buyer)
 
     assert (page.status, page.heading, page.action) == (200, "Your subscription is active", None)
     assert "Accounts in use 1, without a limit" in page.text
@@ -42,7 +42,7 @@ def test_manage_account_shows_the_subscription_and_where_to_change_it(app, marke
 
 def test_a_purchase_active_at_microsoft_and_unknown_here_can_be_set_up(app, marketplace, browser, firm):
     subscription = marketplace.buy(person=firm.buyer.oid, active=True)
-    shown = again(marketplace, browser, subscription, firm.buyer)
+    shown = open_manage_page(marketplace, browser, subscription, firm.buyer)
     active = browser.submit(shown)
 
     assert (shown.status, shown.heading) == (200, "Finish setting up TimeTracker")
@@ -53,8 +53,8 @@ def test_a_purchase_active_at_microsoft_and_unknown_here_can_be_set_up(app, mark
 @pytest.mark.parametrize("known", [True, False])
 def test_a_suspended_purchase_says_what_to_do(marketplace, browser, firm, paid, known):
     subscription = paid if known else marketplace.buy(person=firm.buyer.oid, active=True)
-    marketplace.order("suspend", subscription=subscription)
-    page = again(marketplace, browser, subscription, firm.buyer)
+    marketplace.execute("suspend", subscription=subscription)
+    page = open_manage_page(marketplace, browser, subscription, firm.buyer)
 
     assert (page.status, page.heading, page.action) == (200, "Your subscription is suspended", None)
     assert "settle the payment in the Azure portal" in page.text
@@ -64,8 +64,8 @@ def test_a_suspended_purchase_says_what_to_do(marketplace, browser, firm, paid, 
 @pytest.mark.parametrize("known", [True, False])
 def test_an_ended_purchase_says_why_nothing_happens(marketplace, browser, firm, paid, known):
     subscription = paid if known else marketplace.buy(person=firm.buyer.oid)
-    marketplace.order("unsubscribe", subscription=subscription)
-    page = again(marketplace, browser, subscription, firm.buyer)
+    marketplace.execute("unsubscribe", subscription=subscription)
+    page = open_manage_page(marketplace, browser, subscription, firm.buyer)
 
     assert (page.status, page.heading, page.action) == (200, "This subscription has ended", None)
     assert "buy TimeTracker again" in page.text
@@ -77,7 +77,7 @@ def has_status(marketplace, subscription, status):
 
 def lose_events(marketplace):
     """Stops the delivery of events."""
-    marketplace.order("shapes", held=True)
+    marketplace.execute("shapes", held=True)
 
 
 @pytest.fixture
@@ -100,24 +100,24 @@ ENDED = ("unsubscribe", "Unsubscribed", "This subscription has ended")
 def test_page_and_product_agree_when_events_are_lost(marketplace, browser, firm, paid, here, steps):  # noqa: PLR0917 - fixtures
     lose_events(marketplace)
     for order, status, heading in steps:
-        marketplace.order(order, subscription=paid)
-        until(partial(has_status, marketplace, paid, status))
-        page = again(marketplace, browser, paid, firm.buyer)
+        marketplace.execute(order, subscription=paid)
+        wait_until(partial(has_status, marketplace, paid, status))
+        page = open_manage_page(marketplace, browser, paid, firm.buyer)
 
         assert page.heading == heading
         assert here() == [status.lower()]
 
 
 def test_without_microsoft_the_page_shows_the_state_of_the_product(marketplace, browser, firm, paid, here):
-    change = marketplace.order("change", subscription=paid, plan="gold")["operation"]
-    until(lambda: marketplace.stats()["operations"][change]["status"] == "Succeeded")
+    change = marketplace.execute("change", subscription=paid, plan="gold")["operation"]
+    wait_until(lambda: marketplace.stats()["operations"][change]["status"] == "Succeeded")
     lose_events(marketplace)
-    marketplace.order("suspend", subscription=paid)
-    again(marketplace, browser, paid, firm.buyer)
-    marketplace.order("reinstate", subscription=paid)
-    until(lambda: marketplace.status(paid) == "Subscribed")
-    marketplace.order("faults", operation={"status": 500, "headers": {"Retry-After": "0"}})
-    page = again(marketplace, browser, paid, firm.buyer)
+    marketplace.execute("suspend", subscription=paid)
+    open_manage_page(marketplace, browser, paid, firm.buyer)
+    marketplace.execute("reinstate", subscription=paid)
+    wait_until(lambda: marketplace.status(paid) == "Subscribed")
+    marketplace.execute("faults", operation={"status": 500, "headers": {"Retry-After": "0"}})
+    page = open_manage_page(marketplace, browser, paid, firm.buyer)
 
     assert page.heading == "Your subscription is suspended"
     assert here() == ["suspended"]
@@ -125,7 +125,7 @@ def test_without_microsoft_the_page_shows_the_state_of_the_product(marketplace, 
 
 def test_an_unreported_cancellation_does_not_block_a_new_purchase(marketplace, browser, firm, paid, here):
     lose_events(marketplace)
-    marketplace.order("unsubscribe", subscription=paid)
+    marketplace.execute("unsubscribe", subscription=paid)
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
     active = browser.submit(shown)
@@ -138,7 +138,7 @@ def test_an_unreported_cancellation_does_not_block_a_new_purchase(marketplace, b
 def test_a_purchase_that_ends_between_the_page_and_the_confirmation_says_so(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    marketplace.order("unsubscribe", subscription=subscription)
+    marketplace.execute("unsubscribe", subscription=subscription)
     page = browser.submit(shown)
 
     assert page.heading == "This subscription has ended"
@@ -159,7 +159,7 @@ def test_a_second_purchase_says_to_cancel_one(marketplace, browser, firm, paid, 
 
 def test_a_new_purchase_after_a_cancellation_keeps_all_data(app, marketplace, browser, firm, paid):
     lose_events(marketplace)
-    marketplace.order("unsubscribe", subscription=paid)
+    marketplace.execute("unsubscribe", subscription=paid)
     end_here(app, firm)
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
@@ -182,7 +182,7 @@ def end_here(app, firm):
 
 @pytest.mark.parametrize(("shape", "value"), [("quantity", "string"), ("padded_status", True), ("unknown_enums", True)])
 def test_unusual_responses_of_the_real_service_are_understood(marketplace, browser, firm, shape, value):
-    marketplace.order("shapes", **{shape: value})
+    marketplace.execute("shapes", **{shape: value})
     _, token = buy(marketplace, firm, plan="seats", quantity=20)
     active = browser.submit(browser.open(token, firm.buyer))
 
@@ -202,7 +202,7 @@ def test_an_unknown_status_changes_nothing(app, marketplace, browser, firm):
 
 @pytest.mark.usefixtures("short_activation_wait")
 def test_a_slow_activation_is_completed_by_look_again(app, marketplace, browser, firm):
-    marketplace.order("pace", activation_seconds=600)
+    marketplace.execute("pace", activation_seconds=600)
     subscription, token = buy(marketplace, firm)
     under_way = browser.submit(browser.open(token, firm.buyer))
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
@@ -217,7 +217,7 @@ def test_a_slow_activation_is_completed_by_look_again(app, marketplace, browser,
 
 
 def test_the_page_waits_a_moment_for_an_activation(marketplace, browser, firm):
-    marketplace.order("pace", activation_seconds=0.3)
+    marketplace.execute("pace", activation_seconds=0.3)
     _, token = buy(marketplace, firm)
 
     assert browser.submit(browser.open(token, firm.buyer)).heading == "Your subscription is active"
@@ -226,7 +226,7 @@ def test_the_page_waits_a_moment_for_an_activation(marketplace, browser, firm):
 def test_a_failing_marketplace_loses_nothing_and_the_page_says_so(app, marketplace, browser, firm):
     _, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    marketplace.order("faults", activate={"status": 500})
+    marketplace.execute("faults", activate={"status": 500})
     failed = browser.submit(shown)
     waiting = rows(app, tenants, entra_tenant_id=firm.key)[0]
     marketplace.emulator.faults.clear()
@@ -244,7 +244,7 @@ def test_a_failing_marketplace_loses_nothing_and_the_page_says_so(app, marketpla
 def test_look_again_completes_an_activation_whose_response_was_lost(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     shown = browser.open(token, firm.buyer)
-    marketplace.order("faults", **{"activate.answer": {"status": 500}})
+    marketplace.execute("faults", **{"activate.answer": {"status": 500}})
     failed = browser.submit(shown)
     marketplace.emulator.faults.clear()
     done = browser.press(browser.get(shown.url), "Look again")
@@ -266,7 +266,7 @@ def test_the_same_form_twice_is_one_activation(app, marketplace, browser, firm):
 
 def test_two_tabs_end_in_one_activation(app, marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
-    entra_pages = [browser.arrive(token), browser.arrive(marketplace.purchase_token(subscription))]
+    entra_pages = [browser.open_link(token), browser.open_link(marketplace.purchase_token(subscription))]
     tabs = [browser.pick(entra_page, firm.buyer) for entra_page in entra_pages]
     pages = [browser.submit(tab) for tab in tabs]
 
@@ -287,7 +287,7 @@ def test_a_reloaded_page_shows_the_present_state(marketplace, browser, firm):
 
 def test_the_return_address_of_the_sign_in_can_be_reloaded(marketplace, browser, firm):
     _, token = buy(marketplace, firm)
-    entra_page = browser.arrive(token)
+    entra_page = browser.open_link(token)
     sent_back = browser.session.post(
         entra_page.url, data={"person": firm.buyer.oid}, timeout=30, allow_redirects=False
     ).headers["Location"]
@@ -333,7 +333,7 @@ def test_the_address_of_an_organization_is_accepted_in_the_place_of_its_name(app
 def test_a_colleague_gets_a_link_to_the_product_and_no_names(marketplace, browser, firm, member, paid):
     """There is nothing to confirm, so rights do not matter."""
     member(firm.colleague).post("sign-in")
-    page = again(marketplace, browser, paid, firm.colleague)
+    page = open_manage_page(marketplace, browser, paid, firm.colleague)
 
     assert (page.status, page.heading, page.action) == (200, "Your organization has TimeTracker", None)
     assert page.links["Open TimeTracker in Azure DevOps"].endswith("/contoso")
@@ -343,8 +343,8 @@ def test_a_colleague_gets_a_link_to_the_product_and_no_names(marketplace, browse
 
 def test_a_colleague_sees_a_suspension_and_no_names(marketplace, browser, firm, member, paid):
     member(firm.colleague).post("sign-in")
-    marketplace.order("suspend", subscription=paid)
-    page = again(marketplace, browser, paid, firm.colleague)
+    marketplace.execute("suspend", subscription=paid)
+    page = open_manage_page(marketplace, browser, paid, firm.colleague)
 
     assert (page.status, page.heading) == (200, "Your organization has TimeTracker")
     assert "Microsoft could not collect the payment" in page.text
@@ -396,7 +396,7 @@ def test_another_account_can_sign_in_only_in_the_same_browser_while_the_visit_la
     _, token = buy(marketplace, firm)
     link = browser.open(token, firm.buyer).links["Use another account"]
     stranger = Browser(browser.base)
-    stranger.arrive(token)
+    stranger.open_link(token)
     entra_page = browser.session.get(f"{browser.base}{link}", timeout=30)
     clock.tick(minutes=9)
     refused = stranger.get(link)

@@ -1,4 +1,4 @@
-"""Purchases that wait for agreement, by the API: who sees them, who decides, and what a repeat or a change does."""
+"""The API of purchases that wait for agreement: their readers, decisions, repeats and changes."""
 
 import datetime as dt
 import uuid
@@ -9,7 +9,7 @@ import pytest
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import notices, subscription_events, subscriptions, tenants, users
 from tests.support.landing import buy, rows, sign_up
-from tests.support.marketplace import until
+from tests.support.marketplace import wait_until
 from tests.support.world import new_id
 
 
@@ -48,7 +48,7 @@ def change(app):
 
 
 @pytest.fixture
-def waiting(marketplace, browser, firm, ben):
+def waiting_purchase(marketplace, browser, firm, ben):
     """Microsoft's id of a waiting purchase by Ada."""
     assert ben.tid
     subscription, token = buy(marketplace, firm, plan="seats", quantity=20)
@@ -67,28 +67,28 @@ def decline(person, purchase):
     return person.post(f"billing/purchases/{purchase}/decline", {})
 
 
-def test_a_super_admin_sees_a_waiting_purchase_and_agrees(marketplace, ben, waiting, tenant, firm, member):  # noqa: PLR0917 - fixtures
+def test_a_super_admin_sees_a_waiting_purchase_and_agrees(marketplace, ben, waiting_purchase, tenant, firm, member):  # noqa: PLR0917 - fixtures
     [item] = ben.get("billing/purchases").body["items"]
-    agreed = agree(ben, waiting)
+    agreed = agree(ben, waiting_purchase)
     ada = member(firm.buyer).get("me").body
     detail = ben.get("billing/subscription").body
 
-    assert (item["id"], item["state"], item["plan"], item["quantity"]) == (waiting, "waiting", "seats", 20)
+    assert (item["id"], item["state"], item["plan"], item["quantity"]) == (waiting_purchase, "waiting", "seats", 20)
     assert (item["agreer"], item["mayAgree"], item["endsAgreement"]) == ("super_admin", True, False)
     assert item["buyer"] == {"id": ada["id"], "displayName": ada["displayName"]}
     assert (agreed.status, agreed.body["state"], agreed.body["mayAgree"]) == (200, "agreed", False)
     assert agreed.body["decidedBy"]["id"] == ben.get("me").body["id"]
-    assert marketplace.status(waiting) == "Subscribed"
+    assert marketplace.status(waiting_purchase) == "Subscribed"
     assert (tenant().plan_kind, tenant().seat_limit) == ("paid", 20)
     assert ada["role"] == "user"
     assert detail["subscription"]["billingContact"] == {"id": ada["id"], "displayName": ada["displayName"]}
 
 
-def test_agreeing_twice_has_one_effect(app, ben, gus, firm, waiting, tenant, change):  # noqa: PLR0917 - fixtures
+def test_agreeing_twice_has_one_effect(app, ben, gus, firm, waiting_purchase, tenant, change):  # noqa: PLR0917 - fixtures
     change(firm.guest, role="super_admin")
     with ThreadPoolExecutor(2) as threads:
-        answers = list(threads.map(lambda person: agree(person, waiting), (ben, gus)))
-    again = agree(gus, waiting, plan="gold")
+        answers = list(threads.map(lambda person: agree(person, waiting_purchase), (ben, gus)))
+    again = agree(gus, waiting_purchase, plan="gold")
     activated = rows(app, subscription_events, tenant_id=tenant().id)
 
     assert [each.status for each in (*answers, again)] == [200, 200, 200]
@@ -98,14 +98,14 @@ def test_agreeing_twice_has_one_effect(app, ben, gus, firm, waiting, tenant, cha
     assert kinds == ["purchase_waiting", "purchase_agreed"]
 
 
-def test_a_purchase_canceled_while_it_waits_is_409_with_its_state(app, marketplace, ben, waiting, tenant):
-    marketplace.order("unsubscribe", subscription=waiting)
-    refused = agree(ben, waiting)
-    again = agree(ben, waiting)
-    declined = decline(ben, waiting)
+def test_a_purchase_canceled_while_it_waits_is_409_with_its_state(app, marketplace, ben, waiting_purchase, tenant):
+    marketplace.execute("unsubscribe", subscription=waiting_purchase)
+    refused = agree(ben, waiting_purchase)
+    again = agree(ben, waiting_purchase)
+    declined = decline(ben, waiting_purchase)
 
     assert [(each.status, each.code) for each in (refused, again, declined)] == [(409, "purchase_cancelled")] * 3
-    assert (refused.body["state"], refused.body["purchase"]) == ("cancelled", waiting)
+    assert (refused.body["state"], refused.body["purchase"]) == ("cancelled", waiting_purchase)
     [item] = ben.get("billing/purchases").body["items"]
     assert (item["state"], item["mayAgree"], "agreer" in item) == ("cancelled", False, False)
     assert (tenant().plan_kind, tenant().status) == ("trial", "active")
@@ -114,41 +114,41 @@ def test_a_purchase_canceled_while_it_waits_is_409_with_its_state(app, marketpla
     assert kinds == ["purchase_waiting", "purchase_cancelled"]
 
 
-def test_a_changed_purchase_is_not_agreed_to(marketplace, ben, waiting, tenant):
-    refused = agree(ben, waiting, quantity=5)
+def test_a_changed_purchase_is_not_agreed_to(marketplace, ben, waiting_purchase, tenant):
+    refused = agree(ben, waiting_purchase, quantity=5)
 
     assert (refused.status, refused.code) == (409, "purchase_changed")
     assert (refused.body["plan"], refused.body["quantity"], refused.body["state"]) == ("seats", 20, "waiting")
-    assert marketplace.status(waiting) == "PendingFulfillmentStart"
+    assert marketplace.status(waiting_purchase) == "PendingFulfillmentStart"
     assert tenant().plan_kind == "trial"
-    assert agree(ben, waiting).status == 200
+    assert agree(ben, waiting_purchase).status == 200
 
 
-def test_a_changed_purchase_shows_its_present_terms(marketplace, ben, waiting):
+def test_a_changed_purchase_shows_its_present_terms(marketplace, ben, waiting_purchase):
     with marketplace.emulator.operations.updating() as state:
-        state.subscriptions[waiting].quantity = 500
-    refused = agree(ben, waiting)
+        state.subscriptions[waiting_purchase].quantity = 500
+    refused = agree(ben, waiting_purchase)
     [item] = ben.get("billing/purchases").body["items"]
 
     assert (refused.status, refused.code, refused.body["quantity"]) == (409, "purchase_changed", 500)
     assert item["quantity"] == 500
-    assert agree(ben, waiting, quantity=500).status == 200
+    assert agree(ben, waiting_purchase, quantity=500).status == 200
 
 
 def test_the_buyer_cannot_decide_with_a_role_below_super_admin(  # noqa: PLR0917 - fixtures
-    marketplace, ben, waiting, firm, member, change
+    marketplace, ben, waiting_purchase, firm, member, change
 ):
     ada = member(firm.buyer)
-    answers = [agree(ada, waiting), decline(ada, waiting)]
+    answers = [agree(ada, waiting_purchase), decline(ada, waiting_purchase)]
     change(firm.buyer, role="admin")
     change(firm.colleague, last_sign_in_at=None)
-    answers += [agree(ada, waiting), decline(ada, waiting)]
+    answers += [agree(ada, waiting_purchase), decline(ada, waiting_purchase)]
     [item] = ada.get("billing/purchases").body["items"]
 
     assert [(each.status, each.code) for each in answers] == [(403, "role_required")] * 4
     assert "Ask the support of TimeTracker" in answers[-1].body["detail"]
     assert (item["agreer"], item["mayAgree"]) == ("operator", False)
-    assert marketplace.status(waiting) == "PendingFulfillmentStart"
+    assert marketplace.status(waiting_purchase) == "PendingFulfillmentStart"
     assert ben.get("billing/purchases").body["items"][0]["mayAgree"] is True
 
 
@@ -167,48 +167,53 @@ def test_an_admin_named_by_microsoft_as_buyer_cannot_agree(  # noqa: PLR0917 - f
 
 @pytest.mark.parametrize("away", [31, None], ids=["gone", "never"])
 def test_an_admin_other_than_the_buyer_agrees_where_no_super_admin_signs_in(  # noqa: PLR0917 - fixtures
-    app, marketplace, gus, waiting, firm, change, tenant, away
+    app, marketplace, gus, waiting_purchase, firm, change, tenant, away
 ):
     change(firm.guest, role="admin")
-    before = agree(gus, waiting)
+    before = agree(gus, waiting_purchase)
     change(firm.colleague, last_sign_in_at=away and app.now() - dt.timedelta(days=away))
     [item] = gus.get("billing/purchases").body["items"]
-    agreed = agree(gus, waiting)
+    agreed = agree(gus, waiting_purchase)
 
     assert (before.status, before.code) == (403, "role_required")
     assert (item["agreer"], item["mayAgree"]) == ("admin", True)
     assert (agreed.status, tenant().plan_kind) == (200, "paid")
-    assert marketplace.status(waiting) == "Subscribed"
+    assert marketplace.status(waiting_purchase) == "Subscribed"
 
 
-def test_a_declined_purchase_can_be_agreed_to(marketplace, ben, waiting, tenant):
-    declined, again = decline(ben, waiting), decline(ben, waiting)
-    agreed = agree(ben, waiting)
-    late = decline(ben, waiting)
+def test_a_declined_purchase_can_be_agreed_to(marketplace, ben, waiting_purchase, tenant):
+    declined, again = decline(ben, waiting_purchase), decline(ben, waiting_purchase)
+    agreed = agree(ben, waiting_purchase)
+    late = decline(ben, waiting_purchase)
 
     assert [(each.status, each.body["state"]) for each in (declined, again)] == [(200, "declined")] * 2
     assert (agreed.status, agreed.body["state"]) == (200, "agreed")
     assert (late.status, late.code, late.body["state"]) == (409, "purchase_agreed", "agreed")
-    assert (marketplace.status(waiting), tenant().plan_kind) == ("Subscribed", "paid")
+    assert (marketplace.status(waiting_purchase), tenant().plan_kind) == ("Subscribed", "paid")
 
 
-def test_another_organizations_purchase_is_not_found(ben, waiting, world):
+def test_another_organizations_purchase_is_not_found(ben, waiting_purchase, world):
     owner = world.tenant()
 
-    for answer in (agree(owner, waiting), decline(owner, waiting), agree(ben, new_id()), agree(ben, "x")):
+    for answer in (
+        agree(owner, waiting_purchase),
+        decline(owner, waiting_purchase),
+        agree(ben, new_id()),
+        agree(ben, "x"),
+    ):
         assert (answer.status, answer.code) == (404, "not_found")
     assert owner.get("billing/purchases").body["items"] == []
 
 
-def test_a_repeat_completes_an_agreement_that_failed_at_microsoft(marketplace, ben, waiting, tenant):
-    marketplace.order("faults", activate={"status": 500})
-    failed = agree(ben, waiting)
+def test_a_repeat_completes_an_agreement_that_failed_at_microsoft(marketplace, ben, waiting_purchase, tenant):
+    marketplace.execute("faults", activate={"status": 500})
+    failed = agree(ben, waiting_purchase)
     between = tenant().plan_kind
     marketplace.emulator.faults.clear()
-    done = agree(ben, waiting)
+    done = agree(ben, waiting_purchase)
 
     assert (failed.status, failed.code, between) == (503, "marketplace_unavailable", "trial")
-    assert (done.status, marketplace.status(waiting), tenant().plan_kind) == (200, "Subscribed", "paid")
+    assert (done.status, marketplace.status(waiting_purchase), tenant().plan_kind) == (200, "Subscribed", "paid")
 
 
 def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, browser, firm, ben, tenant):  # noqa: PLR0917 - fixtures
@@ -216,8 +221,8 @@ def test_a_cancelled_customer_buys_again_only_with_agreement(app, marketplace, b
     browser.submit(browser.open(token, firm.colleague))
     with app.transaction(tenant=ALL_TENANTS) as tx:  # the trial is over, and so does not come back
         tx.execute(tenants.update().where(tenants.c.id == tenant().id).values(trial_ends_at=app.now()))
-    marketplace.order("unsubscribe", subscription=first)
-    until(lambda: tenant().status == "cancelled")
+    marketplace.execute("unsubscribe", subscription=first)
+    wait_until(lambda: tenant().status == "cancelled")
     second, token = buy(marketplace, firm, plan="seats", quantity=20)
     waits = browser.submit(browser.open(token, firm.buyer))
     before = marketplace.status(second)

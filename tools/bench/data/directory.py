@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devcloud.emulators.entra import server
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from devcloud.emulators.entra.clients import EXTENSION as EXTENSION_CLIENT
 from devcloud.emulators.entra.clients import TIMETRACKER_API
 from shared import clock
@@ -37,7 +37,7 @@ class Directory:
         person = {"tid": TID, "oid": oid(number), "sub": oid(number), "name": f"Person {number}"}
         times = {"iat": now, "nbf": now, "exp": now + _VALID_SECONDS}
         claims = {"iss": self.issuer, "preferred_username": email, "email": email, **person, **times}
-        return self._emulator.admin.mint(TokenOrder(claims=claims))
+        return self._emulator.admin.mint(TokenRequest(claims=claims))
 
 
 @contextlib.contextmanager

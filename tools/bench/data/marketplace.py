@@ -40,15 +40,15 @@ def start_marketplace(directory: Directory) -> Iterator[Marketplace]:
     with tempfile.TemporaryDirectory() as folder:
         options = server.Options(Path(folder), directory.authority, Publisher(_NOWHERE, _NOWHERE))
         with server.running(options, port=0) as market:
-            market.admin.carry_out("POST shapes", {"held": True})
-            market.admin.carry_out("POST pace", {"ack_seconds": 0.2, "retries": 0, "retry_seconds": 0})
+            market.admin.execute("POST shapes", {"held": True})
+            market.admin.execute("POST pace", {"ack_seconds": 0.2, "retries": 0, "retry_seconds": 0})
             yield market
 
 
 def set_webhook(market: Marketplace, port: int) -> None:
     """Sends events to the host at that port."""
     webhook = f"http://127.0.0.1:{port}/api/marketplace/webhook"
-    market.admin.carry_out("POST pages", {"landing": _NOWHERE, "webhook": webhook})
+    market.admin.execute("POST pages", {"landing": _NOWHERE, "webhook": webhook})
 
 
 def settings(directory: Directory, target: Database, market: Marketplace) -> dict[str, str]:
@@ -71,8 +71,8 @@ def buy_subscriptions(market: Marketplace, environment: Mapping[str, str]) -> li
 
 
 def _buy_and_activate(market: Marketplace, app: App, number: int) -> str:
-    order = {"plan": "seats", "quantity": SEATS, "active": True}
-    subscription: str = market.admin.carry_out("POST buy", order)["subscription"]
+    purchase = {"plan": "seats", "quantity": SEATS, "active": True}
+    subscription: str = market.admin.execute("POST buy", purchase)["subscription"]
     client, deadline, tid = marketplace.of(app), Deadline.after(10), uuid.UUID(int=2000 + number)
     assert client is not None  # noqa: S101 - in the settings
     environment = client.get(subscription, deadline)

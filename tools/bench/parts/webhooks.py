@@ -58,7 +58,7 @@ def change_seats(
     marketplace.set_webhook(emulator, host.port)
     before = len(emulator.delivery.attempts())
     orders = [
-        emulator.admin.carry_out("POST change", {"subscription": subscription, "quantity": seats})
+        emulator.admin.execute("POST change", {"subscription": subscription, "quantity": seats})
         for subscription in subscriptions
     ]
     emulator.delivery.release([order["operation"] for order in orders], _AT_ONCE)

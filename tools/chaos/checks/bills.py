@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from devcloud.emulators.marketplace.catalogue import CURRENCY, find_plan
+from devcloud.emulators.marketplace.catalog import CURRENCY, find_plan
 from devcloud.emulators.marketplace.model import State
 from shared.db.schema import billing_lines, billing_records, subscription_rates, users
 from tools.chaos.checks import sign_ins
 from tools.chaos.checks.database import PersonKey, PersonRows
 from tools.chaos.clients.history import History, Json, Outcome
 from tools.chaos.cloud.clocks import ClockOffsets
-from tools.chaos.faults.catalogue import MAX_CLOCK_OFFSET
+from tools.chaos.faults.catalog import MAX_CLOCK_OFFSET
 
 
 _CLOCK_OFFSET: Final = dt.timedelta(seconds=MAX_CLOCK_OFFSET)

@@ -51,7 +51,7 @@ class Buyer:
                 self._use_product(member)
                 self._change_purchase(purchase)
             if self.rng.random() < _CANCEL_SHARE:
-                self._send_order("unsubscribe", purchase)
+                self._execute("unsubscribe", purchase)
             self.stop.wait(self.rng.uniform(0.2, 2.0))
 
     def _add_member(self) -> Person:
@@ -64,14 +64,14 @@ class Buyer:
 
     def _buy(self, member: Person) -> Purchase:
         """Buys, and repeats the landing page until it confirms, for a random number of visits."""
-        order = self.cloud.marketplace.admin.carry_out(
+        bought = self.cloud.marketplace.admin.execute(
             "POST buy", {"person": member.history.oid, **self.rng.choice(_PLANS)}
         )
-        purchase = Purchase(order["subscription"], member.history.tid)
+        purchase = Purchase(bought["subscription"], member.history.tid)
         self.purchases.append(purchase)
         for _ in range(self.rng.randint(1, _MAX_VISITS)):
             try:
-                purchase.was_confirmed = confirm_purchase(order["landingUrl"], member.history.oid)
+                purchase.was_confirmed = confirm_purchase(bought["landingUrl"], member.history.oid)
             except requests.RequestException:
                 purchase.was_confirmed = False
             if purchase.was_confirmed or self.stop.wait(self.rng.uniform(0.1, 0.8)):
@@ -92,16 +92,16 @@ class Buyer:
                 changes = (
                     {"plan": self.rng.choice(("paid", "gold"))} if metered else {"quantity": self.rng.randint(1, 9)}
                 )
-                self._send_order("change", purchase, **changes)
+                self._execute("change", purchase, **changes)
             case "suspend":
-                self._send_order("suspend", purchase)
+                self._execute("suspend", purchase)
                 self.stop.wait(self.rng.uniform(0.0, 0.5))
-                self._send_order("reinstate", purchase)
+                self._execute("reinstate", purchase)
             case "renew":
-                self._send_order("renew", purchase)
+                self._execute("renew", purchase)
 
-    def _send_order(self, name: str, purchase: Purchase, **arguments: object) -> None:
+    def _execute(self, name: str, purchase: Purchase, **arguments: object) -> None:
         try:
-            self.cloud.marketplace.admin.carry_out(f"POST {name}", {"subscription": purchase.id, **arguments})
+            self.cloud.marketplace.admin.execute(f"POST {name}", {"subscription": purchase.id, **arguments})
         except MarketplaceError:
             return  # not possible in the present state

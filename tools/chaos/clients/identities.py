@@ -4,7 +4,7 @@ import random
 import uuid
 from typing import Final, Literal
 
-from devcloud.emulators.entra.admin import TokenOrder
+from devcloud.emulators.entra.admin import TokenRequest
 from shared import clock
 from tools.chaos.cloud.cloud import Cloud
 
@@ -25,4 +25,4 @@ def mint_token(
     claims = {"iss": f"{cloud.entra.url}/{tid}/v2.0", "tid": tid, "oid": oid, "sub": oid, "name": name}
     times = {"iat": now - _VALID_SECONDS, "nbf": now - _VALID_SECONDS, "exp": now + _VALID_SECONDS}
     claims |= {"preferred_username": email, "email": email}
-    return cloud.entra.admin.mint(TokenOrder(claims={**claims, **times}, key=key))
+    return cloud.entra.admin.mint(TokenRequest(claims={**claims, **times}, key=key))

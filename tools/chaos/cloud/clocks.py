@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from tools.chaos.drain import CLOCK_ADVANCE_SECONDS
-from tools.chaos.faults.catalogue import CLOCK_FAULT, MAX_CLOCK_OFFSET
+from tools.chaos.faults.catalog import CLOCK_FAULT, MAX_CLOCK_OFFSET
 from tools.chaos.faults.driver import Injection
 
 

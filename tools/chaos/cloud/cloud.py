@@ -13,7 +13,7 @@ from devcloud.emulators.entra import server as entra
 from devcloud.emulators.entra.clients import EXTENSION, LANDING, PUBLISHER, TIMETRACKER_API
 from devcloud.emulators.entra.people import VENDOR
 from devcloud.emulators.marketplace import server as marketplace
-from devcloud.emulators.marketplace.catalogue import DIMENSION
+from devcloud.emulators.marketplace.catalog import DIMENSION
 from devcloud.emulators.marketplace.publisher import Publisher
 from devcloud.run import migrate
 from tools.chaos.cloud.databases import Database, open_database
@@ -61,10 +61,8 @@ def start_cloud(folder: Path, *, database_name: str, workers_count: int, interna
         running_workers = stack.enter_context(start_workers(folder, environment, workers_count))
         proxy = stack.enter_context(start_proxy(folder / "front-proxy.log", *(each.port for each in running_workers)))
         pages = f"http://127.0.0.1:{proxy.port}/api/marketplace"
-        marketplace_emulator.admin.carry_out(
-            "POST pages", {"landing": f"{pages}/landing", "webhook": f"{pages}/webhook"}
-        )
-        marketplace_emulator.admin.carry_out("POST pace", {"ack_seconds": 3.0, "retry_seconds": 0.3})
+        marketplace_emulator.admin.execute("POST pages", {"landing": f"{pages}/landing", "webhook": f"{pages}/webhook"})
+        marketplace_emulator.admin.execute("POST pace", {"ack_seconds": 3.0, "retry_seconds": 0.3})
         yield Cloud(
             database, entra_emulator, marketplace_emulator, azure_devops_emulator, running_workers, proxy, environment
         )

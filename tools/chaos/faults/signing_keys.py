@@ -69,7 +69,7 @@ class KeyFaults:
         """No keys for up to 24 hours, by the age of cached keys; tokens with known keys stay valid."""
         self._refresh_marketplace_keys()
         refreshed = [each for each in self.cloud.workers if self._refresh_keys(each)]
-        self.cloud.entra.faults.order({"keys": _choose_fault(rng)})
+        self.cloud.entra.faults.set({"keys": _choose_fault(rng)})
         before = self._key_requests()
         age = rng.uniform(*KEY_AGES)
         for each in self.cloud.workers:
@@ -89,7 +89,7 @@ class KeyFaults:
         self._refresh_marketplace_keys()
         worker = rng.choice(self.cloud.workers)
         worker.kill()
-        self.cloud.entra.faults.order({"keys": _choose_fault(rng)})
+        self.cloud.entra.faults.set({"keys": _choose_fault(rng)})
         before = self._key_requests()
         worker.start()
         response = self._request(worker, "current")

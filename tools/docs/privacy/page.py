@@ -1,4 +1,4 @@
-"""Fills the generated parts of docs/privacy.md: policy, catalogue and retention.
+"""Fills the generated parts of docs/privacy.md: policy, catalog and retention.
 
 A part is between `<!-- generated: name -->` and `<!-- end -->`; the text around it is handwritten.
 """
@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from privacy.catalogue.columns import CATALOGUE
-from privacy.catalogue.kinds import CatalogueEntry, DataKind, RowAction
+from privacy.catalog.columns import CATALOG
+from privacy.catalog.kinds import CatalogEntry, DataKind, RowAction
 from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
 from tools.docs.privacy.policy import POLICY, Sentence
@@ -54,7 +54,7 @@ def _test_file(name: str) -> str:
     return f"[{path.removesuffix('.py')}](../tests/{path})"
 
 
-def _catalogue() -> Iterator[str]:
+def _catalog() -> Iterator[str]:
     heads = (
         "table",
         "content",
@@ -63,11 +63,11 @@ def _catalogue() -> Iterator[str]:
         "erasure of a person",
         "erasure of the organization",
     )
-    rows = ((f"`{name}`", entry.about, *_personal(entry)) for name, entry in CATALOGUE.items())
+    rows = ((f"`{name}`", entry.about, *_personal(entry)) for name, entry in CATALOG.items())
     yield from _table(heads, rows)
 
 
-def _personal(entry: CatalogueEntry) -> tuple[str, str, str, str]:
+def _personal(entry: CatalogEntry) -> tuple[str, str, str, str]:
     identity_columns = [
         *_columns_of_kind(entry, DataKind.IDENTITY),
         *(f"`{name}`" for name in (*entry.of, *entry.by) if name != "id"),
@@ -82,7 +82,7 @@ def _personal(entry: CatalogueEntry) -> tuple[str, str, str, str]:
     return ", ".join(identity_columns), ", ".join(text_columns), person_effect, _TENANT_ERASED[entry.tenant_erased]
 
 
-def _of_person(entry: CatalogueEntry, *, has_personal_data: bool) -> str:
+def _of_person(entry: CatalogEntry, *, has_personal_data: bool) -> str:
     if entry.person_erased is RowAction.DELETE:
         return (
             "rows deleted; responses to others lose their body"
@@ -94,7 +94,7 @@ def _of_person(entry: CatalogueEntry, *, has_personal_data: bool) -> str:
     return "pseudonym" if has_personal_data else ""
 
 
-def _columns_of_kind(entry: CatalogueEntry, kind: DataKind) -> list[str]:
+def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
     return [f"`{name}`" for name, column_kind in entry.columns.items() if column_kind is kind]
 
 
@@ -113,6 +113,6 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 PARTS: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "policy": _policy,
-    "catalogue": _catalogue,
+    "catalog": _catalog,
     "retention": _retention,
 }

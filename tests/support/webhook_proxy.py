@@ -1,4 +1,4 @@
-"""A proxy between the Marketplace emulator and the hosts, which delays calls and loses some calls and responses."""
+"""A proxy between the Marketplace emulator and the hosts that delays calls and loses some calls and responses."""
 
 import random
 import threading
@@ -15,23 +15,23 @@ from devcloud.emulators.server import serving
 
 
 @dataclass
-class Wire:
+class WebhookProxy:
     """Each call goes to one of the hosts; `first` gets the next call alone."""
 
     url: str = ""
     hosts: list[str] = field(default_factory=list)
     first: str | None = None
     dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - spreads, hides nothing
-    lose: float = 0.0
-    seconds: float = 0.0
+    loss_rate: float = 0.0
+    max_delay: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         with self._lock:
             base, self.first = self.first or self.dice.choice(self.hosts), None
-            lost_call, lost_answer = self.dice.random() < self.lose, self.dice.random() < self.lose
-            pause = self.dice.random() * self.seconds
+            lost_call, lost_answer = self.dice.random() < self.loss_rate, self.dice.random() < self.loss_rate
+            pause = self.dice.random() * self.max_delay
         time.sleep(pause)
         status = 502 if lost_call else self._forward(base, request)
         return Response(status=502 if lost_answer else status)(environ, start_response)
@@ -48,8 +48,8 @@ class Wire:
 
 
 @contextmanager
-def laid() -> Iterator[Wire]:
-    wire = Wire()
-    with serving(lambda _url: wire, port=0) as url:
-        wire.url = url
-        yield wire
+def running() -> Iterator[WebhookProxy]:
+    proxy = WebhookProxy()
+    with serving(lambda _url: proxy, port=0) as url:
+        proxy.url = url
+        yield proxy

@@ -1,4 +1,4 @@
-"""The scans of logs and tables find forbidden values that are really there."""
+"""The scans of logs and tables find forbidden values."""
 
 import logging
 import threading
@@ -6,18 +6,18 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.support import marks
-from tests.support.logs import Followed, Listener, leaks, never_stored
+from tests.support import markers
+from tests.support.logs import LogCollector, LogFile, find_forbidden, find_leaks
 from tests.support.world import Http
 
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI"
 STORED = {
     TOKEN: "a token",
-    f'["{marks.ADDRESS}:50123"]': "an IPv4 address",
+    f'["{markers.ADDRESS}:50123"]': "an IPv4 address",
     "2001:db8:0:0:0:0:0:77": "an IPv6 address",
-    f"client {marks.AGENT.lower()}": "a user agent",
-    f'{{"city": "{marks.PLACE}"}}': "a place",
+    f"client {markers.AGENT.lower()}": "a user agent",
+    f'{{"city": "{markers.PLACE}"}}': "a place",
 }
 LOGGED = STORED | {
     "user_email=ada@contoso.example": "an e-mail address",
@@ -28,51 +28,51 @@ LOGGED = STORED | {
 
 
 @pytest.mark.parametrize(("text", "what"), LOGGED.items())
-def test_every_mark_is_found_wherever_it_stands(text, what, everything_logged, tmp_path):
+def test_every_marker_is_found_anywhere_in_a_log(text, what, log_collector, tmp_path):
     logging.getLogger("some.library").info("it said %s", text)
-    here = leaks(everything_logged.taken())
+    here = find_leaks(log_collector.read_new())
     (tmp_path / "log").write_text(f"fine\n{text}\nnot yet whole {text}")
-    there = leaks(Followed(tmp_path / "log").taken())
+    there = find_leaks(LogFile(tmp_path / "log").read_new())
 
     assert [line.partition(":")[0] for line in here] == [what]
     assert [line.partition(":")[0] for line in there] == [what]
 
 
 @pytest.mark.parametrize(("text", "what"), STORED.items())
-def test_what_is_never_stored_is_found_in_a_column(text, what):
-    assert never_stored([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
+def test_forbidden_data_is_found_in_a_column(text, what):
+    assert find_forbidden([("users.email", text), ("users.role", "admin")]) == {("users.email", what)}
 
 
 def test_each_line_of_a_process_is_read_once(tmp_path):
-    followed = Followed(tmp_path / "log")
-    before = followed.taken()
+    log_file = LogFile(tmp_path / "log")
+    before = log_file.read_new()
     (tmp_path / "log").write_text("one\ntw")
-    first = followed.taken()
+    first = log_file.read_new()
     with (tmp_path / "log").open("a") as file:
         file.write("o\n")
 
-    assert (before, first, followed.taken(), followed.taken()) == ([], ["one"], ["two"], [])
+    assert (before, first, log_file.read_new(), log_file.read_new()) == ([], ["one"], ["two"], [])
 
 
 def test_logs_of_emulators_are_not_of_the_product():
-    listener = Listener()
+    collector = LogCollector()
     for name in ("devcloud.emulators.entra", "timetracker"):
-        listener.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
+        collector.handle(logging.LogRecord(name, logging.INFO, "", 0, name, None, None))
 
-    assert listener.lines == ["timetracker"]
+    assert collector.lines == ["timetracker"]
 
 
-def test_somebody_without_an_account_is_found_by_address_and_id(world):
+def test_a_person_without_an_account_is_found_by_address_and_id(world):
     gone, stays = world.person(), world.person()
-    whom = marks.without_account([stays.oid])
-    found = marks.named(
+    whom = markers.identifiers_without_account([stays.oid])
+    found = markers.find_identifiers(
         [("a", f"asked {gone.email.upper()}, then left"), ("b", f'{{"by": "{gone.oid}"}}'), ("c", stays.email)], whom
     )
 
     assert found == {("a", gone.oid), ("b", gone.oid)}
 
 
-def test_every_request_of_the_tests_carries_the_marks():
+def test_every_request_of_the_tests_carries_the_markers():
     came: list[dict[str, str]] = []
 
     class Echo(BaseHTTPRequestHandler):
@@ -90,4 +90,4 @@ def test_every_request_of_the_tests_carries_the_marks():
         Http(f"http://127.0.0.1:{server.server_port}").send("GET", "me")
         answering.join()
 
-    assert marks.HEADERS.items() <= came[0].items()
+    assert markers.HEADERS.items() <= came[0].items()

@@ -13,7 +13,7 @@ from shared.db.schema import billing_lines, billing_records, subscriptions, tena
 from shared.tenancy import organization_store
 from shared.tenancy.store import read_tenant
 from shared.work import SERVICE, Work
-from tests.support.tamper import tampering
+from tests.support.record_protection import unprotected_records
 from tests.support.world import START
 
 
@@ -76,7 +76,7 @@ class BilledTenant:
         return only
 
     def change(self, table: sa.Table, **values: Any) -> None:  # noqa: ANN401 - any column value
-        """Changes the tenant's rows of a table."""
+        """Updates the tenant's rows of a table."""
         with self.engine.begin() as tx:
             tx.execute(table.update().where(table.c.tenant_id == self.tenant_id).values(**values))
 
@@ -145,7 +145,7 @@ def add_billed_tenant(engine: sa.Engine, marketplace_id: str | uuid.UUID, *, peo
 
 def remove_bills(engine: sa.Engine) -> None:
     """Removes the added bills, since they lack the months before them."""
-    with tampering(engine) as tx:
+    with unprotected_records(engine) as tx:
         for table in (usage_events, billing_lines, billing_records):
             tx.execute(table.delete().where(table.c.tenant_id.in_(_TENANT_IDS)))
     _TENANT_IDS.clear()

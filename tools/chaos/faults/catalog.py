@@ -159,7 +159,7 @@ def _azure_devops_faults(cloud: Cloud) -> list[FaultKind]:
         for endpoint in rng.sample(("update", "work_item", "updates"), rng.randint(1, 3)):
             possible_shapes = [each for each in shapes if endpoint == "update" or "late_landing" not in each]
             faults_by_endpoint[endpoint] = Fault(**rng.choice(possible_shapes))
-        faults.order(faults_by_endpoint)
+        faults.set(faults_by_endpoint)
         return _until_cleared(faults, faults_by_endpoint)
 
     return [FaultKind("Azure DevOps failing", _REQUESTS, begin, 1.0, 4.0)]
@@ -175,9 +175,9 @@ def _marketplace_faults(cloud: Cloud) -> list[FaultKind]:
         )
         faults = [Fault(status=500), Fault(status=429), Fault(delay=round(rng.uniform(0.5, 4.0), 1))]
         faults_by_endpoint = {name + rng.choice(("", ".answer")): rng.choice(faults) for name in endpoint_names}
-        marketplace.admin.order_faults(faults_by_endpoint)
+        marketplace.admin.set_faults(faults_by_endpoint)
         without_token = {"token": Fault(status=503)} if rng.random() < 0.3 else {}  # noqa: PLR2004 - a share of the runs
-        entra.faults.order(without_token)
+        entra.faults.set(without_token)
         ends = [_until_cleared(marketplace.faults, faults_by_endpoint), _until_cleared(entra.faults, without_token)]
         return lambda: sum(end() for end in ends)
 

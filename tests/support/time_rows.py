@@ -1,4 +1,4 @@
-"""A tenant with time, put straight into the tables: for sums over more of it than a test could track."""
+"""A tenant with time, inserted into the tables, for sums over more time than a test could track."""
 
 import datetime as dt
 import uuid
@@ -14,13 +14,13 @@ from timers.days import elapsed_ms, split
 from timers.projects.store import project_key
 
 
-BEGAN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+CREATED_AT = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 TYPES = ("Bug", "Task")
 
 
 @dataclass(frozen=True)
-class Worked:
-    """One stretch of work: who, on what, from when, and for how many milliseconds; numbers count from 0."""
+class WorkSpan:
+    """A time entry to add: numbers of person, project and item from 0, start and duration."""
 
     person: int
     project: int
@@ -30,8 +30,8 @@ class Worked:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What a report should add up: a stretch's part of one day, worked out without the product's statements."""
+class DayPart:
+    """The part of a span on one day, the unit of a report's sums, computed without the product's statements."""
 
     person: int
     project: int
@@ -41,15 +41,15 @@ class Part:
     starts: bool
 
 
-class Ground:
-    """A tenant inside one transaction. Items with an even number are known: bugs and tasks in turn."""
+class TimeTenant:
+    """A tenant within one transaction. Items with even numbers are cached, as bugs and tasks in turn."""
 
     organization = "contoso"
 
     def __init__(self, tx: sa.Connection, *, people: int, projects_: int, items: int, zone: str) -> None:
         self.tx, self.zone = tx, zone
         new = uuid.uuid4  # noqa: TID251 - tests make their own ids
-        made = {"version": 1, "created_at": BEGAN, "updated_at": BEGAN}
+        made = {"version": 1, "created_at": CREATED_AT, "updated_at": CREATED_AT}
         tenant = {"public_id": new(), "entra_tenant_id": new(), "slug": f"t-{new().hex}", "name": "Contoso", **made}
         tenant |= {
             "organization": "Contoso",
@@ -77,7 +77,12 @@ class Ground:
         for number in range(projects_):
             self.add_project(f"Project {number}")
         for number in range(0, items, 2):
-            about = {"type": TYPES[number // 2 % 2], "title": f"Item {number}", "state": "Active", "fetched_at": BEGAN}
+            about = {
+                "type": TYPES[number // 2 % 2],
+                "title": f"Item {number}",
+                "state": "Active",
+                "fetched_at": CREATED_AT,
+            }
             self._row(
                 work_items,
                 organization_id=self.organization_id,
@@ -87,21 +92,21 @@ class Ground:
             )
 
     def add_organization(self, name: str) -> int:
-        row = {"name": name, "name_key": name.lower(), "is_active": True, "created_at": BEGAN}
+        row = {"name": name, "name_key": name.lower(), "is_active": True, "created_at": CREATED_AT}
         return self._row(organizations, public_id=uuid.uuid4(), **row)  # noqa: TID251 - as above
 
     def add_project(
         self, name: str, *, organization: str = "Contoso", organization_id: int | None = None, as_one: int | None = None
     ) -> None:
-        """The next project; it counts as the one whose number is given."""
+        """Adds a project; with `as_one` it is an alias of the project with that number."""
         alias = None if as_one is None else self.projects[as_one]
         of = {"organization_id": organization_id or self.organization_id, "organization": organization}
         of |= {"name": name, "name_key": project_key(organization, name), "alias_of": alias, "joined_to": alias}
         self.projects.append(self._row(projects, public_id=uuid.uuid4(), **of))  # noqa: TID251 - as above
 
-    def track(self, work: Iterable[Worked]) -> list[Part]:
-        """Books the work as stops would; the parts that it has by day."""
-        parts: list[Part] = []
+    def add_time(self, work: Iterable[WorkSpan]) -> list[DayPart]:
+        """Inserts the entries like stops; returns their parts by day."""
+        parts: list[DayPart] = []
         entries, days = [], []
         first = self.tx.execute(sa.select(sa.func.coalesce(sa.func.max(time_entries.c.id), 0))).scalar_one() + 1
         for entry_id, each in enumerate(work, start=first):
@@ -112,7 +117,7 @@ class Ground:
             for number, piece in enumerate(split(each.started_at, stopped_at, ZoneInfo(self.zone))):
                 day = {"entry_id": entry_id, "work_date": piece.date, "month_key": piece.month.key}
                 days.append({**of, **day, "elapsed_ms": piece.elapsed_ms, "starts_entry": int(number == 0)})
-                parts.append(Part(each.person, each.project, each.item, piece.date, piece.elapsed_ms, number == 0))
+                parts.append(DayPart(each.person, each.project, each.item, piece.date, piece.elapsed_ms, number == 0))
         if entries:
             for table, rows in ((time_entries, entries), (time_entry_days, days)):
                 self.tx.execute(table.insert().returning(table.c.tenant_id), rows)  # returning sends rows in batches

@@ -8,10 +8,10 @@ param alertEmail string
 param monthlyBudget int
 param budgetStart string
 
-// The privacy policy: no address, place, browser or operating system of anybody. Dropped before anything is stored
-var forgetPeople = 'source | project-away ClientIP, ClientCity, ClientStateOrProvince, ClientCountryOrRegion, ClientBrowser, ClientOS, ClientModel'
-// Nor a query: the landing page is opened with the token of a purchase in it, and a sign-in comes back with its code
-var forgetQueries = '${forgetPeople} | extend Url = tostring(split(Url, "?")[0]), Name = tostring(split(Name, "?")[0])'
+// Removed before storage, by the privacy policy: addresses, places, browsers and operating systems
+var removeClientColumns = 'source | project-away ClientIP, ClientCity, ClientStateOrProvince, ClientCountryOrRegion, ClientBrowser, ClientOS, ClientModel'
+// And queries, which have the purchase token of the landing page and the code of a sign-in
+var removeQueries = '${removeClientColumns} | extend Url = tostring(split(Url, "?")[0]), Name = tostring(split(Name, "?")[0])'
 var telemetry = [
   'AppAvailabilityResults'
   'AppBrowserTimings'
@@ -39,7 +39,7 @@ var alarms = [
   {
     name: 'failed-requests'
     severity: 2
-    about: 'Requests that failed by our fault, more than 20 in a quarter of an hour'
+    about: 'More than 20 server errors in 15 minutes'
     query: 'AppTraces | extend entry = parse_json(Message) | where entry.event == "request_failed"'
     operator: 'GreaterThan'
     threshold: 20
@@ -57,7 +57,7 @@ var alarms = [
   {
     name: 'silence'
     severity: 0
-    about: 'Nothing runs: no check of the data has come to an end for an hour'
+    about: 'No completed check of the data for an hour'
     query: 'AppTraces | extend entry = parse_json(Message) | where entry.event == "job_done" and entry.function == "check_invariants"'
     operator: 'LessThan'
     threshold: 1
@@ -80,18 +80,18 @@ resource transform 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
     dataFlows: [for table in telemetry: {
       streams: ['Microsoft-Table-${table}']
       destinations: ['workspace']
-      transformKql: table == 'AppRequests' ? forgetQueries : forgetPeople
+      transformKql: table == 'AppRequests' ? removeQueries : removeClientColumns
     }]
   }
 }
 
-// The rule names the workspace, and the workspace its rule: the second comes in a deployment of its own
+// The rule and the workspace refer to each other, so the workspace gets its rule in a second deployment
 module link 'link.bicep' = {
   name: 'link'
   params: { location: location, tags: tags, workspaceName: workspaceName, ruleId: transform.id }
 }
 
-resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-${token}'
   location: 'global'
   tags: tags
@@ -118,7 +118,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alarm
     criteria: {
       allOf: [{ query: alarm.query, timeAggregation: 'Count', operator: alarm.operator, threshold: alarm.threshold }]
     }
-    actions: { actionGroups: [people.id] }
+    actions: { actionGroups: [operators.id] }
   }
 }]
 
@@ -127,7 +127,7 @@ resource databaseBusy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The database runs out of workers: more cores, or fewer instances (docs/operations.md, scale)'
+    description: 'The database runs out of workers: add cores, or reduce instances (docs/operations.md, scale)'
     severity: 2
     enabled: true
     scopes: [databaseId]
@@ -146,7 +146,7 @@ resource databaseBusy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         }
       ]
     }
-    actions: [{ actionGroupId: people.id }]
+    actions: [{ actionGroupId: operators.id }]
   }
 }
 

@@ -1,7 +1,7 @@
-"""Processes that run a job; run as `python -m tests.faults.dying_job JOB`.
+"""Processes that run a job; run as `python -m tests.faults.crashing_job JOB`.
 
-Reads one number a line and forks one for each: it dies by SIGKILL just before its n-th statement (a COMMIT counts as
-one), and never for the number 0. Tells how it ended.
+Reads one number a line, and forks a process for each. It gets SIGKILL just before its n-th statement (a COMMIT counts
+as one), and never for 0. Prints the exit code.
 """
 
 import gc
@@ -9,18 +9,18 @@ import os
 import sys
 
 from billing.metering.jobs import send_all
-from privacy.erasure.flow import carry_out_due
+from privacy.erasure.flow import execute_due
 from shared.app import build
 from shared.settings import Settings
 from tests.faults.crashing_host import die_before_statement
 
 
-JOBS = {"erasures": carry_out_due, "usage": send_all}
+JOBS = {"erasures": execute_due, "usage": send_all}
 
 
 def main(job: str) -> None:
     settings = Settings.from_env(os.environ)
-    print("ready", flush=True)  # noqa: T201 - what the test waits for
+    print("ready", flush=True)  # noqa: T201 - the test waits for it
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()

@@ -1,4 +1,4 @@
-"""Copies of a whole database, as a backup that is restored: the engine of each is the test's."""
+"""Copies whole databases, as a restored backup would."""
 
 import itertools
 import sqlite3
@@ -17,8 +17,8 @@ _NUMBERS = itertools.count()
 
 
 @contextmanager
-def copying(folder: Path) -> Iterator[Copy]:
-    """Gives what makes a copy of the database of an engine, which must have no transaction open."""
+def database_copier(folder: Path) -> Iterator[Copy]:
+    """Yields a function that copies an engine's database, without open transactions, and returns the copy's engine."""
     made: list[sa.Engine] = []
 
     def copy(engine: sa.Engine) -> sa.Engine:

@@ -26,7 +26,7 @@ PAID_FROM = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
-class Books:
+class TenantBills:
     """The bills of a paying tenant; `people` are the row numbers of its users, oldest first."""
 
     engine: sa.Engine
@@ -35,11 +35,11 @@ class Books:
     marketplace_id: uuid.UUID | None
     people: tuple[int, ...]
 
-    def subscribe(self, marketplace_id: uuid.UUID | None = None, **values: Any) -> "Books":  # noqa: ANN401
+    def subscribe(self, marketplace_id: uuid.UUID | None = None, **values: Any) -> "TenantBills":  # noqa: ANN401
         """Adds another subscription; the first stays unchanged."""
         with self.engine.begin() as tx:
             row = _subscription(tx, self.tenant_id, marketplace_id, **values)
-        return Books(self.engine, self.tenant_id, row, marketplace_id, self.people)
+        return TenantBills(self.engine, self.tenant_id, row, marketplace_id, self.people)
 
     def end(self, at: dt.datetime) -> None:
         """Ends the subscription, so that another may begin."""
@@ -94,7 +94,7 @@ class Books:
             tx.execute(billing_lines.update().where(billing_lines.c.record_id == row).values(is_void=True))
         return row
 
-    def happen(self, event_type: str, at: dt.datetime, **values: Any) -> None:  # noqa: ANN401 - any column
+    def add_event(self, event_type: str, at: dt.datetime, **values: Any) -> None:  # noqa: ANN401 - any column
         """Adds an event to the subscription's ledger."""
         event = {
             "tenant_id": self.tenant_id,
@@ -111,7 +111,7 @@ class Books:
         with self.engine.begin() as tx:
             tx.execute(subscription_events.insert().inline(), event)
 
-    def price(self, rate: str, at: dt.datetime, currency: str = "EUR") -> None:
+    def add_price(self, rate: str, at: dt.datetime, currency: str = "EUR") -> None:
         """Adds a price per user from an instant on."""
         price = {"tenant_id": self.tenant_id, "subscription_id": self.subscription_id, "from_at": at, "plan_id": "paid"}
         with self.engine.begin() as tx:
@@ -145,14 +145,14 @@ class Books:
         }
 
 
-def pays(
+def start_paid_plan(
     engine: sa.Engine,
     admin: Person,
     *,
     people: int = 3,
     marketplace_id: uuid.UUID | None = None,
     **bought: Any,  # noqa: ANN401
-) -> Books:
+) -> TenantBills:
     """Puts the admin's tenant on the paid plan, with invited colleagues, and returns its bills."""
     paid = {"plan_kind": "paid", "rate_per_user": RATE, "currency": "EUR", "subscription_id": marketplace_id}
     with engine.begin() as tx:
@@ -165,7 +165,7 @@ def pays(
         assert admin.post("users", {"users": some}).status == 200
     with engine.connect() as connection:
         rows = connection.scalars(sa.select(users.c.id).where(users.c.tenant_id == tenant_id).order_by(users.c.id))
-        return Books(engine, tenant_id, subscription, marketplace_id, tuple(rows))
+        return TenantBills(engine, tenant_id, subscription, marketplace_id, tuple(rows))
 
 
 def _subscription(

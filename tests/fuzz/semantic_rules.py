@@ -1,4 +1,4 @@
-"""Rules that a JSON schema cannot express: valid requests that the product may refuse; other refusals are defects."""
+"""Rules that a JSON schema cannot express: expected refusals of requests that are valid by the schema."""
 
 import datetime as dt
 import re
@@ -9,7 +9,7 @@ from typing import Any, Final
 from shared.http.etag import PATTERN
 
 
-MEANING: Final = (
+EXPECTED_DETAILS: Final = (
     "is not a valid page cursor",
     "must change something",
     "must have either startedAt and stoppedAt, or date and elapsedMs",
@@ -50,41 +50,41 @@ _DIRECTIONS: Final = frozenset({"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI",
 _MARKS: Final = frozenset("\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\N{ARABIC LETTER MARK}")
 
 
-def _is_longer_in_units(value: str, said: re.Match[str]) -> bool:
-    """As Azure SQL counts them, in UTF-16, where schemas count code points."""
+def _is_longer_in_units(value: str, match: re.Match[str]) -> bool:
+    """Too long in UTF-16 units, as Azure SQL counts; schemas count code points."""
     units = len(value.encode("utf-16-le", "surrogatepass")) // 2
-    return len(value) <= int(said["limit"]) < units
+    return len(value) <= int(match["limit"]) < units
 
 
-def _is_of_no_year(value: str, _said: re.Match[str]) -> bool:
-    """Of a year that no work is of; at the ends of them the offset decides."""
+def _is_outside_years(value: str, _match: re.Match[str]) -> bool:
+    """Outside the allowed years; at their ends the offset decides."""
     return not "2000-01-02" <= value[:10] <= "2999-12-30"
 
 
-def _changes_direction(value: str, _said: re.Match[str]) -> bool:
+def _changes_direction(value: str, _match: re.Match[str]) -> bool:
     return any(unicodedata.bidirectional(each) in _DIRECTIONS or each in _MARKS for each in value)
 
 
-def _is_no_day(value: str, said: re.Match[str]) -> bool:
+def _is_no_day(value: str, match: re.Match[str]) -> bool:
     try:
         dt.date.fromisoformat(value)
     except ValueError:  # not every month has a 31st
         return True
-    return _is_of_no_year(value, said)
+    return _is_outside_years(value, match)
 
 
-def _is_no_instant(value: str, said: re.Match[str]) -> bool:
-    """Our calendar knows of no leap second."""
-    return value[17:19] == "60" or _is_of_no_year(value, said)
+def _is_no_instant(value: str, match: re.Match[str]) -> bool:
+    """Also a leap second, which our calendar does not have."""
+    return value[17:19] == "60" or _is_outside_years(value, match)
 
 
-def _is_no_tag(value: str, _said: re.Match[str]) -> bool:
-    """Which the schema does tell: schemathesis hands a version on, from an answer's field, and calls it sound."""
+def _is_no_tag(value: str, _match: re.Match[str]) -> bool:
+    """Invalid by the schema too; but schemathesis passes the version field of a response as a valid header."""
     return re.match(PATTERN, value) is None
 
 
-# Argued by the value as well, which must be one of those that the schema cannot tell.
-OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]] = {
+# Expected for some values only, which a schema cannot distinguish.
+EXPECTED_BY_VALUE: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]] = {
     re.compile(r"must not have characters that change the direction of text\Z"): _changes_direction,
     re.compile(r"must have at most (?P<limit>\d+) characters\Z"): _is_longer_in_units,
     re.compile(r"must be a time from the year 2000 on, with its offset from UTC, "): _is_no_instant,
@@ -94,13 +94,13 @@ OF_VALUES: Final[Mapping[re.Pattern[str], Callable[[str, re.Match[str]], bool]]]
 }
 
 
-def is_argued(pointer: str, detail: str, *, body: Any, parameters: Mapping[str, Any]) -> bool:  # noqa: ANN401 - JSON
-    """Whether a sound field's refusal in these words is one that no schema can say."""
-    for words, explains in OF_VALUES.items():
-        if said := words.match(detail):
+def is_expected_refusal(pointer: str, detail: str, *, body: Any, parameters: Mapping[str, Any]) -> bool:  # noqa: ANN401 - JSON
+    """Whether the refusal of a field, with this detail, is by a rule that no schema can express."""
+    for words, matches in EXPECTED_BY_VALUE.items():
+        if match := words.match(detail):
             value = _at(pointer, body) if pointer.startswith("/") else parameters.get(pointer)
-            return isinstance(value, str) and explains(value, said)
-    return detail.startswith(MEANING)
+            return isinstance(value, str) and matches(value, match)
+    return detail.startswith(EXPECTED_DETAILS)
 
 
 def _at(pointer: str, body: Any) -> Any:  # noqa: ANN401 - JSON

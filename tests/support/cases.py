@@ -6,23 +6,22 @@ from typing import Any, Final
 import pytest
 
 
-_LONGEST: Final = 200  # characters by which a case is told from the others
+_LONGEST: Final = 200  # characters of a case's name
 
 
-def hold(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> None:
+def check_all(claim: Callable[..., None], cases: Iterable[Any], *, at_least: int) -> None:
     """Fails with a list of all failing cases, or if there are fewer than `at_least` cases.
 
-    A case that is a tuple is handed to the claim as its arguments. Without a least number, a search that finds nothing
-    would pass for good news.
+    A tuple is passed as several arguments. `at_least` keeps a search without results from passing.
     """
-    number, broken = 0, []
+    number, failing = 0, []
     for number, case in enumerate(cases, 1):  # noqa: B007 - read below
         arguments = case if isinstance(case, tuple) else (case,)
         try:
             claim(*arguments)
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - told with the others
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - reported with the others
             name = " ".join(word for each in arguments for word in str(each).split())[:_LONGEST]
-            broken.append(f"{name}: {type(error).__name__} {error}")
-    told = "\n\n".join(broken)
-    assert not broken, f"{len(broken)} of {number} cases:\n\n{told}"
+            failing.append(f"{name}: {type(error).__name__} {error}")
+    report = "\n\n".join(failing)
+    assert not failing, f"{len(failing)} of {number} cases:\n\n{report}"
     assert number >= at_least, f"{number} cases are fewer than {at_least}"

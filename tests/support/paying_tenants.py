@@ -53,7 +53,7 @@ def at(text: str) -> dt.datetime:
 
 
 @dataclass
-class Payer:
+class PayingTenant:
     """A tenant with people and a subscription; the caller gives the time of each action."""
 
     engine: sa.Engine
@@ -63,15 +63,15 @@ class Payer:
     people: list[int]
 
     @classmethod
-    def make(
+    def create(
         cls,
         engine: sa.Engine,
         *,
         zone: str = "UTC",
         people: int = 3,
         since: dt.datetime | None = None,
-    ) -> "Payer":
-        """A tenant on its trial."""
+    ) -> "PayingTenant":
+        """Creates a tenant on its trial."""
         created_at = since or at("2026-01-01")
         stamps = {"version": 1, "created_at": created_at, "updated_at": created_at}
         with engine.begin() as tx:
@@ -102,14 +102,14 @@ class Payer:
         with self.engine.begin() as tx:
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(**values))
 
-    def changes_zone(self, zone: str, when: dt.datetime) -> None:
+    def set_zone(self, zone: str, when: dt.datetime) -> None:
         """Sets another time zone, like a super admin."""
         with self.engine.begin() as tx:
             settings_store.add_previous_zone(tx, self.tenant_id, self.tenant(tx).time_zone, until=when)
             tx.execute(tenants.update().where(tenants.c.id == self.tenant_id).values(time_zone=zone))
 
-    def joins(self, when: dt.datetime) -> int:
-        """Another person, added by hand and never signed in."""
+    def add_person(self, when: dt.datetime) -> int:
+        """Adds another person, who has never signed in."""
         stamps = {"version": 1, "created_at": when, "updated_at": when}
         with self.engine.begin() as tx:
             self.people.append(_person(tx, self.tenant_id, len(self.people), stamps, when))
@@ -117,7 +117,7 @@ class Payer:
             tx.execute(seats)
         return self.people[-1]
 
-    def pays(
+    def subscribe(
         self,
         since: dt.datetime,
         price: Price | None = FOUR_FIFTY,
@@ -154,7 +154,7 @@ class Payer:
         assert live is not None
         return live
 
-    def changes_price(
+    def set_price(
         self,
         subscription: Subscription,
         price: Price | None,
@@ -169,7 +169,9 @@ class Payer:
         with self.engine.begin() as tx:
             ledger_store.add_rate(tx, of_plan, Quote(price, included, included_unit), from_at=since)
 
-    def ends(self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None) -> list[Record]:
+    def end_subscription(
+        self, subscription: Subscription, when: dt.datetime, *, now: dt.datetime | None = None
+    ) -> list[Record]:
         """Ends the subscription like the webhook: in one transaction with its final bill."""
         now = now or when
         with self.engine.begin() as tx:
@@ -181,28 +183,30 @@ class Payer:
             assert subscription_store.change(tx, ended, now=now)
             return service.close_ended(self.work(tx, now), [ended], Closing(DIMENSION))
 
-    def signs_in(self, user: int, when: dt.datetime) -> None:
+    def sign_in(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
             record_sign_in(tx, tenant, user, month=Month.of(when, tenant.zone), at=when)
 
-    def works(self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None) -> TimeEntry:
+    def add_time(
+        self, user: int, start: dt.datetime, stop: dt.datetime, *, now: dt.datetime | None = None
+    ) -> TimeEntry:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
             entry = self._entry(tenant, user, start, stop)
             change_service.add(self.user_work(tx, user, now or stop), entry, EventKind.ENTERED)
         return entry
 
-    def starts(self, user: int, when: dt.datetime) -> None:
+    def start_timer(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             caller, item = self._caller(tx, user), Start("contoso", "Website", 7)
             timing.start(self.user_work(tx, user, when), caller.user, item)
 
-    def stops(self, user: int, when: dt.datetime) -> None:
+    def stop_timer(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             timing.stop(self.user_work(tx, user, when), self._caller(tx, user).user, Stop())
 
-    def discards(self, user: int, when: dt.datetime) -> None:
+    def discard_timer(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
             timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user)
 
@@ -218,7 +222,7 @@ class Payer:
         assert caller is not None
         return caller
 
-    def corrects(self, entry: TimeEntry, start: dt.datetime, stop: dt.datetime, now: dt.datetime) -> TimeEntry:
+    def correct(self, entry: TimeEntry, start: dt.datetime, stop: dt.datetime, now: dt.datetime) -> TimeEntry:
         with self.engine.begin() as tx:
             tenant = self.tenant(tx)
             corrected = self._entry(tenant, entry.user_id, start, stop)
@@ -227,7 +231,7 @@ class Payer:
             change_service.replace(work, entry, new, EventKind.CORRECTED, reason="wrong")
         return new
 
-    def removes(self, entry: TimeEntry, now: dt.datetime) -> None:
+    def remove(self, entry: TimeEntry, now: dt.datetime) -> None:
         with self.engine.begin() as tx:
             change_service.remove(self.user_work(tx, entry.user_id, now), entry, reason="by mistake")
 

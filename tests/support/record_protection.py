@@ -1,4 +1,4 @@
-"""Changes to records that the database refuses, for tests of what finds broken records."""
+"""Changes to append-only records that the database refuses, for tests of checks that find broken records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from shared.db.records_triggers import protect, unprotect
 
 
 def unprotect_all(tx: sa.Connection) -> None:
-    """Drops the triggers on the records, for a transaction that is undone; the tables' owner alone may do it."""
+    """Drops the triggers on the records, for a transaction that is rolled back; only the owner of the tables may."""
     for table in RULES:
         unprotect(tx, table)
 
 
 @contextmanager
-def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction without triggers on the records; what it does is kept, and the triggers are back."""
+def unprotected_records(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction without triggers on the records, committed at the end with the triggers restored."""
     with engine.begin() as tx:
         unprotect_all(tx)
         yield tx
@@ -25,15 +25,15 @@ def tampering(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def undeletable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
-    """While it lasts the database fails at removing the table's rows of which the condition is true; it is SQL."""
+def failing_deletes(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+    """Makes the database refuse to delete the table's rows that meet the SQL condition, within the context."""
     with _failing(engine, "DELETE", table, condition):
         yield
 
 
 @contextmanager
-def unchangeable(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
-    """As `undeletable`, at changing them."""
+def failing_updates(engine: sa.Engine, table: sa.Table, condition: str) -> Iterator[None]:
+    """Makes the database refuse to update the table's rows that meet the SQL condition, likewise."""
     with _failing(engine, "UPDATE", table, condition):
         yield
 

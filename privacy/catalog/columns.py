@@ -1,4 +1,4 @@
-"""The catalogue: the kind of data in every column of every table, for export and erasure.
+"""The catalog: the kind of data in every column of every table, for export and erasure.
 
 tests/contract/test_privacy.py fails for a table or column without an entry, so no data is collected unnoticed.
 """
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from privacy.catalogue.kinds import CatalogueEntry, RowAction, columns
+from privacy.catalog.kinds import CatalogEntry, RowAction, columns
 
 
 _BILLS: Final = RowAction.KEEP  # seven years, with pseudonyms for names
-CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
+CATALOG: Final[Mapping[str, CatalogEntry]] = MappingProxyType(
     {
-        "tenants": CatalogueEntry(
+        "tenants": CatalogEntry(
             "the organization",
             columns(
                 internal="id version legal_hold_reason legal_hold_at log_key has_numbered_log",
@@ -26,19 +26,19 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="organisation",
             tenant_erased=_BILLS,
         ),
-        "tenant_zones": CatalogueEntry(
+        "tenant_zones": CatalogEntry(
             "the organization's earlier time zones, for bills",
             columns(internal="tenant_id", fact="until_at time_zone"),
             section="timeZones",
             tenant_erased=_BILLS,
         ),
-        "slugs": CatalogueEntry(
+        "slugs": CatalogEntry(
             "the short names of the organization, now and earlier",
             columns(internal="tenant_id", organization="slug", fact="created_at"),
             section="slugs",
             tenant_erased=_BILLS,  # so nobody else can take the name
         ),
-        "users": CatalogueEntry(
+        "users": CatalogEntry(
             "the account",
             columns(
                 internal="id tenant_id email_key version invited_by log_key merged_into",
@@ -50,7 +50,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("id",),
             tenant_erased=_BILLS,
         ),
-        "notices": CatalogueEntry(
+        "notices": CatalogEntry(
             "notices for the organization's people",
             columns(
                 internal="id tenant_id subject_user_id actor_id",
@@ -60,14 +60,14 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("subject_user_id",),
             by=("actor_id",),
         ),
-        "notice_views": CatalogueEntry(
+        "notice_views": CatalogEntry(
             "views and dismissals of notices",
             columns(internal="tenant_id notice_id user_id", fact="seen_at dismissed_at"),
             section="noticeViews",
             of=("user_id",),
             person_erased=RowAction.DELETE,
         ),
-        "user_months": CatalogueEntry(
+        "user_months": CatalogEntry(
             "the first and last sign-in of each month, and on a paid plan",
             columns(
                 internal="tenant_id user_id",
@@ -76,12 +76,12 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="signIns",
             of=("user_id",),
         ),
-        "organizations": CatalogueEntry(
+        "organizations": CatalogEntry(
             "the Azure DevOps organizations",
             columns(internal="id tenant_id name_key", fact="public_id is_active created_at", organization="name"),
             section="organizations",
         ),
-        "projects": CatalogueEntry(
+        "projects": CatalogEntry(
             "the organization's projects",
             columns(
                 internal="id tenant_id organization_id name_key alias_of joined_to",
@@ -90,7 +90,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             section="projects",
         ),
-        "running_timers": CatalogueEntry(
+        "running_timers": CatalogEntry(
             "the running timer",
             columns(
                 internal="id tenant_id user_id organization_id project_id",
@@ -102,7 +102,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("user_id",),
             at="started_at",
         ),
-        "time_entries": CatalogueEntry(
+        "time_entries": CatalogEntry(
             "the time entries",
             columns(
                 internal="id tenant_id user_id project_id",
@@ -114,7 +114,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("user_id",),
             at="started_at",
         ),
-        "time_entry_days": CatalogueEntry(
+        "time_entry_days": CatalogEntry(
             "the entries day by day",
             columns(
                 internal="tenant_id entry_id user_id project_id month_key starts_entry",
@@ -123,7 +123,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="days",
             of=("user_id",),
         ),
-        "timer_log": CatalogueEntry(
+        "timer_log": CatalogEntry(
             "every start, stop and correction",
             columns(
                 internal="id tenant_id user_id actor_id project_id",
@@ -137,13 +137,13 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             by=("actor_id",),
             at="happened_at",
         ),
-        "closed_months": CatalogueEntry(
+        "closed_months": CatalogEntry(
             "the billed months",
             columns(internal="tenant_id", fact="month_key closed_at"),
             section="closedMonths",
             tenant_erased=_BILLS,
         ),
-        "work_items": CatalogueEntry(
+        "work_items": CatalogEntry(
             "the work items as last read from Azure DevOps",
             columns(
                 internal="id tenant_id organization_id organization_key",
@@ -152,7 +152,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             section="workItems",
         ),
-        "work_item_readers": CatalogueEntry(
+        "work_item_readers": CatalogEntry(
             "readings of work items, by person and day",
             columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
             section="workItemsRead",
@@ -160,7 +160,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             own_only=True,
             person_erased=RowAction.DELETE,
         ),
-        "write_back_changes": CatalogueEntry(
+        "write_back_changes": CatalogEntry(
             "changes of entries to the hours of work items",
             columns(
                 internal="id tenant_id organization_id held batch",
@@ -168,7 +168,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             section="writeBackChanges",
         ),
-        "write_back_items": CatalogueEntry(
+        "write_back_items": CatalogEntry(
             "the hours written to work items",
             columns(
                 internal="id tenant_id organization_id migrated lowest short_batch last_batch settled_batch "
@@ -177,7 +177,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             section="writeBackItems",
         ),
-        "write_back_attempts": CatalogueEntry(
+        "write_back_attempts": CatalogEntry(
             "each write of hours to a work item",
             columns(
                 internal="id tenant_id item_id short_after batch legacy_mark",
@@ -185,7 +185,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             section="writeBackAttempts",
         ),
-        "audit_log": CatalogueEntry(
+        "audit_log": CatalogEntry(
             "changes and their authors",
             columns(
                 internal="id tenant_id actor_id subject_user_id operator_id",
@@ -196,13 +196,13 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             by=("actor_id",),
             tenant_erased=RowAction.KEEP,
         ),
-        "action_log": CatalogueEntry(
+        "action_log": CatalogEntry(
             "actions in the product, with their page",
             columns(internal="id tenant_id user_id row_key", fact="action_type happened_at", words="page"),
             section="actions",
             of=("user_id",),
         ),
-        "idempotency_keys": CatalogueEntry(
+        "idempotency_keys": CatalogEntry(
             "responses stored for two days",
             columns(
                 internal="id tenant_id user_id operation idempotency_key fingerprint status created_at",
@@ -211,7 +211,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("user_id",),
             person_erased=RowAction.DELETE,
         ),
-        "purchase_requests": CatalogueEntry(
+        "purchase_requests": CatalogEntry(
             "purchases with an approval by another person than the buyer",
             columns(
                 internal="id tenant_id buyer_id decider_id",
@@ -221,7 +221,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("buyer_id",),
             by=("decider_id",),
         ),
-        "subscriptions": CatalogueEntry(
+        "subscriptions": CatalogEntry(
             "the subscriptions of the organization",
             columns(
                 internal="id tenant_id version billing_contact_id",
@@ -232,7 +232,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="subscriptions",
             tenant_erased=_BILLS,
         ),
-        "subscription_events": CatalogueEntry(
+        "subscription_events": CatalogEntry(
             "the events of the subscriptions",
             columns(
                 internal="id tenant_id subscription_id",
@@ -241,7 +241,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="subscriptionEvents",
             tenant_erased=_BILLS,
         ),
-        "subscription_rates": CatalogueEntry(
+        "subscription_rates": CatalogEntry(
             "the rates per user",
             columns(
                 internal="tenant_id subscription_id",
@@ -250,7 +250,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="rates",
             tenant_erased=_BILLS,
         ),
-        "billing_records": CatalogueEntry(
+        "billing_records": CatalogEntry(
             "the bills",
             columns(
                 internal="id tenant_id subscription_id replaces_id",
@@ -263,7 +263,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             at="closed_at",
             tenant_erased=_BILLS,
         ),
-        "billing_lines": CatalogueEntry(
+        "billing_lines": CatalogEntry(
             "the bills' lines, one for each active user",
             columns(
                 internal="tenant_id record_id user_id",
@@ -274,7 +274,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("user_id",),
             tenant_erased=_BILLS,
         ),
-        "usage_events": CatalogueEntry(
+        "usage_events": CatalogEntry(
             "the usage of a bill reported to the Marketplace",
             columns(
                 internal="id tenant_id record_id claimed_until",
@@ -284,7 +284,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="usageEvents",
             tenant_erased=_BILLS,
         ),
-        "adopted_usage": CatalogueEntry(
+        "adopted_usage": CatalogEntry(
             "usage that the Marketplace had at the restore of a backup",
             columns(
                 internal="id tenant_id",
@@ -293,7 +293,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             section="adoptedUsage",
             tenant_erased=_BILLS,
         ),
-        "landing_visits": CatalogueEntry(
+        "landing_visits": CatalogEntry(
             "visits to the landing page, for minutes",
             columns(
                 internal="id public_id browser_hash state_hash purchase_token verifier nonce marketplace_id "
@@ -302,7 +302,7 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             ),
             person_erased=RowAction.DELETE,
         ),
-        "privacy_requests": CatalogueEntry(
+        "privacy_requests": CatalogEntry(
             "erasure requests",
             columns(
                 internal="id tenant_id subject_user_id requested_by version",
@@ -312,35 +312,35 @@ CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(
             of=("subject_user_id",),
             tenant_erased=RowAction.KEEP,
         ),
-        "erasures": CatalogueEntry(
+        "erasures": CatalogEntry(
             "erasures, to repeat in a restored backup",
             columns(internal="id tenant_id subject_id erased_at"),
             tenant_erased=RowAction.KEEP,
         ),
-        "kept_mentions": CatalogueEntry(
+        "kept_mentions": CatalogEntry(
             "mentions that stay at an erasure, by decision of a super admin",
             columns(internal="id tenant_id subject_user_id table_name row_id kept_by kept_at"),
             of=("subject_user_id",),
             by=("kept_by",),
             person_erased=RowAction.DELETE,
         ),
-        "damaged_documents": CatalogueEntry(
+        "damaged_documents": CatalogEntry(
             "log rows damaged by erasures of earlier versions",
             columns(internal="id tenant_id table_name row_id found_at"),
         ),
-        "restore_changes": CatalogueEntry(
+        "restore_changes": CatalogEntry(
             "erasures and rights pending for the restore store, for minutes",
             columns(internal="id tenant_id public_id kind subject_id in_force at"),
             tenant_erased=RowAction.KEEP,
         ),
-        "installation": CatalogueEntry(
+        "installation": CatalogEntry(
             "the state of this installation, to detect a restored backup",
             columns(
                 internal="id public_id mark epoch moved_at held_since held_reason restored_to accepted_at",
             ),
             tenant_erased=RowAction.KEEP,
         ),
-        "nominees": CatalogueEntry(
+        "nominees": CatalogEntry(
             "the nominee of a person",
             columns(internal="tenant_id user_id", fact="named_at", identity="name contact"),
             section="nominee",

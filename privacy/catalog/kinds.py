@@ -37,7 +37,7 @@ class RowAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueEntry:
+class CatalogEntry:
     """The data of a table.
 
     `of` are the columns with the person of a row, `by` those with the actor. `at` is the time of a row with text, which

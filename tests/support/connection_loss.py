@@ -1,4 +1,4 @@
-"""PostgreSQL connections that the server closes within a transaction, as in a failover."""
+"""Closes PostgreSQL connections within a transaction, as a failover does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 @contextmanager
-def cutting(
+def drop_connections(
     app_engine: sa.Engine | type[sa.Engine], engine: sa.Engine, beginning: str, *, times: int = 1
 ) -> Iterator[list[str]]:
-    """Ends the app's connection just before so many statements that begin like this; the list has those it met."""
+    """Closes the app's connection just before the next `times` statements with this beginning; yields their list."""
     met: list[str] = []
 
     def cut(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:

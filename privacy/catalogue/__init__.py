@@ -1,1 +1,0 @@
-"""The catalogue of personal data: the kind of data in every column of every table."""
