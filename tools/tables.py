@@ -1,6 +1,6 @@
 """Tables of text, for the terminal and as Markdown for the documents."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -19,8 +19,11 @@ class Table:
         if any(len(row) != len(self.head) for row in self.rows):
             raise ValueError(f"a row of {self.title!r} has another number of columns than its head")
 
-    def markdown(self) -> str:
-        lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
+    def markdown(self, omit: Container[str] = ()) -> str:
+        """The table without the columns of these heads."""
+        shown = [number for number, title in enumerate(self.head) if title not in omit]
+        head, *rows = ([line[number] for number in shown] for line in (self.head, *self.rows))
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def show(self, console: Console) -> None:

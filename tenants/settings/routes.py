@@ -61,7 +61,7 @@ def get_tenant(call: Call) -> Reply:
 def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     """Change the settings of your organization.
 
-    Send If-Match with the ETag of the settings. A new time zone applies from now on; existing entries keep their days.
+    A new time zone applies from now on; existing entries keep their days.
     A new `azureDevOpsOrganization` becomes the default and is added to `organizations` if it is not there yet;
     existing time stays in its organization.
     """

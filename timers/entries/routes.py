@@ -145,7 +145,7 @@ def get_entry(call: Call) -> Reply:
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     """Correct or confirm a time entry.
 
-    Send If-Match with the ETag of the entry, and a reason. The previous version stays in the timer log. The days of
+    The previous version stays in the timer log. The days of
     the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected times confirm
     it too. The source never changes.
     """
@@ -179,7 +179,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
 def delete_entry_with_reason(call: Call, body: DeleteEntry) -> Reply:
     """Delete a time entry.
 
-    Send If-Match with the ETag of the entry. The timer log keeps its last version and the reason.
+    The timer log keeps its last version and the reason.
     """
     return _delete(call, body.reason)
 
@@ -203,7 +203,6 @@ def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
     """Delete a time entry, with the reason in the query.
 
     Proxies and browsers store URLs, and a reason may be about people: use `POST /api/entries/{id}/delete` instead.
-    Send If-Match with the ETag of the entry.
     """
     return _delete(call, query.reason)
 

@@ -60,7 +60,7 @@ _WORK_ITEM: Final = merge_problems(
 def write_back_entry(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing in it
     """Write an entry's hours to Completed Work.
 
-    Needs your X-AzureDevOps-Token, which is used for this request only and never stored. Hours are written at most
+    Needs your X-AzureDevOps-Token. Hours are written at most
     once, even if Azure DevOps does not confirm the write, so the request can be repeated. An entry from before the
     write-back was turned on counts from now on, with its whole time. The hours of a deleted entry are subtracted;
     if that is not possible the answer is `write_back_not_done` with the reason.
@@ -123,7 +123,7 @@ def get_work_item_write_back(call: Call) -> Reply:
 def write_back_work_item(call: Call, body: WriteBackWorkItem) -> Reply:
     """Write a work item's pending hours to Completed Work.
 
-    Needs your X-AzureDevOps-Token, which is used for this request only and never stored. `takeMissing` also
+    Needs your X-AzureDevOps-Token. `takeMissing` also
     subtracts hours that could not be subtracted before, since Completed Work was lower. `trustWritten` continues
     after `not_verified`, once somebody has compared Completed Work with `writtenHours`.
     """

@@ -83,7 +83,7 @@ def get_work_item(call: Call) -> Reply:
 def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
     """Read work items from Azure DevOps.
 
-    Needs your X-AzureDevOps-Token, which is used for this request only and never stored. The work items are cached
+    Needs your X-AzureDevOps-Token. The work items are cached
     for reports, with the day on which you read them; missing ones are hidden from you. To load all titles of a
     report, send the numbers of its rows whose `titleStatus` is `notAsked`, 200 at a time, then request the report
     again without the token. Those that are still `notAsked` are not visible to you in Azure DevOps.

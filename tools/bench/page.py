@@ -9,9 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Final
 
 from shared import clock
 from tools.tables import Table
+
+
+_TERMINAL_ONLY: Final = {"max", "RSS MB", "CPU ms/req", "CPU s", "idle s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class PartResult:
 
     def markdown(self, command: str, engines: Sequence[str]) -> str:
         header = f"Measured on {clock.now():%Y-%m-%d} by `{command}`, on {describe_machine(engines)}."
-        return "\n\n".join([header, *(each.markdown() for each in self.tables), "\n".join(self.verdicts)])
+        return "\n\n".join([header, *(each.markdown(_TERMINAL_ONLY) for each in self.tables), "\n".join(self.verdicts)])
 
 
 def build_verdict(subject: str, value: float, limit: float, unit: str) -> str:

@@ -82,17 +82,17 @@ def show(result: ChaosResult, console: Console) -> None:
 
 
 def build_page(results: Sequence[ChaosResult], *, written: dt.date) -> str:
-    """The Markdown of these runs."""
+    """The Markdown of these runs, without the operations, which depend on the machine."""
     about = (
         f"Written by `scripts/chaos` on {written.isoformat()}. Method and columns: "
         "[testing.md](testing.md#faults-under-load-scriptschaos). Clients, emulators, database and product share the "
-        "cores of one machine."
+        "cores of one machine. Seconds are the median and maximum from the end of a fault to a response."
     )
     parts = ["# Chaos test results", about]
     for result in results:
         parts.append(f"## {result.options.database}")
         parts.append(f"{build_headline(result)}\n\n```bash\n{build_command(result)}\n```")
-        parts += [f"**{table.title}**\n\n{table.markdown()}" for table in build_tables(result)]
+        parts += [_build_faults(result).markdown(), _list_comparisons(result)]
         if result.violations:
             parts.append("\n".join(["```", *_format_violations(result), "```"]))
     return "\n\n".join(parts) + "\n"
@@ -133,6 +133,11 @@ def _build_faults(result: ChaosResult) -> Table:
 def _build_comparisons(result: ChaosResult) -> Table:
     rows = [[name, f"{count:,}"] for name, count in result.checked.items()]
     return Table("Comparisons", ("compared", "number"), [*rows, ["violations", str(len(result.violations))]])
+
+
+def _list_comparisons(result: ChaosResult) -> str:
+    compared = ", ".join(f"{count:,} {name}" for name, count in result.checked.items())
+    return f"Compared: {compared or 'nothing'}."
 
 
 def _format_violations(result: ChaosResult) -> list[str]:

@@ -1,13 +1,13 @@
-"""Generates docs/api.md: the guide in api_guide.md, then the operations and shapes of the OpenAPI document."""
+"""Generates docs/api.md: the guide in api_guide.md, then the operations of the OpenAPI document, which has the rest."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from shared.http.operation import JSON, IfMatch, Operation
-from shared.http.wire import NoFields, WireModel
+from shared.http.wire import NoFields
 from shared.permissions import Access
 
 
@@ -21,70 +21,87 @@ _ACCESS: Final = {
     Access.ADMIN: "admin",
     Access.SUPER_ADMIN: "super admin",
 }
-_LIMITS: Final = {"minimum": "≥", "maximum": "≤", "maxLength": "length ≤"}
+# Explained once for every operation that has them: under "Errors" and "Format".
+_COMMON_CODES: Final = {
+    *("processing_restricted", "not_found", "role_required"),
+    *("trial_expired", "subscription_suspended", "subscription_cancelled"),
+}
+_COMMON_FIELDS: Final = {"organization", "project", "workItemId", "timeZone", "user", "userId", "from", "to"}
+_BROWSER_HEADING: Final = "Pages for buyers"
 Json = dict[str, Any]
 
 
 def render(document: Json, operations: Mapping[str, Operation]) -> str:
     """The page, in Markdown."""
-    parts = ["## Operations", "", *_operations(document, operations), *_shapes(document)]
-    return "\n".join([GUIDE.read_text(encoding="utf-8"), *parts]) + "\n"
+    parts = ["## Operations", "", *_operations(document, operations)]
+    return "\n".join([GUIDE.read_text(encoding="utf-8"), *parts]).rstrip("\n") + "\n"
 
 
 def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator[str]:
-    by_tag: dict[str, list[tuple[Operation, Json]]] = {}
+    by_heading: dict[str, list[tuple[Operation, Json]]] = {}
     for path in document["paths"].values():
         for described in path.values():
             operation = operations[described["operationId"]]
-            by_tag.setdefault(operation.tag, []).append((operation, described))
-    for tag, entries in sorted(by_tag.items()):
-        calls = (f"[`{operation.method} /api/{operation.path}`](#{operation.id})" for operation, _ in entries)
-        yield f"- {_title(tag)}: {', '.join(calls)}"
-    for tag, entries in sorted(by_tag.items()):
-        yield from ("", f"### {_title(tag)}", "")
+            heading = _BROWSER_HEADING if operation.for_browser else operation.tag.replace("-", " ").capitalize()
+            by_heading.setdefault(heading, []).append((operation, described))
+    headings = sorted(by_heading)
+    yield " · ".join(f"[{each}](#{each.lower().replace(' ', '-')})" for each in headings)
+    yield ""
+    schemas = document["components"]["schemas"]
+    for heading in headings:
+        yield from (f"### {heading}", "")
+        entries = by_heading[heading]
+        if heading == _BROWSER_HEADING:
+            yield from (*_pages(entries), "")
+            continue
         shared = _shared_parameters([described for _, described in entries])
         if shared:
-            yield "Query parameters of all these operations:"
-            yield ""
-            yield from map(_parameter, shared)
+            yield f"Query of each: {_fields(shared)}"
             yield ""
         for operation, described in entries:
-            yield from _operation(operation, described, shared)
+            yield from _operation(operation, described, shared, schemas)
 
 
-def _title(tag: str) -> str:
-    return tag.replace("-", " ").capitalize()
+def _pages(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
+    """Operations of our own pages, which no client calls."""
+    for operation, described in entries:
+        yield f'- <a id="{operation.id}"></a>{_call(operation)}: {described["summary"]}'
 
 
-def _operation(operation: Operation, described: Json, shared: list[Json]) -> Iterator[str]:
-    yield f'<a id="{operation.id}"></a>'
-    yield ""
-    yield f"#### {described['summary']}"
-    yield ""
+def _operation(operation: Operation, described: Json, shared: list[Json], schemas: Json) -> Iterator[str]:
     queries = [each for each in described["parameters"] if each["in"] == "query"]
-    yield f"`{operation.method} /api/{operation.path}` · {' · '.join(_marks(operation, queries))}"
+    marks = ", ".join(_marks(operation, queries))
+    head = f'<a id="{operation.id}"></a>**{described["summary"]}**: {_call(operation)}: {marks}'
+    yield f"{head} → {_answers(operation, is_csv=_takes_csv(queries))}"
     yield ""
     if "description" in described:
         yield described["description"]
         yield ""
-    common = _PAGING | (_CSV if _takes_csv(queries) else set())
-    own = [each for each in queries if each["name"] not in common and each not in shared]
-    yield from map(_parameter, own)
-    if operation.body is not None and operation.body is not NoFields:
-        yield f"- Body: {_model(operation.body)}"
-    for status, answer in operation.answers.items():
-        shapes = [] if answer.model is None else [_model(answer.model)]
-        shapes += [f"`{media}`" for media in answer.media if media != JSON]
-        yield f"- {status}: {', '.join([answer.description, *shapes])}"
-    if operation.problems and not operation.for_browser:
-        errors = (f"{status} {_codes(codes)}" for status, codes in sorted(operation.problems.items()))
-        yield f"- Errors: {'; '.join(errors)}"
-    yield ""
+    special = _PAGING | (_CSV if _takes_csv(queries) else set())
+    own = [each for each in queries if each["name"] not in special and each not in shared]
+    lines = []
+    if own:
+        lines.append(f"- Query: {_fields(own)}")
+    if (
+        operation.body is not None
+        and operation.body is not NoFields
+        and "oneOf" not in schemas[operation.body.__name__]
+    ):
+        lines.append(f"- Body: {_body(schemas[operation.body.__name__], schemas)}")
+    codes = [code for codes in operation.problems.values() for code in codes if code not in _COMMON_CODES]
+    if codes:
+        lines.append(f"- Errors: {', '.join(f'`{code}`' for code in codes)}")
+    if lines:
+        yield from (*lines, "")
+
+
+def _call(operation: Operation) -> str:
+    return f"`{operation.method} /api/{operation.path}`"
 
 
 def _marks(operation: Operation, queries: list[Json]) -> Iterator[str]:
     permission = operation.permission
-    own = "" if permission.everyone is None else f" (own data; {_ACCESS[permission.everyone]}: all)"
+    own = "" if permission.everyone is None else f" ({_ACCESS[permission.everyone]}: all)"
     yield _ACCESS[permission.access] + own
     if operation.if_match is not None:
         yield "If-Match" + (" required" if operation.if_match is IfMatch.REQUIRED else "")
@@ -114,68 +131,46 @@ def _shared_parameters(operations: list[Json]) -> list[Json]:
     return [each for each in first if each["name"] not in special and all(each in other for other in others)]
 
 
-def _parameter(parameter: Json) -> str:
-    notes = ("required" if parameter["required"] else "", parameter["schema"].get("description", ""))
-    return _field(parameter["name"], parameter["schema"], *notes)
+def _fields(parameters: list[Json]) -> str:
+    return ", ".join(_field(each["name"], each["schema"], required=each["required"]) for each in parameters)
 
 
-def _field(name: str, schema: Json, *notes: str) -> str:
-    text = "; ".join(filter(None, notes))
-    return f"- `{name}` {_type(schema)}{f': {text}' if text else ''}"
+def _field(name: str, schema: Json, *, required: bool) -> str:
+    """A name with its meaning, unless the fields of that name are explained together."""
+    about = "" if name in _COMMON_FIELDS else schema.get("description", "")
+    mark = "" if required else "?"
+    return f"`{name}{mark}`{f' ({about})' if about else ''}"
 
 
-def _codes(codes: tuple[str, ...]) -> str:
-    return ", ".join(f"`{code}`" for code in codes)
-
-
-def _model(model: type[WireModel]) -> str:
-    return _type({"$ref": model.__name__})
-
-
-def _shapes(document: Json) -> Iterator[str]:
-    yield from ("## Shapes", "")
-    for name, schema in document["components"]["schemas"].items():
-        if _is_plain_problem(document, schema):
-            continue
-        yield f'<a id="{name.lower()}"></a>'
-        yield ""
-        yield f"**{name}**{_enumeration(schema)}"
-        yield ""
-        if "description" in schema:
-            yield schema["description"]
-            yield ""
-        for field, part in schema.get("properties", {}).items():
-            optional = "" if field in schema.get("required", ()) else "optional"
-            about = "" if field.endswith("Ms") else part.get("description", "")
-            yield _field(field, part, optional, about)
-        yield ""
-
-
-def _is_plain_problem(document: Json, schema: Json) -> bool:
-    """Whether it is the schema of a problem code without members of its own; the codes are explained under Errors."""
-    fields = schema.get("properties", {})
-    is_problem = fields.keys() == document["components"]["schemas"]["Problem"]["properties"].keys()
-    return is_problem and "const" in fields["code"]
-
-
-def _enumeration(schema: Json) -> str:
-    return f": {_type(schema)}" if "enum" in schema else ""
-
-
-def _type(schema: Json) -> str:
-    """A schema in a few words."""
+def _body(schema: Json, schemas: Json) -> str:
+    """The fields of an object and of objects in its lists, without types."""
+    if alternatives := schema.get("anyOf"):
+        return " or ".join(_body(each, schemas) for each in alternatives)
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(_type(part) for part in schema["anyOf"] if part != {"type": "null"})
-    if "enum" in schema:
-        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
-    words = [str(schema.get("format", schema.get("type", "anything")))]
-    words += [f"{sign} {schema[limit]}" for limit, sign in _LIMITS.items() if limit in schema]
-    return ", ".join(words)
+        return _body(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    required = schema.get("required", ())
+    parts = []
+    for name, part in schema.get("properties", {}).items():
+        text = _field(name, part, required=name in required)
+        items = part.get("items", {}).get("$ref")
+        parts.append(f"{text} of {_body(part['items'], schemas)}" if items else text)
+    return f"{{{', '.join(parts)}}}"
+
+
+def _answers(operation: Operation, *, is_csv: bool) -> str:
+    """The status and schema of each, with its meaning where there are several or no schema.
+
+    The media types of operations with CSV are those of their `format`.
+    """
+    texts = []
+    for status, answer in operation.answers.items():
+        media = [f"`{each}`" for each in answer.media if each != JSON and not is_csv]
+        kinds = [*([] if answer.model is None else [f"`{answer.model.__name__}`"]), *media]
+        about = answer.description if len(operation.answers) > 1 or not kinds else ""
+        shape = " or ".join(kinds)
+        code = "" if status == HTTPStatus.OK and len(operation.answers) == 1 else f"{status} "
+        texts.append(f"{code}{f'{shape}: {about}' if shape and about else shape or about}")
+    return "; ".join(texts)
 
 
 def codes_of(guide: str) -> set[tuple[int, str]]:

@@ -11,11 +11,11 @@ from privacy.catalog.columns import CATALOG
 from privacy.catalog.kinds import CatalogEntry, DataKind, RowAction
 from privacy.retention.rules import RETENTION
 from shared.http.operation import OPERATIONS
-from tools.docs.privacy.policy import POLICY, Sentence
+from tools.docs.privacy.policy import POLICY
 
 
 _PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_TENANT_ERASED: Final = {RowAction.KEEP: "rows stay", RowAction.DELETE: "rows deleted"}
+_RIGHTS: Final = "Rights"  # its calls are how people use them
 
 
 def fill(page: str) -> str:
@@ -35,13 +35,12 @@ def _policy() -> Iterator[str]:
     for title, sentences in POLICY.items():
         yield f"### {title}"
         yield ""
-        yield from _table(("policy", "product", "calls", "tests"), map(_sentence_row, sentences))
+        if title == _RIGHTS:
+            rows = ((each.says, each.does, ", ".join(map(_call, each.calls))) for each in sentences)
+            yield from _table(("policy", "product", "calls"), rows)
+        else:
+            yield from _table(("policy", "product"), ((each.says, each.does) for each in sentences))
         yield ""
-
-
-def _sentence_row(each: Sentence) -> tuple[str, ...]:
-    calls = ", ".join(_call(name) for name in each.calls)
-    return each.says, each.does, calls, ", ".join(dict.fromkeys(map(_test_file, each.tests)))
 
 
 def _call(name: str) -> str:
@@ -49,49 +48,35 @@ def _call(name: str) -> str:
     return f"[`{operation.method} /api/{operation.path}`](api.md#{name})"
 
 
-def _test_file(name: str) -> str:
-    path = name.partition("::")[0]
-    return f"[{path.removesuffix('.py')}](../tests/{path})"
-
-
 def _catalog() -> Iterator[str]:
-    heads = (
-        "table",
-        "content",
-        "columns with a person",
-        "texts that may name people",
-        "erasure of a person",
-        "erasure of the organization",
+    """The tables with personal data; the others have none."""
+    heads = ("table", "content", "columns", "person's erasure")
+    rows = (
+        (f"`{name}`", entry.about, ", ".join(found), _of_person(entry))
+        for name, entry in CATALOG.items()
+        if (found := _personal_columns(entry))
     )
-    rows = ((f"`{name}`", entry.about, *_personal(entry)) for name, entry in CATALOG.items())
     yield from _table(heads, rows)
+    remaining = (f"`{name}`" for name, entry in CATALOG.items() if entry.tenant_erased is RowAction.KEEP)
+    yield from ("", f"Rows that stay at an organization's erasure: {', '.join(remaining)}.")
 
 
-def _personal(entry: CatalogEntry) -> tuple[str, str, str, str]:
-    identity_columns = [
+def _personal_columns(entry: CatalogEntry) -> list[str]:
+    """The columns that name a person, then those with texts that may."""
+    kinds = (DataKind.WORDS, DataKind.VERSION, DataKind.MENTIONS, DataKind.COPY, DataKind.ANSWER)
+    return [
         *_columns_of_kind(entry, DataKind.IDENTITY),
         *(f"`{name}`" for name in (*entry.of, *entry.by) if name != "id"),
+        *(name for kind in kinds for name in _columns_of_kind(entry, kind)),
     ]
-    text_columns = [
-        name
-        for kind in (DataKind.WORDS, DataKind.VERSION, DataKind.MENTIONS, DataKind.COPY)
-        for name in _columns_of_kind(entry, kind)
-    ]
-    text_columns += _columns_of_kind(entry, DataKind.ANSWER)
-    person_effect = _of_person(entry, has_personal_data=bool(identity_columns or text_columns))
-    return ", ".join(identity_columns), ", ".join(text_columns), person_effect, _TENANT_ERASED[entry.tenant_erased]
 
 
-def _of_person(entry: CatalogEntry, *, has_personal_data: bool) -> str:
+def _of_person(entry: CatalogEntry) -> str:
     if entry.person_erased is RowAction.DELETE:
-        return (
-            "rows deleted; responses to others lose their body"
-            if _columns_of_kind(entry, DataKind.ANSWER)
-            else "rows deleted"
-        )
+        return "deleted; responses to others lose their body" if _columns_of_kind(entry, DataKind.ANSWER) else "deleted"
     if _columns_of_kind(entry, DataKind.COPY):
         return "blanked if it names the person"
-    return "pseudonym" if has_personal_data else ""
+    return "pseudonym"
 
 
 def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
@@ -99,11 +84,8 @@ def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
 
 
 def _retention() -> Iterator[str]:
-    rows = (
-        (each.data, ", ".join(f"`{name}`" for name in each.tables), each.period, each.basis, each.action)
-        for each in RETENTION
-    )
-    yield from _table(("data", "tables", "period", "reason", "then"), rows)
+    rows = ((each.data, each.period, each.basis, each.action) for each in RETENTION)
+    yield from _table(("data", "period", "reason", "then"), rows)
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
