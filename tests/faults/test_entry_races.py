@@ -107,3 +107,22 @@ def test_durations_entered_at_once_by_several_people_do_not_overlap(two_hosts, e
     assert {answer.status for answer in answers} == {201}
     assert len(entries) == 12
     assert not any("overlapsWith" in entry for entry in entries)
+
+
+def test_two_admins_who_set_each_others_day_both_succeed(two_hosts, entra, crowd):
+    ada = product.admin(entra, two_hosts[0])
+    ben = product.person(entra, two_hosts[0], ada.tid)
+    assert via(ben, two_hosts[0]).post("sign-in").status == 200
+    adas, bens = (via(each, two_hosts[0]).get("me").body["id"] for each in (ada, ben))
+    assert via(ada, two_hosts[0]).patch(f"users/{bens}", {"role": "admin"}).status == 200
+    today = clock.now().date()
+    for number in range(1, 5):
+        day = today - dt.timedelta(days=number)
+        answers = crowd.at_once(
+            [
+                partial(set_day, ada, two_hosts[0], day, 1000, userId=bens),
+                partial(set_day, ben, two_hosts[1], day, 2000, userId=adas),
+            ]
+        )
+
+        assert [(answer.status, answer.body["elapsedMs"]) for answer in answers] == [(200, 1000), (200, 2000)]

@@ -9,6 +9,7 @@ from shared.calendar import day_text
 from shared.errors import Conflict, FieldError, InvalidRequest
 from shared.tenancy import people
 from shared.tenancy.model import Organization, User
+from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import require_processing, require_tracking
 from shared.work import Work
 from timers.entries import free_time_service
@@ -49,7 +50,7 @@ def set_time(work: Work, user: User, wanted: WorkItemDay, *, owner_id: int) -> C
 
     Raises:
         Conflict: the time is another one than expected, or cannot be changed to the wanted one.
-        InvalidRequest: the reason for less time is missing, or the day is in the future.
+        InvalidRequest: the reason for less time is missing, or more time is for the future or a former organization.
         PaymentRequired: the plan does not allow new time.
     """
     if owner_id != user.id:  # the caller is locked already
@@ -115,6 +116,7 @@ def _increase(
 ) -> ChangedDay:
     """Extends an entry by hand if there is a reason for it and free time after it; otherwise adds an entry."""
     require_tracking(work.tenant, work.now)
+    require_active(work.tx, work.tenant, wanted.organization.name)
     if owner_id == user.id:
         require_processing(user)
     if wanted.reason is not None:

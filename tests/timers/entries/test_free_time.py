@@ -1,23 +1,13 @@
 """Entries by day and duration: where they go in the day, and when they are refused."""
 
-import datetime as dt
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.months import close_month
 from tests.support.world import WORK_ITEM
 from timers.entries import free_time_store
-from timers.entries.free_time_rules import TimeRange, find_free_time, free_times
 
 
 HOUR = 3_600_000
-MS = dt.timedelta(milliseconds=1)
-MIDNIGHT = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-times = st.tuples(st.integers(-50, 250), st.integers(0, 60)).map(
-    lambda pair: TimeRange(MIDNIGHT + pair[0] * MS, MIDNIGHT + sum(pair) * MS)
-)
 
 
 def put_in(person, elapsed_ms, date="2026-11-20", **more):
@@ -29,39 +19,6 @@ def put_in(person, elapsed_ms, date="2026-11-20", **more):
 def clock_times(answer):
     assert answer.status == 201, answer.raw
     return answer.body["startedAt"][5:16], answer.body["stoppedAt"][5:16]
-
-
-def overlap(one, other):
-    """As a list of entries has it: a time without length overlaps the one that it is inside of."""
-    return one.started_at < other.stopped_at and other.started_at < one.stopped_at
-
-
-@given(busy=st.lists(times, max_size=8), length=st.integers(1, 200), preferred=st.integers(-20, 220))
-def test_free_time_overlaps_nothing_and_is_found_if_there_is_any(busy, length, preferred):
-    day = TimeRange(MIDNIGHT, MIDNIGHT + 200 * MS)
-    busy = [each for each in busy if each.started_at < day.stopped_at and each.stopped_at > day.started_at]
-    start = MIDNIGHT + preferred * MS
-    found = find_free_time(free_times(day, busy), length * MS, preferred_start=start)
-    # The oracle tries every millisecond.
-    starts = [day.started_at + at * MS for at in range(200 - length + 1)]
-    free = [at for at in starts if not any(overlap(TimeRange(at, at + length * MS), each) for each in busy)]
-    preferred_starts = [at for at in free if at >= start]
-
-    expected = next(iter(preferred_starts or free), None)
-    assert found == (None if expected is None else TimeRange(expected, expected + length * MS))
-
-
-@given(busy=st.lists(times, max_size=8))
-def test_free_and_busy_times_are_the_whole_day(busy):
-    day = TimeRange(MIDNIGHT, MIDNIGHT + 200 * MS)
-    busy = [each for each in busy if each.started_at < day.stopped_at and each.stopped_at > day.started_at]
-    free = list(free_times(day, busy))
-
-    for at in (day.started_at + number * MS for number in range(200)):
-        instant = TimeRange(at, at + MS)
-        assert sum(overlap(instant, each) for each in free) + any(overlap(instant, each) for each in busy) >= 1
-        assert not (any(overlap(instant, each) for each in free) and any(at <= b.started_at < at for b in busy))
-    assert not any(overlap(one, other) for one in free for other in busy)
 
 
 def test_a_duration_gets_the_first_free_time_from_nine_on(world):

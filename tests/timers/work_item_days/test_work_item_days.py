@@ -300,6 +300,19 @@ def test_after_the_trial_a_day_gets_less_time_and_no_more(world, clock):
     assert set_day(ada, HOUR, 7 * HOUR // 2, reason="fewer").status == 200
 
 
+def test_a_former_organization_gets_less_time_and_no_more(world):
+    ada = world.tenant()
+    enter(ada)
+    version = ada.get("tenant").body["version"]
+    ada.patch("tenant", {"azureDevOpsOrganization": "fabrikam"}, version=version)
+    [contoso] = [each for each in ada.get("organizations").body["items"] if each["name"] == "contoso"]
+    assert ada.patch(f"organizations/{contoso['id']}", {"isActive": False}).status == 200
+    more = [set_day(ada, 4 * HOUR, 7 * HOUR // 2, **fields) for fields in ({}, {"reason": "longer"})]
+
+    assert {(each.status, each.code) for each in more} == {(400, "wrong_organization")}
+    assert set_day(ada, HOUR, 7 * HOUR // 2, reason="fewer").status == 200
+
+
 def test_a_closed_month_is_adjusted(world, engine):
     ada = world.tenant()
     kept, cut = (
