@@ -55,3 +55,11 @@ def test_free_time_overlaps_nothing_and_is_found_if_there_is_any(busy, length, p
 
 def test_a_day_without_time_has_no_free_time():
     assert list(free_times(TimeRange(MIDNIGHT, MIDNIGHT), [])) == []
+
+
+def test_free_time_may_be_all_of_a_gap():
+    free = [from_to(0, 50), from_to(60, 100)]
+
+    assert find_free_time(free, 50 * MS, preferred_start=MIDNIGHT) == free[0]
+    assert find_free_time(free, 51 * MS, preferred_start=MIDNIGHT) is None
+    assert find_free_time(free, 40 * MS, preferred_start=MIDNIGHT + 11 * MS) == free[1]
