@@ -89,6 +89,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "correct_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "delete_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "delete_entry_with_reason": Permission(Access.USER, everyone=Access.ADMIN),
+        "set_work_item_day": Permission(Access.USER, everyone=Access.ADMIN),
         "list_timer_log": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_entry": Permission(Access.USER, everyone=Access.ADMIN),
         "get_work_item": Permission(Access.USER),

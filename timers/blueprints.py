@@ -11,6 +11,7 @@ from timers.picker.search_routes import blueprint as search
 from timers.projects.routes import blueprint as projects
 from timers.running.routes import blueprint as timers
 from timers.team.routes import blueprint as team
+from timers.work_item_days.routes import blueprint as work_item_days
 from timers.work_items.routes import blueprint as work_items
 from timers.work_items.time_routes import blueprint as work_item_time
 
@@ -24,6 +25,7 @@ BLUEPRINTS: Final = (
     team,
     timer_log,
     timers,
+    work_item_days,
     work_item_time,
     work_items,
     write_back,

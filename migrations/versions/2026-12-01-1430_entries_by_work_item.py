@@ -4,7 +4,7 @@ from alembic import op
 
 
 revision = "6b1d4f8a30c7"
-down_revision = "3e8a5c0d9b74"
+down_revision = "7c1e5a90d3b4"
 
 
 def upgrade() -> None:
