@@ -17,10 +17,11 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel, allow_null
+from shared.http.wire import DateInput, Flag, Instant, InstantInput, Note, Reason, Text64, WireModel, allow_null
 from timers.entries.free_time_rules import TimeRange
 from timers.entries.free_time_service import DayDuration
 from timers.entries.service import Correction, ManualEntry
+from timers.model import Source
 from timers.schemas import MAX_WORK_ITEM_ID, Organization, ProjectName, TimeEntry, WorkItemId
 
 
@@ -91,6 +92,12 @@ class EntriesQuery(PageQuery):
         None, description="only entries whose write-back has this status"
     )
 
+    source: Source | None = None
+    changed_since: InstantInput | None = Field(
+        None,
+        description="only entries that were added or changed since this time, oldest change first; for synchronization",
+    )
+
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
         return None if self.from_ is None or self.to is None else (self.from_, self.to)
@@ -109,6 +116,9 @@ class EntriesQuery(PageQuery):
 class EntriesPage(WireModel):
     items: list[TimeEntry]
     next_link: str | None = NEXT_LINK
+    next_changed_since: Instant | None = Field(
+        None, description="`changedSince` of the next synchronization, on the first page of one"
+    )
 
 
 class AddEntry(WireModel):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.months import close_month
 from tests.timers.work_item_days.work_item_days import DAY, set_day
-from tests.timers.write_back.write_backs import HEADER, change, entered
+from tests.timers.write_back.write_backs import HEADER, add_entry, change
 from timers.work_item_days import store
 
 
@@ -350,7 +350,7 @@ def test_the_changes_of_a_day_move_completed_work(world, azure_devops):
     token = azure_devops.token()
     before = azure_devops.completed(42)
     for start, stop in MORNING:
-        assert entered(ada, token, start, stop).body["writeBack"] == "done"
+        assert add_entry(ada, token, start, stop).body["writeBack"] == "done"
     less = set_day(ada, HOUR, 7 * HOUR // 2, reason="fewer", headers={HEADER: token})
     after_less = azure_devops.completed(42)
     more = set_day(ada, 3 * HOUR, HOUR, headers={HEADER: token})
