@@ -18,6 +18,7 @@ assert function_app.app, "indexing the app is what registers the operations"
 BODIES = {
     "record_actions": {"type": "page.open", "page": "/reports/month"},
     "start_timer": WORK_ITEM,
+    "change_running_timer": {"note": "in review"},
     "add_entry": {**WORK_ITEM, "startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"},
     "set_work_item_day": {"project": "Website", "elapsedMs": 3_600_000, "expectedMs": 0},
     "delete_entry_with_reason": {"reason": "by mistake"},
@@ -40,6 +41,7 @@ BODIES = {
 }
 QUERIES = {
     "delete_entry": {"reason": "by mistake"},
+    "search_work_items": {"search": "42"},
     "get_month_report": {"month": "2026-11"},
     "get_summary_report": {"from": "2026-11-01", "to": "2026-11-30"},
     "get_week_report": {"week": "2026-W48"},

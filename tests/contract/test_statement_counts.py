@@ -111,6 +111,34 @@ def test_the_running_timer_takes_two(ada, record_statements):
     assert len(sent) == 2, sent  # caller, timer
 
 
+def test_a_note_of_a_running_timer_sends_five(ada, record_statements):
+    ada.start(2)
+    with record_statements() as sent:
+        changed = ada.patch("timers/running", {"note": "in review"})
+
+    assert changed.status == 200
+    assert len(sent) == 5, sent  # caller, timer; timer, its last change, log
+
+
+def test_an_earlier_start_sends_two_more(ada, record_statements, clock):
+    clock.tick(hours=1)
+    ada.start(2)
+    with record_statements() as sent:
+        changed = ada.patch("timers/running", {"startedAt": late.iso(clock() - late.MINUTE)})
+
+    assert changed.status == 200
+    assert len(sent) == 7, sent  # as above, with the entries at that time and the first one after it
+
+
+def test_a_discard_sends_three(ada, record_statements):
+    timer = ada.start(2).body["id"]
+    with record_statements() as sent:
+        discarded = ada.delete("timers/running", timerId=timer)
+
+    assert discarded.status == 204
+    assert len(sent) == 3, sent  # caller, timer, log
+
+
 @pytest.mark.parametrize("group_by", ["day", "workItem", "project,user", "user,workItem,project,day"])
 def test_a_report_sends_two_however_it_is_grouped(ada, record_statements, group_by):
     with record_statements() as sent:

@@ -148,9 +148,9 @@ def get_entry(call: Call) -> Reply:
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     """Correct or confirm a time entry.
 
-    The previous version stays in the timer log. The days of
-    the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected times confirm
-    it too. The source never changes.
+    It needs a reason, unless nothing but the note of your own entry changes. The previous version stays in the timer
+    log. The days of the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected
+    times confirm it too. The source never changes.
     """
     versions = call.versions_wanted
     item = _read_new_work_item(call, body)

@@ -171,13 +171,12 @@ class CorrectEntry(WireModel):
     note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
     needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
     reason: Reason | None = Field(
-        None, description="reason of the correction; required unless `needsReview` is the only field"
+        None, description="reason of the correction; optional for a confirmation, and for the note of your own entry"
     )
 
     @model_validator(mode="after")
     def _require_change(self) -> Self:
-        given = {name for name in self.model_fields_set if getattr(self, name) is not None or name == "note"}
-        if not given - {"reason"}:
+        if not self.model_fields_set - {"reason"}:
             raise ValueError("must change something")
         return self
 
