@@ -74,6 +74,8 @@ def _operation(operation: Operation, described: Json, shared: list[Json], schema
     head = f'<a id="{operation.id}"></a>**{described["summary"]}**: {_call(operation)}: {marks}'
     yield f"{head} → {_answers(operation, is_csv=_takes_csv(queries))}"
     yield ""
+    if operation.deprecated is not None:
+        return
     if "description" in described:
         yield described["description"]
         yield ""
