@@ -124,7 +124,7 @@ CATALOG: Final[Mapping[str, CatalogEntry]] = MappingProxyType(
             of=("user_id",),
         ),
         "timer_log": CatalogEntry(
-            "every start, stop and correction",
+            "every start, change, stop and correction",
             columns(
                 internal="id tenant_id user_id actor_id project_id",
                 fact="timer_id event entry_version happened_at received_at reported_late work_item_id elapsed_ms "

@@ -144,6 +144,13 @@ def allow_null(schema: dict[str, Any]) -> None:
     schema.pop("default")
 
 
+class PersonName(WireModel):
+    """A person in a log, with the present name; an erased person has a pseudonym."""
+
+    id: str
+    display_name: str | None = Field(None, description="absent while the processing of the person's data is stopped")
+
+
 class FieldProblem(WireModel):
     pointer: str
     detail: str

@@ -18,6 +18,7 @@ assert function_app.app, "indexing the app is what registers the operations"
 BODIES = {
     "record_actions": {"type": "page.open", "page": "/reports/month"},
     "start_timer": WORK_ITEM,
+    "change_running_timer": {"note": "in review"},
     "add_entry": {**WORK_ITEM, "startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"},
     "delete_entry_with_reason": {"reason": "by mistake"},
     "correct_entry": {"workItemId": 7, "reason": "wrong number"},

@@ -50,7 +50,8 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     """List time entries.
 
     Newest start first: your own, for admins everyone's. Overlapping entries of a person name each other in
-    `overlapsWith`; one that starts more than 31 days before the page is named only in its own response.
+    `overlapsWith`; one that starts more than 31 days before the page is named only in its own response. With
+    `changedSince` the order is that of the changes: see [synchronization](#synchronization).
     """
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
@@ -63,8 +64,10 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         overlaps = entries_rules.find_overlaps(entries, spans, limit=MAX_OVERLAPS)
         progress = load_progress(tx, call, entries)
         items = [EntryView(each.entry, each.user, overlaps[each.entry.id]).to_wire(progress) for each in listed]
-        link = query.next_link(call.link("entries"), rows, lambda row: TimeCursor(row.public_id, row.started_at))
-        return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link))
+        link = query.next_link(call.link("entries"), rows, lambda row: list_store.cursor(row, filters))
+        is_first_of_sync = query.changed_since is not None and after is None
+        since = call.now - entries_rules.SYNC_OVERLAP if is_first_of_sync else None
+        return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link, next_changed_since=since))
 
 
 @route(
@@ -134,9 +137,9 @@ def get_entry(call: Call) -> Reply:
 def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     """Correct or confirm a time entry.
 
-    The previous version stays in the timer log. The days of
-    the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected times confirm
-    it too. The source never changes.
+    It needs a reason, unless nothing but the note of your own entry changes. The previous version stays in the timer
+    log. The days of the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected
+    times confirm it too. The source never changes.
     """
     versions = call.versions_wanted
     item = _read_new_work_item(call, body)
@@ -252,5 +255,7 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         days=query.days,
         needs_review=query.needs_review,
         unwritten=query.write_back,
+        source=query.source,
+        changed_since=query.changed_since,
         writes_back=tenant.write_back,
     )

@@ -17,8 +17,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel, allow_null
+from shared.http.wire import DateInput, Flag, Instant, InstantInput, Note, Reason, Text64, WireModel, allow_null
 from timers.entries.service import Correction, ManualEntry
+from timers.model import Source
 from timers.schemas import MAX_WORK_ITEM_ID, Organization, ProjectName, TimeEntry, WorkItemId
 
 
@@ -81,6 +82,12 @@ class EntriesQuery(PageQuery):
         None, description="only entries whose write-back has this status"
     )
 
+    source: Source | None = None
+    changed_since: InstantInput | None = Field(
+        None,
+        description="only entries that were added or changed since this time, oldest change first; for synchronization",
+    )
+
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
         return None if self.from_ is None or self.to is None else (self.from_, self.to)
@@ -99,6 +106,9 @@ class EntriesQuery(PageQuery):
 class EntriesPage(WireModel):
     items: list[TimeEntry]
     next_link: str | None = NEXT_LINK
+    next_changed_since: Instant | None = Field(
+        None, description="`changedSince` of the next synchronization, on the first page of one"
+    )
 
 
 class AddEntry(WireModel):
@@ -137,13 +147,12 @@ class CorrectEntry(WireModel):
     note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
     needs_review: Literal[False] | None = Field(None, description="confirms that the entry is correct")
     reason: Reason | None = Field(
-        None, description="reason of the correction; required unless `needsReview` is the only field"
+        None, description="reason of the correction; optional for a confirmation, and for the note of your own entry"
     )
 
     @model_validator(mode="after")
     def _require_change(self) -> Self:
-        given = {name for name in self.model_fields_set if getattr(self, name) is not None or name == "note"}
-        if not given - {"reason"}:
+        if not self.model_fields_set - {"reason"}:
             raise ValueError("must change something")
         return self
 

@@ -48,11 +48,6 @@ class Correction:
     confirms: bool = False
     reason: str | None = None
 
-    @property
-    def only_confirms(self) -> bool:
-        fields = (self.started_at, self.stopped_at, self.project, self.work_item_id, self.note)
-        return not self.clears_note and all(field is None for field in fields)
-
 
 @dataclass(frozen=True, slots=True)
 class ChangedEntry:
@@ -138,20 +133,27 @@ def correct(work: Work, old: TimeEntry, correction: Correction, *, versions: fro
         InvalidRequest: the reason is missing, or the times are impossible.
     """
     _require_version(old, versions)
-    if correction.reason is None and not correction.only_confirms:
-        wrong = FieldError("/reason", "is required: 1 to 400 characters")
-        raise InvalidRequest(
-            "Give a reason for the correction; the timer log keeps it.", code="invalid_body", errors=[wrong]
-        )
     new = _apply(work, old, correction)
     if new == old:
         return ChangedEntry(old)
-    confirms = new == replace(old, needs_review=False, end_inferred=False)
+    confirmed = replace(old, needs_review=False, end_inferred=False)
+    confirms = new == confirmed
+    only_note = new in (replace(old, note=new.note), replace(confirmed, note=new.note))
+    is_own_note = only_note and old.user_id == work.actor.user_id
+    if correction.reason is None and not (confirms or is_own_note):
+        raise _reason_required()
     kind = EventKind.CONFIRMED if confirms else EventKind.CORRECTED
     new = replace(new, version=old.version + 1)
     corrected = ChangedEntry(new, change_service.replace(work, old, new, kind, reason=correction.reason))
     _audit(work, Action.ENTRY_CONFIRMED if confirms else Action.ENTRY_CORRECTED, corrected)
     return corrected
+
+
+def _reason_required() -> InvalidRequest:
+    wrong = FieldError("/reason", "is required: 1 to 400 characters")
+    return InvalidRequest(
+        "Give a reason for the correction; the timer log keeps it.", code="invalid_body", errors=[wrong]
+    )
 
 
 def delete(work: Work, entry: TimeEntry, *, versions: frozenset[int] | None, reason: str) -> None:
