@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
@@ -19,6 +19,7 @@ class Source(StrEnum):
 
 class EventKind(StrEnum):
     STARTED = "started"
+    CHANGED = "changed"  # the note or the start of a running timer
     STOPPED = "stopped"
     DISCARDED = "discarded"
     ENTERED = "entered"
@@ -80,7 +81,10 @@ class TimeEntry:
 
 @dataclass(frozen=True, slots=True)
 class TimerEvent:
-    """One event of the timer log. `entry_version` is the version that it created; 0 for a running timer."""
+    """One event of the timer log.
+
+    `entry_version` is the version of the entry that it created; of a change of a running timer its number, else 0.
+    """
 
     kind: EventKind
     timer_id: uuid.UUID
@@ -94,8 +98,8 @@ class TimerEvent:
     reported_late: bool = False
     reason: str | None = None
     is_adjustment: bool = False
-    before: TimeEntry | None = None
-    after: TimeEntry | None = None
+    before: TimeEntry | RunningTimer | None = None
+    after: TimeEntry | RunningTimer | None = None
 
     @classmethod
     def of(
@@ -148,3 +152,9 @@ class TimerEvent:
             received_at=work.now,
             reported_late=reported_late,
         )
+
+    @classmethod
+    def of_change(cls, work: Work, before: RunningTimer, after: RunningTimer, *, number: int) -> Self:
+        """A change of a running timer, with its number among those of the timer; it happened at the timer's start."""
+        event = cls.of_timer(work, EventKind.CHANGED, after, happened_at=after.started_at)
+        return replace(event, entry_version=number, before=before, after=after)

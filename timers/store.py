@@ -128,19 +128,26 @@ def _event_row(tenant_id: int, event: TimerEvent) -> dict[str, Any]:
     }
 
 
-def _version(entry: TimeEntry | None) -> dict[str, Any] | None:
-    """A version of an entry as the log stores it, with the names of the API."""
-    if entry is None:
+def _version(subject: TimeEntry | RunningTimer | None) -> dict[str, Any] | None:
+    """A version of an entry or a running timer as the log stores it, with the names of the API."""
+    if subject is None:
         return None
+    item = subject.work_item
+    common = {
+        "organization": item.organization,
+        "project": item.project,
+        "workItemId": item.work_item_id,
+        "startedAt": rfc3339(subject.started_at),
+        "note": subject.note,
+    }
+    return {**common, **_entry_fields(subject)} if isinstance(subject, TimeEntry) else common
+
+
+def _entry_fields(entry: TimeEntry) -> dict[str, Any]:
     return {
-        "organization": entry.work_item.organization,
-        "project": entry.work_item.project,
-        "workItemId": entry.work_item.work_item_id,
-        "startedAt": rfc3339(entry.started_at),
         "stoppedAt": rfc3339(entry.stopped_at),
         "elapsedMs": entry.elapsed_ms,
         "timeZone": entry.time_zone,
-        "note": entry.note,
         "source": entry.source.value,
         "needsReview": entry.needs_review,
         "version": entry.version,

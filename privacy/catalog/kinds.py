@@ -14,7 +14,7 @@ class DataKind(StrEnum):
     ORGANIZATION = "organization"  # the organization's own names: exported, kept
     IDENTITY = "identity"  # exported, replaced by a pseudonym
     WORDS = "words"  # text: exported; the person's own is removed, mentions in others' are redacted
-    VERSION = "version"  # an entry as JSON: exported; only its `note` is text, as WORDS
+    VERSION = "version"  # an entry or running timer as JSON: exported; only its `note` is text, as WORDS
     MENTIONS = "mentions"  # text of nobody that may mention people: exported, mentions are redacted
     COPY = "copy"  # of Azure DevOps: exported; blanked if it mentions the person, and can be read again
     ANSWER = "answer"  # a stored response: not exported; the person's own is removed, others' lose their body

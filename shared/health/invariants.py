@@ -29,6 +29,16 @@ from shared.health.record_invariants import RECORDS
 Invariants = Mapping[str, sa.Select[Any]]
 _FIRST_IDS: Final = 10
 _days, _log = time_entry_days.c, timer_log.c
+_later = timer_log.alias("later")
+# Events of a running timer. Changes have numbers of their own beside the versions of the entry.
+_CHANGED: Final = "changed"
+_WHILE_RUNNING: Final = ("started", _CHANGED)
+_is_changed_later = sa.exists().where(
+    _later.c.tenant_id == _log.tenant_id,
+    _later.c.timer_id == _log.timer_id,
+    _later.c.event == _CHANGED,
+    _later.c.entry_version > _log.entry_version,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,18 @@ def _log_has_end() -> sa.Exists:
     return sa.exists().where(
         _log.tenant_id == running_timers.c.tenant_id,
         _log.timer_id == running_timers.c.public_id,
-        _log.event != "started",
+        _log.event.not_in(_WHILE_RUNNING),
+    )
+
+
+def _log_has_start() -> sa.Exists:
+    """The start of the timer, or its last change, happened at the stored start."""
+    return sa.exists().where(
+        _log.tenant_id == running_timers.c.tenant_id,
+        _log.timer_id == running_timers.c.public_id,
+        _log.event.in_(_WHILE_RUNNING),
+        _log.happened_at == running_timers.c.started_at,
+        ~_is_changed_later,
     )
 
 
@@ -100,7 +121,6 @@ _enabled_accounts = (
     sa.select(sa.func.count()).where(users.c.tenant_id == tenants.c.id, users.c.is_active).scalar_subquery()
 )
 _entry_exists = sa.exists().where(time_entries.c.tenant_id == _log.tenant_id, time_entries.c.public_id == _log.timer_id)
-_later = timer_log.alias("later")
 _logged_as_deleted = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id, _later.c.timer_id == _log.timer_id, _later.c.event == "deleted"
 )
@@ -108,6 +128,7 @@ _same_version = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id,
     _later.c.timer_id == _log.timer_id,
     _later.c.entry_version == _log.entry_version,
+    _later.c.event != _CHANGED,
     _later.c.id != _log.id,
 )
 _has_later_event = sa.exists().where(
@@ -119,6 +140,7 @@ _version_before = sa.exists().where(
     _later.c.tenant_id == _log.tenant_id,
     _later.c.timer_id == _log.timer_id,
     _later.c.entry_version == _log.entry_version - 1,
+    sa.case((_later.c.event == _CHANGED, 1), else_=0) == sa.case((_log.event == _CHANGED, 1), else_=0),
 )
 _super_admin = sa.exists().where(
     users.c.tenant_id == tenants.c.id,
@@ -165,15 +187,7 @@ INVARIANTS: Final[Invariants] = {
         ),
     ),
     "running_timer_has_a_start_and_no_end": sa.select(running_timers.c.id).where(
-        sa.or_(
-            _log_has_end(),
-            ~sa.exists().where(
-                _log.tenant_id == running_timers.c.tenant_id,
-                _log.timer_id == running_timers.c.public_id,
-                _log.event == "started",
-                _log.happened_at == running_timers.c.started_at,
-            ),
-        )
+        sa.or_(_log_has_end(), ~_log_has_start())
     ),
     "days_sum_to_elapsed": sa.select(time_entries.c.id).where(_entry_days_total != time_entries.c.elapsed_ms),
     "days_name_one_first_day": sa.select(time_entries.c.id).where(_entry_first_days != 1),
@@ -188,7 +202,9 @@ INVARIANTS: Final[Invariants] = {
     "no_entry_ends_before_it_starts": sa.select(time_entries.c.id).where(
         time_entries.c.stopped_at < time_entries.c.started_at
     ),
-    "one_event_makes_a_version": sa.select(timer_log.c.id).where(_log.entry_version > 0, _same_version),
+    "one_event_makes_a_version": sa.select(timer_log.c.id).where(
+        _log.entry_version > 0, _log.event != _CHANGED, _same_version
+    ),
     "nothing_follows_a_removal": sa.select(timer_log.c.id).where(
         _log.event.in_(("deleted", "discarded")), _has_later_event
     ),

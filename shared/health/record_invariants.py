@@ -70,12 +70,15 @@ def _is_invalid_version(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
     wrong: list[sa.ColumnElement[bool]] = [
         _text(document, name).is_(None) for name in ("organization", "project", "needsReview", "version")
     ]
-    for name in ("startedAt", "stoppedAt"):
-        instant = _text(document, name)
-        wrong.append(sa.or_(instant.is_(None), sa.and_(*(instant.not_like(pattern) for pattern in _INSTANTS))))
+    wrong += [_is_no_instant(document, name) for name in ("startedAt", "stoppedAt")]
     source, zone = _text(document, "source"), _text(document, "timeZone")
     wrong += [source.is_(None), source.not_in(_SOURCES), zone.is_(None), zone.like("%erased-%")]
     return sa.or_(*wrong)
+
+
+def _is_no_instant(document: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    instant = _text(document, name)
+    return sa.or_(instant.is_(None), sa.and_(*(instant.not_like(pattern) for pattern in _INSTANTS)))
 
 
 def _is_wrong(document: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -99,6 +102,20 @@ _before_is_wrong: Final = _is_wrong(
 )
 
 
+def _is_wrong_timer(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """Whether the document is not a running timer on the row's work item."""
+    missing = (_text(document, name).is_(None) for name in ("organization", "project"))
+    return _is_wrong(
+        document,
+        *missing,
+        _is_no_instant(document, "startedAt"),
+        _differs(document, "workItemId", _log.work_item_id),
+    )
+
+
+_is_of_timer: Final = _log.event == "changed"
+
+
 def _is_damaged(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
     role = _text(document, "role")
     codes = [_text(document, name).like("%erased-%") for name in _CODES]
@@ -107,7 +124,11 @@ def _is_damaged(document: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 RECORDS: Final[dict[str, sa.Select[Any]]] = {
     "a_logged_version_agrees_with_its_row": sa.select(_log.id).where(
-        sa.or_(_after_is_wrong, _before_is_wrong), ~_is_listed(timer_log)
+        sa.or_(
+            sa.and_(~_is_of_timer, sa.or_(_after_is_wrong, _before_is_wrong)),
+            sa.and_(_is_of_timer, sa.or_(_is_wrong_timer(_log.after_change), _is_wrong_timer(_log.before_change))),
+        ),
+        ~_is_listed(timer_log),
     ),
     "an_audited_change_can_be_read": sa.select(_audit.id).where(
         sa.or_(_is_damaged(_audit.before_change), _is_damaged(_audit.after_change)), ~_is_listed(audit_log)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from shared.errors import BodyTooLarge, FieldError, InvalidRequest, LengthRequired, UnsupportedMediaType
 from shared.http.headers import media_type
 from shared.http.messages import message
+from shared.http.nulls import null_errors
 from shared.http.operation import API_VERSION, Operation
 from shared.http.wire import WireModel
 
@@ -54,19 +55,23 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise UnsupportedMediaType(f"Send the body as {operation.body_type}, with that content type.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
-    _require_few_members(raw)
+    nulls = list(null_errors(operation.body, _read_members(raw)))
     try:
-        return operation.body.model_validate_json(raw, by_alias=True, by_name=False)
+        body = operation.body.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         is_broken = error.errors(include_input=False)[0]["type"] in _NOT_JSON
         better = _error_with_short_numbers(operation.body, raw) if is_broken else None
-        raise _body_error(better or error) from error
+        raise _body_error(better or error, nulls) from error
+    if nulls:
+        raise _invalid_fields(nulls)
+    return body
 
 
-def _require_few_members(raw: bytes) -> None:
-    """Checked before the model, which would report each unknown field. Invalid JSON is left to the model."""
+def _read_members(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """The JSON, with few members in each object; the model would report each unknown one. None if it is invalid."""
     with suppress(ValueError, RecursionError):
-        json.loads(raw, object_pairs_hook=_each_once)
+        return json.loads(raw, object_pairs_hook=_each_once)
+    return None
 
 
 def body_was_lost(request: func.HttpRequest) -> bool:
@@ -146,16 +151,18 @@ def parse_idempotency_key(request: func.HttpRequest) -> str | None:
     return key
 
 
-def _each_once(members: list[tuple[str, Any]]) -> None:
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuses an object with two fields of one name, of which pydantic would take the last, or with too many fields."""
     if len(members) > _MOST_FIELDS:
         wrong = FieldError("", f"must have at most {_MOST_FIELDS} fields")
         raise InvalidRequest("The body has too many fields.", code="invalid_body", errors=[wrong])
-    if len(dict(members)) < len(members):  # counting each object of a large body would be slow
+    by_name = dict(members)
+    if len(by_name) < len(members):  # counting each object of a large body would be slow
         twice = [FieldError(f"/{name}", "is given more than once") for name in _repeated(members)]
         raise InvalidRequest(
             "A field appears more than once in the body.", code="invalid_body", errors=twice[:_MOST_ERRORS]
         )
+    return by_name
 
 
 def _repeated(members: list[tuple[str, Any]]) -> list[str]:
@@ -174,7 +181,7 @@ def _error_with_short_numbers(model: type[WireModel], raw: bytes) -> ValidationE
     return None
 
 
-def _body_error(error: ValidationError) -> InvalidRequest:
+def _body_error(error: ValidationError, nulls: Sequence[FieldError] = ()) -> InvalidRequest:
     items = error.errors()
     if items[0]["type"] in _NOT_JSON:
         return InvalidRequest(
@@ -182,11 +189,13 @@ def _body_error(error: ValidationError) -> InvalidRequest:
             code="invalid_json",
             errors=[FieldError("", message(items[0]))],
         )
-    return InvalidRequest(
-        "Some fields of the body are not valid; each is listed under errors.",
-        code="invalid_body",
-        errors=[FieldError(_pointer(item), message(item)) for item in items[:_MOST_ERRORS]],
-    )
+    of_body = [FieldError(_pointer(item), message(item)) for item in items]
+    return _invalid_fields([*nulls, *(each for each in of_body if each.pointer or not nulls)])
+
+
+def _invalid_fields(errors: Sequence[FieldError]) -> InvalidRequest:
+    detail = "Some fields of the body are not valid; each is listed under errors."
+    return InvalidRequest(detail, code="invalid_body", errors=errors[:_MOST_ERRORS])
 
 
 def public_id(value: str | None) -> uuid.UUID | None:

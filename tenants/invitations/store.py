@@ -59,9 +59,18 @@ _CLAIMED: Final = (_users.id, _users.role, _users.pending_role)
 _IS_ABOVE_USER: Final = sa.or_(_users.pending_role.is_not(None), _users.role != Role.USER.value)
 _INVITED_ROLE: Final = sa.case((_users.pending_role.is_not(None), _users.pending_role), else_=_users.role)
 _WAITING_ROLE: Final = sa.case((_IS_ABOVE_USER, _INVITED_ROLE), else_=None)
+_OF_OBJECT_ID: Final = (_users.invited_object_id == bindparam("oid", type_=sa.Uuid),)
+_OF_ADDRESS: Final = (
+    _users.invited_object_id.is_(None),
+    _users.email_key == bindparam("address", type_=_users.email_key.type),
+    sa.or_(_GUEST != 1, ~_IS_ABOVE_USER),
+)
+_FIND: Final = (
+    sa.select(_users.id).where(_OF_TENANT, *_OPEN, sa.or_(sa.and_(*_OF_OBJECT_ID), sa.and_(*_OF_ADDRESS))).limit(1)
+)
 # An object id identifies the person, so the role applies at once; a guest's waits for a super admin.
 _CLAIM_BY_OBJECT_ID: Final = (
-    _CLAIM.where(_users.invited_object_id == bindparam("oid", type_=sa.Uuid))
+    _CLAIM.where(*_OF_OBJECT_ID)
     .values(
         role=sa.case((_GUEST == 1, Role.USER.value), else_=_INVITED_ROLE),
         pending_role=sa.case((_GUEST == 1, _WAITING_ROLE), else_=None),
@@ -70,13 +79,7 @@ _CLAIM_BY_OBJECT_ID: Final = (
 )
 # An address may belong to another person by now: a role above user waits for a super admin, and guests cannot claim it.
 _CLAIM_BY_ADDRESS: Final = (
-    _CLAIM.where(
-        _users.invited_object_id.is_(None),
-        _users.email_key == bindparam("address", type_=_users.email_key.type),
-        sa.or_(_GUEST != 1, ~_IS_ABOVE_USER),
-    )
-    .values(role=Role.USER.value, pending_role=_WAITING_ROLE)
-    .returning(*_CLAIMED)
+    _CLAIM.where(*_OF_ADDRESS).values(role=Role.USER.value, pending_role=_WAITING_ROLE).returning(*_CLAIMED)
 )
 _THIS: Final = (_OF_TENANT, _users.id == bindparam("user", type_=sa.BigInteger))
 _END: Final = (
@@ -129,6 +132,15 @@ _MERGED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Invitee:
+    """A person without an account; `address` is an `address_key`."""
+
+    oid: uuid.UUID
+    address: str | None
+    is_guest: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A claimed invitation; `pending_role` waits for a super admin."""
 
@@ -137,25 +149,22 @@ class Claimed:
     pending_role: Role | None
 
 
+def has_open(tx: sa.Connection, tenant_id: int, invitee: Invitee, *, now: dt.datetime) -> bool:
+    """Whether there is an open invitation that `claim` would claim."""
+    return tx.execute(_FIND, {"tenant": tenant_id, **_parameters(invitee), **_at(now)}).first() is not None
+
+
 def claim(
-    tx: sa.Connection,
-    tenant_id: int,
-    *,
-    oid: uuid.UUID,
-    address: str | None,
-    is_guest: bool,
-    email: str,
-    name: str,
-    now: dt.datetime,
+    tx: sa.Connection, tenant_id: int, invitee: Invitee, *, email: str, name: str, now: dt.datetime
 ) -> Claimed | None:
     """Claims the open invitation for an object id, or else for an address; None when there is none.
 
     Of two concurrent claims one succeeds.
     """
-    values = {"tenant": tenant_id, "oid": oid, "guest": int(is_guest), "email": email, "name": name, **_at(now)}
+    values = {"tenant": tenant_id, **_parameters(invitee), "email": email, "name": name, **_at(now)}
     row = tx.execute(_CLAIM_BY_OBJECT_ID, values).first()
-    if row is None and address is not None:
-        row = tx.execute(_CLAIM_BY_ADDRESS, {**values, "address": address}).first()
+    if row is None and invitee.address is not None:
+        row = tx.execute(_CLAIM_BY_ADDRESS, values).first()
     if row is None:
         return None
     return Claimed(row.id, Role(row.role), None if row.pending_role is None else Role(row.pending_role))
@@ -195,6 +204,10 @@ def merge(tx: sa.Connection, tenant_id: int, user_id: int, *, into: int, now: dt
 def merged_into(tx: sa.Connection, tenant_id: int, user_id: int) -> Sequence[int]:
     """The row ids of the invitations that were merged into a person."""
     return tx.scalars(_MERGED, {"tenant": tenant_id, "person": user_id}).all()
+
+
+def _parameters(invitee: Invitee) -> dict[str, Any]:
+    return {"oid": invitee.oid, "address": invitee.address, "guest": int(invitee.is_guest)}
 
 
 def _at(now: dt.datetime) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from shared.http.endpoint import route
 from shared.http.operation import LOCATION, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import NoFields
-from shared.tenancy import organization_store
+from shared.tenancy import model, organization_store
 from shared.tenancy.model import Caller
-from shared.tenancy.rules import seat_cap
+from shared.tenancy.rules import seat_cap, user_deactivated
+from shared.tenancy.store import find_caller, find_tenant
 from tenants.sign_in import service
-from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, SignIn, Tenant, User
+from tenants.sign_in.schemas import CreateTenant, Entitlements, Me, RenameMe, Session, SignIn, Tenant, User
 from timers import RunningTimer, TimeEntry, find_running
 from timers.entries import entries_to_review
 
@@ -92,6 +93,35 @@ def sign_in(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has nothing 
 @route(
     blueprint,
     Operation(
+        id="get_session",
+        method=HTTPMethod.GET,
+        path="session",
+        tag="sign-in",
+        answers={200: Answer("The session", Session)},
+        problems={403: ("user_deactivated",)},
+    ),
+)
+def get_session(call: Call) -> Reply:
+    """Get your session without signing in.
+
+    The data of the sign-in's response, for a page that is only looked at: it adds no account, takes no seat and records
+    no sign-in. Before your first sign-in `user` is absent, and `entitlements` are those that it would give.
+    `serverTime` is the time of the response, for devices with a wrong clock.
+    """
+    with call.transaction() as tx:
+        caller = find_caller(tx, tid=call.principal.tid, oid=call.principal.oid, lock=False)
+        if caller is None:
+            return call.answer(tx, HTTPStatus.OK, _session_without_account(tx, call))
+        call.set_caller(caller)
+        if not caller.user.is_active:
+            raise user_deactivated()
+        known = dict(_build_sign_in(tx, call, caller))
+        return call.answer(tx, HTTPStatus.OK, Session(**known, has_invitation=False, server_time=call.now))
+
+
+@route(
+    blueprint,
+    Operation(
         id="get_me",
         method=HTTPMethod.GET,
         path="me",
@@ -132,13 +162,34 @@ def rename_me(call: Call, body: RenameMe) -> Reply:
 def _build_sign_in(tx: sa.Connection, call: Call, caller: Caller) -> SignIn:
     timer = find_running(tx, caller.tenant.id, caller.user.id)
     to_review = entries_to_review(tx, caller.tenant.id, caller.user.id)
-    cap = seat_cap(caller.tenant, call.app.settings.trial_user_limit)
     return SignIn(
         user=User.of(caller.user),
-        tenant=Tenant.of(
-            caller.tenant, organization_store.find_all(tx, caller.tenant.id), seat_limit=cap, now=call.now
-        ),
+        tenant=_build_tenant(tx, call, caller.tenant),
         entitlements=Entitlements.of(caller, now=call.now),
         running_timer=None if timer is None else RunningTimer.of(timer, user=caller.user.public_id, now=call.now),
         needs_review=[TimeEntry.of(entry, user=caller.user.public_id) for entry in to_review],
     )
+
+
+def _session_without_account(tx: sa.Connection, call: Call) -> Session:
+    tenant = find_tenant(tx, tid=call.principal.tid)
+    if tenant is None:
+        refusal = service.guest_cannot_register() if call.principal.is_guest else tenant_not_registered()
+        entitlements, shown, has_invitation = Entitlements.of_refusal(refusal), None, False
+    else:
+        first = service.preview_first_sign_in(tx, tenant, call.principal, settings=call.app.settings, now=call.now)
+        entitlements, has_invitation = Entitlements.of_refusal(first.refusal), first.has_invitation
+        shown = _build_tenant(tx, call, tenant)
+    return Session(
+        tenant=shown,
+        entitlements=entitlements,
+        has_invitation=has_invitation,
+        needs_review=[],
+        server_time=call.now,
+    )
+
+
+def _build_tenant(tx: sa.Connection, call: Call, tenant: model.Tenant) -> Tenant:
+    cap = seat_cap(tenant, call.app.settings.trial_user_limit)
+    organizations = organization_store.find_all(tx, tenant.id)
+    return Tenant.of(tenant, organizations, seat_limit=cap, now=call.now)

@@ -6,10 +6,11 @@ from typing import Self
 
 from pydantic import Field
 
+from shared.errors import Forbidden
 from shared.http.wire import Instant, Name, WireModel
 from shared.tenancy import model
 from shared.tenancy.organization_service import is_default
-from shared.tenancy.rules import processing_restricted, status_at, tracking_refusal, trial_days_left
+from shared.tenancy.rules import Refusal, processing_restricted, status_at, tracking_refusal, trial_days_left
 from tenants.new_rows import NewTenant
 from tenants.time_zones import TimeZone
 from timers import Organization, RunningTimer, TimeEntry
@@ -108,13 +109,16 @@ class Entitlements(WireModel):
 
     @classmethod
     def of(cls, caller: model.Caller, *, now: dt.datetime) -> Self:
-        refusal = tracking_refusal(caller.tenant, now)
-        if refusal is not None:
-            return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
-        if caller.user.restricted_since is not None:
-            stopped = processing_restricted(own=True)
-            return cls(can_track=False, reason=stopped.code, detail=stopped.detail)
-        return cls(can_track=True)
+        refusal: Refusal | Forbidden | None = tracking_refusal(caller.tenant, now)
+        if refusal is None and caller.user.restricted_since is not None:
+            refusal = processing_restricted(own=True)
+        return cls.of_refusal(refusal)
+
+    @classmethod
+    def of_refusal(cls, refusal: Refusal | Forbidden | None) -> Self:
+        if refusal is None:
+            return cls(can_track=True)
+        return cls(can_track=False, reason=refusal.code, detail=refusal.detail)
 
 
 class SignIn(WireModel):
@@ -123,6 +127,16 @@ class SignIn(WireModel):
     entitlements: Entitlements
     running_timer: RunningTimer | None = None
     needs_review: list[TimeEntry]
+
+
+class Session(WireModel):
+    user: User | None = Field(None, description="absent before the first sign-in")
+    tenant: Tenant | None = Field(None, description="absent if the organization does not use TimeTracker")
+    entitlements: Entitlements = Field(description="before the first sign-in: those that it would give")
+    has_invitation: bool = Field(description="whether the first sign-in would claim an invitation")
+    running_timer: RunningTimer | None = None
+    needs_review: list[TimeEntry]
+    server_time: Instant
 
 
 class RenameMe(WireModel):

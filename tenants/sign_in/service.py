@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -15,7 +15,14 @@ from shared.notices import NoticeKind
 from shared.settings import Settings
 from shared.tenancy import organization_store
 from shared.tenancy.model import Caller, Role, Tenant, User
-from shared.tenancy.rules import require_tracking, seat_cap, seat_limit_error, tracking_refusal, user_deactivated
+from shared.tenancy.rules import (
+    Refusal,
+    require_tracking,
+    seat_cap,
+    seat_limit_error,
+    tracking_refusal,
+    user_deactivated,
+)
 from shared.tenancy.store import find_caller, find_tenant, record_sign_in
 from shared.work import ANONYMOUS, Actor, NewId, Work
 from tenants import account_store as store
@@ -23,7 +30,16 @@ from tenants import new_rows as rows
 from tenants import slug_store
 from tenants.invitations import store as invitations_store
 from tenants.invitations.service import end_expired
+from tenants.invitations.store import Invitee
 from tenants.new_rows import NewTenant
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSignIn:
+    """The expected result of a person's first sign-in; with a `refusal` no time could be tracked after it."""
+
+    has_invitation: bool
+    refusal: Refusal | None
 
 
 def start_tenant(
@@ -36,9 +52,7 @@ def start_tenant(
         Conflict: the directory is registered; it gets one trial, ever.
     """
     if principal.is_guest:
-        raise Forbidden(
-            "You are a guest in this directory. Ask one of its members to register it.", code="guest_cannot_register"
-        )
+        raise guest_cannot_register()
     trial_days = None if principal.tid in settings.internal_tenant_ids else settings.trial_days
     tenant = rows.build_tenant(principal, new, trial_days=trial_days, now=now, new_id=new_id)
     tenant_id = store.add_tenant(tx, tenant)
@@ -55,6 +69,27 @@ def start_tenant(
     after = {"plan": tenant.plan, "timeZone": new.time_zone, "trialEndsAt": tenant.trial_ends_at}
     audit.record(work, Action.TENANT_CREATED, subject=user_id, after=after)
     return _record_sign_in(work, caller.user, principal)
+
+
+def guest_cannot_register() -> Forbidden:
+    return Forbidden(
+        "You are a guest in this directory. Ask one of its members to register it.", code="guest_cannot_register"
+    )
+
+
+def preview_first_sign_in(
+    tx: sa.Connection, tenant: Tenant, principal: Principal, *, settings: Settings, now: dt.datetime
+) -> FirstSignIn:
+    """The result that a first sign-in would have now, as in `_join`; changes nothing."""
+    has_invitation = invitations_store.has_open(tx, tenant.id, _invitee(principal), now=now)
+    refusal = tracking_refusal(tenant, now)
+    cap = seat_cap(tenant, settings.trial_user_limit)
+    if has_invitation or refusal is not None or cap is None or tenant.seats_used < cap:
+        return FirstSignIn(has_invitation, refusal)
+    if tenant.seats_used - len(invitations_store.find_expired(tx, tenant.id, now=now)) < cap:
+        return FirstSignIn(has_invitation, None)
+    full = seat_limit_error(tenant, cap)
+    return FirstSignIn(has_invitation, Refusal(full.code, full.detail))
 
 
 def sign_in(
@@ -146,9 +181,7 @@ def _claim_invitation(work: Work, principal: Principal) -> bool:
     claimed = invitations_store.claim(
         work.tx,
         work.tenant.id,
-        oid=uuid.UUID(principal.oid),
-        address=None if principal.username is None else rows.address_key(principal.username),
-        is_guest=principal.is_guest is True,
+        _invitee(principal),
         email=rows.email(principal),
         name=rows.display_name(principal),
         now=work.now,
@@ -164,6 +197,11 @@ def _claim_invitation(work: Work, principal: Principal) -> bool:
     if kind is not None:
         notices.record(by_person, kind, about=claimed.user_id, details={"to": claimed.pending_role or claimed.role})
     return True
+
+
+def _invitee(principal: Principal) -> Invitee:
+    address = None if principal.username is None else rows.address_key(principal.username)
+    return Invitee(uuid.UUID(principal.oid), address, is_guest=principal.is_guest is True)
 
 
 def _add(work: Work, principal: Principal, cap: int | None) -> bool:

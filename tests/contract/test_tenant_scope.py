@@ -163,7 +163,7 @@ def is_tenant(side: object) -> bool:
     return isinstance(side, sa.Column) and (side.name == "tenant_id" or str(side) == "tenants.id")
 
 
-def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
+def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - any value of a module
     """Whether each table in the statement is tied to a tenant: by its own column, or by the inserted one."""
     if isinstance(statement, InsertIfAbsent):
         return "tenant_id" in statement.columns or statement.table.name == "tenants"
@@ -186,7 +186,7 @@ def names_its_tenant(statement: Any) -> bool:  # noqa: ANN401 - what a module ho
 
 
 def test_a_statement_names_the_tenant_of_every_table_it_touches():
-    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
+    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - any value of a module
         assert names_its_tenant(statement) or where in ACROSS_TENANTS
 
     check_all(holds, statements(), at_least=750)

@@ -96,6 +96,30 @@ def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run
     assert stored.running == []
 
 
+def test_a_discard_of_one_timer_never_takes_the_next_one(two_hosts, entra, crowd, engine):
+    people = [product.admin(entra, two_hosts[0]) for _ in range(12)]
+    timers = [person.start(7).body["id"] for person in people]
+
+    def discard(person: Person, timer: str) -> Answer:
+        return via(person, two_hosts[1]).delete("timers/running", timerId=timer)
+
+    def switch(person: Person) -> Answer:
+        return person.start(8, switch=True)
+
+    with watch_invariants(engine) as found:
+        pairs = zip(people, timers, strict=True)
+        answers = crowd.at_once(
+            [call for person, timer in pairs for call in (partial(discard, person, timer), partial(switch, person))]
+        )
+
+    assert found == []
+    for person, discarded, switched in zip(people, answers[::2], answers[1::2], strict=True):
+        entries = person.entries()
+        assert switched.status == 201, switched.raw
+        assert person.running().body["id"] == switched.body["id"]
+        assert (discarded.status, len(entries)) in {(204, 0), (409, 1)}
+
+
 def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hosts, entra, crowd, engine):
     ada = product.admin(entra, two_hosts[0])
     calls = {
@@ -103,7 +127,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
         409: lambda who: who.start(8, key="refused"),
         200: lambda who: who.stop(key="stop"),
     }
-    told = {
+    answers_by_status = {
         status: crowd.at_once(
             [partial(lambda base, call: call(via(ada, base)), two_hosts[n % 2], call) for n in range(12)]
         )
@@ -111,7 +135,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
     }
     stored = StoredTime.of(engine, ada.tid)
 
-    for status, answers in told.items():
+    for status, answers in answers_by_status.items():
         assert {(answer.status, answer.raw) for answer in answers} == {(status, answers[0].raw)}
     assert (len(stored.started), len(stored.entries), stored.running) == (1, 1, [])
 

@@ -38,8 +38,9 @@ from tests.support.world import new_id
 from timers import days as rules
 from timers.entries import change_service
 from timers.model import EventKind, Source, TimeEntry, WorkItem
+from timers.running import change_service as timer_changes
 from timers.running import service as timing
-from timers.running.model import Start, Stop
+from timers.running.model import Start, Stop, TimerChange
 
 
 DIMENSION = "active_user"
@@ -208,7 +209,12 @@ class PayingTenant:
 
     def discard_timer(self, user: int, when: dt.datetime) -> None:
         with self.engine.begin() as tx:
-            timing.discard(self.user_work(tx, user, when), self._caller(tx, user).user)
+            timer_changes.discard(self.user_work(tx, user, when), self._caller(tx, user).user, None)
+
+    def move_start(self, user: int, at: dt.datetime, when: dt.datetime) -> None:
+        with self.engine.begin() as tx:
+            change = TimerChange(started_at=at)
+            timer_changes.change(self.user_work(tx, user, when), self._caller(tx, user).user, change)
 
     def user_work(self, tx: sa.Connection, user: int, now: dt.datetime) -> Work:
         return Work(tx, self.tenant(tx), Actor.user(user), now, clock.new_id)

@@ -1,6 +1,7 @@
 """Ends a running timer: creates its entry, split into days, and the log's row."""
 
 import datetime as dt
+from dataclasses import replace
 
 from shared.work import Work
 from timers import days as rules
@@ -9,11 +10,14 @@ from timers.entries import change_service
 from timers.model import EventKind, RunningTimer, Source, TimeEntry
 
 
-def stop_if_running(work: Work, user_id: int, *, end_inferred: bool = False) -> TimeEntry | None:
-    """Stops a user's timer now and creates its entry; None when none runs."""
+def stop_if_running(
+    work: Work, user_id: int, *, note: str | None = None, end_inferred: bool = False
+) -> TimeEntry | None:
+    """Stops a user's timer now and creates its entry, with its note or another one; None when none runs."""
     timer = store.end_running(work.tx, work.tenant.id, user_id)
     if timer is None:
         return None
+    timer = replace(timer, note=note or timer.note)
     return create_entry_from_timer(work, timer, stopped_at=work.now, end_inferred=end_inferred)
 
 

@@ -39,9 +39,10 @@ _CURSOR: Final = re.compile(r"\A([^.]+)\.([a-z]+)\.([0-9]{1,9})\.(.+)\Z")
 def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
     """List the timer log.
 
-    Starts, stops, manual entries, corrections and deletions, newest first: your own, for admins everyone's. The log
-    is append-only and has every version of every entry, with its author and the reason. `from` and `to` are days on
-    which the event was recorded, `receivedAt`.
+    Starts, changes of running timers, stops, manual entries, corrections and deletions, newest first: your own, for
+    admins everyone's. The log is append-only and has every version of every entry, with its author and the reason.
+    `from` and `to` are days on which the event was recorded, `receivedAt`. `happenedAt` of a `changed` event is the
+    timer's start from then on.
     """
     after = _parse_cursor(query.after)
     timer_id = public_id(query.timer_id)

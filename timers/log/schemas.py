@@ -46,6 +46,21 @@ class LoggedEntry(WireModel):
         return None if stored is None else cls.model_validate(stored, strict=False, by_alias=True)
 
 
+class LoggedTimer(WireModel):
+    """A running timer, as the log stores it."""
+
+    organization: str
+    project: str
+    work_item_id: int
+    started_at: Instant
+    note: str | None = None
+
+    @classmethod
+    def of(cls, stored: object) -> Self | None:
+        """As `LoggedEntry.of`."""
+        return None if stored is None else cls.model_validate(stored, strict=False, by_alias=True)
+
+
 class LoggedVersion(StrEnum):
     BEFORE = "before"
     AFTER = "after"
@@ -72,19 +87,26 @@ class TimerLogItem(WireModel):
     is_adjustment: Literal[True] | None = Field(None, description="it changed a closed month")
     before: LoggedEntry | None = Field(None, description="version that was replaced or deleted")
     after: LoggedEntry | None = Field(None, description="version that was created")
+    timer_before: LoggedTimer | None = Field(None, description="running timer before the change")
+    timer_after: LoggedTimer | None = Field(None, description="running timer after the change")
     unreadable: list[LoggedVersion] | None = Field(None, description="versions that are damaged and left out")
 
     @classmethod
     def of(cls, row: LogRow) -> Self:
         """The row on the wire; a damaged version is listed as unreadable."""
+        is_of_timer = row.event == EventKind.CHANGED
         versions: dict[LoggedVersion, LoggedEntry | None] = {}
+        timers: dict[LoggedVersion, LoggedTimer | None] = {}
         for version, stored in ((LoggedVersion.BEFORE, row.before), (LoggedVersion.AFTER, row.after)):
             with suppress(ValidationError):
-                versions[version] = LoggedEntry.of(stored)
+                if is_of_timer:
+                    timers[version] = LoggedTimer.of(stored)
+                else:
+                    versions[version] = LoggedEntry.of(stored)
         return cls(
             timer_id=str(row.timer_id),
             event=EventKind(row.event),
-            entry_version=row.entry_version or None,
+            entry_version=None if is_of_timer else row.entry_version or None,
             user_id=str(row.user_id),
             user=PersonName(id=str(row.user_id), display_name=row.user_name),
             actor_id=None if row.actor_id is None else str(row.actor_id),
@@ -100,7 +122,9 @@ class TimerLogItem(WireModel):
             is_adjustment=row.is_adjustment or None,
             before=versions.get(LoggedVersion.BEFORE),
             after=versions.get(LoggedVersion.AFTER),
-            unreadable=[version for version in LoggedVersion if version not in versions] or None,
+            timer_before=timers.get(LoggedVersion.BEFORE),
+            timer_after=timers.get(LoggedVersion.AFTER),
+            unreadable=[version for version in LoggedVersion if version not in {**versions, **timers}] or None,
         )
 
 

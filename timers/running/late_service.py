@@ -5,6 +5,7 @@ already: its end is inferred, until a stop gives the real one. Events never chan
 """
 
 import datetime as dt
+from dataclasses import replace
 
 from shared.errors import Conflict, RetryableConflict
 from shared.tenancy.model import User
@@ -49,7 +50,7 @@ def start(work: Work, user: User, subject: Start) -> StartResult:
     if running is not None and is_after_running and not subject.switch:
         raise rules.TimerAlreadyRunning(running, is_final=not is_late)
     if is_late:
-        _shorten_inferred(work, user, at=at)
+        shorten_inferred(work, user, at=at)
     stopped = None
     if running is not None and is_after_running:
         stopped = _end(work, running, at=at, reported_late=is_late, end_inferred=True)
@@ -96,14 +97,21 @@ def _find_known(
         return None
     if owner_id != user.id:
         raise _id_taken()
-    raise rules.TimerAlreadyEnded(find_entry(work.tx, work.tenant.id, subject.timer_id))
+    ended = find_entry(work.tx, work.tenant.id, subject.timer_id)
+    raise rules.TimerAlreadyEnded(ended, advice="Start a new one.")
 
 
-def _shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> None:
-    """Ends at this start the entries that cover it and whose end is only inferred."""
+def shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> tuple[TimeEntry, ...]:
+    """Ends at this start the entries that cover it and whose end is only inferred; returns them.
+
+    Raises:
+        OverlapsEntry: an entry that covers it has an explicit end.
+    """
     entries = late_store.lock_entries_at(work.tx, work.tenant.id, user.id, at)
-    for old, new in rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms):
+    shortened = rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms)
+    for old, new in shortened:
         change_service.replace(work, old, new, EventKind.CORRECTED, reported_late=True)
+    return tuple(new for _, new in shortened)
 
 
 def _place(
@@ -145,6 +153,7 @@ def _stop_running(work: Work, user: User, subject: Stop, running: RunningTimer, 
     if is_late:
         following = late_store.find_first_after(work.tx, work.tenant.id, user.id, running.started_at)
         at = rules.end_of_running(running, at, is_named=subject.timer_id is not None, following=following)
+    running = replace(running, note=_note(work, subject, running))
     return _end(work, running, at=at, reported_late=is_late, end_inferred=False)
 
 
@@ -177,8 +186,19 @@ def _replace_inferred_end(
         return entry  # a start ended it before this stop
     at = rules.end_of_entry(entry, at, is_named=subject.timer_id is not None, following=following)
     new = rules.with_end(entry, at, end_inferred=False, limit_ms=work.tenant.forgotten_timer_limit_ms)
+    new = replace(new, note=_note(work, subject, entry))
     change_service.replace(work, entry, new, EventKind.CORRECTED, reported_late=is_late)
     return new
+
+
+def _note(work: Work, subject: Stop, ended: RunningTimer | TimeEntry) -> str | None:
+    """The note of the stop, unless the person has changed the timer or its entry since the stop's instant."""
+    if subject.note is None or subject.note == ended.note:
+        return ended.note
+    since = subject.stopped_at
+    if since is not None and late_store.is_changed_since(work.tx, work.tenant.id, ended.id, since):
+        return ended.note
+    return subject.note
 
 
 def _end(work: Work, timer: RunningTimer, *, at: dt.datetime, reported_late: bool, end_inferred: bool) -> TimeEntry:

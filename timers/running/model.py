@@ -1,4 +1,4 @@
-"""A start, a stop and the result of a start, as frozen values."""
+"""Starts, stops and changes of a timer and their results, as frozen values."""
 
 import datetime as dt
 import uuid
@@ -33,11 +33,30 @@ class Stop:
 
     stopped_at: dt.datetime | None = None
     timer_id: uuid.UUID | None = None
+    note: str | None = None  # None keeps the timer's
 
     @property
     def is_offline_event(self) -> bool:
         """As of a Start."""
         return self.stopped_at is not None or self.timer_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    """New values of the running timer; None keeps the old one, or with `clears_note` deletes the note."""
+
+    timer_id: uuid.UUID | None = None
+    started_at: dt.datetime | None = None
+    note: str | None = None
+    clears_note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTimer:
+    """The timer after a change; `shortened` are entries that now end at its start."""
+
+    timer: RunningTimer
+    shortened: tuple[TimeEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The HTTP functions of the running timer: start, stop, read and discard it."""
+"""The HTTP functions of the running timer: start, stop, read, change and discard it."""
 
 import datetime as dt
 import uuid
@@ -19,10 +19,13 @@ from shared.http.reply import Reply
 from shared.http.wire import dump
 from timers import model
 from timers.entries.reply_flow import EntryView, Progress, load_progress, respond_after_write_back
-from timers.running import rules, service
+from timers.running import change_service, rules, service
 from timers.running.model import StartResult
 from timers.running.schemas import (
+    ChangeTimer,
+    DiscardTimerQuery,
     InsideAnotherEntryProblem,
+    OtherTimerRunningProblem,
     StartedTimer,
     StartTimer,
     StopTimer,
@@ -118,7 +121,7 @@ def stop_timer(call: Call, body: StopTimer) -> Reply:
     The response is the time entry, which has the timer's id. Stopping works in every state of the plan. An offline
     client sends `stoppedAt` and names the timer by `timerId`: an end that was inferred from a later start, or made
     by the service, is replaced by that instant. An end that the person gave stays, and the response is the entry as
-    it is.
+    it is, with its note.
     """
     with call.transaction() as tx:
         with _show_conflicts(call):
@@ -154,20 +157,58 @@ def get_running_timer(call: Call) -> Reply:
 @route(
     blueprint,
     Operation(
+        id="change_running_timer",
+        method=HTTPMethod.PATCH,
+        path="timers/running",
+        tag=_TAG,
+        problem_models=(OtherTimerRunningProblem, TimerAlreadyEndedProblem, InsideAnotherEntryProblem),
+        body=ChangeTimer,
+        asks_azure_devops=True,
+        answers={200: Answer("The running timer", RunningTimer)},
+        problems={
+            400: ("too_long_ago", "in_the_future"),
+            409: ("no_running_timer", "other_timer_running", "timer_already_ended", "inside_another_entry"),
+        },
+    ),
+)
+def change_running_timer(call: Call, body: ChangeTimer) -> Reply:
+    """Change the note or the start of the running timer.
+
+    Send `timerId`, so that a timer that was started in another window since is not changed. An earlier start must not
+    be inside another timer's entry, except one that a later start or the service ended: it then ends at the new start.
+    The timer log has each change.
+    """
+    with call.transaction() as tx:
+        with _show_conflicts(call):
+            changed = change_service.change(call.work(tx), call.caller.user, body.to_change())
+        timer = _running_timer(call, changed.timer)
+        reply = call.answer(tx, HTTPStatus.OK, timer)
+    return respond_after_write_back(call, reply, changed.shortened, lambda _: timer)
+
+
+@route(
+    blueprint,
+    Operation(
         id="discard_running_timer",
         method=HTTPMethod.DELETE,
         path="timers/running",
         tag=_TAG,
+        problem_models=(OtherTimerRunningProblem, TimerAlreadyEndedProblem),
+        query=DiscardTimerQuery,
         answers={204: Answer("No timer is running any more")},
+        problems={409: ("other_timer_running", "timer_already_ended")},
     ),
 )
-def discard_running_timer(call: Call) -> Reply:
+def discard_running_timer(call: Call, query: DiscardTimerQuery) -> Reply:
     """Discard the running timer.
 
-    No time entry is created; the timer log records it. Without a running timer nothing happens.
+    No time entry is created; the timer log records it. Without a running timer nothing happens. Send `timerId`, so that
+    a page that was not refreshed does not discard a timer that was started since: if another timer is running, or the
+    timer has an entry, nothing is discarded and the response is 409 with the timer or the entry.
     """
     with call.transaction() as tx:
-        service.discard(call.work(tx), call.caller.user)
+        with _show_conflicts(call):
+            change_service.discard(call.work(tx), call.caller.user, query.timer_id)
         return call.answer(tx, HTTPStatus.NO_CONTENT)
 
 

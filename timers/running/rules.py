@@ -39,6 +39,18 @@ class TimerAlreadyRunning(OverlapConflict):
         self.is_final = is_final
 
 
+class OtherTimerRunning(OverlapConflict):
+    """The running timer is not the one that the request names."""
+
+    code = "other_timer_running"
+
+    def __init__(self, timer: RunningTimer) -> None:
+        super().__init__(
+            f"Meanwhile another timer was started, on work item {timer.work_item.work_item_id}. It was left as it is.",
+            timer=timer,
+        )
+
+
 class OverlapsEntry(OverlapConflict, RetryableConflict):
     """Without a timer and an entry where the overlapping one is deleted."""
 
@@ -59,8 +71,8 @@ class TimerAlreadyEnded(OverlapConflict):
 
     code = "timer_already_ended"
 
-    def __init__(self, entry: TimeEntry | None) -> None:
-        super().__init__("This timer has already ended. Start a new one.", entry=entry)
+    def __init__(self, entry: TimeEntry | None, *, advice: str) -> None:
+        super().__init__(f"This timer has already ended. {advice}", entry=entry)
 
 
 def checked_instant(instant: dt.datetime, now: dt.datetime, *, field: str, advice: str) -> dt.datetime:

@@ -1,4 +1,4 @@
-"""Starts and stops on the wire."""
+"""Starts, stops and changes of a timer on the wire."""
 
 import datetime as dt
 import uuid
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from shared.http.wire import InstantInput, Note, Problem, WireModel
-from timers.running.model import Start, StartResult, Stop
+from shared.http.wire import InstantInput, Note, Problem, WireModel, allow_null
+from timers.running.model import Start, StartResult, Stop, TimerChange
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
 
@@ -64,18 +64,54 @@ class StartedTimer(RunningTimer):
 
 
 class StopTimer(WireModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"stoppedAt": "2026-11-23T09:30:00Z"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"note": "Review"}, {"stoppedAt": "2026-11-23T09:30:00Z"}]}
+    )
 
     stopped_at: InstantInput | None = Field(None, description="at most 24 hours ago; now if omitted")
     timer_id: uuid.UUID | None = Field(None, description="id of the timer to stop; the running one if omitted")
+    note: Note | None = Field(None, description="note of the entry; the timer's if omitted")
 
     def to_stop(self) -> Stop:
-        return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id)
+        return Stop(stopped_at=self.stopped_at, timer_id=self.timer_id, note=self.note)
+
+
+class ChangeTimer(WireModel):
+    """Omitted fields stay as they are; null deletes the note."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"startedAt": "2026-11-23T08:45:00Z"}]})
+
+    note: Note | None = Field(None, description="null deletes it", json_schema_extra=allow_null)
+    started_at: InstantInput | None = Field(None, description="at most 24 hours ago")
+    timer_id: uuid.UUID | None = Field(None, description="id of the timer to change; the running one if omitted")
+
+    @model_validator(mode="after")
+    def _require_change(self) -> Self:
+        if not self.model_fields_set - {"timer_id"}:
+            raise ValueError("must change something")
+        return self
+
+    def to_change(self) -> TimerChange:
+        return TimerChange(
+            timer_id=self.timer_id,
+            started_at=self.started_at,
+            note=self.note,
+            clears_note="note" in self.model_fields_set and self.note is None,
+        )
+
+
+class DiscardTimerQuery(WireModel):
+    timer_id: uuid.UUID | None = Field(None, description="id of the timer to discard; the running one if omitted")
 
 
 class TimerAlreadyRunningProblem(Problem):
     code: Literal["timer_already_running"]
     running_timer: RunningTimer | None = Field(None, description=f"the running timer; {_OMITTED}")
+
+
+class OtherTimerRunningProblem(Problem):
+    code: Literal["other_timer_running"]
+    running_timer: RunningTimer = Field(description="the running timer")
 
 
 class TimerAlreadyEndedProblem(Problem):

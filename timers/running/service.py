@@ -1,4 +1,4 @@
-"""Starts, stops and discards timers. Offline events, which may arrive late, are in `late_service`."""
+"""Starts and stops timers. Offline events, which may arrive late, are in `late_service`."""
 
 from shared.errors import Conflict
 from shared.tenancy.model import User
@@ -7,7 +7,7 @@ from shared.tenancy.rules import require_processing, require_tracking
 from shared.work import Work
 from timers import store as timers_store
 from timers.entries.finish_service import stop_if_running
-from timers.model import EventKind, TimeEntry, TimerEvent
+from timers.model import TimeEntry
 from timers.projects.service import add_project
 from timers.running import late_service, rules
 from timers.running.insert_service import concurrent_change, insert_running_timer
@@ -57,20 +57,12 @@ def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
     """
     if subject.is_offline_event:
         return late_service.stop(work, user, subject)
-    return _stop(work, user.id)
+    return _stop(work, user.id, note=subject.note)
 
 
-def discard(work: Work, user: User) -> None:
-    """Deletes the running timer, with an event in the timer log; without one nothing happens."""
-    timer = timers_store.end_running(work.tx, work.tenant.id, user.id)
-    if timer is not None:
-        event = TimerEvent.of_timer(work, EventKind.DISCARDED, timer, happened_at=work.now)
-        timers_store.append_event(work.tx, work.tenant.id, event)
-
-
-def _stop(work: Work, user_id: int, *, end_inferred: bool = False) -> TimeEntry:
+def _stop(work: Work, user_id: int, *, note: str | None = None, end_inferred: bool = False) -> TimeEntry:
     """Stops the running timer now. The end by a switch is inferred: a late stop may still give the real one."""
-    entry = stop_if_running(work, user_id, end_inferred=end_inferred)
+    entry = stop_if_running(work, user_id, note=note, end_inferred=end_inferred)
     if entry is None:
         raise Conflict("No timer is running, so there is nothing to stop.", code="no_running_timer")
     return entry

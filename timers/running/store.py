@@ -1,14 +1,14 @@
-"""Inserts running timers."""
+"""Inserts and changes running timers."""
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import projects, running_timers
+from shared.db.schema import projects, running_timers, timer_log
 from shared.db.statements import InsertIfAbsent
-from timers.model import RunningTimer
+from timers.model import EventKind, RunningTimer
 from timers.store import RUNNING_COLUMNS, to_running_timer
 
 
@@ -52,6 +52,21 @@ _INSERT = InsertIfAbsent(
     returning=tuple(column.name for column in RUNNING_COLUMNS),
 )
 
+_CHANGE = (
+    running_timers.update()
+    .where(
+        _running.tenant_id == bindparam("tenant"),
+        _running.user_id == bindparam("user"),
+        _running.public_id == bindparam("public"),
+    )
+    .values(started_at=bindparam("new_start"), note=bindparam("new_note"))
+)
+_LAST_CHANGE: Final[sa.Select[Any]] = sa.select(sa.func.max(timer_log.c.entry_version)).where(
+    timer_log.c.tenant_id == bindparam("tenant"),
+    timer_log.c.timer_id == bindparam("timer"),
+    timer_log.c.event == EventKind.CHANGED.value,
+)
+
 
 def insert(
     tx: sa.Connection, tenant_id: int, user_id: int, *, timer_id: uuid.UUID, values: dict[str, Any]
@@ -59,3 +74,14 @@ def insert(
     """Inserts a timer; None if one runs, or the project is not known yet."""
     row = _INSERT.run(tx, {"tenant_id": tenant_id, "user_id": user_id, "public_id": timer_id, **values})
     return None if row is None else to_running_timer(row)
+
+
+def change(tx: sa.Connection, tenant_id: int, timer: RunningTimer) -> bool:
+    """Stores the start and the note of a running timer; False when it runs no longer."""
+    key = {"tenant": tenant_id, "user": timer.user_id, "public": timer.id}
+    return tx.execute(_CHANGE, {**key, "new_start": timer.started_at, "new_note": timer.note}).rowcount == 1
+
+
+def last_change(tx: sa.Connection, tenant_id: int, timer_id: uuid.UUID) -> int:
+    """The number of the last change of a timer in the log; 0 if there is none."""
+    return tx.execute(_LAST_CHANGE, {"tenant": tenant_id, "timer": timer_id}).scalar() or 0

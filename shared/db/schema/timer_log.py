@@ -1,4 +1,4 @@
-"""The timer log: starts, stops, manual entries, corrections and deletions. Append-only."""
+"""The timer log: starts, changes, stops, manual entries, corrections and deletions. Append-only."""
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Unicode, Uuid
@@ -17,9 +17,10 @@ timer_log = sa.Table(
     Column("user_id", BigInteger, nullable=False),
     Column("actor_id", BigInteger),  # the acting user; NULL: the service itself
     Column("timer_id", Uuid, nullable=False),  # also the id of the timer's entry
-    *choice("event", "started", "stopped", "discarded", "entered", "corrected", "confirmed", "deleted"),
-    Column("entry_version", Integer, nullable=False, server_default=sa.text("0")),  # created by the event; 0: none
-    Column("happened_at", UtcDateTime, nullable=False),  # the time of the start or stop
+    *choice("event", "started", "changed", "stopped", "discarded", "entered", "corrected", "confirmed", "deleted"),
+    Column("entry_version", Integer, nullable=False, server_default=sa.text("0")),  # created by the event, of a
+    # change of a running timer its number; 0: none
+    Column("happened_at", UtcDateTime, nullable=False),  # the time of the start or stop; of a change the timer's start
     Column("received_at", UtcDateTime, nullable=False),  # the time of the request
     Column("reported_late", Boolean, nullable=False, server_default=sa.false()),  # a late event, with the client's time
     Column("project_id", BigInteger, nullable=False),
@@ -27,7 +28,7 @@ timer_log = sa.Table(
     Column("elapsed_ms", BigInteger),
     Column("reason", Unicode(400)),
     Column("is_adjustment", Boolean, nullable=False, server_default=sa.false()),  # a change of a closed month
-    Column("before_change", sa.JSON(none_as_null=True)),  # the complete previous version of the entry
+    Column("before_change", sa.JSON(none_as_null=True)),  # the complete previous version of the entry or timer
     Column("after_change", sa.JSON(none_as_null=True)),
     PrimaryKey("id"),
     of_user(),

@@ -361,6 +361,30 @@ def test_a_timer_running_over_the_close_counts_when_stopped(payer):
     assert payer.billed_people(february) == [(0, 202601), (0, 202602)]
 
 
+def test_a_start_moved_into_a_billed_month_counts_on_the_next_bill(payer):
+    payer.subscribe(JAN)
+    payer.start_timer(payer.people[0], FEB + HOUR / 4)
+    [january] = payer.close(FEB + HOUR / 3)
+    payer.move_start(payer.people[0], FEB - HOUR, FEB + HOUR / 2)
+    payer.stop_timer(payer.people[0], FEB + HOUR)
+    [february] = payer.close(MAR)
+
+    assert january.active_users == 0
+    assert payer.billed_people(february) == [(0, 202601), (0, 202602)]
+
+
+def test_a_start_moved_into_a_month_before_its_close_counts_on_its_bill(payer):
+    payer.subscribe(JAN)
+    payer.start_timer(payer.people[0], FEB + HOUR / 4)
+    payer.move_start(payer.people[0], FEB - HOUR, FEB + HOUR / 3)
+    [january] = payer.close(FEB + HOUR / 2)
+    payer.stop_timer(payer.people[0], FEB + HOUR)
+    [february] = payer.close(MAR)
+
+    assert payer.billed_people(january) == [(0, 202601)]
+    assert payer.billed_people(february) == [(0, 202602)]
+
+
 def test_a_month_without_active_users_has_a_bill_of_zero_and_no_usage(payer):
     payer.subscribe(JAN)
     [record] = payer.close(FEB)
@@ -678,7 +702,7 @@ def test_the_audit_log_writes_money_as_bills_do(payer):
     payer.subscribe(JAN)
     payer.sign_in(payer.people[0], JAN)
     [record] = payer.close(FEB)
-    with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
+    with payer.engine.begin() as tx:  # as read from the database, with all decimal places of the column
         read = record_store.find(tx, payer.tenant_id, record.public_id)
     assert read is not None
     payer.void(read, FEB + HOUR)

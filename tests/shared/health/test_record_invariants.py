@@ -40,6 +40,31 @@ def write(engine, table, row, **values):
         tx.execute(table.update().where(table.c.id == row).values(**values))
 
 
+@pytest.mark.parametrize("damage", [{"startedAt": None}, {"workItemId": 8}, {"project": None}])
+def test_a_damaged_change_of_a_running_timer_is_found_and_shown_as_unreadable(world, engine, damage):
+    ada = world.tenant()
+    timer = uuid.UUID(ada.start(7).body["id"])
+    ada.patch("timers/running", {"note": "another"})
+    name = "a_logged_version_agrees_with_its_row"
+    with engine.connect() as tx:
+        of_timer = (timer_log.c.timer_id == timer, timer_log.c.event == "changed")
+        row = tx.execute(sa.select(timer_log).where(*of_timer)).one()
+        before = check(tx, name, INVARIANTS[name])
+    write(engine, timer_log, row.id, after_change={**row.after_change, **damage})
+    with engine.connect() as tx:
+        found = check(tx, name, INVARIANTS[name])
+    shown = ada.get("timer-log")
+    write(engine, timer_log, row.id, after_change=row.after_change)
+
+    assert before is None
+    assert found is not None
+    assert found.ids == (row.id,)
+    assert (shown.status, shown.body["items"][0].get("unreadable")) == (
+        200,
+        None if 8 in damage.values() else ["after"],
+    )
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_version_is_found_and_reported(engine, correction, damage):
     ada, row = correction

@@ -36,7 +36,7 @@ def test_a_correction_creates_the_next_version_and_reports_show_it(world, clock)
 def test_the_note_is_changed_or_deleted_and_the_rest_stays(world):
     ada = world.tenant()
     entered = ada.enter(note="first")
-    changed = ada.correct(entered, note="second\r\nline", stoppedAt=None)
+    changed = ada.correct(entered, note="second\r\nline")
     cleared = ada.correct(changed, note=None)
 
     assert changed.body == entered.body | {"note": "second\nline", "version": 2}
@@ -57,7 +57,7 @@ def test_a_correction_needs_the_current_version(world):
     assert ada.get(path).body["workItemId"] == 8
 
 
-def corrected_with(world, tag):
+def correct_with(world, tag):
     """The response to a correction of an entry's first version, with this If-Match."""
     ada = world.tenant()
     path, body = f"entries/{ada.enter().body['id']}", {"workItemId": 7, "reason": "wrong number"}
@@ -74,7 +74,7 @@ def corrected_with(world, tag):
     ],
 )
 def test_an_invalid_list_of_tags_is_refused(world, wrong):
-    refused = corrected_with(world, wrong)
+    refused = correct_with(world, wrong)
 
     assert (refused.status, refused.code) == (400, "invalid_if_match")
 
@@ -83,14 +83,14 @@ def test_an_invalid_list_of_tags_is_refused(world, wrong):
     "tags", ['"2"', '"2", "3"', '"-1"', '"01"', '"1234567890"', '"another"', '""', '"",""', '"2", "",']
 )
 def test_tags_of_other_versions_do_not_match(world, tags):
-    stale = corrected_with(world, tags)
+    stale = correct_with(world, tags)
 
     assert (stale.status, stale.code) == (412, "precondition_failed")
 
 
 @pytest.mark.parametrize("tags", ['"1"', '"2", "1"', '"1","2"', '"another", "1"', "*", '"1", ""', '"1","",'])
 def test_one_tag_of_a_list_is_enough(world, tags):
-    assert corrected_with(world, tags).status == 200
+    assert correct_with(world, tags).status == 200
 
 
 def test_a_correction_needs_a_reason(world):
@@ -136,6 +136,40 @@ def test_only_correctable_values_are_fields(world):
         refused = ada.correct(entered, **{name: value})
 
         assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, f"/{name}")
+
+
+@pytest.mark.parametrize("note", ["second", None])
+def test_the_note_of_an_own_entry_needs_no_reason(world, note):
+    ada = world.tenant()
+    entered = ada.enter(note="first")
+    path = f"entries/{entered.body['id']}"
+    changed = ada.patch(path, {"note": note, "workItemId": entered.body["workItemId"]}, version=1)
+    with_more = ada.patch(path, {"note": "third", "workItemId": 8}, version=2)
+
+    assert (changed.status, changed.body.get("note"), changed.body["version"]) == (200, note, 2)
+    assert (with_more.status, with_more.body["errors"][0]["pointer"]) == (400, "/reason")
+    assert [row.get("reason") for row in ada.log()] == [None, None]
+
+
+def test_a_note_and_a_confirmation_need_no_reason(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(hours=13)
+    entry = ada.stop()
+    confirmed = ada.patch(f"entries/{entry.body['id']}", {"note": "a long day", "needsReview": False}, version=1)
+
+    assert (confirmed.status, confirmed.body["note"], confirmed.body["needsReview"]) == (200, "a long day", False)
+
+
+def test_the_note_of_another_persons_entry_needs_a_reason(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    path = f"entries/{ben.enter(note='first').body['id']}"
+    refused = ada.patch(path, {"note": "second"}, version=1)
+    accepted = ada.patch(path, {"note": "second", "reason": "a name in it"}, version=1)
+
+    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/reason")
+    assert (accepted.status, accepted.body["note"]) == (200, "second")
 
 
 def test_an_entry_that_needs_review_is_confirmed_without_a_reason(world, clock):

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 
@@ -16,6 +17,7 @@ class Running:
     id: str
     item: int
     started_at: dt.datetime
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Entry:
     zone: str
     source: str
     needs_review: bool = False
+    end_inferred: bool = False
     version: int = 1
+    note: str | None = None
 
     @property
     def elapsed_ms(self) -> int:
@@ -62,10 +66,40 @@ class Reference:
         self.running[user] = Running(timer_id, item, now)
         self.log.append((user, timer_id, "started", 0))
 
-    def stop(self, user: str, now: dt.datetime, source: str = "timer") -> None:
+    def move_start(self, user: str, at: dt.datetime) -> bool:
+        """Moves the start of the running timer; False if the time is in an entry of another timer."""
+        timer = self.running[user]
+        timed = [entry for entry in self.entries.values() if entry.user == user and entry.source != "manual"]
+        if at < timer.started_at:
+            covering = [entry for entry in timed if entry.started_at <= at < entry.stopped_at]
+            if any(at < entry.started_at < timer.started_at for entry in timed):
+                return False
+            if any(not entry.end_inferred or entry.started_at == at for entry in covering):
+                return False
+            for entry in sorted(covering, key=lambda each: each.started_at):
+                over = at - entry.started_at > self.limit
+                self._replace(entry, "corrected", stopped_at=at, needs_review=over)
+        if at != timer.started_at:
+            self.running[user] = replace(timer, started_at=at)
+            self.log.append((user, timer.id, "changed", 0))
+        return True
+
+    def change_note(self, user: str, note: str | None) -> None:
+        timer = self.running[user]
+        if note != timer.note:
+            self.running[user] = replace(timer, note=note)
+            self.log.append((user, timer.id, "changed", 0))
+
+    def note_at_stop(self, user: str, note: str | None) -> None:
+        timer = self.running[user]
+        self.running[user] = replace(timer, note=note or timer.note)
+
+    def stop(self, user: str, now: dt.datetime, source: str = "timer", *, switched: bool = False) -> None:
         timer = self.running.pop(user)
         over = source == "autoStopped" or now - timer.started_at > self.limit
-        self.entries[timer.id] = Entry(timer.id, user, timer.item, timer.started_at, now, self.zone, source, over)
+        span = timer.started_at, now, self.zone, source
+        inferred = switched or source == "autoStopped"
+        self.entries[timer.id] = Entry(timer.id, user, timer.item, *span, over, inferred, note=timer.note)
         self.log.append((user, timer.id, "stopped", 1))
 
     def discard(self, user: str) -> None:
@@ -79,15 +113,15 @@ class Reference:
     def correct(self, entry_id: str, **changes: object) -> None:
         old = self.entries[entry_id]
         timed = {"started_at", "stopped_at"} & changes.keys()
-        review = False if timed else old.needs_review
-        new = replace(old, **{"needs_review": review, **changes}, version=old.version + 1)  # type: ignore[arg-type]
-        self.entries[entry_id] = new
-        self.log.append((old.user, entry_id, "corrected", new.version))
+        confirmed = {"needs_review": False, "end_inferred": False} if timed else {}
+        self._replace(old, "corrected", **{**confirmed, **changes})
 
     def confirm(self, entry_id: str) -> None:
-        old = self.entries[entry_id]
-        self.entries[entry_id] = replace(old, needs_review=False, version=old.version + 1)
-        self.log.append((old.user, entry_id, "confirmed", old.version + 1))
+        self._replace(self.entries[entry_id], "confirmed", needs_review=False, end_inferred=False)
+
+    def _replace(self, old: Entry, event: str, **changes: Any) -> None:  # noqa: ANN401 - the fields of an entry
+        self.entries[old.id] = replace(old, **changes, version=old.version + 1)
+        self.log.append((old.user, old.id, event, old.version + 1))
 
     def delete(self, entry_id: str) -> None:
         old = self.entries.pop(entry_id)

@@ -118,6 +118,59 @@ def test_a_discarded_timer_leaves_no_entry_but_an_event_in_the_log(world, clock)
     assert ada.report().body["totalMs"] == 0
 
 
+def test_a_discard_names_its_timer(world, clock):
+    ada = world.tenant()
+    timer = ada.start(7).body["id"]
+    clock.tick(minutes=5)
+    discarded = [ada.delete("timers/running", timerId=timer).status for _ in range(2)]
+
+    assert discarded == [204, 204]
+    assert [row["event"] for row in ada.log()] == ["discarded", "started"]
+
+
+def test_a_discard_of_an_earlier_timer_leaves_the_running_one(world, clock):
+    ada = world.tenant()
+    first = ada.start(7).body["id"]
+    clock.tick(minutes=5)
+    ada.start(8, switch=True)
+    refused = ada.delete("timers/running", timerId=first)
+
+    assert (refused.status, refused.code) == (409, "other_timer_running")
+    assert refused.body["runningTimer"] == ada.running().body
+    assert len(ada.entries()) == 1
+
+
+def test_a_discard_of_a_timer_that_was_stopped_names_its_entry(world, clock):
+    ada = world.tenant()
+    timer = ada.start(7).body["id"]
+    clock.tick(minutes=5)
+    ada.stop()
+    refused = ada.delete("timers/running", timerId=timer)
+
+    assert (refused.status, refused.code, refused.body["entry"]["id"]) == (409, "timer_already_ended", timer)
+    assert len(ada.entries()) == 1
+
+
+def test_a_discard_shows_nothing_of_another_persons_timer(world):
+    ada = world.tenant()
+    ben = world.member(ada)
+    timer = ben.start(7).body["id"]
+    ben.stop()
+    running = ben.start(8).body["id"]
+
+    assert [ada.delete("timers/running", timerId=each).status for each in (timer, running)] == [204, 204]
+    assert ben.running().body["id"] == running
+
+
+def test_a_discard_with_an_invalid_id_discards_nothing(world):
+    ada = world.tenant()
+    ada.start(7)
+    refused = [ada.delete("timers/running", timerId=wrong) for wrong in ("", "7", "null")]
+
+    assert {(answer.status, answer.code) for answer in refused} == {(400, "invalid_query")}
+    assert ada.running().status == 200
+
+
 def test_after_a_clock_was_set_back_an_entry_has_no_negative_time_and_needs_a_review(world, clock):
     ada = world.tenant()
     ada.start(7)

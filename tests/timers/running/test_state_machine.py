@@ -70,14 +70,16 @@ class Machine(RuleBasedStateMachine):
         else:
             assert answer.status == 201, answer.raw
             if running is not None:
-                self.reference.stop(user, self.clock())
+                self.reference.stop(user, self.clock(), switched=True)
             self.reference.start(user, answer.body["id"], item, self.clock())
 
-    @rule(person=who)
-    def stop(self, person):
-        answer, user = self.people[person].stop(), self.ids[person]
+    @rule(person=who, note=st.sampled_from([None, "reviewed"]))
+    def stop(self, person, note):
+        body, user = {} if note is None else {"note": note}, self.ids[person]
+        answer = self.people[person].post("timers/stop", body)
         if user in self.reference.running:
             assert answer.status == 200
+            self.reference.note_at_stop(user, note)
             self.reference.stop(user, self.clock())
         else:
             assert (answer.status, answer.code) == (409, "no_running_timer")
@@ -87,6 +89,30 @@ class Machine(RuleBasedStateMachine):
         assert self.people[person].delete("timers/running").status == 204
         if self.ids[person] in self.reference.running:
             self.reference.discard(self.ids[person])
+
+    @rule(person=who, ago=st.integers(0, 26 * 60), named=st.booleans())
+    def move_start(self, person, ago, named):
+        user, at = self.ids[person], self.clock() - ago * dt.timedelta(minutes=1)
+        running = self.reference.running.get(user)
+        body = {"startedAt": at.isoformat(), **({"timerId": running.id} if named and running else {})}
+        answer = self.people[person].patch("timers/running", body)
+        if running is None:
+            assert (answer.status, answer.code) == (409, "no_running_timer")
+        elif ago > 24 * 60:
+            assert (answer.status, answer.code) == (400, "too_long_ago")
+        elif self.reference.move_start(user, at):
+            assert (answer.status, instant(answer.body["startedAt"])) == (200, at), answer.raw
+        else:
+            assert (answer.status, answer.code) == (409, "inside_another_entry")
+
+    @rule(person=who, note=st.sampled_from([None, "in review", "done"]))
+    def change_note(self, person, note):
+        answer = self.people[person].patch("timers/running", {"note": note})
+        if self.ids[person] in self.reference.running:
+            assert (answer.status, answer.body.get("note")) == (200, note)
+            self.reference.change_note(self.ids[person], note)
+        else:
+            assert (answer.status, answer.code) == (409, "no_running_timer")
 
     @rule(person=who, item=items, ago=minutes, length=minutes)
     def enter(self, person, item, ago, length):
@@ -165,7 +191,7 @@ class Machine(RuleBasedStateMachine):
             assert (shown["userId"], shown["workItemId"], shown["source"]) == (entry.user, entry.item, entry.source)
             assert (instant(shown["startedAt"]), instant(shown["stoppedAt"])) == (entry.started_at, entry.stopped_at)
             assert (shown["elapsedMs"], shown["version"]) == (entry.elapsed_ms, entry.version)
-            assert shown["needsReview"] == entry.needs_review
+            assert (shown["needsReview"], shown.get("note")) == (entry.needs_review, entry.note)
             assert {dt.date.fromisoformat(day["date"]): day["elapsedMs"] for day in shown["days"]} == entry.days
             overlaps = {
                 other.id
