@@ -5,7 +5,7 @@ from alembic import op
 
 
 revision = "b7d1e94c2f60"
-down_revision = "7c1e5a90d3b4"
+down_revision = "8b3d6f0c52e9"
 
 _IS_RARE = sa.text("event <> 'started' AND event <> 'stopped'")
 _ADDED = {

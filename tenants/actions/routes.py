@@ -35,9 +35,9 @@ def record_actions(call: Call, body: NewActions) -> Reply:
     """Record user actions.
 
     One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. A `page` is a path that begins with `/`,
-    without host, query, fragment and e-mail address; leave out ids too: `/work-item/timer`, `/hub/week`. An `at` up to two minutes in the future
-    counts as now. If the action log cannot be reached in time the response is still 202, with the number of lost
-    actions under `dropped`; do not send them again.
+    without host, query, fragment and e-mail address; leave out ids too: `/work-item/timer`, `/hub/week`. An `at` up
+    to two minutes in the future counts as now. If the action log cannot be reached in time the response is still 202,
+    with the number of lost actions under `dropped`; do not send them again.
     """
     sent = body.to_sent()
     tag = actions_service.request_tag(call.idempotency_key, call.app.new_id())

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.support.tenant_bills import PAID_FROM, start_paid_plan
-from tests.support.world import START, new_id
+from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.running import late
+from tests.timers.work_item_days.work_item_days import set_day
 from tests.timers.write_back.write_backs import change
 
 
@@ -173,6 +174,44 @@ def test_an_entry_by_hand_sends_seven(ada, record_statements):
 
     assert entered.status == 201
     assert len(sent) == 7, sent  # caller, project, entry, day, log, overlaps, key
+
+
+def test_an_entry_by_duration_sends_two_more(ada, record_statements):
+    with record_statements() as sent:
+        entered = ada.post("entries", {**WORK_ITEM, "date": "2026-11-20", "elapsedMs": 60_000}, key=new_id())
+
+    assert entered.status == 201
+    assert len(sent) == 9, sent  # as by hand; the times of that day, running timer
+
+
+@pytest.mark.parametrize(("entries", "elapsed_ms", "statements"), [(1, 1, 12), (1, 0, 9), (3, 1, 22), (3, 0, 19)])
+def test_less_time_of_a_day_sends_a_bounded_number_for_each_entry(
+    ada, record_statements, entries, elapsed_ms, statements
+):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    with record_statements() as sent:
+        less = set_day(ada, elapsed_ms, entries * 1_800_000, reason="fewer")
+
+    assert less.body["elapsedMs"] == elapsed_ms
+    # caller, organization, entries, days; six for a correction, five for a deletion; overlaps, how far its hours are
+    assert len(sent) == statements, sent
+
+
+@pytest.mark.parametrize(("entries", "reason", "statements"), [(0, None, 11), (1, None, 12), (3, "longer", 14)])
+def test_more_time_of_a_day_sends_as_many_however_many_entries_it_has(
+    ada, record_statements, entries, reason, statements
+):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    present = entries * 1_800_000
+    with record_statements() as sent:
+        more = set_day(ada, present + 60_000, present, **({"reason": reason} if reason else {}))
+
+    assert more.body["elapsedMs"] == present + 60_000
+    # caller, organization, entries, days; times of that day, running timer; four for an entry, six for a correction;
+    # overlaps, how far its hours are
+    assert len(sent) == statements, sent
 
 
 def test_a_stop_with_the_write_back_on_sends_two_more(ada, record_statements, clock):

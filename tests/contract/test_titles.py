@@ -27,6 +27,7 @@ KNOW_THE_CACHE = {
     "reports.sum_store",
     "reports.title_store",
     "shared.tenancy.organization_store",
+    "timers.picker.item_store",
     "timers.work_items.reader_store",
     "timers.work_items.store",
 }

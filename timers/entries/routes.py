@@ -80,7 +80,14 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         body=AddEntry,
         asks_azure_devops=True,
         answers={201: Answer("The entry", TimeEntry, headers=(ETAG, LOCATION))},
-        problems=merge_problems(PLAN, PERSON, {400: ("wrong_organization", "wrong_project", "invalid_times")}),
+        problems=merge_problems(
+            PLAN,
+            PERSON,
+            {
+                400: ("wrong_organization", "wrong_project", "invalid_times"),
+                409: ("no_free_time", "too_many_entries"),
+            },
+        ),
     ),
 )
 def add_entry(call: Call, body: AddEntry) -> Reply:
@@ -89,6 +96,10 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
     For work without a timer: at most 24 hours, not in the future. It may overlap other entries, which are in
     `overlapsWith`. In a closed month it is an adjustment. With X-AzureDevOps-Token another project than the work
     item's own is refused; a work item that Azure DevOps does not show is accepted.
+
+    With `date` and `elapsedMs` in place of the times, the entry gets the first free time of that day, between the
+    person's entries and the running timer: from 9:00 on or, if there is none, from the beginning of the day on. Without
+    free time of that length the response is 409 `no_free_time`.
     """
     item = read_work_item(call, body.organization, body.work_item_id)
     with call.transaction() as tx:

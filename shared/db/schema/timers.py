@@ -125,6 +125,7 @@ Index(
     *_LISTED,
     **only_where(time_entries.c.source != "timer"),
 )
+Index("ix_time_entries_item", time_entries.c.tenant_id, time_entries.c.work_item_id, *_LISTED)
 Index("ix_time_entries_overlap", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.stopped_at)
 
 Index(

@@ -87,7 +87,6 @@ def test_impossible_times_are_refused_and_named(world, started_at, stopped_at, p
         "9999-12-31T23:59:59-14:00",
         "2026-11-20T09:00:00+99:00",
         1763888400,
-        None,
     ],
 )
 def test_an_invalid_time_is_refused_with_its_field(world, given):
