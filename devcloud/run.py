@@ -16,7 +16,6 @@ from shared.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = "timetracker.db"
-OLD_MARKER = "demo-loaded"  # older versions stored the database's URL in it, with its password
 FAILED, USAGE = 1, 2
 
 
@@ -111,7 +110,6 @@ def names_own_database(url: str, options: Options) -> bool:
 
 def prepare_data(options: Options) -> None:
     options.data.mkdir(parents=True, exist_ok=True)
-    (options.data / OLD_MARKER).unlink(missing_ok=True)
     if options.fresh:
         for path in options.data.glob(f"{DATABASE}*"):
             path.unlink()

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 from privacy.rules import pseudonym_address
 from shared.db.schema import (
     billing_lines,
+    favorites,
     idempotency_keys,
     kept_mentions,
     landing_visits,
@@ -129,6 +130,9 @@ _DELETE_KEPT_MENTIONS: Final = kept_mentions.delete().where(
 _DELETE_READINGS: Final = work_item_readers.delete().where(
     work_item_readers.c.tenant_id == bindparam("tenant"), work_item_readers.c.user_id == bindparam("user")
 )
+_DELETE_FAVORITES: Final = favorites.delete().where(
+    favorites.c.tenant_id == bindparam("tenant"), favorites.c.user_id == bindparam("user")
+)
 
 
 def read(tx: sa.Connection, tenant_id: int, user_id: int, *, lock: bool = False) -> Person:
@@ -188,6 +192,7 @@ def replace_identity(
     tx.execute(_DELETE_NOMINEE, key)
     tx.execute(_DELETE_KEPT_MENTIONS, key)
     tx.execute(_DELETE_READINGS, key)
+    tx.execute(_DELETE_FAVORITES, key)
     if person.object_id is not None:
         tx.execute(_DELETE_VISITS, {"tenant": person.tenant_id, "oid": person.object_id})
     tx.execute(_ERASE_LINES, {**key, **identity})

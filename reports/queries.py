@@ -70,16 +70,14 @@ class _ReportFilters(CsvOptions):
     type: Text128 | None = Field(None, description="only work items of this type, like Bug")
     include_unknown: Flag = Field(
         default=True,
-        description="with `type`: whether to add the time on work items of unknown type, which nobody has read yet: in "
-        "JSON as `unknownMs`, in a workbook as a line of its heading, in CSV as rows with `no` under Type known",
+        description="with `type`: whether to show the time on work items of unknown type, beside the total",
     )
     format: Literal["json", "csv", "xlsx"] | None = Field(
         None, description="json, csv or xlsx; instead of an Accept header"
     )
     variant: Literal["customer"] | None = Field(
         None,
-        description="of a workbook, for a customer: without addresses, seconds, pseudonyms of erased people and the "
-        "columns Source and Needs review",
+        description="of a workbook, for a customer: without addresses, seconds and pseudonyms",
     )
 
 

@@ -81,13 +81,9 @@ def get_month_report(call: Call, query: MonthReportQuery) -> Reply:
     Your own time; admins see everyone's, or with `user` one person's. Days are in the time zone that the tenant had
     when an entry was stopped. Totals by group, by day and overall always agree, also with filters.
 
-    A workbook lists all entries behind its sums, and opens the same in every spreadsheet program. CSV depends on the
-    region of the computer.
-
     Titles, assignees and states of work items are visible to people who have read them with their own Azure DevOps
     token in the last 30 days. With your token, a report that shows work items or filters by type first reads up to
-    1,000 of them, for at most five seconds: first those whose titles you cannot see yet, then those that nobody has
-    read for a day, the newest work first.
+    1,000 of them, for at most five seconds.
     """
     return _respond_grouped(call, query)
 

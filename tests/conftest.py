@@ -1,4 +1,5 @@
 import functools
+import gc
 import itertools
 import logging
 import os
@@ -34,7 +35,7 @@ from tests.support.world import FakeClock, Http, World
 
 
 ENGINES = ["sqlite", "postgresql", *(["mssql"] if mssql.is_given() else [])]
-SLOW = {"browser", "chaos", "devcloud", "faults", "fuzz"}  # folders whose tests take long
+SLOW = {"browser", "chaos", "clients", "devcloud", "faults", "fuzz"}  # folders whose tests take long
 FEW = 6  # tests in a small module, in which one usually has many examples
 # No deadline, since machines may be busy. Fixed examples; with --all, random ones.
 hypothesis.settings.register_profile(
@@ -53,6 +54,14 @@ hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True,
 INTERNAL_TID = "0d1e2f30-4152-4637-8849-5a6b7c8d9eaf"
 # A background job of a shell ignores SIGINT, as do its children; some tests send SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+gc.disable()  # until the tests are collected: most objects of that time stay, and each run would visit all of them
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after other plugins' selection

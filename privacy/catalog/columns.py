@@ -148,6 +148,7 @@ CATALOG: Final[Mapping[str, CatalogEntry]] = MappingProxyType(
             columns(
                 internal="id tenant_id organization_id organization_key",
                 fact="work_item_id type state fetched_at",
+                organization="project",
                 copy="title assignee_name",
             ),
             section="workItems",
@@ -156,6 +157,14 @@ CATALOG: Final[Mapping[str, CatalogEntry]] = MappingProxyType(
             "readings of work items, by person and day",
             columns(internal="tenant_id user_id organization_id", fact="work_item_id read_on"),
             section="workItemsRead",
+            of=("user_id",),
+            own_only=True,
+            person_erased=RowAction.DELETE,
+        ),
+        "favorites": CatalogEntry(
+            "favorite work items, in order",
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id place"),
+            section="favorites",
             of=("user_id",),
             own_only=True,
             person_erased=RowAction.DELETE,

@@ -135,7 +135,13 @@ def mention_query(name: str, patterns: int) -> sa.Select[Any]:
 
 
 _items = work_items.c
-_BLANK: Final[dict[str, Any]] = {"title": "", "assignee_name": None, "state": "", "fetched_at": _NEVER_FETCHED}
+_BLANK: Final[dict[str, Any]] = {
+    "title": "",
+    "assignee_name": None,
+    "state": "",
+    "project": None,
+    "fetched_at": _NEVER_FETCHED,
+}
 _BLANK_ASSIGNED: Final = (
     work_items.update()
     .where(_items.tenant_id == bindparam("tenant"), _items.assignee_name == bindparam("assignee"))

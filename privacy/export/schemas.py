@@ -40,7 +40,7 @@ class DataExport(WireModel):
     """The published schema lists sections and fields; a change of them is a new version."""
 
     schema_: Literal["urn:timetracker:export"] = Field(SCHEMA, alias="schema")
-    version: Literal[3] = VERSION
+    version: Literal[4] = VERSION
     generated_at: Instant
     scope: Scope
     notice: dict[str, Any]

@@ -16,7 +16,7 @@ from shared.spreadsheet import EXCEL_EN, Cell, Dialect, Unquoted, write
 
 
 SCHEMA: Final = "urn:timetracker:export"
-VERSION: Final = 3
+VERSION: Final = 4
 RowMappings = Iterable[Mapping[str, Any]]
 
 

@@ -59,7 +59,7 @@ RETENTION: Final = (
         "names go with their person's erasure, all of it with the organization's",
     ),
     Retention(
-        "titles, assignees and states of work items from Azure DevOps",
+        "titles, assignees, states and projects of work items from Azure DevOps",
         ("work_items",),
         "30 days after the last reading of the item",
         "a copy that can be read again",
@@ -75,6 +75,13 @@ RETENTION: Final = (
         "removed, also with their person's erasure",
         RetentionClass.READERS,
         SHOWN_FOR,
+    ),
+    Retention(
+        "favorite work items",
+        ("favorites",),
+        "until removed by the person",
+        "a list that the person made",
+        "removed with their person's erasure",
     ),
     Retention(
         "the action log",

@@ -56,7 +56,9 @@ _expired_line = (
 )
 _expired_request = (_requests.tenant_id == _TENANT, _requests.ended_at < _BEFORE)
 _expired_reading = (_readers.tenant_id == _TENANT, _readers.read_on < bindparam("before_day", type_=Day))
-_IS_BLANK: Final = sa.and_(_items.title == _EMPTY, _items.state == _EMPTY, _items.assignee_name.is_(None))
+_IS_BLANK: Final = sa.and_(
+    _items.title == _EMPTY, _items.state == _EMPTY, _items.assignee_name.is_(None), _items.project.is_(None)
+)
 _expired_title = (_items.tenant_id == _TENANT, _items.fetched_at < _BEFORE, ~_IS_BLANK)
 
 
@@ -105,7 +107,7 @@ STATEMENTS: Final = {
             _items.tenant_id == _TENANT,
             _items.id.in_(sa.select(_items.id).where(*_expired_title).limit(BATCH).scalar_subquery()),
         )
-        .values(title=_EMPTY, assignee_name=None, state=_EMPTY),
+        .values(title=_EMPTY, assignee_name=None, state=_EMPTY, project=None),
     ),
     RetentionClass.READERS: ClassStatements(
         sa.select(sa.func.count()).select_from(work_item_readers).where(*_expired_reading),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import azure.functions as func
 import sqlalchemy as sa
@@ -17,9 +18,10 @@ from shared.http.address import base_address, find_base_address
 from shared.http.admission import find_caller, find_tenant, not_signed_in, require_allowed, tenant_not_registered
 from shared.http.etag import parse_if_match
 from shared.http.idempotency import RequestKey, lookup, replace, store
-from shared.http.operation import IfMatch, Operation
+from shared.http.operation import API_VERSION, IfMatch, Operation
 from shared.http.problem import to_problem
 from shared.http.reply import Reply
+from shared.http.versions import version_in_query
 from shared.http.wire import WireModel
 from shared.permissions import Access
 from shared.tenancy.model import Caller
@@ -77,8 +79,13 @@ class Call:
         return base_address(self.app.settings, self.request)
 
     def link(self, path: str) -> str:
-        """The address of a path of the API; without scheme and host where the base address is not known."""
-        return f"{find_base_address(self.app.settings, self.request) or ''}/api/{path}"
+        """The address of a path of the API, with the version if the request has it in its own address.
+
+        Without scheme and host where the base address is not known.
+        """
+        version = version_in_query(self.request)
+        query = "" if version is None else "?" + urlencode({API_VERSION: version})
+        return f"{find_base_address(self.app.settings, self.request) or ''}/api/{path}{query}"
 
     def once(self, build: Callable[["Call"], T]) -> T:
         """The result of `build`, which runs once in a call."""

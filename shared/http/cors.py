@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from shared.http.operation import AZURE_DEVOPS_TOKEN
+from shared.http.operation import API_VERSION, AZURE_DEVOPS_TOKEN, DEPRECATION, LINK, SUNSET
 from shared.http.reply import Reply
 from shared.settings import Settings
 
 
-_ALLOWED_HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-Match, {AZURE_DEVOPS_TOKEN}"
-_EXPOSED_HEADERS: Final = "Content-Disposition, Date, ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+_ALLOWED_HEADERS: Final = f"{API_VERSION}, Authorization, Content-Type, Idempotency-Key, If-Match, {AZURE_DEVOPS_TOKEN}"
+_EXPOSED_HEADERS: Final = (
+    f"{API_VERSION}, Content-Disposition, Date, {DEPRECATION}, ETag, Idempotent-Replayed, {LINK}, Location, "
+    f"Retry-After, {SUNSET}, X-Request-Id"
+)
 _ALLOWED_METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 

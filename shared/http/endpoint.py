@@ -20,6 +20,7 @@ from shared.http.operation import Operation, register
 from shared.http.parsing import parse_body, parse_idempotency_key, parse_query
 from shared.http.problem import to_problem
 from shared.http.reply import Reply
+from shared.http.versions import require_version, version_headers
 from shared.http.wire import WireModel
 from shared.permissions import Access
 
@@ -76,6 +77,7 @@ def respond(
     """Responds to one request, whatever exception the work raises."""
     headers, contact, call = {"X-Request-Id": request_id, **strict_transport(None, request)}, "", None
     try:
+        headers |= version_headers(request) if operation.is_versioned else {}
         app = current()
         contact = app.settings.vendor_contact
         headers |= strict_transport(app.settings, request)
@@ -105,6 +107,8 @@ def _inconclusive_unless_allowed(error: Exception, operation: Operation) -> Exce
 
 def handle(call: Call, handler: Handler) -> Reply:
     operation, request = call.operation, call.request
+    if operation.is_versioned:
+        require_version(request)
     if operation.permission.access > Access.ANYONE:
         call.principal = call.app.validator.validate(request.headers.get("authorization"))
     if operation.takes_idempotency_key:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared.http import etag
 from shared.http.json_schema import component_schemas, problem_reference, problem_schemas, query_schema, reference
 from shared.http.operation import (
+    API_VERSION,
     AZURE_DEVOPS_TOKEN,
     DEPRECATION,
     ETAG,
@@ -19,12 +20,14 @@ from shared.http.operation import (
     LINK,
     LOCATION,
     OPERATIONS,
+    SUNSET,
     Answer,
     IfMatch,
     Operation,
     merge_problems,
 )
 from shared.http.problem import PROBLEM_JSON
+from shared.http.versions import CURRENT, VERSIONS
 from shared.http.wire import Problem, WireModel
 from shared.permissions import Access
 
@@ -33,6 +36,7 @@ VERSION: Final = "0.1.0"
 _IDEMPOTENT_REPLAYED, _REQUEST_ID, _RETRY_AFTER = "Idempotent-Replayed", "X-Request-Id", "Retry-After"
 _WWW_AUTHENTICATE: Final = "WWW-Authenticate"
 _HEADERS: Final = {
+    API_VERSION: ("version of the API that responds", reference("ApiVersion")),
     ETAG: ("version of the resource, for If-Match", {"type": "string", "pattern": '^"[0-9]+"$'}),
     _IDEMPOTENT_REPLAYED: ("a repeat: the response stored for this Idempotency-Key", {"const": "true"}),
     DEPRECATION: (
@@ -41,6 +45,7 @@ _HEADERS: Final = {
     ),
     LINK: ("the operation to use instead, with rel successor-version", {"type": "string"}),
     LOCATION: ("address of the new resource, or of the next page", {"type": "string", "format": "uri-reference"}),
+    SUNSET: ("date of the end (RFC 8594)", {"type": "string"}),
     _REQUEST_ID: ("id of the request, for support; also `requestId` of errors", {"type": "string", "format": "uuid"}),
     _RETRY_AFTER: ("seconds until a retry", {"type": "integer", "minimum": 0}),
     _WWW_AUTHENTICATE: (
@@ -80,7 +85,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "TimeTracker for Azure DevOps",
-            "version": VERSION,
+            "version": CURRENT,
             "description": "Time tracking on work items of Azure DevOps. Times are RFC 3339 in UTC, durations whole "
             "milliseconds, ids opaque strings, errors RFC 9457. HEAD is supported wherever GET is.",
             "contact": {"name": "Support of TimeTracker"},
@@ -125,6 +130,8 @@ def problem_codes(operation: Operation) -> dict[int, tuple[str, ...]]:
         codes[400] += ("invalid_json", "invalid_body")
         codes[411] = ("length_required",)
         codes[415] = ("unsupported_media_type",)
+    if operation.is_versioned:
+        codes[400] += ("unsupported_api_version",)
     if operation.takes_idempotency_key:
         codes[400] += ("invalid_idempotency_key",)
         codes[422] = ("idempotency_key_reused",)
@@ -183,6 +190,16 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         schema = query_schema(operation.query)
         required = schema.get("required", ())
         parameters += [_query_parameter(name, part, name in required) for name, part in schema["properties"].items()]
+    if operation.is_versioned:
+        parameters.append(
+            {
+                "name": API_VERSION,
+                "in": "header",
+                "required": False,
+                "description": "Version of the API, also accepted as a query parameter; the newest if omitted",
+                "schema": reference("ApiVersion"),
+            }
+        )
     if operation.asks_azure_devops:
         parameters.append(
             {
@@ -261,8 +278,15 @@ def _error(operation: Operation, status: int, codes: tuple[str, ...]) -> dict[st
 
 def _headers(operation: Operation, *names: str) -> dict[str, Any]:
     """The headers of every response, and these."""
-    names_of_all = [_REQUEST_ID, *([_IDEMPOTENT_REPLAYED] if operation.takes_idempotency_key else [])]
-    names_of_all += [DEPRECATION, LINK] if operation.deprecated is not None else []
+    some = {
+        API_VERSION: operation.is_versioned,
+        _REQUEST_ID: True,
+        _IDEMPOTENT_REPLAYED: operation.takes_idempotency_key,
+        DEPRECATION: operation.deprecated is not None,
+        LINK: operation.deprecated is not None,
+        SUNSET: operation.deprecated is not None and operation.deprecated.ends is not None,
+    }
+    names_of_all = [name for name, has in some.items() if has]
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names_of_all, *names)}
 
 
@@ -283,4 +307,5 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
             schemas |= query_schema(operation.query)["$defs"]
     with_json_errors = (operation for operation in operations if not operation.for_browser)
     codes = {code for each in with_json_errors for group in problem_codes(each).values() for code in group}
+    schemas["ApiVersion"] = {"type": "string", "enum": [*VERSIONS], "description": "Version of the API"}
     return dict(sorted({**problem_schemas(codes, schemas[Problem.__name__]), **schemas}.items()))

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from enum import Enum, auto
 from http import HTTPMethod
 from typing import Final, Protocol
@@ -20,8 +21,10 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 ETAG: Final = "ETag"
 LOCATION: Final = "Location"
+API_VERSION: Final = "api-version"
 DEPRECATION: Final = "Deprecation"
 LINK: Final = "Link"
+SUNSET: Final = "Sunset"
 
 
 class IfMatch(Enum):
@@ -43,16 +46,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Deprecated:
-    """The date of a deprecation, and the path of the operation to use instead."""
+    """The date of a deprecation, the path to use instead, and the date of the end, once it is known."""
 
     since: dt.date
     successor: str
+    ends: dt.date | None = None
 
     def headers(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
-        """The headers of RFC 9745; `parameters` are the values in the path."""
-        start = dt.datetime.combine(self.since, dt.time(), tzinfo=dt.UTC)
+        """The headers of RFC 9745 and, with an end, of RFC 8594; `parameters` are the values in the path."""
         address = self.successor.format_map({name: quote(value, safe="") for name, value in parameters.items()})
-        return {DEPRECATION: f"@{start.timestamp():.0f}", LINK: f'</api/{address}>; rel="successor-version"'}
+        headers = {
+            DEPRECATION: f"@{_midnight(self.since).timestamp():.0f}",
+            LINK: f'</api/{address}>; rel="successor-version"',
+        }
+        return headers if self.ends is None else {**headers, SUNSET: format_datetime(_midnight(self.ends), usegmt=True)}
+
+
+def _midnight(date: dt.date) -> dt.datetime:
+    return dt.datetime.combine(date, dt.time(), tzinfo=dt.UTC)
 
 
 Problems = Mapping[int, tuple[str, ...]]
@@ -150,6 +161,11 @@ class Operation:
     @property
     def for_browser(self) -> bool:
         return self.error_page is not None
+
+    @property
+    def is_versioned(self) -> bool:
+        """Whether a request may ask for a version of the API: not for pages, nor for events of Microsoft."""
+        return not self.for_browser and self.final_errors is None
 
     @property
     def body_type(self) -> str:

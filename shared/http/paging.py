@@ -44,7 +44,8 @@ class CursorQuery(WireModel, Generic[Cursor]):
             warnings=False,  # pydantic warns of types with a PlainValidator, and serializes them rightly
         )
         parameters = {**filters, "pageSize": self.page_size, "after": cursor(rows[self.page_size - 1])}
-        return f"{address}?" + urlencode({name: _text(value) for name, value in parameters.items()})
+        separator = "&" if "?" in address else "?"
+        return f"{address}{separator}" + urlencode({name: _text(value) for name, value in parameters.items()})
 
     def require_rows(self, rows: Sequence[object]) -> None:
         """Refuses a cursor without rows after it. Only for lists from which no row is removed.

@@ -17,7 +17,7 @@ from shared.errors import BodyTooLarge, FieldError, InvalidRequest, LengthRequir
 from shared.http.headers import media_type
 from shared.http.messages import message
 from shared.http.nulls import null_errors
-from shared.http.operation import Operation
+from shared.http.operation import API_VERSION, Operation
 from shared.http.wire import WireModel
 
 
@@ -113,7 +113,7 @@ def parse_query(operation: Operation, request: func.HttpRequest) -> WireModel | 
 
 
 def _parameters(operation: Operation, request: func.HttpRequest) -> dict[str, str]:
-    """The query parameters, from the address: the platform drops empty ones and joins repeated ones.
+    """The query parameters but the version, from the address: the platform drops empty ones and joins repeated ones.
 
     A lost filter would return too many rows. In addresses that people open an empty parameter counts as missing, as in
     forms.
@@ -131,7 +131,7 @@ def _parameters(operation: Operation, request: func.HttpRequest) -> dict[str, st
         raise _query_error([FieldError("", f"must have at most {_MOST_FIELDS} parameters")]) from error
     if not operation.for_browser and (twice := _repeated(members)):
         raise _query_error([FieldError(name, "is given more than once") for name in twice])
-    return dict(members)
+    return {name: value for name, value in members if not (operation.is_versioned and name == API_VERSION)}
 
 
 def parse_idempotency_key(request: func.HttpRequest) -> str | None:

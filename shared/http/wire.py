@@ -102,7 +102,12 @@ Reason = Note
 _DATE: Final = re.compile(r"\A\d{4}-\d\d-\d\d\Z", re.ASCII)
 
 
-def _parse_date(value: Any) -> dt.date:  # noqa: ANN401 - input before validation
+def parse_date(value: Any) -> dt.date:  # noqa: ANN401 - input before validation
+    """A day written YYYY-MM-DD.
+
+    Raises:
+        ValueError: it is written otherwise, or is before the year 2000.
+    """
     try:
         if isinstance(value, str) and _DATE.match(value):
             date = dt.date.fromisoformat(value)
@@ -126,7 +131,7 @@ InstantInput = Annotated[
 ]
 DateInput = Annotated[
     dt.date,
-    PlainValidator(_parse_date),
+    PlainValidator(parse_date),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-23"]}),
 ]
 # A boolean in a query. Pydantic's own also accepts words such as yes and 1.
@@ -142,6 +147,13 @@ ElapsedMs = Annotated[int, Field(ge=0, description="whole milliseconds")]
 def allow_null(schema: dict[str, Any]) -> None:
     """For the `json_schema_extra` of an optional field: shows that null has a meaning of its own."""
     schema.pop("default")
+
+
+class PersonName(WireModel):
+    """A person in a log, with the present name; an erased person has a pseudonym."""
+
+    id: str
+    display_name: str | None = Field(None, description="absent while the processing of the person's data is stopped")
 
 
 class FieldProblem(WireModel):

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import users
+from shared.db.statements import for_update
 from shared.errors import NotFound
 from shared.tenancy.model import Caller
 from shared.tenancy.rules import processing_restricted
@@ -39,6 +40,7 @@ _BY_PUBLIC_ID: Final = sa.select(
 ).where(_OF_TENANT, users.c.public_id == bindparam("public"), users.c.merged_into.is_(None))
 _RESTRICTED_SINCE: Final = sa.select(restricted_since(users)).where(_OF_TENANT, users.c.id == bindparam("user"))
 _PUBLIC_ID: Final = sa.select(users.c.public_id).where(_OF_TENANT, users.c.id == bindparam("user"))
+_LOCK: Final = for_update(_PUBLIC_ID, users)
 
 
 def resolve(tx: sa.Connection, caller: Caller, public_id: str | uuid.UUID | None, *, everyone: bool) -> Person:
@@ -92,6 +94,11 @@ def public_id_of(tx: sa.Connection, caller: Caller, user_id: int) -> uuid.UUID:
         return caller.user.public_id
     public_id: uuid.UUID = tx.execute(_PUBLIC_ID, {"tenant": caller.tenant.id, "user": user_id}).scalar_one()
     return public_id
+
+
+def lock(tx: sa.Connection, tenant_id: int, user_id: int) -> None:
+    """Locks a user's row as their own writing calls do, so that changes of their time by others run in order."""
+    tx.execute(_LOCK, {"tenant": tenant_id, "user": user_id})
 
 
 def not_found() -> NotFound:

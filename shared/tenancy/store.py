@@ -52,6 +52,11 @@ def visible_to(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.Colum
     return sa.or_(not_restricted(people), sa.func.coalesce(people.c.merged_into, people.c.id) == viewer)
 
 
+def shown_name(people: sa.FromClause, viewer: sa.ColumnElement[int]) -> sa.ColumnElement[str | None]:
+    """A person's name; NULL where the viewer may not see their data."""
+    return sa.case((visible_to(people, viewer), people.c.display_name))
+
+
 USER_COLUMNS: Final = (
     users.c.id,
     users.c.public_id,

@@ -13,6 +13,7 @@ from tenants.actions import log as action_log
 from tenants.actions import service as actions_service
 from tenants.actions import store as actions_store
 from tenants.actions.log.cursor import encode
+from tenants.actions.log.model import bound_key
 from tenants.actions.schemas import ActionItem, ActionPage, ActionQuery, NewActions, RecordedActions
 
 
@@ -33,9 +34,10 @@ blueprint = func.Blueprint()
 def record_actions(call: Call, body: NewActions) -> Reply:
     """Record user actions.
 
-    One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. An `at` up to two minutes in the future
-    counts as now. If the action log cannot be reached in time the response is still 202, with the number of lost
-    actions under `dropped`; do not send them again.
+    One action, `{type, page, at?}`, or 1 to 50 of them, `{items: [...]}`. A `page` is a path that begins with `/`,
+    without host, query, fragment and e-mail address; leave out ids too: `/work-item/timer`, `/hub/week`. An `at` up
+    to two minutes in the future counts as now. If the action log cannot be reached in time the response is still 202,
+    with the number of lost actions under `dropped`; do not send them again.
     """
     sent = body.to_sent()
     tag = actions_service.request_tag(call.idempotency_key, call.app.new_id())
@@ -68,23 +70,28 @@ def record_actions(call: Call, body: NewActions) -> Reply:
 def list_actions(call: Call, query: ActionQuery) -> Reply:
     """User actions, newest first.
 
-    The actions that clients recorded, of everyone or with `user` of one person.
+    The actions that clients recorded.
     """
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
         after = actions_service.resolve_cursor(tx, call.caller.tenant.id, query.after)
     tenant_id, user_id = call.caller.tenant.id, None if person is None else person.id
-    since, until = query.bounds(call.caller.tenant.zone)
-    selected = action_log.LogQuery(user_id=user_id, after=after, limit=query.limit, since=since, until=until)
+    period = query.period(call.caller.tenant.zone)
+    selected = action_log.LogQuery(
+        user_id=user_id,
+        action_type=query.type,
+        after=after,
+        limit=query.limit,
+        since=None if period.since is None else bound_key(period.since),
+        until=None if period.until is None else bound_key(period.until),
+    )
     actions = action_log.of(call.app).page(tenant_id, selected)
     with call.transaction() as tx:
         authors = actions_store.find_authors(tx, tenant_id, (action.user_id for action in actions))
         viewer = call.caller.user.id
         rows = [(row, authors[row.user_id]) for row in actions[: query.page_size] if row.user_id in authors]
         items = [
-            ActionItem.of(action, author.public_id)
-            for action, author in rows
-            if not author.is_restricted or author.id == viewer
+            ActionItem.of(action, author) for action, author in rows if not author.is_restricted or author.id == viewer
         ]
         last = encode(rows[-1][0].row_key, rows[-1][1].public_id) if rows else None
         link = None if last is None else query.next_link(call.link("actions"), actions, lambda _: last)

@@ -1,22 +1,19 @@
 """Actions in requests of the extension, and in responses to admins."""
 
-import datetime as dt
-import uuid
 from typing import Annotated, Any, Final, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from shared.calendar import first_instant
-from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Instant, InstantInput, WireModel
-from tenants.actions.log.model import Action, bound_key
+from shared.http.days import LogPageQuery
+from shared.http.paging import NEXT_LINK
+from shared.http.wire import Instant, InstantInput, PersonName, WireModel
+from tenants.actions.log.model import Action
 from tenants.actions.rules import is_plain_path
 from tenants.actions.service import SentAction
+from tenants.actions.store import ActionAuthor
 
 
 MOST_AT_ONCE: Final = 50
-_DAY: Final = dt.timedelta(days=1)
 
 
 def _plain_path(value: str) -> str:
@@ -93,34 +90,22 @@ class RecordedActions(WireModel):
     ]
 
 
-class ActionQuery(PageQuery):
+class ActionQuery(LogPageQuery):
     user: str | None = Field(None, description="id of a person, or `me`; only their actions")
-    from_: DateInput | None = Field(None, alias="from", description="first day, in the tenant's time zone")
-    to: DateInput | None = Field(None, description="last day")
-
-    @field_validator("to", mode="after")
-    @classmethod
-    def _not_before_from(cls, to: dt.date | None, info: ValidationInfo) -> dt.date | None:
-        first = info.data.get("from_")
-        if first is not None and to is not None and to < first:
-            raise ValueError("must not be before from")
-        return to
-
-    def bounds(self, zone: ZoneInfo) -> tuple[str | None, str | None]:
-        """The bounds of the range in the action log: since the first day, and until the last."""
-        since = None if self.from_ is None else bound_key(first_instant(self.from_, zone))
-        return since, None if self.to is None else bound_key(first_instant(self.to + _DAY, zone))
+    type: ActionType | None = Field(None, description="only actions of this kind")
 
 
 class ActionItem(WireModel):
     user_id: str
+    user: PersonName
     type: str
     page: str
     at: Instant
 
     @classmethod
-    def of(cls, action: Action, user: uuid.UUID) -> Self:
-        return cls(user_id=str(user), type=action.action_type, page=action.page, at=action.happened_at)
+    def of(cls, action: Action, author: ActionAuthor) -> Self:
+        user = PersonName(id=str(author.public_id), display_name=author.display_name)
+        return cls(user_id=user.id, user=user, type=action.action_type, page=action.page, at=action.happened_at)
 
 
 class ActionPage(WireModel):

@@ -14,9 +14,9 @@ from shared.tenancy.store import restricted_since
 
 _OF_TENANT: Final = users.c.tenant_id == bindparam("tenant")
 _USER_ID: Final = sa.select(users.c.id).where(_OF_TENANT, users.c.public_id == bindparam("public"))
-_AUTHORS: Final = sa.select(users.c.id, users.c.public_id, restricted_since(users).label("restricted_since")).where(
-    _OF_TENANT, users.c.id.in_(bindparam("ids", expanding=True))
-)
+_AUTHORS: Final = sa.select(
+    users.c.id, users.c.public_id, users.c.display_name, restricted_since(users).label("restricted_since")
+).where(_OF_TENANT, users.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ActionAuthor:
 
     id: int
     public_id: uuid.UUID
+    display_name: str
     is_restricted: bool
 
 
@@ -36,4 +37,6 @@ def find_user_id(tx: sa.Connection, tenant_id: int, public_id: uuid.UUID) -> int
 def find_authors(tx: sa.Connection, tenant_id: int, user_ids: Iterable[int]) -> dict[int, ActionAuthor]:
     """The authors by row id, without those that no longer exist."""
     rows = tx.execute(_AUTHORS, {"tenant": tenant_id, "ids": sorted(set(user_ids))})
-    return {row.id: ActionAuthor(row.id, row.public_id, row.restricted_since is not None) for row in rows}
+    return {
+        row.id: ActionAuthor(row.id, row.public_id, row.display_name, row.restricted_since is not None) for row in rows
+    }

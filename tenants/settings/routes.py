@@ -9,16 +9,17 @@ import sqlalchemy as sa
 from shared.http.call import Call
 from shared.http.endpoint import route
 from shared.http.etag import etag
-from shared.http.operation import ETAG, Answer, IfMatch, Operation
-from shared.http.paging import PageQuery, id_cursor
+from shared.http.operation import ETAG, PERSON, Answer, IfMatch, Operation
+from shared.http.paging import TimeCursor
 from shared.http.reply import Reply
-from shared.tenancy import organization_store
+from shared.tenancy import organization_store, people
 from shared.tenancy.model import Role
 from shared.tenancy.rules import seat_cap
 from tenants.settings import audit_store
 from tenants.settings import service as settings_service
 from tenants.settings import store as settings_store
-from tenants.settings.schemas import AuditItem, AuditPage, ChangeTenant, TenantDetail
+from tenants.settings.audit_store import AuditFilters
+from tenants.settings.schemas import AuditItem, AuditPage, AuditQuery, ChangeTenant, TenantDetail
 from tenants.settings.store import TenantSettings
 
 
@@ -78,21 +79,27 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
         method=HTTPMethod.GET,
         path="audit",
         tag=_TAG,
-        query=PageQuery,
+        query=AuditQuery,
         answers={200: Answer("A page of the audit log", AuditPage)},
+        problems=PERSON,
     ),
 )
-def list_audit(call: Call, query: PageQuery) -> Reply:
+def list_audit(call: Call, query: AuditQuery) -> Reply:
     """Audit log, newest first.
 
     Changes of people, roles, plan and settings, refused sign-ins and exports. Rows are never changed or removed.
     """
-    after = id_cursor(query.after)
+    after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
-        rows = audit_store.page(tx, call.caller.tenant.id, after=after, limit=query.limit)
+        tenant, viewer = call.caller.tenant, call.caller.user.id
+        person = people.resolve_filter(tx, call.caller, query.user, everyone=True)
+        filters = AuditFilters(
+            user_id=None if person is None else person.id, action=query.action, period=query.period(tenant.zone)
+        )
+        rows = audit_store.page(tx, tenant.id, filters, viewer=viewer, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [AuditItem.of(row) for row in rows[: query.page_size]]
-        link = query.next_link(call.link("audit"), rows, lambda row: row.id)
+        link = query.next_link(call.link("audit"), rows, lambda row: TimeCursor(row.id, row.at))
         return call.answer(tx, HTTPStatus.OK, AuditPage(items=items, next_link=link))
 
 

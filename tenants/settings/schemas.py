@@ -2,14 +2,17 @@
 
 import datetime as dt
 import re
+import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from shared.audit import Action
 from shared.db.documents import UNREADABLE
+from shared.http.days import LogPageQuery
 from shared.http.paging import NEXT_LINK
-from shared.http.wire import Instant, Name, WireModel, json_schema_pattern
+from shared.http.wire import Instant, Name, PersonName, WireModel, json_schema_pattern
 from shared.money import MONTH, amount_text
 from shared.tenancy.model import Organization
 from tenants.people.schemas import Address
@@ -129,6 +132,11 @@ class ChangeTenant(WireModel):
         )
 
 
+class AuditQuery(LogPageQuery):
+    user: str | None = Field(None, description="`me`, or the id of a person; only rows by or about them")
+    action: Action | None = Field(None, description="only this action")
+
+
 class AuditItem(WireModel):
     id: str
     at: Instant
@@ -136,8 +144,10 @@ class AuditItem(WireModel):
         description="user, operator (the vendor's staff), service (a job) or stranger (a person without an account)"
     )
     actor_id: str | None = None
+    actor: PersonName | None = None
     action: str
     subject_user_id: str | None = None
+    subject_user: PersonName | None = None
     before: dict[str, Any] | None = Field(None, description='`{"unreadable": true}` if it is damaged')
     after: dict[str, Any] | None = Field(None, description="as before")
 
@@ -148,11 +158,17 @@ class AuditItem(WireModel):
             at=row.at,
             actor_kind=row.actor_kind,
             actor_id=None if row.actor_id is None else str(row.actor_id),
+            actor=_person(row.actor_id, row.actor_name),
             action=row.action,
             subject_user_id=None if row.subject_user_id is None else str(row.subject_user_id),
+            subject_user=_person(row.subject_user_id, row.subject_name),
             before=_to_document(row.before),
             after=_to_document(row.after),
         )
+
+
+def _person(public_id: uuid.UUID | None, name: str | None) -> PersonName | None:
+    return None if public_id is None else PersonName(id=str(public_id), display_name=name)
 
 
 def _to_document(stored: object) -> dict[str, Any] | None:

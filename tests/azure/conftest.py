@@ -20,16 +20,16 @@ class Identity:
 
 
 @pytest.fixture(scope="session")
-def scripted(tmp_path_factory) -> Iterator[SqlServer]:
+def scripted_server(tmp_path_factory) -> Iterator[SqlServer]:
     folder = tmp_path_factory.mktemp("sql-server")
     with sql_server.running(folder) as server, odbc.required(folder, folder / "server.pem"):
         yield server
 
 
 @pytest.fixture
-def azure(scripted) -> Iterator[SqlServer]:
-    yield scripted
-    scripted.reset()
+def azure(scripted_server) -> Iterator[SqlServer]:
+    yield scripted_server
+    scripted_server.reset()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def bare(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.usefixtures("scripted")
+@pytest.mark.usefixtures("scripted_server")
 def test_an_installed_package_is_not_installed_again(monkeypatch):
     monkeypatch.setattr(odbc, "_run", lambda _: pytest.fail("it was asked to install"))
 

@@ -25,7 +25,7 @@ from tests.support.sql_server import BEGIN, COMMIT, ConnectionLost, Error, Rows,
 ASK = sa.text("SELECT 42 AS answer")
 
 
-def failing(times, fault, *, at="SELECT 42"):
+def fail_statements(times, fault, *, at="SELECT 42"):
     """A script in which statements that contain `at` fail so many times."""
     left = [fault] * times
 
@@ -63,7 +63,7 @@ def retry(pauses):
 
 
 def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
 
     assert ask(azure_engine) == 42
     assert [(login.user, login.token, login.database, login.app) for login in azure.logins] == [
@@ -74,7 +74,7 @@ def test_the_token_arrives_byte_for_byte_without_a_user(azure, azure_engine):
 def test_a_user_in_the_url_signs_in_without_a_token(azure):
     url = sa.make_url(azure.url).set(username="sa", password="not};secret")
     engine = azure_sql.build_engine(url, pool_size=1, wait_seconds=5)
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
 
     assert ask(engine) == 42
     assert [(login.user, login.token) for login in azure.logins] == [("sa", None)]
@@ -104,7 +104,7 @@ def test_without_a_token_for_the_identity_the_database_is_unavailable(azure):
 
 @pytest.mark.parametrize("number", sorted(azure_sql.TRANSIENT | azure_sql.LOST_RACE))
 def test_a_statement_with_a_transient_error_is_retried_in_a_new_transaction(azure, azure_engine, retry, number):
-    azure.script = failing(2, Error(number))
+    azure.script = fail_statements(2, Error(number))
 
     assert retry.run(lambda: ask(azure_engine)) == 42
     assert count_queries(azure) == 3
@@ -115,7 +115,7 @@ def test_a_statement_with_a_transient_error_is_retried_in_a_new_transaction(azur
 def test_a_sign_in_with_a_transient_error_is_retried(azure, azure_engine, retry, number):
     numbers = [number, number, None]
     azure.sign_in = lambda _: numbers.pop(0)
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
     assert len(azure.logins) == 3
@@ -123,7 +123,7 @@ def test_a_sign_in_with_a_transient_error_is_retried(azure, azure_engine, retry,
 
 @pytest.mark.parametrize("number", [18456, 208, 2628, 515, 547])
 def test_a_permanent_error_is_not_retried(azure, azure_engine, retry, number):
-    azure.script = failing(9, Error(number))
+    azure.script = fail_statements(9, Error(number))
 
     with pytest.raises(sa.exc.DBAPIError) as caught:
         retry.run(lambda: ask(azure_engine))
@@ -132,7 +132,7 @@ def test_a_permanent_error_is_not_retried(azure, azure_engine, retry, number):
 
 
 def test_a_connection_lost_in_a_statement_is_replaced(azure, azure_engine, retry):
-    azure.script = failing(1, ConnectionLost)
+    azure.script = fail_statements(1, ConnectionLost)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
     assert (count_queries(azure), len(azure.logins)) == (2, 2)
@@ -140,7 +140,7 @@ def test_a_connection_lost_in_a_statement_is_replaced(azure, azure_engine, retry
 
 @pytest.mark.parametrize("at", ["LOCK_TIMEOUT", "inside_tenant_wall"])
 def test_a_connection_lost_in_its_first_statements_is_replaced(azure, azure_engine, retry, at):
-    cut = failing(1, ConnectionLost, at=at)
+    cut = fail_statements(1, ConnectionLost, at=at)
     azure.script = lambda statement: Rows(("",), [(42,)]) if "SELECT 42" in statement.sql else cut(statement)
 
     assert retry.run(lambda: ask(azure_engine)) == 42
@@ -148,18 +148,18 @@ def test_a_connection_lost_in_its_first_statements_is_replaced(azure, azure_engi
 
 
 def test_a_new_process_sends_only_our_queries(azure, azure_engine):
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
     ask(azure_engine)
 
     # SQLAlchemy would take a fault of its own first questions for an answer
-    asked = [text[:24] for text in azure.texts if not text.startswith("<[sys]")]  # what pyodbc asks is its own
+    asked = [text[:24] for text in azure.texts if not text.startswith("<[sys]")]  # without pyodbc's own queries
     assert asked == ["SET LOCK_TIMEOUT 7000", "SELECT CASE WHEN OBJECT_", BEGIN, "SELECT 42 AS answer", COMMIT]
 
 
 def test_a_new_connection_has_its_time_limit_before_anything_is_asked(azure, azure_engine):
     limits: list[int] = []
     sa.event.listen(azure_engine, "connect", lambda made, _: limits.append(made.timeout), insert=True)
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
     ask(azure_engine)
 
     assert limits == [azure_sql.STATEMENT_SECONDS]
@@ -185,7 +185,7 @@ def test_a_server_that_is_silent_on_a_new_connection_is_given_up(azure, monkeypa
 
 
 def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azure_engine):
-    azure.script = failing(0, None)
+    azure.script = fail_statements(0, None)
     ask(azure_engine)
     azure.close_connections()
 
@@ -194,7 +194,7 @@ def test_a_connection_that_grew_stale_in_the_pool_is_replaced_unseen(azure, azur
 
 
 def test_the_first_retry_is_immediate_and_the_others_come_later_each(azure, azure_engine, retry, pauses):
-    azure.script = failing(5, Error(40501))
+    azure.script = fail_statements(5, Error(40501))
 
     retry.run(lambda: ask(azure_engine))
     assert len(pauses) == 4
@@ -202,7 +202,7 @@ def test_the_first_retry_is_immediate_and_the_others_come_later_each(azure, azur
 
 
 def test_a_deadlocks_victim_is_run_again_without_a_pause(azure, azure_engine, retry, pauses):
-    azure.script = failing(3, Error(1205))
+    azure.script = fail_statements(3, Error(1205))
 
     assert retry.run(lambda: ask(azure_engine)) == 42
     assert pauses == []
@@ -253,7 +253,7 @@ def test_tries_come_to_an_end():
 
 @pytest.mark.parametrize(("number", "duplicate"), [(2601, True), (2627, True), (547, False), (515, False)])
 def test_only_a_duplicate_key_is_a_unique_violation(azure, azure_engine, number, duplicate):
-    azure.script = failing(1, Error(number))
+    azure.script = fail_statements(1, Error(number))
 
     with pytest.raises(sa.exc.IntegrityError) as caught:
         ask(azure_engine)
@@ -310,7 +310,7 @@ def test_a_null_is_written_into_the_statement_and_the_other_values_stay_in_their
     assert changed.sql == "UPDATE places SET name=CAST(NULL AS NVARCHAR(40)) WHERE [a?b] = '?'"
 
 
-def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it_is(azure, azure_engine):
+def test_a_text_is_declared_with_its_columns_length_or_its_own_if_longer(azure, azure_engine):
     slug = sa.bindparam("slug", type_=sa.String(8))
     name = sa.bindparam("name", type_=sa.Unicode(40))
     ask_for: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
@@ -321,11 +321,11 @@ def test_a_text_is_declared_as_long_as_its_column_and_one_that_is_too_long_as_it
     with azure_engine.begin() as connection:
         for slug_, name_ in values:
             connection.execute(ask_for, {"slug": slug_, "name": name_})
-    told = [each for each in azure.statements if "slug" in each.sql]
+    sent = [each for each in azure.statements if "slug" in each.sql]
 
-    assert [each.values for each in told] == values
-    assert [each.declared for each in told[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
-    assert [int(re.sub(r"\D", "", declared)) for declared in told[3].declared] >= [9, 41]
+    assert [each.values for each in sent] == values
+    assert [each.declared for each in sent[:3]] == [("varchar(8)", "nvarchar(40)")] * 3
+    assert [int(re.sub(r"\D", "", declared)) for declared in sent[3].declared] >= [9, 41]
 
 
 def test_every_connection_has_the_time_limits_however_its_last_user_changed_them(azure, azure_engine):

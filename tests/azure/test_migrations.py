@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from shared.db.schema import metadata
-from tests.azure.test_statements import dialect, filtered, unqualified, unreadable
+from tests.azure.test_statements import dialect, filtered_indexes, remove_qualifiers, unreadable
 from tests.support.sql_server_rules import NOT_UNDERSTOOD, Schema, batches
 
 
@@ -43,7 +43,7 @@ and col_name(parent_object_id, parent_column_id) = 'role'
 exec('alter table users drop constraint ' + @const_name)"""
 
 
-def printed(*words):
+def print_migration(*words):
     command = [sys.executable, "-m", "alembic", *words, "--sql"]
     environment = {**os.environ, "DATABASE_URL": "mssql+pyodbc://server/timetracker"}
     made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -53,7 +53,7 @@ def printed(*words):
 
 @pytest.fixture(scope="module")
 def upgrade():
-    return printed("upgrade", "head")
+    return print_migration("upgrade", "head")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_sql_server_takes_the_migrations_up_and_down(schema, upgrade):
     head = subprocess.run(
         [sys.executable, "-m", "alembic", "heads"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()[0]
-    down = printed("downgrade", f"{head}:base")
+    down = print_migration("downgrade", f"{head}:base")
 
     assert sum("ALTER COLUMN" in batch for batch in upgrade) > 2
     assert sum("DROP COLUMN" in batch for batch in down) > 20
@@ -95,7 +95,7 @@ def test_the_migrations_create_the_declared_tables_on_sql_server(upgrade):
         schema.run(batch)
     del schema.tables["alembic_version"]
     azure = dialect()
-    predicates = {index.name: unqualified(text).replace("!=", "<>") for index, text in filtered()}
+    predicates = {index.name: remove_qualifiers(text).replace("!=", "<>") for index, text in filtered_indexes()}
 
     assert schema.tables.keys() == metadata.tables.keys()
     for name, table in metadata.tables.items():

@@ -14,23 +14,23 @@ ADA = uuid.UUID("6e74172b-be56-4843-9ff4-e66a39bb12e3")
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("database_user", "operator_id"),
     [
         (ADA.bytes_le.hex().upper(), f"entra:{ADA}"),
         (ADA.bytes_le.hex().upper() + "41414445", f"entra:{ADA}"),  # a sign-in by a login has a suffix
         ("01", f"os:{os.getuid()}"),  # the server's own administrator
     ],
 )
-def test_it_is_the_object_id_that_entra_knows_them_by_and_no_name(azure, azure_engine, told, kept):
+def test_the_operator_is_an_object_id_and_no_name(azure, azure_engine, database_user, operator_id):
     def script(statement):
-        return Rows(("",), [(told,)]) if "SUSER_SID" in statement.sql else sql_server.default_script(statement)
+        return Rows(("",), [(database_user,)]) if "SUSER_SID" in statement.sql else sql_server.default_script(statement)
 
     azure.script = script
     operator.track_operator(azure_engine)
     with azure_engine.connect() as tx:
         found = operator.of(tx)
 
-    assert found == kept
+    assert found == operator_id
     assert not any("SUSER_SNAME" in text or "SUSER_NAME" in text for text in azure.texts)
 
 

@@ -47,7 +47,7 @@ def azure_app(azure, azure_engine, clock) -> Iterator[App]:
     app.close()
 
 
-def failing(times, fault, at):
+def fail_statements(times, fault, at):
     left = [fault] * times
 
     def script(statement):
@@ -77,7 +77,7 @@ def times(server, text):
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), ConnectionLost], ids=str)
 def test_a_request_survives_a_transient_error(azure, fault):
-    azure.script = failing(2, fault, "UPDATE somewhere")
+    azure.script = fail_statements(2, fault, "UPDATE somewhere")
 
     assert answer().status_code == 200
     assert (times(azure, "UPDATE somewhere"), times(azure, COMMIT)) == (3, 1)
@@ -85,11 +85,11 @@ def test_a_request_survives_a_transient_error(azure, fault):
 
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), Error(10928), Error(1222), ConnectionLost], ids=str)
 def test_a_lasting_error_is_answered_503_with_retry_after(azure, fault):
-    azure.script = failing(99, fault, "UPDATE somewhere")
-    told = answer()
+    azure.script = fail_statements(99, fault, "UPDATE somewhere")
+    response = answer()
 
-    assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
-    assert json.loads(told.get_body())["code"] == "temporarily_unavailable"
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert json.loads(response.get_body())["code"] == "temporarily_unavailable"
     assert times(azure, "UPDATE somewhere") == 4
 
 
@@ -98,7 +98,7 @@ def test_a_request_survives_a_deadlock_that_is_found_late(azure, monkeypatch, se
     clock = [0.0]
     retry = replace(for_requests(), monotonic=lambda: clock[0])
     monkeypatch.setattr(endpoint, "for_requests", lambda: retry)
-    once = failing(1, Error(1205), "UPDATE somewhere")
+    once = fail_statements(1, Error(1205), "UPDATE somewhere")
 
     def script(statement):
         answer = once(statement)
@@ -120,21 +120,21 @@ def test_a_database_that_nobody_gets_into_is_answered_503(azure, azure_app):
 
 
 def test_work_with_a_lost_commit_response_is_not_repeated(azure):
-    azure.script = failing(1, ConnectionLost, COMMIT)
+    azure.script = fail_statements(1, ConnectionLost, COMMIT)
 
     assert answer().status_code == 503
     assert times(azure, "UPDATE somewhere") == 1
 
 
 def test_a_read_with_a_lost_commit_response_is_repeated(azure):
-    azure.script = failing(1, ConnectionLost, COMMIT)
+    azure.script = fail_statements(1, ConnectionLost, COMMIT)
 
     assert answer(HEALTH).status_code == 200
     assert times(azure, "UPDATE somewhere") == 2
 
 
 def test_a_programming_error_is_not_treated_as_a_database_error(azure):
-    azure.script = failing(9, Error(208), "UPDATE somewhere")
+    azure.script = fail_statements(9, Error(208), "UPDATE somewhere")
 
     assert answer().status_code == 500
     assert times(azure, "UPDATE somewhere") == 1
@@ -143,7 +143,7 @@ def test_a_programming_error_is_not_treated_as_a_database_error(azure):
 @pytest.mark.parametrize("fault", [Error(40613), Error(1205), ConnectionLost], ids=str)
 def test_a_job_continues_with_the_tenant_at_which_the_database_failed(azure, azure_app, monkeypatch, fault):
     monkeypatch.setattr(jobs, "for_jobs", lambda: replace(for_jobs(), sleep=lambda _: None))
-    azure.script = failing(3, fault, "UPDATE somewhere")
+    azure.script = fail_statements(3, fault, "UPDATE somewhere")
 
     def work(tx, tenant_id):  # noqa: ARG001 - the same for each
         tx.execute(WORK)

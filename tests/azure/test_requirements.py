@@ -65,18 +65,18 @@ def migrate():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"collation": BY_DEFAULT}, f"{BY_DEFAULT}; create the database again with COLLATE {RIGHT}"),
         ({"snapshots": 0}, "run: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON"),
     ],
 )
-def test_a_database_that_would_break_promises_is_not_migrated(azure, database, changed, told):
+def test_a_database_that_would_break_promises_is_not_migrated(azure, database, changed, message):
     database.update(changed)
     done = migrate()
 
     assert done.returncode != 0
-    assert told in done.stderr
+    assert message in done.stderr
     assert [text for text in azure.texts if "CREATE" in text or text == COMMIT] == []
 
 
@@ -117,11 +117,11 @@ def test_the_operators_check_verifies_collation_and_snapshots(database, azure_en
     database.update(changed)
     ops = Ops(os.environ["DATABASE_URL"])
     checked, table = ops("check", "--json"), ops("check").out
-    told = checked.json
+    checks = checked.json
 
     assert checked.code == (1 if unmet else 0)
-    assert [each["name"] for each in told if not each["holds"]] == unmet
-    assert {"database_compares_texts_exactly", "database_reads_snapshots"} <= {each["name"] for each in told}
+    assert [each["name"] for each in checks if not each["holds"]] == unmet
+    assert {"database_compares_texts_exactly", "database_reads_snapshots"} <= {each["name"] for each in checks}
     assert ("create the database again" in table, "ALTER DATABASE" in table) == (
         "database_compares_texts_exactly" in unmet,
         "database_reads_snapshots" in unmet,

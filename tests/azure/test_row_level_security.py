@@ -18,7 +18,7 @@ ASK = sa.text("SELECT 42 AS answer")
 CLEARED = "EXEC sys.sp_set_session_context N'tenant_id', NULL"
 
 
-def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
+def with_policies(statement) -> Any:  # noqa: ANN401 - any response
     if "inside_tenant_wall" in statement.sql:
         return Rows(("",), [("1",)])
     if "SELECT 42" in statement.sql:
@@ -26,7 +26,7 @@ def with_policies(statement) -> Any:  # noqa: ANN401 - what a script may answer
     return default_script(statement)
 
 
-def sent(azure):
+def tenant_statements(azure):
     """The statements about tenants and the queries, in order."""
     return [text for text in azure.texts if "tenant_id" in text or "SELECT 42" in text or text == COMMIT]
 
@@ -42,14 +42,19 @@ def test_a_transaction_sets_its_tenant_and_the_pool_clears_it(azure, azure_engin
     azure.script = with_policies
 
     assert ask(azure_engine, 7, 7) == 42
-    assert sent(azure) == ["EXEC sys.sp_set_session_context N'tenant_id', @P1", "SELECT 42 AS answer", COMMIT, CLEARED]
+    assert tenant_statements(azure) == [
+        "EXEC sys.sp_set_session_context N'tenant_id', @P1",
+        "SELECT 42 AS answer",
+        COMMIT,
+        CLEARED,
+    ]
 
 
 def test_a_connection_without_a_tenant_is_not_cleared(azure, azure_engine):
     azure.script = with_policies
     ask(azure_engine)
 
-    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert tenant_statements(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
 def test_without_policies_no_tenant_is_set(azure, azure_engine):
@@ -58,7 +63,7 @@ def test_without_policies_no_tenant_is_set(azure, azure_engine):
     )
 
     assert ask(azure_engine, 7) == 42
-    assert sent(azure) == ["SELECT 42 AS answer", COMMIT]
+    assert tenant_statements(azure) == ["SELECT 42 AS answer", COMMIT]
 
 
 @pytest.mark.parametrize("fault", [ConnectionLost, Error(40613)], ids=str)
@@ -82,7 +87,7 @@ def test_the_tenant_is_cleared_after_a_failed_transaction(azure, azure_engine):
     with pytest.raises(sa.exc.DBAPIError):
         ask(azure_engine, ALL_TENANTS)
 
-    assert sent(azure)[-1] == CLEARED
+    assert tenant_statements(azure)[-1] == CLEARED
 
 
 @pytest.mark.parametrize("statement", [*rls_statements.drop("mssql"), *rls_statements.create("mssql")])
@@ -113,7 +118,7 @@ def test_an_operator_creates_the_policies_in_one_transaction_and_enables_them(az
 
 @pytest.mark.parametrize(("is_up", "state"), [("1", "ON"), ("", "OFF")])
 def test_a_migration_runs_without_the_policy_and_makes_it_anew_as_it_was(azure, azure_engine, is_up, state):
-    def script(statement) -> Any:  # noqa: ANN401 - what a script may answer
+    def script(statement) -> Any:  # noqa: ANN401 - any response
         if "sys.security_predicates" in statement.sql:
             return Rows(("name", "is_enabled"), [("write_backs", is_up)])
         if "sys.tables" in statement.sql:

@@ -11,7 +11,7 @@ MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
 
 @dataclass
-class Worked:
+class WorkSpan:
     """Tracked time that existed from `since` until `until`."""
 
     user: int
@@ -22,7 +22,7 @@ class Worked:
 
 
 @dataclass
-class Ran:
+class TimerRun:
     """A timer until its stop or discard; a stop adds work."""
 
     user: int
@@ -41,7 +41,7 @@ class Cost:
 
 
 @dataclass
-class Paid:
+class PaidPlan:
     """A subscription, and the end of its free trial."""
 
     since: dt.datetime
@@ -56,10 +56,10 @@ class History:
 
     zones: list[tuple[dt.datetime, ZoneInfo]]
     limit: dt.timedelta = 12 * HOUR
-    timers: list[Ran] = field(default_factory=list)
+    timers: list[TimerRun] = field(default_factory=list)
     sign_ins: list[tuple[int, dt.datetime]] = field(default_factory=list)
-    work: list[Worked] = field(default_factory=list)
-    paid: list[Paid] = field(default_factory=list)
+    work: list[WorkSpan] = field(default_factory=list)
+    paid: list[PaidPlan] = field(default_factory=list)
 
 
 # month, start, end, close, (month, user) of each line, number of free users, and the total in cents or None
@@ -94,7 +94,7 @@ def bills(history: History, runs: Sequence[dt.datetime]) -> list[Bill]:
     return found
 
 
-def _cost(paid: Paid, start: dt.datetime) -> Cost:
+def _cost(paid: PaidPlan, start: dt.datetime) -> Cost:
     """The price in force; if unreadable, the next known price of the plan before another plan."""
     at = max(number for number, cost in enumerate(paid.rates) if cost.since <= start)
     for cost in paid.rates[at:]:
@@ -105,12 +105,12 @@ def _cost(paid: Paid, start: dt.datetime) -> Cost:
     return paid.rates[at]
 
 
-def _runs(history: History, ran: Ran, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
+def _runs(history: History, ran: TimerRun, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
     there = ran.start <= closed_at and (ran.until is None or ran.until > closed_at)
     return there and max(ran.start, since) < min(ran.start + history.limit, until, closed_at)
 
 
-def _counts(work: Worked, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
+def _counts(work: WorkSpan, since: dt.datetime, until: dt.datetime, closed_at: dt.datetime) -> bool:
     there = work.since <= closed_at and (work.until is None or work.until > closed_at)
     return there and max(work.start, since) < min(work.stop, until)
 

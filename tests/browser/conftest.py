@@ -52,8 +52,8 @@ class Cloud:
 def chromium() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        told = "there is no Chromium on this machine; scripts/chromium tells how to get one"
-        pytest.fail(told) if os.environ.get("CI") == "true" else pytest.skip(told)
+        message = "there is no Chromium on this machine; scripts/chromium tells how to get one"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield browser

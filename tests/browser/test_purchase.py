@@ -1,4 +1,4 @@
-"""Somebody buys TimeTracker in a real browser, and goes through all that can become of it."""
+"""A purchase in a real browser, through all its states."""
 
 import pytest
 import requests
@@ -16,7 +16,7 @@ ACTIVE = "Your subscription is active"
 
 @pytest.fixture
 def page(chromium):
-    """A page without scripts, which must talk to nobody but the local cloud."""
+    """A page without scripts; it may only send requests to the local cloud."""
     context = chromium.new_context(java_script_enabled=False, viewport=DESKTOP, color_scheme="light")
     page, asked, complaints = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -59,8 +59,8 @@ def tenant(cloud: Cloud, person: str) -> dict[str, object]:
     token = requests.post(f"{cloud.entra}/common/oauth2/v2.0/token", data=form, timeout=10).json()["access_token"]
     answer = requests.get(f"{cloud.api}/tenant", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     assert answer.ok, answer.text
-    told: dict[str, object] = answer.json()
-    return told
+    document: dict[str, object] = answer.json()
+    return document
 
 
 def becomes(cloud: Cloud, person: str, **wanted: object) -> None:

@@ -19,7 +19,6 @@ assert function_app.app, "indexing the app is what registers the operations"
 pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("clients"),
 ]
 
 

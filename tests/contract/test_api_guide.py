@@ -19,7 +19,7 @@ RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=-)[0-9a-f]
 
 
 def replace_ids(value, ids):
-    """The JSON value with each random id replaced by the one that stands for it."""
+    """The JSON value with each random id replaced by the guide's id."""
     if isinstance(value, dict):
         return {name: replace_ids(each, ids) for name, each in value.items()}
     if isinstance(value, list):

@@ -30,10 +30,10 @@ def test_every_error_has_a_status_a_title_and_a_code(kind):
     "error", [ValueError("SELECT secret FROM users"), KeyError("x"), RecursionError(), MemoryError()]
 )
 def test_an_unexpected_error_reveals_no_details(error):
-    told = to_api_error(error)
+    problem = to_api_error(error)
 
-    assert (int(told.status), told.code) == (500, "internal_error")
-    assert "secret" not in told.detail
+    assert (int(problem.status), problem.code) == (500, "internal_error")
+    assert "secret" not in problem.detail
 
 
 def producers(world):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_the_app_imports_nothing_heavy_before_it_is_needed(bare_start):
 def test_a_package_that_offers_a_client_does_not_import_it_and_neither_do_those_that_use_it():
     offer = ("timers.azure_devops", "billing.marketplace", "webhooks.landing.sign_in", "tenants.actions.log")
     use = ("billing.closing", "billing.metering", "billing.subscriptions")
-    words = ("model", "usage_model", "errors")  # the types of what is offered
+    words = ("model", "usage_model", "errors")  # the types in the interface
     code = f"""
 import importlib, sys
 for name in {offer!r}:
@@ -181,8 +182,10 @@ print([name for name in inside if name.rpartition(".")[2] not in {words!r}])
 
 
 def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
+    before = time.monotonic()
     start = cold_start.measure(runs=1)
-    told = cold_start.report(start, max_modules=5).splitlines()
+    seconds = time.monotonic() - before
+    lines = cold_start.report(start, max_modules=5).splitlines()
 
     assert start.is_within_budget, cold_start.report(start)
     assert {
@@ -192,8 +195,8 @@ def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
         "shared.app",
         "timers.running.routes",
     } <= start.milliseconds.keys()
-    assert sum(start.milliseconds.values()) / 1000 < 3 * start.cpu_seconds + 3
-    assert (len(told), told[-1].endswith("a cold start may take")) == (8, True)
+    assert sum(start.milliseconds.values()) / 1000 < seconds  # no import counts twice
+    assert (len(lines), lines[-1].endswith("a cold start may take")) == (8, True)
 
 
 def test_requirements_of_developers_and_operators_are_not_deployed():

@@ -47,7 +47,7 @@ def resource(name: str, symbol: str) -> dict[str, Any]:
     return dict(parsed(name)["resources"][symbol]["config"]["properties"])
 
 
-def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - whatever Bicep holds
+def variable(name: str, symbol: str) -> Any:  # noqa: ANN401 - any Bicep value
     return parsed(name)["variables"][symbol]["value"]
 
 
@@ -105,7 +105,7 @@ def test_the_runtime_is_one_that_the_tests_run_on():
     runtime = resource("resources", "app")["functionAppConfig"]["runtime"]
 
     assert runtime == {"name": "python", "version": "3.13"}
-    assert f" run {runtime['version']} " in (ROOT / "scripts/test").read_text()
+    assert f"passes=(3.11 {runtime['version']})" in (ROOT / "scripts/test").read_text()
 
 
 def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections():
@@ -136,7 +136,7 @@ def test_host_settings_match_routes_jobs_and_the_manual():
     assert "cors" not in resource("resources", "app")["siteConfig"]  # else preflights never reach the app
 
 
-def test_the_database_is_never_paused_compares_as_the_others_do_and_goes_back_35_days():
+def test_the_database_is_never_paused_compares_like_the_others_and_has_35_days_of_backups():
     database = resource("resources", "database")
 
     assert "    autoPauseDelay: -1\n" in text("resources")  # which the parser takes for an expression
@@ -166,7 +166,7 @@ def test_telemetry_has_addresses_of_pages_without_their_query():
     assert flows
 
 
-def test_the_platform_logs_no_requests_of_its_own():
+def test_the_platform_logs_no_requests():
     """Their lines have the user agent, and the address with its query."""
     levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
     chosen = max((name for name in levels if "Microsoft.AspNetCore.Hosting".startswith(name)), key=len)
@@ -184,7 +184,7 @@ def test_sampling_keeps_all_events_of_alerts():
 def test_alarms_cover_log_events_failures_and_silence():
     alarms = {alarm["name"]: alarm for alarm in variable("monitoring", "alarms")}
     tables = {re.match(r"\w+", alarm["query"])[0] for alarm in alarms.values()}  # type: ignore[index]
-    told = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
+    comparisons = [match for alarm in alarms.values() for match in re.findall(r'(\w+) [!=]= "(\w+)"', alarm["query"])]
     known = "".join((ROOT / name).read_text() for name in ("shared/http/problem.py", "shared/health/jobs.py"))
 
     assert set(alarms) == {"alarms", "failed-requests", "failed-jobs", "silence"}
@@ -195,7 +195,7 @@ def test_alarms_cover_log_events_failures_and_silence():
         "failed-jobs": ("GreaterThan", 0),
         "silence": ("LessThan", 1),
     }
-    assert all(f'"{value}"' in known for name, value in told if name in {"event", "function"})
+    assert all(f'"{value}"' in known for name, value in comparisons if name in {"event", "function"})
 
 
 def test_every_event_that_may_raise_an_alarm_is_explained_to_operators():

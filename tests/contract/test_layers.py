@@ -21,7 +21,7 @@ MODULES = [
 ]
 # Inside a feature, a layer may use those after it.
 LAYERS = ("routes", "jobs", "pages", "flow", "schemas", "service", "store", "rules")
-EDGE = {"function_app", "shared.http.endpoint"}  # what every request passes through
+EDGE = {"function_app", "shared.http.endpoint"}  # used by every request
 # Beside routes, jobs and flows of slices: it begins a pause.
 OPENS_ITS_OWN = {"timers.azure_devops.client"}
 
@@ -34,7 +34,7 @@ class ParsedModule(NamedTuple):
     docstring: str
     functions: dict[str, int]  # the lines of the longest of a name
     called: set[str]  # methods
-    texts: list[str]  # of formatted ones what is fixed
+    texts: list[str]  # of f-strings the fixed parts
 
 
 @cache
@@ -95,7 +95,7 @@ def of(*tops: str) -> Iterator[tuple[str, Path]]:
 def upwards(importer: str, imported: str) -> bool:
     """Whether a layer of a feature imports one above itself; lint-imports checks imports between features.
 
-    A module whose name says no layer stands below the flows.
+    A module without a layer in its name is below the flows.
     """
     (feature, own), (another, other) = place_of(importer), place_of(imported)
     return feature == another and other != "" and LAYERS.index(other) < LAYERS.index(own or "schemas")

@@ -18,7 +18,7 @@ PACKAGES = {name for name in TOPS if (ROOT / name / "__init__.py").exists()}
 FILES = {path.name for top in TOPS for path in (ROOT / top).rglob("*.py")}
 
 
-def named(page: Path) -> Iterator[str]:
+def names_in_code(page: Path) -> Iterator[str]:
     """The words between backticks that are a path, a module or a file's name."""
     for text in re.findall(r"`([^`\n]+)`", page.read_text()):
         for word in re.findall(r"[^\s(),;:…]+", text):
@@ -45,7 +45,7 @@ def test_a_path_that_a_page_names_is_there():
     def holds(_: str, word: str) -> None:
         assert is_there(word)
 
-    check_all(holds, ((page.name, word) for page in PAGES for word in named(page)), at_least=100)
+    check_all(holds, ((page.name, word) for page in PAGES for word in names_in_code(page)), at_least=100)
 
 
 def test_a_link_of_a_page_leads_to_a_file():
@@ -78,7 +78,7 @@ def test_a_path_that_is_gone_is_seen(tmp_path):
         "In `timers/nowhere.py`, `shared.jobs.nobody`, `nothing_at_all.py`, `shared.jobs.for_each_tenant`, not `a/b`."
     )
 
-    assert [(word, is_there(word)) for word in named(page)] == [
+    assert [(word, is_there(word)) for word in names_in_code(page)] == [
         ("timers/nowhere.py", False),
         ("shared.jobs.nobody", False),
         ("nothing_at_all.py", False),

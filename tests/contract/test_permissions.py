@@ -20,6 +20,7 @@ BODIES = {
     "start_timer": WORK_ITEM,
     "change_running_timer": {"note": "in review"},
     "add_entry": {**WORK_ITEM, "startedAt": "2026-11-20T09:00:00Z", "stoppedAt": "2026-11-20T10:00:00Z"},
+    "set_work_item_day": {"project": "Website", "elapsedMs": 3_600_000, "expectedMs": 0},
     "delete_entry_with_reason": {"reason": "by mistake"},
     "correct_entry": {"workItemId": 7, "reason": "wrong number"},
     "refresh_work_items": {"organization": "contoso", "ids": [42]},
@@ -40,6 +41,7 @@ BODIES = {
 }
 QUERIES = {
     "delete_entry": {"reason": "by mistake"},
+    "search_work_items": {"search": "42"},
     "get_month_report": {"month": "2026-11"},
     "get_summary_report": {"from": "2026-11-01", "to": "2026-11-30"},
     "get_week_report": {"week": "2026-W48"},
@@ -56,7 +58,8 @@ TOKENS = sorted(each for each, permission in PERMISSIONS.items() if permission.a
 def call(http, name, token=None, target="6e74172b-be56-4843-9ff4-e66a39bb12e3"):
     """One call of an operation; `target` is the id in its path, if it has one."""
     operation = OPERATIONS[name]
-    path = operation.path.replace("{id}", target).replace("{organization}", "contoso").replace("{month}", "2026-10")
+    path = operation.path.replace("{id}", target).replace("{organization}", "contoso")
+    path = path.replace("{month}", "2026-10").replace("{date}", "2026-11-20")
     headers = {"If-Match": "*"} if operation.if_match is not None else None
     return http.send(operation.method, path, BODIES.get(name), token=token, params=QUERIES.get(name), headers=headers)
 

@@ -1,4 +1,4 @@
-"""The migration that joins projects whose names look the same, from rows that the version before wrote."""
+"""The migration that joins projects with names that look the same, from rows of the previous version."""
 
 import uuid
 
@@ -106,7 +106,7 @@ def test_twins_count_as_one_and_the_others_keep_the_key_that_they_had(url, engin
     assert {name for _, name, *_ in found} == {name for _, name, _ in PROJECTS}
 
 
-def test_it_goes_back_and_forth_again(url, engine_before):
+def test_it_can_be_reverted_and_repeated(url, engine_before):
     alembic(url, "upgrade", AFTER)
     before = rows(engine_before)
     alembic(url, "downgrade", BEFORE)

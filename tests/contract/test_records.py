@@ -30,7 +30,7 @@ def revisions() -> list[str]:
     return newest_first[newest_first.index(SINCE) :: -1]
 
 
-def lost(url: str) -> list[str]:
+def unprotected_tables(url: str) -> list[str]:
     """The tables without their triggers."""
     engine = sa.create_engine(url)
     with engine.connect() as tx:
@@ -77,14 +77,14 @@ def test_no_statement_replaces_a_row():
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_every_migration_leaves_the_triggers(make_database, kind):
     url = make_database(kind, "records")
-    standing = {"head": lost(url)}
+    standing = {"head": unprotected_tables(url)}
     alembic(url, "downgrade", SINCE)
-    standing[SINCE] = lost(url)
+    standing[SINCE] = unprotected_tables(url)
     alembic(url, "downgrade", "-1")
-    before = lost(url)
+    before = unprotected_tables(url)
     for revision in revisions():
         alembic(url, "upgrade", revision)
-        standing[f"up to {revision}"] = lost(url)
+        standing[f"up to {revision}"] = unprotected_tables(url)
 
     assert len(standing) > 2
     assert set(map(tuple, standing.values())) == {()}
@@ -100,7 +100,7 @@ def test_a_table_that_a_migration_makes_anew_gets_its_triggers_back(make_databas
         tx.exec_driver_sql("DROP TABLE erasures")
         tx.exec_driver_sql("ALTER TABLE made_anew RENAME TO erasures")
     engine.dispose()
-    left = lost(url)
+    left = unprotected_tables(url)
     alembic(url, "upgrade", "head")
 
-    assert (left, lost(url)) == (["erasures"], [])
+    assert (left, unprotected_tables(url)) == (["erasures"], [])

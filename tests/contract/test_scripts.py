@@ -34,7 +34,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def start(project, tmp_path):
-    """Runs a script where no other program is found than those it needs to print its help."""
+    """Runs a script with only the programs that its help needs."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in NEEDED:

@@ -34,7 +34,7 @@ def test_the_sample_holds_no_secret():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("ENTRA_API_CLIENT_ID", "api://x", "GUID"),
         ("ENTRA_CLIENT_IDS", "not-a-guid", "GUID"),
@@ -119,8 +119,8 @@ def test_the_sample_holds_no_secret():
         ("ACTION_LOG_TABLE_ENDPOINT", "https://account.table.core.windows.net/actions?sig=x", "https://"),
     ],
 )
-def test_a_wrong_setting_is_named_with_the_expected_value(name, value, told):
-    with pytest.raises(SettingsError, match=told) as caught:
+def test_a_wrong_setting_is_named_with_the_expected_value(name, value, message):
+    with pytest.raises(SettingsError, match=message) as caught:
         Settings.from_env({**SAMPLE, name: value})
 
     assert f"{name}: " in str(caught.value)
@@ -144,7 +144,7 @@ def test_an_encrypted_or_local_connection_is_accepted(name, value):
     assert Settings.from_env({**SAMPLE, name: value})
 
 
-def test_no_password_is_told_with_a_wrong_url_of_the_database():
+def test_the_error_for_a_wrong_database_url_has_no_password():
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({**SAMPLE, "DATABASE_URL": "postgresql+psycopg://u:hunter2@db.example/x"})
 
@@ -164,7 +164,7 @@ def test_a_missing_setting_is_named(name):
         Settings.from_env({**SAMPLE, name: ""})
 
 
-def test_every_wrong_setting_is_told_at_once():
+def test_all_wrong_settings_are_reported_together():
     with pytest.raises(SettingsError, match=r"TRIAL_DAYS.*TRIAL_USER_LIMIT"):
         Settings.from_env({**SAMPLE, "TRIAL_DAYS": "x", "TRIAL_USER_LIMIT": "y"})
 

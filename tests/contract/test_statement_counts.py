@@ -3,14 +3,15 @@
 import pytest
 
 from tests.support.tenant_bills import PAID_FROM, start_paid_plan
-from tests.support.world import START, new_id
+from tests.support.world import START, WORK_ITEM, new_id
 from tests.timers.running import late
+from tests.timers.work_item_days.work_item_days import set_day
 from tests.timers.write_back.write_backs import change
 
 
 @pytest.fixture
 def ada(world, clock):
-    """Somebody who has started and stopped on this project in this month, with keys, as the extension does."""
+    """A person with a start and a stop on the project this month, with keys, like the extension."""
     ada = world.tenant()
     ada.start(1, key=new_id())
     clock.tick(minutes=1)
@@ -80,7 +81,7 @@ def test_a_repeated_start_sends_seven(ada, record_statements):
         repeated = ada.start(2, key=key)
 
     assert repeated.headers["Idempotent-Replayed"] == "true"
-    # as a start of what runs, undone; then caller, the answer that was kept, and who is hidden since
+    # as a start of the running timer, rolled back; then caller, stored response, hidden people
     assert len(sent) == 7, sent
 
 
@@ -89,7 +90,7 @@ def test_a_report_of_a_start_sends_four_more(ada, record_statements, clock):
         started = late.start(ada, clock(), timerId=new_id(), key=new_id())
 
     assert started.status == 201
-    assert len(sent) == 8, sent  # caller, running?, known?, what ran then, what began after, timer, log, key
+    assert len(sent) == 8, sent  # caller, running?, known?, entries at that time, later starts, timer, log, key
 
 
 def test_a_report_of_a_stop_sends_two_more(ada, record_statements, clock):
@@ -98,7 +99,7 @@ def test_a_report_of_a_stop_sends_two_more(ada, record_statements, clock):
         stopped = late.stop(ada, clock(), timerId=timer, key=new_id())
 
     assert stopped.status == 200
-    assert len(sent) == 9, sent  # caller, running, what began after, timer, entry, day, log, overlaps, key
+    assert len(sent) == 9, sent  # caller, running, later starts, timer, entry, day, log, overlaps, key
 
 
 def test_the_running_timer_takes_two(ada, record_statements):
@@ -164,7 +165,7 @@ def test_an_export_sends_as_many_however_long_it_is(ada, record_statements, file
     assert exported.status == 200
     assert len(sent) == statements, (
         sent
-    )  # caller; for xlsx people alike, how many pieces, and titles; what it holds; the record
+    )  # caller; for xlsx namesakes, number of pieces, and titles; the pieces; the record
 
 
 def test_an_entry_by_hand_sends_seven(ada, record_statements):
@@ -175,6 +176,44 @@ def test_an_entry_by_hand_sends_seven(ada, record_statements):
     assert len(sent) == 7, sent  # caller, project, entry, day, log, overlaps, key
 
 
+def test_an_entry_by_duration_sends_two_more(ada, record_statements):
+    with record_statements() as sent:
+        entered = ada.post("entries", {**WORK_ITEM, "date": "2026-11-20", "elapsedMs": 60_000}, key=new_id())
+
+    assert entered.status == 201
+    assert len(sent) == 9, sent  # as by hand; the times of that day, running timer
+
+
+@pytest.mark.parametrize(("entries", "elapsed_ms", "statements"), [(1, 1, 12), (1, 0, 9), (3, 1, 22), (3, 0, 19)])
+def test_less_time_of_a_day_sends_a_bounded_number_for_each_entry(
+    ada, record_statements, entries, elapsed_ms, statements
+):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    with record_statements() as sent:
+        less = set_day(ada, elapsed_ms, entries * 1_800_000, reason="fewer")
+
+    assert less.body["elapsedMs"] == elapsed_ms
+    # caller, organization, entries, days; six for a correction, five for a deletion; overlaps, how far its hours are
+    assert len(sent) == statements, sent
+
+
+@pytest.mark.parametrize(("entries", "reason", "statements"), [(0, None, 11), (1, None, 12), (3, "longer", 14)])
+def test_more_time_of_a_day_sends_as_many_however_many_entries_it_has(
+    ada, record_statements, entries, reason, statements
+):
+    for hour in range(10, 10 + entries):
+        ada.enter(f"2026-11-20T{hour}:00:00Z", f"2026-11-20T{hour}:30:00Z")
+    present = entries * 1_800_000
+    with record_statements() as sent:
+        more = set_day(ada, present + 60_000, present, **({"reason": reason} if reason else {}))
+
+    assert more.body["elapsedMs"] == present + 60_000
+    # caller, organization, entries, days; times of that day, running timer; four for an entry, six for a correction;
+    # overlaps, how far its hours are
+    assert len(sent) == statements, sent
+
+
 def test_a_stop_with_the_write_back_on_sends_two_more(ada, record_statements, clock):
     change(ada, writeBack=True)
     ada.start(2, key=new_id())
@@ -183,7 +222,7 @@ def test_a_stop_with_the_write_back_on_sends_two_more(ada, record_statements, cl
         stopped = ada.stop(key=new_id())
 
     assert stopped.body["writeBack"] == "pending"
-    assert len(sent) == 9, sent  # as above; one row of what it changes, and how far its hours are
+    assert len(sent) == 9, sent  # as above; a change row, and the write-back status
 
 
 def test_a_correction_sends_eleven(ada, record_statements):
@@ -203,7 +242,7 @@ def test_a_page_of_entries_sends_five_however_many_there_are(ada, record_stateme
         entries = ada.entries()
 
     assert len(entries) == 11
-    assert len(sent) == 5, sent  # caller, entries, days, what lies beside them, how far their hours are
+    assert len(sent) == 5, sent  # caller, entries, days, overlaps, write-back status
 
 
 @pytest.mark.parametrize(
@@ -243,5 +282,5 @@ def test_work_items_are_kept_at_once_however_many_there_are(ada, record_statemen
         refreshed = refresh()
 
     assert len(refreshed.body["items"]) == 16
-    # caller, organization, what is known, what is not or what is new of it, what the caller has read, what not; caller
+    # caller, organization, cached items, new or changed items, readings, new readings; caller
     assert len(sent) == (6 if known else 7), sent

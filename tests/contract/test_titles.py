@@ -1,4 +1,4 @@
-"""No statement shows a title, an assignee or a state but to those who have read the work item with their own token."""
+"""Statements select a title, an assignee or a state only for readers of the work item with their own token."""
 
 import re
 from typing import Any
@@ -21,12 +21,13 @@ SHOWS_ALL = {("privacy.export.section_store", "_WHOLE_CACHE")}
 KNOW_THE_CACHE = {
     "privacy.retention.store",
     "privacy.export.section_store",
-    "privacy.erasure.text_store",  # an erasure blanks what names its person
+    "privacy.erasure.text_store",  # an erasure blanks mentions of its person
     "reports.store",
     "reports.piece_store",
     "reports.sum_store",
     "reports.title_store",
     "shared.tenancy.organization_store",
+    "timers.picker.item_store",
     "timers.work_items.reader_store",
     "timers.work_items.store",
 }
@@ -44,7 +45,7 @@ def reads(column: object) -> bool:
 
 
 def is_guarded(case: sa.Case[Any]) -> bool:
-    """Whether it is NULL for those who have no reading."""
+    """Whether it is NULL for people without a reading."""
     return case.else_ is None and all(
         any(getattr(node, "table", None) is work_item_readers for node in visitors.iterate(condition))
         for condition, _ in case.whens
@@ -58,7 +59,7 @@ def bare(element: Any) -> bool:  # noqa: ANN401 - any part of a statement
     return reads(element) or any(bare(child) for child in element.get_children())
 
 
-def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a module holds
+def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - any value of a module
     if isinstance(statement, InsertIfAbsent):
         return statement.source is not None and shows_without_reading(statement.source)
     selects = [node for node in visitors.iterate(statement) if isinstance(node, sa.Select)]
@@ -68,7 +69,7 @@ def shows_without_reading(statement: Any) -> bool:  # noqa: ANN401 - what a modu
 
 
 def test_a_statement_shows_titles_only_to_their_readers():
-    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - what a module holds
+    def holds(where: tuple[str, str], statement: Any) -> None:  # noqa: ANN401 - any value of a module
         assert shows_without_reading(statement) is (where in SHOWS_ALL)
 
     check_all(holds, statements(), at_least=750)

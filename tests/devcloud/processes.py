@@ -110,7 +110,7 @@ def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iter
 
 
 def free_ports() -> int:
-    """A port that is free together with those after it that the local cloud takes."""
+    """The first of the consecutive free ports that the local cloud needs."""
     while True:
         with contextlib.ExitStack() as taken:
             first = taken.enter_context(socket.socket())

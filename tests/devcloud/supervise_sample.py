@@ -10,7 +10,7 @@ from devcloud.supervise import Supervisor
 
 
 def show(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - what the tests read
+    print(text, flush=True)  # noqa: T201 - read by the tests
 
 
 async def ready() -> None:

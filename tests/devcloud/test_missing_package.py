@@ -22,7 +22,7 @@ sys.meta_path.insert(0, Hidden())
 """
 
 
-def hiding(tmp_path, name):
+def hide_package(tmp_path, name):
     """The environment in which a process and its children do not find the package."""
     (tmp_path / "sitecustomize.py").write_text(HIDING)
     (tmp_path / ".installed-requirements-local.txt").write_text("all of it")
@@ -34,10 +34,10 @@ def hiding(tmp_path, name):
     [
         ("typer", ["token", "ada"]),
         ("watchfiles", ["run"]),
-        ("pydantic", ["run"]),
+        slow("pydantic", ["run"]),
         ("uvicorn", ["host", "--port", "0"]),
-        ("werkzeug", ["entra", "--port", "0"]),
-        ("requests", ["token", "ada"]),
+        slow("werkzeug", ["entra", "--port", "0"]),
+        slow("requests", ["token", "ada"]),
         ("sqlalchemy", ["demo"]),
     ],
 )
@@ -45,7 +45,7 @@ def test_a_missing_package_is_one_line_and_heals(tmp_path, name, command):
     if importlib.util.find_spec(name) is None:
         pytest.fail(f"{name} is no package of ours any more")
 
-    done = processes.devcloud(*command, **hiding(tmp_path, name))
+    done = processes.devcloud(*command, **hide_package(tmp_path, name))
 
     assert (done.stdout, done.stderr.splitlines()) == (
         "",
@@ -61,7 +61,7 @@ def test_a_package_missing_in_a_child_is_reported_too(tmp_path, name):
         "run",
         *("--port", str(processes.free_ports()), "--data", str(tmp_path / "data")),
         DATABASE_URL=f"sqlite:///{tmp_path}/test.db",
-        **hiding(tmp_path, name),
+        **hide_package(tmp_path, name),
     )
 
     [line] = (done.stdout + done.stderr).splitlines()
@@ -72,7 +72,7 @@ def test_a_package_missing_in_a_child_is_reported_too(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["devcloud.demo", "shared", "timers"])
 def test_a_missing_module_of_ours_is_no_fault_of_the_environment(tmp_path, name):
-    done = processes.devcloud("demo", **hiding(tmp_path, name))
+    done = processes.devcloud("demo", **hide_package(tmp_path, name))
 
     assert done.returncode == 1
     assert "Traceback" in done.stderr
@@ -83,7 +83,7 @@ def test_a_missing_module_of_ours_is_no_fault_of_the_environment(tmp_path, name)
 def test_a_package_missing_in_the_app_is_an_error_of_the_app(tmp_path):
     app = processes.app_of(tmp_path / "app", "import nowhere\n")
 
-    done = processes.devcloud("host", "--app", str(app), "--port", "0", **hiding(tmp_path, "none"))
+    done = processes.devcloud("host", "--app", str(app), "--port", "0", **hide_package(tmp_path, "none"))
 
     assert done.returncode == 1
     [line] = done.stderr.splitlines()

@@ -6,7 +6,7 @@ from devcloud import ports
 from devcloud.emulators import server
 
 
-def test_the_error_of_a_taken_port_says_so():
+def test_the_error_of_a_used_port_names_the_cause():
     with ports.listen(0) as first:
         port = first.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""What `python -m devcloud run` refuses before it starts anything."""
+"""`python -m devcloud run` refuses invalid settings before it starts a process."""
 
 import socket
 

@@ -39,34 +39,8 @@ def tenants(database):
         connection.close()
 
 
-def test_the_demo_comes_back_after_a_run_without_it(tmp_path):
+def test_the_demo_comes_back_after_a_run_without_it_whose_printed_addresses_open_in_a_browser(tmp_path):
     database = tmp_path / "timetracker.db"
-
-    run_until_ready(tmp_path)
-    first = tenants(database)
-    told = run_until_ready(tmp_path, "--fresh", "--no-demo")
-    without = tenants(database)
-    run_until_ready(tmp_path)
-
-    assert (first, without, tenants(database)) == (2, 0, 2)
-    assert "super admin" not in told
-    assert "/api/tenants" in told  # what to try first, where nobody has one
-
-
-def test_no_file_holds_the_databases_url(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "demo-loaded").write_text("postgresql://ann:secret@127.0.0.1/time")  # older versions wrote one
-
-    told = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
-
-    assert "The database is the one that DATABASE_URL names, not the one under --data." in told
-    assert tenants(tmp_path / "database-of-mine.db") == 2
-    assert not (data / "demo-loaded").exists()
-    assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())
-
-
-def test_every_printed_address_opens_in_a_browser(tmp_path):
     opened = {}
 
     def open_all(banner):
@@ -74,8 +48,15 @@ def test_every_printed_address_opens_in_a_browser(tmp_path):
             response = requests.get(url, timeout=10)
             opened[name] = (response.status_code, response.headers["Content-Type"].partition(";")[0])
 
-    output = run_until_ready(tmp_path, "--no-demo", at_ready=open_all)
+    run_until_ready(tmp_path)
+    first = tenants(database)
+    output = run_until_ready(tmp_path, "--fresh", "--no-demo", at_ready=open_all)
+    without = tenants(database)
+    run_until_ready(tmp_path)
 
+    assert (first, without, tenants(database)) == (2, 0, 2)
+    assert "super admin" not in output
+    assert "/api/tenants" in output  # what to try first, where nobody has one
     assert opened == {
         "TimeTracker": (200, "text/html"),
         "API contract (OpenAPI)": (200, "application/json"),
@@ -84,3 +65,14 @@ def test_every_printed_address_opens_in_a_browser(tmp_path):
         "Work items (Azure DevOps emulator)": (200, "text/html"),
     }
     assert "host | GET /api/openapi.json 200" in output
+
+
+def test_no_file_holds_the_databases_url(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+
+    output = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
+
+    assert "The database is the one that DATABASE_URL names, not the one under --data." in output
+    assert tenants(tmp_path / "database-of-mine.db") == 2
+    assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())

@@ -35,7 +35,7 @@ def test_without_any_file_nothing_is_added(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"Values": {', "is not JSON: .* in line 1, column 13"),
         ("[]", 'has no object "Values"'),
@@ -44,10 +44,10 @@ def test_without_any_file_nothing_is_added(tmp_path):
         ('{"Values": {"A": {}}}', "the value of A is not a text"),
     ],
 )
-def test_the_error_of_an_invalid_file_is_one_line(tmp_path, text, told):
+def test_the_error_of_an_invalid_file_is_one_line(tmp_path, text, message):
     (tmp_path / "local.settings.json").write_text(text)
 
-    with pytest.raises(SettingsFileError, match=told) as refused:
+    with pytest.raises(SettingsFileError, match=message) as refused:
         settings_file.load(tmp_path, {})
 
     assert "\n" not in str(refused.value)

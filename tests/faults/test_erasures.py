@@ -79,12 +79,12 @@ def add_person(engine) -> PersonWithTime:
     with unprotected_records(engine) as tx:
         called = {"email": address, "display_name": name, "directory_name": name}
         tx.execute(users.update().where(users.c.id == user).values(**called))
-        told = {"note": f"with {name}, on the phone"}
-        tx.execute(time_entries.update().where(time_entries.c.tenant_id == payer.tenant_id).values(**told))
+        note = {"note": f"with {name}, on the phone"}
+        tx.execute(time_entries.update().where(time_entries.c.tenant_id == payer.tenant_id).values(**note))
         logged = sa.select(timer_log.c.id, timer_log.c.after_change).where(timer_log.c.tenant_id == payer.tenant_id)
         for row in tx.execute(logged).all():
-            said = {"reason": name} | ({} if row.after_change is None else {"after_change": row.after_change | told})
-            tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**said))
+            change = {"reason": name} | ({} if row.after_change is None else {"after_change": row.after_change | note})
+            tx.execute(timer_log.update().where(timer_log.c.id == row.id).values(**change))
     return PersonWithTime(payer, user, name, address)
 
 

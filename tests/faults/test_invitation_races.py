@@ -114,13 +114,13 @@ def test_entries_added_and_corrected_during_two_merges_belong_to_the_person(
         )
         merges, entered, corrected = answers[:2], answers[2:6], answers[6:]
         end_invitations(app_database_url, entra)
-        kept = 4 + sum(answer.status == 201 for answer in entered)
+        entry_count = 4 + sum(answer.status == 201 for answer in entered)
         entries = product.via(ben, two_hosts[0]).entries()
 
         assert sorted(answer.status for answer in merges) == [200, 404]
         assert {answer.status for answer in entered} <= {201, 404}
         assert {answer.status for answer in corrected} <= {200, 412}
-        assert (len(entries), total(ada, two_hosts[0])) == (kept, kept * HOUR)
+        assert (len(entries), total(ada, two_hosts[0])) == (entry_count, entry_count * HOUR)
         assert sum(entry.get("note") == "right" for entry in entries) == sum(a.status == 200 for a in corrected)
         assert seats(engine, ada.tid)[0] == 3
         assert violations(engine) == []

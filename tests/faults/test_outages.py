@@ -116,7 +116,7 @@ def wait_for_each(clients: list[Client], what: str, many: int) -> None:
     raise AssertionError(f"{what}: {[counted(client) for client in clients]}, wanted {wanted}")
 
 
-def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_goes_on(own_server, entra, tmp_path):
+def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_recovers(own_server, entra, tmp_path):
     url = migrate(postgres.make_database(own_server.url, "crashes"))
     ledger, over = Ledger(), threading.Event()
     with product.host(tmp_path / "log", product.environment(url, entra)) as base:

@@ -156,7 +156,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
         409: lambda who: who.start(8, key="refused"),
         200: lambda who: who.stop(key="stop"),
     }
-    told = {
+    answers_by_status = {
         status: crowd.at_once(
             [partial(lambda base, call: call(via(ada, base)), two_hosts[n % 2], call) for n in range(12)]
         )
@@ -164,7 +164,7 @@ def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hos
     }
     stored = StoredTime.of(engine, ada.tid)
 
-    for status, answers in told.items():
+    for status, answers in answers_by_status.items():
         assert {(answer.status, answer.raw) for answer in answers} == {(status, answers[0].raw)}
     assert (len(stored.started), len(stored.entries), stored.running) == (1, 1, [])
 

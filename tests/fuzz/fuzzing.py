@@ -120,7 +120,7 @@ def run(host: str, token: str, budget: Budget, *, seed: int) -> Findings:
 
 
 def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: ANN401 - as of schemathesis
-    """Starts and stops a timer, and adds, corrects and deletes an entry."""
+    """Starts and stops a timer, adds, corrects and deletes an entry, and sets the time of a day."""
 
     def call(
         path: str,
@@ -145,6 +145,10 @@ def track_time(schema: Any, token: str, findings: Findings) -> None:  # noqa: AN
     this = {"id": entry.json()["id"]}
     change = {"note": "the review", "reason": "it said nothing"}
     corrected = call("/api/entries/{id}", "PATCH", path_parameters=this, tag=entry.headers["etag"][0], body=change)
+    call("/api/entries", "POST", body={**work, "date": "2026-11-19", "elapsedMs": 3_600_000})
+    day = {"date": "2026-11-19", "organization": "contoso", "id": "7"}
+    more = {"project": "Website", "elapsedMs": 5_400_000, "expectedMs": 3_600_000}
+    call("/api/days/{date}/work-items/{organization}/{id}", "PUT", path_parameters=day, body=more)
     why = {"reason": "it was another day"}
     call("/api/entries/{id}", "DELETE", path_parameters=this, tag=corrected.headers["etag"][0], query=why)
 

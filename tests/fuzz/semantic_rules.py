@@ -12,6 +12,7 @@ from shared.http.etag import PATTERN
 EXPECTED_DETAILS: Final = (
     "is not a valid page cursor",
     "must change something",
+    "must have either startedAt and stoppedAt, or date and elapsedMs",
     "must change displayName or role",
     "must be given together with",
     "must be given if from is not",

@@ -26,6 +26,7 @@ TIME = {
     "POST /api/entries",
     "PATCH /api/entries/{id}",
     "DELETE /api/entries/{id}",
+    "PUT /api/days/{date}/work-items/{organization}/{id}",
 }
 REQUIRED = {
     "user": {"GET /api/me", "POST /api/sign-in", "GET /api/reports/month", "GET /api/timer-log"},

@@ -126,7 +126,7 @@ def test_any_if_match_is_answered_and_changes_nothing_by_chance(send, ada, versi
 @example("")
 @example("a b")
 @example("x" * 256)
-def test_any_idempotency_key_is_taken_or_refused(send, key):
+def test_any_idempotency_key_is_accepted_or_refused(send, key):
     sound = 0 < len(key) <= 255 and key.isprintable() and " " not in key
 
     first, again = (send("POST", "/api/sign-in", Idempotency_Key=key) for _ in range(2))

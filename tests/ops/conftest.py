@@ -12,7 +12,7 @@ from tests.support.world import Person
 
 
 @dataclass(frozen=True)
-class Books:
+class TenantRows:
     """The rows of a tenant."""
 
     engine: sa.Engine
@@ -50,8 +50,8 @@ def wrong_usage() -> Callable[..., str]:
 
 
 @pytest.fixture
-def books(engine) -> Books:
-    return Books(engine)
+def tenant_rows(engine) -> TenantRows:
+    return TenantRows(engine)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import os
 ME = f"os:{os.getuid()}"
 
 
-def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, books, admin, slug):
+def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, tenant_rows, admin, slug):
     ops("tenants", "extend-trial", slug, "--days", "14", "--yes")
-    (row,) = books.audit(slug, "trial.extended")
+    (row,) = tenant_rows.audit(slug, "trial.extended")
     shown = ops("audit", slug, "--json").json
     table = ops("audit", slug, "--operators").out.splitlines()
-    told = admin.get("audit").raw + admin.get("privacy/export?format=json").raw
+    tenant_view = admin.get("audit").raw + admin.get("privacy/export?format=json").raw
 
     assert row["operator_id"] == ME
     assert [(each["action"], each["operatorId"]) for each in shown[:1]] == [("trial.extended", ME)]
@@ -17,14 +17,14 @@ def test_the_audit_log_stores_the_operator_and_shows_it_only_to_operators(ops, b
     assert {each["operatorId"] for each in shown[1:]} == {None}
     assert len(table) == 3
     assert table[2].split()[2:] == ["trial.extended", "operator", "-", ME, "-"]
-    assert b"trial.extended" in told
-    assert ME.encode() not in told
+    assert b"trial.extended" in tenant_view
+    assert ME.encode() not in tenant_view
 
 
-def test_a_job_run_by_an_operator_is_audited_as_theirs(ops, books, admin, slug):
+def test_a_job_run_by_an_operator_is_audited_as_theirs(ops, tenant_rows, admin, slug):
     asked = ops("privacy", "erase", admin.tid, "--verified", "--yes")
     run = ops("privacy", "run")
-    done = books.audit(slug, "erasure.done")
+    done = tenant_rows.audit(slug, "erasure.done")
 
     assert (asked.code, run.code) == (0, 0)
     assert [(row["actor_kind"], row["operator_id"]) for row in done] == [("service", ME)]

@@ -141,14 +141,14 @@ def test_another_rate_of_a_plan_by_the_year_stays_by_the_year(ops, payer_by_seat
     assert (tenant.rate_per_user, tenant.rate_unit) == (59, "P1Y")
 
 
-def test_an_agreement_after_a_purchase_does_not_have_its_id(ops, books, engine, slug):
-    tenant, bought = books.tenant(slug)["id"], uuid.UUID(new_id())
+def test_an_agreement_after_a_purchase_does_not_have_its_id(ops, tenant_rows, engine, slug):
+    tenant, bought = tenant_rows.tenant(slug)["id"], uuid.UUID(new_id())
     with engine.begin() as tx:
         tx.execute(tenants.update().where(tenants.c.id == tenant).values(subscription_id=bought, rate_unit="P1Y"))
     done = ops("tenants", "set-plan", slug, *PAID, "--yes")
 
     assert done.code == 0, done.err
-    assert [books.tenant(slug)[column] for column in ("subscription_id", "rate_unit")] == [None, "P1M"]
+    assert [tenant_rows.tenant(slug)[column] for column in ("subscription_id", "rate_unit")] == [None, "P1M"]
 
 
 def test_nothing_is_closed_without_a_terminal_or_yes(ops, payer):
@@ -177,36 +177,36 @@ def interrupt_at(bill: int, payers: list[PayingTenant]) -> Iterator[None]:
 
 @on_postgresql
 def test_a_locked_tenant_fails_alone_and_is_reported(ops, engine, app):  # noqa: ARG001
-    ops("billing", "close", "--yes")  # what other tests owe
+    ops("billing", "close", "--yes")  # pending bills of other tests
     payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(3)]
     for payer in payers:
         payer.subscribe(LAST_MONTH)
     with engine.begin() as other:
         other.execute(sa.select(tenants).where(tenants.c.id == payers[1].tenant_id).with_for_update())
-        met = ops("billing", "close", "--yes", "--json")
+        done = ops("billing", "close", "--yes", "--json")
     resumed = ops("billing", "close", "--yes", "--json")
 
     first, held, last = map(name, payers)
-    [why] = [failed["error"] for failed in met.json["failed"] if failed["tenant"] == held]
+    [why] = [failed["error"] for failed in done.json["failed"] if failed["tenant"] == held]
 
-    assert met.code == 1
+    assert done.code == 1
     assert "lock timeout" in why
-    assert {bill["tenant"] for bill in met.json["closed"]} == {first, last}
+    assert {bill["tenant"] for bill in done.json["closed"]} == {first, last}
     assert {bill["tenant"] for bill in resumed.json["closed"]} == {held}
     assert {first, held, last}.isdisjoint(failed["tenant"] for failed in resumed.json["failed"])
 
 
 @on_postgresql
 def test_a_lost_connection_during_a_close_is_retried(ops, engine, payer):
-    with drop_connections(sa.Engine, engine, "INSERT INTO billing_records") as met:
+    with drop_connections(sa.Engine, engine, "INSERT INTO billing_records") as statements:
         closed = ops("billing", "close", "--yes", "--tenant", name(payer), "--json")
 
-    assert (closed.code, len(met), len(closed.json["closed"])) == (0, 1, 1)
+    assert (closed.code, len(statements), len(closed.json["closed"])) == (0, 1, 1)
     assert len(payer.records()) == 1
 
 
 def test_an_interrupted_close_keeps_its_results_and_can_be_continued(ops, engine, app):  # noqa: ARG001
-    ops("billing", "close", "--yes")  # what other tests owe
+    ops("billing", "close", "--yes")  # pending bills of other tests
     payers = [PayingTenant.create(engine, people=1, since=at("2026-01-01")) for _ in range(5)]
     for payer in payers:
         payer.subscribe(LAST_MONTH)
@@ -312,18 +312,18 @@ def test_an_unknown_bill_and_an_empty_reason_are_rejected(ops, wrong_usage):
     assert "--reason" in wrong_usage("billing", "void", new_id(), "--reason", "\u200b", "--yes")
 
 
-def rows(engine, table, slug, books):
+def rows(engine, table, slug, tenant_rows):
     with engine.connect() as connection:
-        query = sa.select(table).where(table.c.tenant_id == books.tenant(slug)["id"])
+        query = sa.select(table).where(table.c.tenant_id == tenant_rows.tenant(slug)["id"])
         return connection.execute(query).all()
 
 
-def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(ops, books, engine, slug):
+def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(ops, tenant_rows, engine, slug):
     before = clock.now()
     ops("tenants", "set-plan", slug, *PAID, "--seats", "10", "--yes")
-    [agreed] = rows(engine, subscriptions, slug, books)
-    [rate] = rows(engine, subscription_rates, slug, books)
-    [event] = rows(engine, subscription_events, slug, books)
+    [agreed] = rows(engine, subscriptions, slug, tenant_rows)
+    [rate] = rows(engine, subscription_rates, slug, tenant_rows)
+    [event] = rows(engine, subscription_events, slug, tenant_rows)
 
     assert (agreed.marketplace_id, agreed.status, agreed.quantity, agreed.ended_at) == (None, "subscribed", 10, None)
     assert before - dt.timedelta(milliseconds=1) <= agreed.paid_from <= clock.now()
@@ -331,16 +331,16 @@ def test_a_paid_plan_is_an_agreement_from_now_on_with_its_rate_and_seats(ops, bo
     assert (event.event_type, event.source, event.outcome) == ("Agree", "operator", "applied")
 
 
-def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(ops, books, engine, slug):
+def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(ops, tenant_rows, engine, slug):
     ops("tenants", "set-plan", slug, *PAID, "--yes")
     ops("tenants", "set-plan", slug, "paid", "--rate", "6", "--currency", "EUR", "--seats", "8", "--yes")
-    [agreed] = rows(engine, subscriptions, slug, books)
+    [agreed] = rows(engine, subscriptions, slug, tenant_rows)
 
-    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [
+    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, tenant_rows)] == [
         Decimal("4.5"),
         Decimal(6),
     ]
-    assert [event.event_type for event in rows(engine, subscription_events, slug, books)] == [
+    assert [event.event_type for event in rows(engine, subscription_events, slug, tenant_rows)] == [
         "Agree",
         "ChangeRate",
         "ChangeQuantity",
@@ -349,31 +349,31 @@ def test_another_rate_and_other_seats_keep_the_agreement_and_are_in_its_ledger(o
 
 
 @pytest.mark.parametrize("plan", ["trial", "internal"])
-def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(ops, books, engine, slug, plan):
+def test_leaving_the_paid_plan_ends_the_agreement_with_its_final_bill(ops, tenant_rows, engine, slug, plan):
     ops("tenants", "set-plan", slug, *PAID, "--yes")
     done = ops("tenants", "set-plan", slug, plan, "--yes")
-    [ended] = rows(engine, subscriptions, slug, books)
-    payer = PayingTenant(engine, books.tenant(slug)["id"], 0, 0, [])
+    [ended] = rows(engine, subscriptions, slug, tenant_rows)
+    payer = PayingTenant(engine, tenant_rows.tenant(slug)["id"], 0, 0, [])
     [bill] = payer.records()
 
-    assert (done.code, ended.status, books.tenant(slug)["plan_kind"]) == (0, "unsubscribed", plan)
+    assert (done.code, ended.status, tenant_rows.tenant(slug)["plan_kind"]) == (0, "unsubscribed", plan)
     assert (bill.kind, bill.period_from, bill.period_to) == ("final", ended.paid_from, ended.ended_at)
     assert payer.close(clock.now() + dt.timedelta(days=70)) == []
 
 
-def test_back_on_the_paid_plan_is_another_agreement(ops, books, engine, slug):
+def test_back_on_the_paid_plan_is_another_agreement(ops, tenant_rows, engine, slug):
     for plan in (PAID, ("trial",), PAID):
         ops("tenants", "set-plan", slug, *plan, "--yes")
 
-    assert [each.status for each in rows(engine, subscriptions, slug, books)] == ["unsubscribed", "subscribed"]
+    assert [each.status for each in rows(engine, subscriptions, slug, tenant_rows)] == ["unsubscribed", "subscribed"]
 
 
-def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, slug):
+def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, tenant_rows, engine, slug):
     ops("tenants", "set-plan", slug, *PAID, "--seats", "5", "--yes")
-    bought, mine = uuid.UUID(new_id()), subscriptions.c.tenant_id == books.tenant(slug)["id"]
+    bought, mine = uuid.UUID(new_id()), subscriptions.c.tenant_id == tenant_rows.tenant(slug)["id"]
     with engine.begin() as tx:
         tx.execute(subscriptions.update().where(mine).values(marketplace_id=bought))
-    before = books.tenant(slug)
+    before = tenant_rows.tenant(slug)
     internal = ops("tenants", "set-plan", slug, "internal", "--yes")
     seats = ops("tenants", "set-plan", slug, *PAID, "--seats", "9", "--yes")
     dearer = ops("tenants", "set-plan", slug, "paid", "--rate", "5", "--currency", "EUR", "--yes")
@@ -381,8 +381,8 @@ def test_a_purchase_in_the_marketplace_is_cancelled_there(ops, books, engine, sl
     assert (internal.code, f"in the Marketplace, {bought}; cancel it there first" in internal.message) == (1, True)
     assert (seats.code, "change their number there" in seats.message) == (1, True)
     assert dearer.code == 0
-    assert books.tenant(slug)["plan_kind"] == before["plan_kind"] == "paid"
-    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, books)] == [
+    assert tenant_rows.tenant(slug)["plan_kind"] == before["plan_kind"] == "paid"
+    assert [rate.rate_per_user for rate in rows(engine, subscription_rates, slug, tenant_rows)] == [
         Decimal("4.5"),
         Decimal(5),
     ]

@@ -61,11 +61,11 @@ def test_a_guard_that_stays_open_is_named(ops, slug, database_url):
     assert line.split(maxsplit=1)[1] == said
 
 
-def test_a_violated_invariant_is_listed_with_its_rows(ops, books, slug):
-    books.set(slug, seats_used=4)
+def test_a_violated_invariant_is_listed_with_its_rows(ops, tenant_rows, slug):
+    tenant_rows.set(slug, seats_used=4)
     found, table = ops("check", "--json"), ops("check")
-    tenant = books.tenant(slug)
-    books.set(slug, seats_used=1)
+    tenant = tenant_rows.tenant(slug)
+    tenant_rows.set(slug, seats_used=1)
 
     broken = [each for each in found.json if not each["holds"]]
     assert (found.code, table.code) == (1, 1)

@@ -1,4 +1,4 @@
-"""Operators exercise privacy rights for people who cannot: by the database's clock, and audited."""
+"""Operators exercise privacy rights on behalf of people: by the real clock, and audited."""
 
 import datetime as dt
 import json
@@ -63,13 +63,13 @@ def test_a_legal_hold_delays_a_request_with_its_reason_until_its_release(ops, be
     asked = ask(ops, ben, "--verified")
     held = ops("privacy", "hold", asked["id"], "--reason", "legalClaim", "--yes", "--json")
     waiting = ops("privacy", "run", "--json")
-    told = ben.get("privacy").body["erasure"]
+    erasure = ben.get("privacy").body["erasure"]
     released = ops("privacy", "release", asked["id"], "--yes", "--json")
     done = ops("privacy", "run", "--json")
 
     assert (held.json["state"], held.json["holdReason"]) == ("onHold", "legalClaim")
     assert waiting.json == {"done": 0}
-    assert (told["state"], told["holdDetail"][:22]) == ("onHold", "The data is needed to ")
+    assert (erasure["state"], erasure["holdDetail"][:22]) == ("onHold", "The data is needed to ")
     assert released.json["state"] == "scheduled"
     assert done.json == {"done": 1}
 
@@ -228,7 +228,7 @@ def test_an_erased_person_is_erased_again_after_a_restore(ops, ben, engine, tmp_
     ops("privacy", "run")
     listed = ops("privacy", "list-erased", "--json")
     (tmp_path / "erased.json").write_text(listed.out)
-    with engine.begin() as tx:  # what a restore brings back
+    with engine.begin() as tx:  # as after a restore
         row = tx.execute(sa.select(users).where(users.c.erased_at.is_not(None)).order_by(users.c.id.desc())).first()
         back = {"public_id": uuid.UUID(ben_id), "email": ben.email, "erased_at": None}
         tx.execute(users.update().where(users.c.id == row.id).values(**back, entra_object_id=uuid.UUID(ben.oid)))
@@ -252,7 +252,7 @@ def test_an_unknown_request_has_exit_code_3(ops, arguments):
 
 @pytest.fixture(scope="module")
 def two_people(another_database):
-    """A database of its own with two people, of two thousand and twenty thousand entries."""
+    """A separate database with two people, with 2,000 and 20,000 entries."""
     url = another_database("many")
     engine = make_engine(url)
     people = []

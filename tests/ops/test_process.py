@@ -1,4 +1,4 @@
-"""The command line as a process of its own; all other tests run commands in their own process."""
+"""The command line as a real process; other tests run commands in the test's process."""
 
 import subprocess
 import sys
@@ -50,10 +50,10 @@ def test_every_group_is_started():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_process_ends_with_the_exit_code_of_its_command(empty, name):
-    arguments, code, told = COMMANDS[name]
+    arguments, code, message = COMMANDS[name]
     done = wait_for_result(empty.start(name, *arguments))
 
-    assert (done.code, told in done.err) == (code, True), done
+    assert (done.code, message in done.err) == (code, True), done
     assert "Traceback" not in done.err
 
 

@@ -40,8 +40,8 @@ def test_the_cap_of_a_trial_follows_the_setting(ops, slug):
     assert ops("tenants", "show", slug, "--json", TRIAL_USER_LIMIT="7").json["seatCap"] == 7
 
 
-def test_filters_narrow_the_list(ops, books, slug):
-    books.set(slug, trial_ends_at=clock.now() + dt.timedelta(days=2), status="suspended")
+def test_filters_narrow_the_list(ops, tenant_rows, slug):
+    tenant_rows.set(slug, trial_ends_at=clock.now() + dt.timedelta(days=2), status="suspended")
     found = {
         filters: slug in {each["slug"] for each in ops("tenants", "list", "--json", *filters).json}
         for filters in [
@@ -57,8 +57,8 @@ def test_filters_narrow_the_list(ops, books, slug):
     assert list(found.values()) == [True, False, True, False, True, False]
 
 
-def test_an_ended_trial_is_not_listed_as_expiring(ops, books, slug):
-    books.set(slug, trial_ends_at=clock.now() - dt.timedelta(hours=1))
+def test_an_ended_trial_is_not_listed_as_expiring(ops, tenant_rows, slug):
+    tenant_rows.set(slug, trial_ends_at=clock.now() - dt.timedelta(hours=1))
 
     assert slug not in {each["slug"] for each in ops("tenants", "list", "--json", "--expiring-within", "30").json}
     assert ops("tenants", "show", slug, "--json").json["trialDaysLeft"] == 0
@@ -129,8 +129,8 @@ def test_people_are_listed_with_role_and_sign_ins(ops, world, admin, slug):
     assert member.email in ops("users", "list", slug).out
 
 
-def test_a_name_cannot_move_the_terminals_cursor(ops, books, slug):
-    books.set(slug, name="Eve [red]\x1b[2J\u202etxt")
+def test_a_name_cannot_move_the_terminals_cursor(ops, tenant_rows, slug):
+    tenant_rows.set(slug, name="Eve [red]\x1b[2J\u202etxt")
     table = ops("tenants", "show", slug)
 
     assert "Eve [red]\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}txt" in table.out

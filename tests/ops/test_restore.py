@@ -1,4 +1,4 @@
-"""The runbook of docs/deployment.md, run: a backup is taken, production goes on, and the copy becomes production.
+"""The runbook of docs/deployment.md: production continues after a backup, then the restored copy becomes production.
 
 Nothing is sent to the meter twice, no hour is in Completed Work twice, what people asked for since is kept, and a copy
 that is only tried out stops nobody.
@@ -45,7 +45,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """As a setting has it: the engine's own dialect is nobody else's."""
+        """The URL for settings, without the engine's own dialect."""
         driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[self.engine.dialect.name]
         return self.engine.url.set(drivername=driver).render_as_string(hide_password=False)
 
@@ -124,7 +124,7 @@ def story(request, copies, on, clock) -> Story:
     with engine.begin() as tx:  # each test is an installation of its own
         tx.execute(installation.update().values(public_id=real.new_id()))
     production = on(engine)
-    began = _month_of(clock()) - dt.timedelta(days=2)  # so that one month has ended, whatever day it is
+    began = _month_of(clock()) - dt.timedelta(days=2)  # so that one month has ended on any day
     payer = PayingTenant.create(engine, people=3, since=began)
     payer.subscribe(began, marketplace=uuid.UUID(marketplace.buy(active=True)))
     for person in payer.people:
@@ -299,7 +299,7 @@ def test_accept_without_the_outside_store_needs_an_option(story, restore):
     assert "--without-store" in unset.message
     assert "cannot be reached" in away.message
     story.copy.jobs()
-    assert not story.copy.is_held  # the store is told of the new epoch by the first job
+    assert not story.copy.is_held  # the first job writes the new epoch to the store
 
 
 def test_status_shows_both_marks_and_pending_work(story, restore):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from shared.db.schema import notices, tenants, users
-from tests.ops.conftest import Books
+from tests.ops.conftest import TenantRows
 from tests.tenants.people.test_people import add, me
 
 
@@ -43,7 +43,7 @@ def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(ops, adm
     long_ago(engine, admin)
     done = ops(*command)
     twice = ops(*command)
-    [record] = [row for row in Books(engine).audit(slug, "role.changed") if row["actor_kind"] == "operator"]
+    [record] = [row for row in TenantRows(engine).audit(slug, "role.changed") if row["actor_kind"] == "operator"]
 
     assert (early.code, "can confirm the role" in early.err) == (1, True)
     assert (done.code, role_of(ben)) == (0, "admin")
@@ -55,7 +55,7 @@ def test_an_operator_confirms_a_role_where_no_super_admin_has_signed_in(ops, adm
 def test_a_tenant_is_handed_over_with_proof(ops, admin, ben, engine, replaces):
     slug, more = admin.post("sign-in").body["tenant"]["slug"], ["--replace"] if replaces else []
     done = ops("users", "hand-over", slug, me(ben), "--proof", "letter/2026-11-30", "--yes", *more)
-    [record] = Books(engine).audit(slug, "tenant.handed_over")
+    [record] = TenantRows(engine).audit(slug, "tenant.handed_over")
 
     assert (done.code, role_of(ben)) == (0, "super_admin")
     assert role_of(admin) == ("user" if replaces else "super_admin")

@@ -16,7 +16,7 @@ from tests.support.paying_tenants import PayingTenant
 
 @pytest.fixture(scope="module")
 def own_database(make_database):
-    """A database of its own, with two tenants and no policies."""
+    """A separate database with two tenants and no policies."""
     url = make_database("postgresql", "rls")
     engine = make_engine(url)
     for _ in range(2):

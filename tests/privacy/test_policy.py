@@ -66,9 +66,9 @@ def test_data_is_sent_only_to_the_named_services():
 
 
 def test_usage_events_have_numbers_and_no_people():
-    told = Usage(uuid.UUID(new_id()), "users", 3, "paid", dt.datetime(2026, 11, 1, tzinfo=dt.UTC)).document()
+    sent = Usage(uuid.UUID(new_id()), "users", 3, "paid", dt.datetime(2026, 11, 1, tzinfo=dt.UTC)).document()
 
-    assert set(told) == {"resourceId", "dimension", "quantity", "effectiveStartTime", "planId"}
+    assert set(sent) == {"resourceId", "dimension", "quantity", "effectiveStartTime", "planId"}
 
 
 def test_an_export_names_the_complaint_authority_and_no_automated_decisions(world):

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from tests.reports.exports.test_workbooks import charts, opened, table
+from tests.reports.exports.test_workbooks import charts, open_workbook, table
 from tests.reports.test_summary_report import know
 
 
@@ -16,7 +16,7 @@ def summary(person, **params):
     return person.get("reports/summary", **SPAN, **params)
 
 
-def moved(person, organization):
+def move_organization(person, organization):
     answer = person.http.send(
         "PATCH", "tenant", {"azureDevOpsOrganization": organization}, token=person.token, headers={"If-Match": "*"}
     )
@@ -29,9 +29,9 @@ def ada(world, engine):
     ada = world.tenant()
     ada.enter("2026-11-20T18:00:00Z", "2026-11-20T19:00:00Z", workItemId=58)
     know(engine, ada, 58, type="Task", title="Load pictures")
-    moved(ada, "othercorp")
+    move_organization(ada, "othercorp")
     ada.enter("2026-11-20T20:00:00Z", "2026-11-20T22:00:00Z", workItemId=58, organization="othercorp")
-    moved(ada, "contoso")
+    move_organization(ada, "contoso")
     return ada
 
 
@@ -88,7 +88,7 @@ def test_the_list_of_entries_filters_by_organization(ada, only, hours):
 
 @pytest.mark.parametrize(("group_by", "name"), [("project,user", "Website"), ("workItem,user", "58")])
 def test_equal_names_in_two_organizations_have_separate_subtotals(ada, group_by, name):
-    lines = table(opened(summary(ada, groupBy=group_by, format="xlsx"))["Summary"], "Entries")
+    lines = table(open_workbook(summary(ada, groupBy=group_by, format="xlsx"))["Summary"], "Entries")
 
     assert [(line[""], line["Hours"]) for line in lines if str(line[""]).startswith("Subtotal")] == [
         (f"Subtotal {name} (contoso)", 1),
@@ -109,7 +109,11 @@ def test_people_with_one_name_have_separate_subtotals(world):
     for hour, twin in enumerate(twins, start=10):
         twin.enter("2026-11-20T08:00:00Z", f"2026-11-20T{hour}:00:00Z")
     inside, outside = (
-        [line[""] for line in table(opened(answer)["Summary"], "Entries") if str(line[""]).startswith("Subtotal")]
+        [
+            line[""]
+            for line in table(open_workbook(answer)["Summary"], "Entries")
+            if str(line[""]).startswith("Subtotal")
+        ]
         for answer in (
             summary(ada, groupBy="user,project", format="xlsx", **more) for more in ({}, {"variant": "customer"})
         )

@@ -28,7 +28,7 @@ def lines_of(answer):
 
 
 def know(engine, person, number, **more):
-    """What Azure DevOps would have said of a work item to this person, on the first of November."""
+    """Caches a work item as read by this person on 1 November."""
     about = {"type": "Bug", "title": f"Item {number}", "assignee_name": None, "state": "Active", **more}
     about |= {"work_item_id": number, "organization_key": about.pop("organization", "contoso")}
     with engine.begin() as tx:
@@ -145,7 +145,7 @@ def test_work_items_have_the_details_that_were_read(world, clock, engine):
 
 @pytest.fixture
 def half_known(world, clock, engine):
-    """An hour on a bug, two on an item that nobody has looked up, and four on a task."""
+    """A person with an hour on a bug, two on an uncached item, and four on a task."""
     ada = world.tenant()
     for number, hours in ((1, 1), (2, 2), (3, 4)):
         work(ada, clock, number, project=f"P{number}", hours=hours)

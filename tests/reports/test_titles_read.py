@@ -29,7 +29,7 @@ def enter(person, number, day, **more):
 
 @pytest.fixture
 def ada(world):
-    """The super admin, with an hour on each of four items, the last one in a project of its own."""
+    """The super admin, with an hour on each of four items, the last one in another project."""
     ada = world.tenant()
     for number, day in ((OLD, 10), (NEWER, 11), (NEWEST, 12)):
         enter(ada, number, day)
@@ -90,7 +90,7 @@ def test_all_titles_of_a_long_report_are_loaded_a_page_at_a_time(ada, azure_devo
 
 @pytest.fixture
 def fails_when(azure_devops, monkeypatch):
-    """Has Azure DevOps refuse those looks at work items of which this is true."""
+    """Makes Azure DevOps refuse the requests for work items that meet the condition."""
 
     def fails(condition):
         def look_up(app, caller, organization, numbers, session):

@@ -1,4 +1,4 @@
-def test_a_connection_goes_back_to_the_pool_after_every_kind_of_answer(app, world):
+def test_a_connection_returns_to_the_pool_after_every_kind_of_response(app, world):
     ada = world.tenant()
     app.engine.dispose()  # a pool of this test's own
 

@@ -148,7 +148,7 @@ def test_no_secret_is_in_a_repr():
     assert SECRET not in repr((request, response, Request.post_form("http://127.0.0.1/", {"code": SECRET})))
 
 
-def started_in_vain(threads: AbandonableThreads, call: Callable[[], object], seconds: float) -> bool:
+def has_started(threads: AbandonableThreads, call: Callable[[], object], seconds: float) -> bool:
     with pytest.raises(DeadlinePassed) as caught:
         threads.run(call, Deadline.after(seconds))
     return caught.value.started
@@ -159,7 +159,7 @@ def test_a_call_without_a_free_thread_has_not_started():
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(threads.run, lambda: over.wait(20), Deadline.after(20))
         time.sleep(0.05)
-        waiting = started_in_vain(threads, over.set, 0.1)
+        waiting = has_started(threads, over.set, 0.1)
         over.set()
         first.result()
 
@@ -170,7 +170,7 @@ def test_a_call_without_a_free_thread_has_not_started():
 def test_a_call_that_is_abandoned_has_started_and_frees_its_thread_when_it_ends():
     threads, over = AbandonableThreads("test", 1), threading.Event()
 
-    abandoned = started_in_vain(threads, over.wait, 0.05)
+    abandoned = has_started(threads, over.wait, 0.05)
     over.set()
 
     assert abandoned
@@ -189,7 +189,7 @@ def test_without_a_thread_of_the_system_nothing_has_started():
     threads = AbandonableThreads("test", 1)
     usual = threading.stack_size(1 << 46)  # no system has a stack of this size
     try:
-        started = started_in_vain(threads, lambda: None, 5)
+        started = has_started(threads, lambda: None, 5)
     finally:
         threading.stack_size(usual)
 

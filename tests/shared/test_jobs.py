@@ -125,14 +125,14 @@ def test_an_unavailable_database_ends_a_run_after_some_tenants(app, monkeypatch,
 
     nobody = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     monkeypatch.setattr(jobs, "for_jobs", lambda: RetryPolicy(pauses=(0,), seconds=1))
-    told = []
-    monkeypatch.setattr(get_logger(), "error", lambda event, **_: told.append(event))
+    events = []
+    monkeypatch.setattr(get_logger(), "error", lambda event, **_: events.append(event))
     with pytest.raises(JobFailed, match="300 of 300 tenants failed"):
         for_each_tenant(replace(app, engine=nobody), "test", range(300), change_one, workers=workers)
     nobody.dispose()
 
-    assert set(told) == {"job_failed_for_tenant"}
-    assert 5 <= len(told) <= 5 * workers  # the worker that gave up first leaves nothing to the other
+    assert set(events) == {"job_failed_for_tenant"}
+    assert 5 <= len(events) <= 5 * workers  # the worker that gave up first leaves nothing to the other
 
 
 @on_postgresql
@@ -197,10 +197,10 @@ def test_a_transaction_with_a_lost_connection_is_repeated_as_a_whole(app, world,
         tx.execute(change)
         return tx.execute(change.returning(tenants.c.version)).scalar_one()
 
-    with drop_connections(app_engine, engine, "UPDATE tenants", times=times) as met:
+    with drop_connections(app_engine, engine, "UPDATE tenants", times=times) as statements:
         version = transact(app, mine, work)
 
-    assert (version, len(met)) == (3, times)
+    assert (version, len(statements)) == (3, times)
 
 
 @on_postgresql
@@ -208,10 +208,10 @@ def test_transactions_of_a_run_share_one_retry_policy_while_the_database_is_away
     retry = for_jobs()
     pauses: list[float] = []
     retry.sleep = pauses.append
-    with drop_connections(app_engine, engine, "SELECT", times=99) as met:
+    with drop_connections(app_engine, engine, "SELECT", times=99) as statements:
         for _ in range(3):
             with pytest.raises(sa.exc.DBAPIError):
                 transact(app, ALL_TENANTS, lambda tx: tx.execute(sa.select(1)), retry=retry)
 
     assert len(pauses) == len(retry.pauses) - 1
-    assert len(met) >= len(retry.pauses) + 3
+    assert len(statements) >= len(retry.pauses) + 3

@@ -18,8 +18,8 @@ def test_only_the_listed_fields_are_written(caplog):
 def test_an_exception_is_logged_by_its_type_and_places_without_its_text():
     with pytest.raises(ValueError, match="secret") as caught:
         raise ValueError("secret of ada@contoso.example")
-    told = exception_fields(caught.value)
+    fields = exception_fields(caught.value)
 
-    assert told["errorType"] == "ValueError"
-    assert told["stack"][-1].startswith("tests/shared/test_log.py:")
-    assert "secret" not in str(told)
+    assert fields["errorType"] == "ValueError"
+    assert fields["stack"][-1].startswith("tests/shared/test_log.py:")
+    assert "secret" not in str(fields)

@@ -34,8 +34,8 @@ def log_lines(caplog):
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines(event):
-        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
-        return [line for line in told if line["event"] == event]
+        entries = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [line for line in entries if line["event"] == event]
 
     return lines
 

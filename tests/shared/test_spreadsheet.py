@@ -35,7 +35,7 @@ def read(raw: bytes, dialect: Dialect = EXCEL_EN) -> list[list[str]]:
 @example('a;"=1"')
 @example("'007")
 @example("1\t-5")
-def test_marks_taken_off_leave_the_text_as_it_was(text):
+def test_a_text_is_unchanged_after_removing_its_apostrophes(text):
     assert remove_apostrophes(escape(text)) == text
 
 
@@ -126,7 +126,7 @@ def test_text_that_a_spreadsheet_would_take_for_a_value_is_marked(text):
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_other_text_is_left_as_it_is(text):
+def test_other_text_is_unchanged(text):
     assert escape(text) == text
 
 

@@ -93,8 +93,8 @@ class Ops:
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> forks.Process:
         """Starts a process, for claims about processes."""
-        kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        return forks.start("ops", *arguments, env={**kept, **self._settings}, stdin=stdin)
+        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        return forks.start("ops", *arguments, env={**environment, **self._settings}, stdin=stdin)
 
 
 def wait_for_result(process: forks.Process) -> CommandResult:

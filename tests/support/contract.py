@@ -1,17 +1,19 @@
-"""Checks that the contract documents the status and error code of every response in the tests."""
+"""Checks every response in the tests: its status, error code and headers are those of the contract."""
 
 import json
 import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from shared.http.openapi import problem_codes
-from shared.http.operation import OPERATIONS, Operation
+from shared.http.operation import API_VERSION, OPERATIONS, Operation
 
 
 PROBLEM_JSON = "application/problem+json"
 
 
-def find_undocumented(method: str, path: str, status: int, content_type: str, body: bytes) -> str | None:
+def find_undocumented(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> str | None:
     """The difference of a response from the contract; None if there is none, or the address is of no operation."""
     operation = _operation(method, path.partition("?")[0].removeprefix("/api/"))
     if operation is None:
@@ -19,9 +21,22 @@ def find_undocumented(method: str, path: str, status: int, content_type: str, bo
     codes = problem_codes(operation)
     if status not in codes and status not in operation.all_answers:
         return f"{operation.id} answers {status}"
-    if body and content_type == PROBLEM_JSON and (code := json.loads(body)["code"]) not in codes.get(status, ()):
-        return f"{operation.id} answers {status} {code}"
+    if status in codes and body and headers.get("Content-Type") == PROBLEM_JSON:
+        code = json.loads(body)["code"]
+        return None if code in codes[status] else f"{operation.id} answers {status} {code}"
+    if missing := [name for name in _declared_headers(operation, status) if name not in headers]:
+        return f"{operation.id} answers {status} without {', '.join(missing)}"
     return None
+
+
+def _declared_headers(operation: Operation, status: int) -> Iterator[str]:
+    yield "X-Request-Id"
+    if operation.is_versioned:
+        yield API_VERSION
+    if operation.deprecated is not None:
+        yield from operation.deprecated.headers(defaultdict(str))
+    if status in operation.all_answers:
+        yield from operation.all_answers[status].headers
 
 
 def _operation(method: str, path: str) -> Operation | None:

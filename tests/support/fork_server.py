@@ -88,7 +88,7 @@ def _receive(requests: socket.socket) -> ForkRequest | None:
 def _report_exits(running: dict[int, socket.socket]) -> None:
     with suppress(ChildProcessError):  # without children
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            with running.pop(ended[0]) as exit_socket, suppress(OSError):  # nobody may listen
+            with running.pop(ended[0]) as exit_socket, suppress(OSError):  # the reader may be gone
                 exit_socket.send(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
 
 

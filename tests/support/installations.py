@@ -26,7 +26,7 @@ def own(engine: sa.Engine) -> Iterator[None]:
         change(engine, **before)
 
 
-def change(engine: sa.Engine, **values: Any) -> None:  # noqa: ANN401 - whatever a column holds
+def change(engine: sa.Engine, **values: Any) -> None:  # noqa: ANN401 - any column value
     with engine.begin() as tx:
         tx.execute(installation.update().values(**values))
 

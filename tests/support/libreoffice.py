@@ -22,10 +22,10 @@ def find_program() -> str:
     """The path of LibreOffice; without it the test is skipped, and fails in CI."""
     found = shutil.which("soffice")
     if found is None:
-        told = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
+        message = "there is no LibreOffice on this machine; scripts/libreoffice tells how to get one"
         if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(message)
+        pytest.skip(message)
     return found
 
 

@@ -13,5 +13,5 @@ _FORMULA = "[\"']*[" + re.escape("".join(TRIGGERS)) + "]"
 def remove_apostrophes(cell: str) -> str:
     """The text without the apostrophes that prevent a formula at its beginning or after a separator."""
     inside = re.sub(f"([,;|\t\r\n])'(?={_FORMULA})", r"\1", cell)
-    kept = cell.startswith("'") and (re.match(_FORMULA, inside[1:]) or is_converted(inside.lstrip("'")))
-    return inside[1:] if kept else inside
+    is_escaped = cell.startswith("'") and (re.match(_FORMULA, inside[1:]) or is_converted(inside.lstrip("'")))
+    return inside[1:] if is_escaped else inside

@@ -39,9 +39,11 @@ from timers.azure_devops.model import (
     list_values,
     parse_closed_states,
     parse_field_names,
+    parse_found,
     parse_revision,
     parse_updates,
     parse_work_item,
+    title_query,
 )
 from timers.azure_devops.transport import AzureDevOpsRequest, AzureDevOpsResponse, AzureDevOpsTransport
 from timers.azure_devops.work_item_types import WorkItemTypeCache
@@ -133,6 +135,16 @@ class AzureDevOpsSession:
                     raise
                 items |= self._read_batch(batch, SHOWN_FIELDS)  # no process of that organization has the field
         return items
+
+    def search_titles(self, text: str, *, most: int) -> list[int]:
+        """The numbers of work items with every word of a text in their title, the last changed first."""
+        query = title_query(text)
+        if query is None:
+            return []
+        path = f"{self._base}/wiql?$top={most}&{_VERSION}"
+        document = self._read(AzureDevOpsRequest("POST", path, self._token, {"query": query}))
+        with _parsing():
+            return parse_found(document)[:most]
 
     def work_item(self, number: int) -> WorkItem:
         """The current work item; a write is conditional on its `rev`."""

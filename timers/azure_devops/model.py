@@ -28,6 +28,7 @@ SHOWN_FIELDS: Final = (
 _MAX_CHARS: Final = {"System.Title": 400, "System.AssignedTo": 256}
 _MAX_CHARS_OTHERWISE: Final = 128
 _MAX_HOURS: Final = 1_000_000_000
+_APART: Final = re.compile(r"[\s\x00-\x1f'\"]+")  # between words of a query; a quote would end its text
 _CLOSED_CATEGORIES: Final = {"Completed", "Removed"}  # of states, in every process
 
 
@@ -75,6 +76,23 @@ def parse_work_item(document: Any) -> WorkItem:  # noqa: ANN401 - any JSON
         completed_hours=_hours(fields.get(COMPLETED)),
         remaining_hours=_hours(fields.get(REMAINING)),
     )
+
+
+def title_query(text: str) -> str | None:
+    """A query for work items with every word of the text in their title; None for a text without words."""
+    words = list(filter(None, _APART.split(text)))
+    if not words:
+        return None
+    conditions = " AND ".join(f"[System.Title] CONTAINS '{word}'" for word in words)
+    return f"SELECT [System.Id] FROM WorkItems WHERE {conditions} ORDER BY [System.ChangedDate] DESC"  # noqa: S608 - no word has a quote
+
+
+def parse_found(document: Any) -> list[int]:  # noqa: ANN401 - any JSON
+    """The numbers in the result of a query. Raises UnreadableDocument if it is none."""
+    found = document.get("workItems") if isinstance(document, dict) else None
+    if not isinstance(found, list):
+        raise UnreadableDocument
+    return [_number(each, "id") for each in found]
 
 
 def parse_field_names(document: Any) -> set[str]:  # noqa: ANN401 - any JSON

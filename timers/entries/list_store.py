@@ -18,7 +18,7 @@ from shared.tenancy.store import visible_to
 from timers.entries import unwritten_store
 from timers.entries.rules import Span
 from timers.entries.store import ENTRIES, with_days
-from timers.model import TimeEntry
+from timers.model import Source, TimeEntry
 from timers.projects.store import counted_as, project_name_key
 
 
@@ -38,6 +38,8 @@ class Filters:
     days: tuple[dt.date, dt.date] | None = None
     needs_review: bool | None = None
     unwritten: str | None = None  # the state of a write-back that is not done
+    source: Source | None = None
+    changed_since: dt.datetime | None = None  # the list is in the order of changes, oldest first
     writes_back: bool = True  # whether the tenant's write-back is on
 
 
@@ -74,6 +76,7 @@ _has_day_in_range = sa.exists().where(
 )
 _end_at = bindparam("end_at", type_=_entries.started_at.type)
 _end_id = bindparam("end_public", type_=_entries.public_id.type)
+_is_source = _entries.source == bindparam("source", type_=sa.String)
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "user": _entries.user_id == bindparam("user"),
     "organization": projects.c.organization_id
@@ -91,18 +94,28 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
         _has_day_in_range,
     ),
     "unwritten": _entries.public_id.in_(unwritten_store.ENTRIES),
+    "source": _is_source,
+    "rare_source": sa.and_(  # literally the predicate of the filtered index
+        _entries.source != sa.literal_column("'timer'", sa.String), _is_source
+    ),
+    "changed": _entries.updated_at >= bindparam("changed", type_=_entries.updated_at.type),
     "to_review": _entries.needs_review == sa.true(),  # literally the predicate of the filtered index
     "reviewed": _entries.needs_review == sa.false(),
     "after": sa.and_(
         _entries.started_at <= _end_at,
         sa.or_(_entries.started_at < _end_at, _entries.public_id < _end_id),
     ),
+    "after_change": sa.and_(
+        _entries.updated_at >= _end_at,
+        sa.or_(_entries.updated_at > _end_at, _entries.public_id > _end_id),
+    ),
 }
+_BY_START: Final = (_entries.started_at.desc(), _entries.public_id.desc())
+_BY_CHANGE: Final = (_entries.updated_at, _entries.public_id)
 _PAGE: Final = (
     ENTRIES.add_columns(users.c.public_id.label("owner"))
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
     .where(visible_to(users, bindparam("viewer")))
-    .order_by(_entries.started_at.desc(), _entries.public_id.desc())
     .limit(bindparam("most"))
 )
 _PROJECT_NAMES: Final = sa.select(projects.c.id, projects.c.name, counted_as().label("counted_as")).where(
@@ -122,7 +135,8 @@ _SPANS: Final = sa.select(_entries.public_id, _entries.user_id, _entries.started
 @cache
 def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
     """The SELECT with some of the conditions; built when it is first needed, since it is slow to build."""
-    return _PAGE.where(*(_CONDITIONS[name] for name in conditions))
+    order = _BY_CHANGE if {"changed", "after_change"} & {*conditions} else _BY_START
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions)).order_by(*order)
 
 
 def read_page(
@@ -134,6 +148,11 @@ def read_page(
     for values in given.values():
         parameters |= values
     return list(tx.execute(statement(tuple(given)), parameters))
+
+
+def cursor(row: sa.Row[Any], filters: Filters) -> TimeCursor:
+    """The position of a row in its list."""
+    return TimeCursor(row.public_id, row.started_at if filters.changed_since is None else row.updated_at)
 
 
 def load(tx: sa.Connection, tenant_id: int, rows: Sequence[sa.Row[Any]]) -> list[ListedEntry]:
@@ -182,11 +201,19 @@ def _parameters(filters: Filters, after: TimeCursor | None) -> dict[str, dict[st
         given["days"] = _range(*filters.days)
     if filters.unwritten is not None:
         given["unwritten"] = {"unwritten": filters.unwritten, "is_on": int(filters.writes_back)}
+    if filters.source is not None:
+        given["source" if filters.source is Source.TIMER else "rare_source"] = {"source": filters.source.value}
     if filters.needs_review is not None:
         given["to_review" if filters.needs_review else "reviewed"] = {}
+    return given | _position(filters, after)
+
+
+def _position(filters: Filters, after: TimeCursor | None) -> dict[str, dict[str, Any]]:
+    """The parameters of the beginning of a page, in the order of starts or of changes."""
+    by_change = filters.changed_since is not None
     if after is not None:
-        given["after"] = {"end_at": after.at, "end_public": after.id}
-    return given
+        return {"after_change" if by_change else "after": {"end_at": after.at, "end_public": after.id}}
+    return {"changed": {"changed": filters.changed_since}} if by_change else {}
 
 
 def _range(first: dt.date, last: dt.date) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
     """List time entries.
 
     Newest start first: your own, for admins everyone's. Overlapping entries of a person name each other in
-    `overlapsWith`; one that starts more than 31 days before the page is named only in its own response.
+    `overlapsWith`; one that starts more than 31 days before the page is named only in its own response. With
+    `changedSince` the order is that of the changes: see [synchronization](#synchronization).
     """
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:
@@ -63,8 +64,10 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         overlaps = entries_rules.find_overlaps(entries, spans, limit=MAX_OVERLAPS)
         progress = load_progress(tx, call, entries)
         items = [EntryView(each.entry, each.user, overlaps[each.entry.id]).to_wire(progress) for each in listed]
-        link = query.next_link(call.link("entries"), rows, lambda row: TimeCursor(row.public_id, row.started_at))
-        return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link))
+        link = query.next_link(call.link("entries"), rows, lambda row: list_store.cursor(row, filters))
+        is_first_of_sync = query.changed_since is not None and after is None
+        since = call.now - entries_rules.SYNC_OVERLAP if is_first_of_sync else None
+        return call.answer(tx, HTTPStatus.OK, EntriesPage(items=items, next_link=link, next_changed_since=since))
 
 
 @route(
@@ -77,7 +80,14 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         body=AddEntry,
         asks_azure_devops=True,
         answers={201: Answer("The entry", TimeEntry, headers=(ETAG, LOCATION))},
-        problems=merge_problems(PLAN, PERSON, {400: ("wrong_organization", "wrong_project", "invalid_times")}),
+        problems=merge_problems(
+            PLAN,
+            PERSON,
+            {
+                400: ("wrong_organization", "wrong_project", "invalid_times"),
+                409: ("no_free_time", "too_many_entries"),
+            },
+        ),
     ),
 )
 def add_entry(call: Call, body: AddEntry) -> Reply:
@@ -86,6 +96,10 @@ def add_entry(call: Call, body: AddEntry) -> Reply:
     For work without a timer: at most 24 hours, not in the future. It may overlap other entries, which are in
     `overlapsWith`. In a closed month it is an adjustment. With X-AzureDevOps-Token another project than the work
     item's own is refused; a work item that Azure DevOps does not show is accepted.
+
+    With `date` and `elapsedMs` in place of the times, the entry gets the first free time of that day, between the
+    person's entries and the running timer: from 9:00 on or, if there is none, from the beginning of the day on. Without
+    free time of that length the response is 409 `no_free_time`.
     """
     item = read_work_item(call, body.organization, body.work_item_id)
     with call.transaction() as tx:
@@ -252,5 +266,7 @@ def _filters(tx: sa.Connection, call: Call, query: EntriesQuery) -> Filters:
         days=query.days,
         needs_review=query.needs_review,
         unwritten=query.write_back,
+        source=query.source,
+        changed_since=query.changed_since,
         writes_back=tenant.write_back,
     )

@@ -14,6 +14,8 @@ from timers.model import TimeEntry
 
 _MAX_SKEW: Final = dt.timedelta(minutes=2)
 MAX_LENGTH: Final = dt.timedelta(hours=24)
+# A synchronization reads the changes of this time again: a transaction may end so long after the instant of its change.
+SYNC_OVERLAP: Final = dt.timedelta(minutes=35)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Flag, InstantInput, Note, Reason, Text64, WireModel, allow_null
+from shared.http.wire import DateInput, Flag, Instant, InstantInput, Note, Reason, Text64, WireModel, allow_null
+from timers.entries.free_time_rules import TimeRange
+from timers.entries.free_time_service import DayDuration
 from timers.entries.service import Correction, ManualEntry
+from timers.model import Source
 from timers.schemas import MAX_WORK_ITEM_ID, Organization, ProjectName, TimeEntry, WorkItemId
 
 
@@ -31,6 +34,14 @@ _ENTRY: Final[JsonDict] = {
     "stoppedAt": "2026-11-23T09:30:00Z",
     "note": "Review of the design",
 }
+_ENTRY_BY_DURATION: Final[JsonDict] = {
+    "organization": "contoso",
+    "project": "Website",
+    "workItemId": 42,
+    "date": "2026-11-23",
+    "elapsedMs": 5_400_000,
+}
+MAX_ELAPSED_MS: Final = 24 * 60 * 60 * 1000
 _MOST_ITEMS: Final = 50
 _NUMBER: Final = re.compile(r"\A0*[1-9][0-9]{0,9}\Z")
 
@@ -81,6 +92,12 @@ class EntriesQuery(PageQuery):
         None, description="only entries whose write-back has this status"
     )
 
+    source: Source | None = None
+    changed_since: InstantInput | None = Field(
+        None,
+        description="only entries that were added or changed since this time, oldest change first; for synchronization",
+    )
+
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
         return None if self.from_ is None or self.to is None else (self.from_, self.to)
@@ -99,28 +116,45 @@ class EntriesQuery(PageQuery):
 class EntriesPage(WireModel):
     items: list[TimeEntry]
     next_link: str | None = NEXT_LINK
+    next_changed_since: Instant | None = Field(
+        None, description="`changedSince` of the next synchronization, on the first page of one"
+    )
 
 
 class AddEntry(WireModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
+    """Either `startedAt` and `stoppedAt`, or `date` and `elapsedMs`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY, _ENTRY_BY_DURATION]})
 
     organization: Organization
     project: ProjectName = Field(examples=["Website"])
     work_item_id: WorkItemId
-    started_at: InstantInput
-    stopped_at: InstantInput
+    date: DateInput | None = Field(None, description="day of the work, in the tenant's time zone")
+    elapsed_ms: Annotated[int, Field(ge=1, le=MAX_ELAPSED_MS)] | None = Field(
+        None, description="duration of the work on that day, in whole milliseconds"
+    )
+    started_at: InstantInput | None = None
+    stopped_at: InstantInput | None = None
     note: Note | None = None
     user_id: str | None = Field(None, description="id of the person, for admins; yourself if omitted")
 
+    @model_validator(mode="after")
+    def _require_time(self) -> Self:
+        given = [each is not None for each in (self.started_at, self.stopped_at, self.date, self.elapsed_ms)]
+        if given not in ([True, True, False, False], [False, False, True, True]):
+            raise ValueError("must have either startedAt and stoppedAt, or date and elapsedMs")
+        return self
+
     def to_manual_entry(self) -> ManualEntry:
-        return ManualEntry(
-            organization=self.organization,
-            project=self.project,
-            work_item_id=self.work_item_id,
-            started_at=self.started_at,
-            stopped_at=self.stopped_at,
-            note=self.note,
-        )
+        return ManualEntry(self.organization, self.project, self.work_item_id, self._time, self.note)
+
+    @property
+    def _time(self) -> TimeRange | DayDuration:
+        if self.date is not None and self.elapsed_ms is not None:
+            return DayDuration(self.date, self.elapsed_ms)
+        assert self.started_at is not None, "required without a date"  # noqa: S101 - narrows the type
+        assert self.stopped_at is not None, "required without a date"  # noqa: S101 - as above
+        return TimeRange(self.started_at, self.stopped_at)
 
 
 class CorrectEntry(WireModel):

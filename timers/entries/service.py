@@ -14,8 +14,10 @@ from shared.tenancy.organization_service import require_active
 from shared.tenancy.rules import processing_restricted, require_processing, require_tracking
 from shared.work import Work
 from timers import days as rules
-from timers.entries import change_service
+from timers.entries import change_service, free_time_service
 from timers.entries.change_service import entry_changed
+from timers.entries.free_time_rules import TimeRange
+from timers.entries.free_time_service import DayDuration
 from timers.entries.rules import MAX_LENGTH, clamp_to_now, require_times
 from timers.entries.store import find_entry
 from timers.model import EventKind, Source, TimeEntry, WorkItem
@@ -30,8 +32,7 @@ class ManualEntry:
     organization: str
     project: str
     work_item_id: int
-    started_at: dt.datetime
-    stopped_at: dt.datetime
+    time: TimeRange | DayDuration
     note: str | None = None
 
 
@@ -89,28 +90,33 @@ def entry_not_found() -> NotFound:
     return NotFound("There is no such time entry, or it is not yours. It may have been deleted.")
 
 
-def add(work: Work, user: User, subject: ManualEntry, *, owner_id: int) -> ChangedEntry:
+def add(work: Work, user: User, subject: ManualEntry, *, owner_id: int, date_field: str = "/date") -> ChangedEntry:
     """Adds an entry for the caller or, by an admin, for another person.
+
+    An entry by duration takes free time of its day. `date_field` is the name of the date in the request.
 
     Raises:
         PaymentRequired: the plan does not allow new time.
         InvalidRequest: the organization is not an active one of the tenant, or the times are impossible.
+        Conflict: the day has not enough free time.
     """
     tenant = work.tenant
     require_tracking(tenant, work.now)
     if owner_id == user.id:
         require_processing(user)
     require_active(work.tx, tenant, subject.organization)
-    started_at, stopped_at = subject.started_at, clamp_to_now(subject.stopped_at, work.now)
-    require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=work.now, max_length=MAX_LENGTH)
+    if isinstance(subject.time, DayDuration):
+        time = free_time_service.find(work, owner_id, subject.time, field=date_field)
+    else:
+        time = _require_past(work, subject.time)
     item = resolve_work_item(work, subject.organization, subject.project, subject.work_item_id)
     entry = TimeEntry(
         id=work.new_id(),
         user_id=owner_id,
         work_item=item,
-        started_at=started_at,
-        stopped_at=stopped_at,
-        elapsed_ms=rules.elapsed_ms(started_at, stopped_at),
+        started_at=time.started_at,
+        stopped_at=time.stopped_at,
+        elapsed_ms=rules.elapsed_ms(time.started_at, time.stopped_at),
         existing_hours=None,
         note=subject.note,
         source=Source.MANUAL,
@@ -118,7 +124,7 @@ def add(work: Work, user: User, subject: ManualEntry, *, owner_id: int) -> Chang
         time_zone=tenant.time_zone,
         end_inferred=False,
         version=1,
-        days=rules.split(started_at, stopped_at, tenant.zone),
+        days=rules.split(time.started_at, time.stopped_at, tenant.zone),
     )
     added = ChangedEntry(entry, change_service.add(work, entry, EventKind.ENTERED))
     _audit(work, Action.ENTRY_ADDED, added)
@@ -165,6 +171,13 @@ def delete(work: Work, entry: TimeEntry, *, versions: frozenset[int] | None, rea
     _require_version(entry, versions)
     deleted = ChangedEntry(entry, change_service.remove(work, entry, reason=reason))
     _audit(work, Action.ENTRY_DELETED, deleted)
+
+
+def _require_past(work: Work, time: TimeRange) -> TimeRange:
+    """The time of an entry by hand; the end may be now instead of up to two minutes ahead."""
+    started_at, stopped_at = time.started_at, clamp_to_now(time.stopped_at, work.now)
+    require_times(started_at, stopped_at, given=("startedAt", "stoppedAt"), now=work.now, max_length=MAX_LENGTH)
+    return TimeRange(started_at, stopped_at)
 
 
 def _apply(work: Work, old: TimeEntry, correction: Correction) -> TimeEntry:

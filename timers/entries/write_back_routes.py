@@ -24,7 +24,7 @@ from timers.entries import write_back_service
 from timers.entries.reply_flow import EntryView, load_progress
 from timers.schemas import TimeEntry
 from timers.work_items.check_flow import AZURE_DEVOPS
-from timers.work_items.schemas import work_item_number
+from timers.work_items.service import work_item_number
 from timers.write_back import summary_store
 from timers.write_back.flow import WriteBackOptions, write_back, write_back_item
 from timers.write_back.item_store import WorkItemRef

@@ -13,14 +13,15 @@ from shared.http.operation import PERSON, Answer, Operation
 from shared.http.paging import invalid_cursor
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
+from shared.instants import parse_rfc3339, rfc3339
 from shared.tenancy import people
 from timers.log import store as log_store
 from timers.log.schemas import TimerLogItem, TimerLogPage, TimerLogQuery
-from timers.log.store import LogCursor, LogRow
+from timers.log.store import LogCursor, LogFilters, LogRow
 
 
 blueprint = func.Blueprint()
-_CURSOR: Final = re.compile(r"\A([^.]+)\.([a-z]+)\.([0-9]{1,9})\Z")
+_CURSOR: Final = re.compile(r"\A([^.]+)\.([a-z]+)\.([0-9]{1,9})\.(.+)\Z")
 
 
 @route(
@@ -40,7 +41,8 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
 
     Starts, changes of running timers, stops, manual entries, corrections and deletions, newest first: your own, for
     admins everyone's. The log is append-only and has every version of every entry, with its author and the reason.
-    `happenedAt` of a `changed` event is the timer's start from then on.
+    `from` and `to` are days on which the event was recorded, `receivedAt`. `happenedAt` of a `changed` event is the
+    timer's start from then on.
     """
     after = _parse_cursor(query.after)
     timer_id = public_id(query.timer_id)
@@ -48,15 +50,14 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
         raise NotFound("There is no such timer.")
     with call.transaction() as tx:
         person = people.resolve_filter(tx, call.caller, query.user, everyone=call.sees_everyone)
-        rows = log_store.read_page(
-            tx,
-            call.caller.tenant.id,
-            viewer=call.caller.user.id,
+        tenant, viewer = call.caller.tenant, call.caller.user.id
+        filters = LogFilters(
             user_id=None if person is None else person.id,
             timer_id=timer_id,
-            after=after,
-            limit=query.limit,
+            event=query.event,
+            period=query.period(tenant.zone),
         )
+        rows = log_store.read_page(tx, tenant.id, filters, viewer=viewer, after=after, limit=query.limit)
         query.require_rows(rows)
         items = [TimerLogItem.of(row) for row in rows[: query.page_size]]
         link = query.next_link(call.link("timer-log"), rows, _cursor)
@@ -64,7 +65,7 @@ def list_timer_log(call: Call, query: TimerLogQuery) -> Reply:
 
 
 def _cursor(row: LogRow) -> str:
-    return f"{row.timer_id}.{row.event}.{row.entry_version}"
+    return f"{row.timer_id}.{row.event}.{row.entry_version}.{rfc3339(row.received_at)}"
 
 
 def _parse_cursor(after: str | None) -> LogCursor | None:
@@ -74,4 +75,7 @@ def _parse_cursor(after: str | None) -> LogCursor | None:
     timer_id = public_id(match[1]) if match else None
     if match is None or timer_id is None:
         raise invalid_cursor()
-    return LogCursor(timer_id, match[2], int(match[3]))
+    try:
+        return LogCursor(timer_id, match[2], int(match[3]), parse_rfc3339(match[4]))
+    except ValueError as error:
+        raise invalid_cursor() from error

@@ -6,14 +6,16 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import ElapsedMs, Instant, WireModel
+from shared.http.days import LogPageQuery
+from shared.http.paging import NEXT_LINK
+from shared.http.wire import ElapsedMs, Instant, PersonName, WireModel
 from timers.log.store import LogRow
 from timers.model import EventKind, Source
 
 
-class TimerLogQuery(PageQuery):
+class TimerLogQuery(LogPageQuery):
     user: str | None = Field(None, description="`me`, or for admins the id of a person; only their events")
+    event: EventKind | None = Field(None, description="only events of this kind")
     timer_id: str | None = Field(None, description="only events of this timer and of its entry, which have the same id")
 
 
@@ -71,7 +73,9 @@ class TimerLogItem(WireModel):
         None, description="version of the entry that the event created; a deletion counts as one"
     )
     user_id: str
+    user: PersonName
     actor_id: str | None = Field(None, description="id of the person who did it; absent for the service")
+    actor: PersonName | None = None
     organization: str
     project: str
     work_item_id: int
@@ -104,7 +108,9 @@ class TimerLogItem(WireModel):
             event=EventKind(row.event),
             entry_version=None if is_of_timer else row.entry_version or None,
             user_id=str(row.user_id),
+            user=PersonName(id=str(row.user_id), display_name=row.user_name),
             actor_id=None if row.actor_id is None else str(row.actor_id),
+            actor=None if row.actor_id is None else PersonName(id=str(row.actor_id), display_name=row.actor_name),
             organization=row.organization,
             project=row.project,
             work_item_id=row.work_item_id,

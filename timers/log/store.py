@@ -10,15 +10,21 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, timer_log, users
-from shared.tenancy.store import visible_to
+from shared.http.days import EVER, Period, upper_bound
+from shared.tenancy.store import shown_name, visible_to
+from timers.model import EventKind
 
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
+    """Names are None while the processing of the person's data is stopped."""
+
     timer_id: uuid.UUID
     event: str
     user_id: uuid.UUID
+    user_name: str | None
     actor_id: uuid.UUID | None
+    actor_name: str | None
     organization: str
     project: str
     work_item_id: int
@@ -35,11 +41,22 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """A position in the log: the unique key of the last event of a page."""
+    """A position in the log: the unique key of the last event of a page, and when it was received."""
 
     timer_id: uuid.UUID
     event: str
     entry_version: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilters:
+    """The conditions of a list; None does not filter. The period is that of the requests."""
+
+    user_id: int | None = None
+    timer_id: uuid.UUID | None = None
+    event: EventKind | None = None
+    period: Period = EVER
 
 
 _log = timer_log.c
@@ -50,7 +67,9 @@ _PAGE: Final[sa.Select[Any]] = (
         _log.timer_id,
         _log.event,
         sa.func.coalesce(_persons.c.public_id, users.c.public_id).label("user_id"),
+        sa.func.coalesce(_persons.c.display_name, users.c.display_name).label("user_name"),
         _actors.c.public_id.label("actor_id"),
+        shown_name(_actors, bindparam("viewer")).label("actor_name"),
         projects.c.organization,
         projects.c.name.label("project"),
         _log.work_item_id,
@@ -72,49 +91,74 @@ _PAGE: Final[sa.Select[Any]] = (
     .limit(bindparam("most"))
 )
 _end = timer_log.alias("page_end")
-_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
-    "user": _log.user_id == bindparam("user"),
-    "timer": _log.timer_id == bindparam("timer"),
-    "after": _log.id
-    < sa.select(_end.c.id)
+_END_ID: Final = (
+    sa.select(_end.c.id)
     .where(
         _end.c.tenant_id == bindparam("tenant"),
         _end.c.timer_id == bindparam("end_timer"),
         _end.c.event == bindparam("end_event"),
         _end.c.entry_version == bindparam("end_version"),
     )
-    .scalar_subquery(),
-}
+    .scalar_subquery()
+)
+_is_event = _log.event == bindparam("event", type_=sa.String)
+
+
+def _conditions(time: sa.ColumnElement[dt.datetime]) -> dict[str, sa.ColumnElement[bool]]:
+    end_at = bindparam("end_at", type_=_log.received_at.type)
+    return {
+        "user": _log.user_id == bindparam("user"),
+        "timer": _log.timer_id == bindparam("timer"),
+        "event": _is_event,
+        "rare_event": sa.and_(  # literally the predicate of the filtered index
+            _log.event != sa.literal_column("'started'", sa.String),
+            _log.event != sa.literal_column("'stopped'", sa.String),
+            _is_event,
+        ),
+        "since": time >= bindparam("since", type_=_log.received_at.type),
+        "until": time < bindparam("until", type_=_log.received_at.type),
+        "after": sa.and_(time <= end_at, sa.or_(time < end_at, _log.id < _END_ID)),
+    }
+
+
+_CONDITIONS: Final = _conditions(_log.received_at)
 
 
 @cache
 def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
     """The SELECT with some of the conditions; built when it is first needed."""
-    # One timer has few events, which are sorted: by the index on ids SQLite would read the whole log.
-    order = _log.id + 0 if "timer" in conditions else _log.id
-    return _PAGE.where(*(_CONDITIONS[name] for name in conditions)).order_by(order.desc())
+    time: sa.ColumnElement[dt.datetime] = _log.received_at
+    known = _CONDITIONS
+    if "timer" in conditions:  # its few events are sorted: by an index on times SQLite would read the whole log
+        time = sa.func.coalesce(_log.received_at, _log.received_at)
+        known = _conditions(time)
+    return _PAGE.where(*(known[name] for name in conditions)).order_by(time.desc(), _log.id.desc())
 
 
 def read_page(
-    tx: sa.Connection,
-    tenant_id: int,
-    *,
-    viewer: int,
-    user_id: int | None,
-    timer_id: uuid.UUID | None,
-    after: LogCursor | None,
-    limit: int,
+    tx: sa.Connection, tenant_id: int, filters: LogFilters, *, viewer: int, after: LogCursor | None, limit: int
 ) -> list[LogRow]:
-    """At most `limit` events after the cursor, of one user and one timer if they are given."""
-    given: dict[str, dict[str, Any]] = {}
-    if user_id is not None:
-        given["user"] = {"user": user_id}
-    if timer_id is not None:
-        given["timer"] = {"timer": timer_id}
-    if after is not None:
-        key = {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
-        given["after"] = key
+    """At most `limit` events after the cursor."""
+    given = _parameters(filters, after)
     parameters: dict[str, Any] = {"tenant": tenant_id, "most": limit, "viewer": viewer}
     for values in given.values():
         parameters |= values
     return [LogRow(*row) for row in tx.execute(statement(tuple(given)), parameters)]
+
+
+def _parameters(filters: LogFilters, after: LogCursor | None) -> dict[str, dict[str, Any]]:
+    """The parameters of each condition that is needed."""
+    is_rare = filters.event not in {EventKind.STARTED, EventKind.STOPPED}
+    values = {
+        "user": filters.user_id,
+        "timer": filters.timer_id,
+        "since": filters.period.since,
+        "until": upper_bound(filters.period, None if after is None else after.at),
+    }
+    given: dict[str, dict[str, Any]] = {name: {name: value} for name, value in values.items() if value is not None}
+    if filters.event is not None:
+        given["rare_event" if is_rare else "event"] = {"event": filters.event.value}
+    if after is not None:
+        key = {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
+        given["after"] = {**key, "end_at": after.at}
+    return given

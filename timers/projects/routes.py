@@ -11,12 +11,14 @@ from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.parsing import public_id
 from shared.http.reply import Reply
 from timers.projects import service as projects_service
-from timers.projects.schemas import JoinProject, ProjectList
-from timers.projects.store import find_all
+from timers.projects.schemas import JoinProject, ProjectList, ProjectsQuery
+from timers.projects.store import find_all, find_own_ids
+from timers.search_rules import Search, best, rank_name
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "projects"
+_MOST_FOUND: Final = 20
 
 
 @route(
@@ -26,17 +28,28 @@ _TAG: Final = "projects"
         method=HTTPMethod.GET,
         path="projects",
         tag=_TAG,
-        answers={200: Answer("All projects", ProjectList)},
+        query=ProjectsQuery,
+        answers={200: Answer("The projects", ProjectList)},
     ),
 )
-def list_projects(call: Call) -> Reply:
+def list_projects(call: Call, query: ProjectsQuery) -> Reply:
     """List projects.
 
-    All projects with time entries, by organization and name. Names that look alike are one project. A project that
+    For admins all projects with time entries, for others those of their running timer and their newest 2,000 entries.
+    By organization and name; with `search` the 20 best matches. Names that look alike are one project. A project that
     was renamed in Azure DevOps is listed under both names until they are joined.
     """
     with call.transaction() as tx:
-        return call.answer(tx, HTTPStatus.OK, ProjectList.of(find_all(tx, call.caller.tenant.id)))
+        tenant_id = call.caller.tenant.id
+        projects = find_all(tx, tenant_id)
+        visible = projects
+        if not call.sees_everyone:
+            own = find_own_ids(tx, tenant_id, call.caller.user.id)
+            visible = [each for each in projects if each.id in own]
+        if query.search is not None:
+            search = Search.parse(query.search)
+            visible = best(visible, lambda each: rank_name(search, each.name), limit=_MOST_FOUND)
+        return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects, visible))
 
 
 @route(

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from shared.http.wire import WireModel
+from shared.http.wire import Text64, WireModel
 from timers.projects import model
 
 
@@ -22,11 +22,16 @@ class Project(WireModel):
     )
 
 
+class ProjectsQuery(WireModel):
+    search: Text64 | None = Field(None, description="words of the name")
+
+
 class ProjectList(WireModel):
     items: list[Project]
 
     @classmethod
-    def of(cls, projects: Sequence[model.Project]) -> Self:
+    def of(cls, projects: Sequence[model.Project], listed: Sequence[model.Project] | None = None) -> Self:
+        """`projects` are all of the tenant; `listed` are some of them, if not all are shown."""
         ids = {each.id: str(each.public_id) for each in projects}
         items = [
             Project(
@@ -36,7 +41,7 @@ class ProjectList(WireModel):
                 joined_to=None if each.joined_to is None else ids[each.joined_to],
                 counts_as=ids[each.counts_as],
             )
-            for each in projects
+            for each in (projects if listed is None else listed)
         ]
         return cls(items=items)
 

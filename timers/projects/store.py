@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shared.db.schema import organizations, projects
+from shared.db.schema import organizations, projects, running_timers, time_entries
 from shared.db.statements import InsertIfAbsent, for_update
 from shared.tenancy.organization_store import organization_key
 from shared.text import name_key
@@ -45,6 +45,20 @@ _ALL: Final[sa.Select[Any]] = (
     )
     .where(_rows.tenant_id == bindparam("tenant", type_=sa.BigInteger))
     .order_by(_rows.organization, _rows.name, _rows.id)
+)
+_NEWEST: Final = 2_000
+_newest_entries = (
+    sa.select(time_entries.c.project_id)
+    .where(time_entries.c.tenant_id == bindparam("tenant"), time_entries.c.user_id == bindparam("user"))
+    .order_by(time_entries.c.started_at.desc(), time_entries.c.public_id.desc())
+    .limit(_NEWEST)
+    .subquery("newest")
+)
+_OWN_IDS: Final[Any] = sa.union(
+    sa.select(_newest_entries.c.project_id),
+    sa.select(running_timers.c.project_id).where(
+        running_timers.c.tenant_id == bindparam("tenant"), running_timers.c.user_id == bindparam("user")
+    ),
 )
 _BY_KEYS: Final = sa.select(counted_as().label("counts_as")).where(
     _rows.tenant_id == bindparam("tenant", type_=sa.BigInteger), _rows.name_key.in_(bindparam("keys", expanding=True))
@@ -105,6 +119,11 @@ def find_work_item(
 def find_all(tx: sa.Connection, tenant_id: int) -> list[Project]:
     """Every project of a tenant, by organization and name."""
     return [Project(*row) for row in tx.execute(_ALL, {"tenant": tenant_id})]
+
+
+def find_own_ids(tx: sa.Connection, tenant_id: int, user_id: int) -> set[int]:
+    """The projects of a person's running timer and newest 2,000 entries."""
+    return set(tx.scalars(_OWN_IDS, {"tenant": tenant_id, "user": user_id}))
 
 
 def count_as_one(tx: sa.Connection, tenant_id: int, organization: str, one: str, other: str) -> bool:

@@ -30,7 +30,7 @@ blueprint = func.Blueprint()
 def list_timers(call: Call, query: PageQuery) -> Reply:
     """List all running timers.
 
-    Of every user, oldest start first; for admins.
+    Oldest start first.
     """
     after = TimeCursor.parse(query.after)
     with call.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Reads running timers with their users, longest first, a page at a time."""
+"""Reads running timers with their users, longest first: a page of all, or those on one work item."""
 
 import uuid
 from dataclasses import dataclass
@@ -37,6 +37,10 @@ _NEXT_PAGE: Final = _PAGE.where(
     _running.started_at >= _end_at,
     sa.or_(_running.started_at > _end_at, _running.public_id > bindparam("end_public", type_=_running.public_id.type)),
 )
+_ON_WORK_ITEM: Final = _PAGE.where(
+    _running.organization_id == bindparam("organization"), _running.work_item_id == bindparam("item")
+)
+_OWN_ON_WORK_ITEM: Final = _ON_WORK_ITEM.where(_running.user_id == bindparam("viewer"))
 
 
 def read_page(
@@ -48,4 +52,17 @@ def read_page(
         rows = tx.execute(_PAGE, parameters)
     else:
         rows = tx.execute(_NEXT_PAGE, {**parameters, "end_at": after.at, "end_public": after.id})
-    return [TeamTimer(to_running_timer(row), row.user_public_id, row.display_name, row.email) for row in rows]
+    return [_team_timer(row) for row in rows]
+
+
+def read_on_work_item(
+    tx: sa.Connection, tenant_id: int, organization_id: int, number: int, *, viewer: int, everyone: bool, limit: int
+) -> list[TeamTimer]:
+    """At most `limit` running timers on a work item; without `everyone` only the viewer's."""
+    this = {"tenant": tenant_id, "organization": organization_id, "item": number, "viewer": viewer, "most": limit}
+    rows = tx.execute(_ON_WORK_ITEM if everyone else _OWN_ON_WORK_ITEM, this)
+    return [_team_timer(row) for row in rows]
+
+
+def _team_timer(row: sa.Row[Any]) -> TeamTimer:
+    return TeamTimer(to_running_timer(row), row.user_public_id, row.display_name, row.email)

@@ -72,7 +72,10 @@ def _store(
     """Stores the items that Azure DevOps showed to the caller, and hides the other numbers from them."""
     now, tenant_id, user_id = app.now(), caller.tenant.id, caller.user.id
     shown = {
-        each.id: CachedWorkItem(each.id, each.type, each.title, each.assignee_name, each.state, now) for each in items
+        each.id: CachedWorkItem(
+            each.id, each.type, each.title, each.assignee_name, each.state, each.project or None, now
+        )
+        for each in items
     }
     hidden = [number for number in numbers if number not in shown]
     with app.transaction(tenant=tenant_id) as tx:

@@ -1,6 +1,7 @@
 """The readers of work items: the people to whom Azure DevOps showed an item, and the day.
 
-Title, assignee and state are selected as `SHOWN`, which is NULL for everybody else, whatever their role.
+Title, assignee and state are selected as `SHOWN`, and the project as `SHOWN_PROJECT`, which are NULL for everybody
+else, whatever their role.
 """
 
 import datetime as dt
@@ -23,7 +24,7 @@ VIEWER: Final = bindparam("viewer", type_=sa.BigInteger)
 READ_SINCE: Final = bindparam("read_since", type_=Day)
 # A blanked item has no title; it is shown again after the next read.
 IS_SHOWN: Final = sa.and_(_readers.read_on.is_not(None), _items.title != sa.literal("", sa.Unicode))
-HIDDEN_FROM_OTHERS: Final = (_items.title, _items.assignee_name, _items.state)
+HIDDEN_FROM_OTHERS: Final = (_items.title, _items.assignee_name, _items.state, _items.project)
 _USER: Final = bindparam("user", type_=sa.BigInteger)
 _ORGANIZATION: Final = bindparam("organization", type_=sa.BigInteger)
 _NUMBERS: Final = bindparam("items", expanding=True, type_=sa.BigInteger)
@@ -80,7 +81,8 @@ def shown(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.case((IS_SHOWN, column))
 
 
-SHOWN: Final = tuple(shown(column).label(column.name) for column in HIDDEN_FROM_OTHERS)
+SHOWN: Final = tuple(shown(column).label(column.name) for column in HIDDEN_FROM_OTHERS if column.name != "project")
+SHOWN_PROJECT: Final = shown(_items.project).label("project")  # apart, since time has a project of its own
 
 
 def read_since(now: dt.datetime) -> dt.date:

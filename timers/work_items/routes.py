@@ -4,7 +4,6 @@ from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 import azure.functions as func
-import sqlalchemy as sa
 
 from shared.errors import NotFound
 from shared.http.call import Call
@@ -17,11 +16,11 @@ from shared.tenancy.organization_service import require_active
 from timers import azure_devops
 from timers.azure_devops import LOOKUP_SECONDS
 from timers.azure_devops.errors import AzureDevOpsError, WorkItemNotFound
-from timers.azure_devops.model import ORGANIZATION
 from timers.work_items import store as work_items_store
 from timers.work_items.check_flow import AZURE_DEVOPS
 from timers.work_items.lookup_flow import is_fresh, look_up
-from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem, work_item_number
+from timers.work_items.schemas import RefreshedWorkItems, RefreshWorkItems, WorkItem
+from timers.work_items.service import find_item
 from timers.work_items.store import CachedWorkItem
 
 
@@ -50,7 +49,7 @@ def get_work_item(call: Call) -> Reply:
     """
     with call.transaction() as tx:
         tenant_id = call.caller.tenant.id
-        organization, number = _organization(call, tx), _number(call)
+        organization, number = find_item(tx, tenant_id, call.path("organization"), call.path("id"))
         read = work_items_store.find_shown(tx, tenant_id, call.caller.user.id, organization.id, number, now=call.now)
     item = None if read is None else read[0]
     is_fresh_enough = read is not None and is_fresh(*read, call.now)
@@ -99,27 +98,6 @@ def refresh_work_items(call: Call, body: RefreshWorkItems) -> Reply:
     items = [WorkItem.of(shown[number], organization.name) for number in dict.fromkeys(body.ids) if number in shown]
     with call.transaction() as tx:
         return call.answer(tx, HTTPStatus.OK, RefreshedWorkItems(items=items, missing=missing))
-
-
-def _organization(call: Call, tx: sa.Connection) -> Organization:
-    """The organization in the path."""
-    name = call.path("organization")
-    organization = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
-    if organization is None:
-        raise _work_item_not_found()
-    return organization
-
-
-def _number(call: Call) -> int:
-    """The work item's number in the path."""
-    number = work_item_number(call.path("id"))
-    if number is None:
-        raise _work_item_not_found()
-    return number
-
-
-def _work_item_not_found() -> NotFound:
-    return NotFound("Your company's Azure DevOps organizations have no such work item.")
 
 
 def _refresh(call: Call, organization: Organization, number: int, cached: CachedWorkItem | None) -> CachedWorkItem:

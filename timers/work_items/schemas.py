@@ -1,7 +1,6 @@
 """Work items on the wire."""
 
-import re
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -10,19 +9,12 @@ from timers.schemas import Organization, WorkItemId
 from timers.work_items.store import CachedWorkItem
 
 
-_DIGITS: Final = re.compile(r"\A[0-9]{1,10}\Z")  # of numbers below 2**31
-
-
-def work_item_number(text: str) -> int | None:
-    """A work item's number in a path; None for other text."""
-    return int(text) if _DIGITS.match(text) and 1 <= int(text) < 2**31 else None
-
-
 class WorkItem(WireModel):
     """A work item as Azure DevOps showed it at `fetchedAt`."""
 
     organization: str
     id: int
+    project: str | None = Field(None, description="absent if the item was last read before projects were stored")
     type: str
     title: str
     assignee_name: str | None = None
@@ -34,6 +26,7 @@ class WorkItem(WireModel):
         return cls(
             organization=organization,
             id=item.id,
+            project=item.project,
             type=item.type,
             title=item.title,
             assignee_name=item.assignee_name,

@@ -12,7 +12,7 @@ from shared.db.schema import work_item_readers, work_items
 from shared.db.statements import InsertIfAbsent
 from shared.tenancy.model import Organization
 from shared.tenancy.organization_store import organization_key
-from timers.work_items.reader_store import IS_SHOWN, SHOWN, of_viewer, read_since
+from timers.work_items.reader_store import IS_SHOWN, SHOWN, SHOWN_PROJECT, of_viewer, read_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class CachedWorkItem:
     title: str
     assignee_name: str | None
     state: str
+    project: str | None  # None for an item that was read before projects were stored
     fetched_at: dt.datetime
 
 
@@ -34,7 +35,7 @@ _KNOWN: Final[sa.Select[Any]] = sa.select(_items.work_item_id).where(
     *_ORGANIZATION, _items.work_item_id.in_(bindparam("ids", expanding=True))
 )
 _FIND_SHOWN: Final[sa.Select[Any]] = (
-    sa.select(_items.work_item_id, _items.type, *SHOWN, _items.fetched_at, work_item_readers.c.read_on)
+    sa.select(_items.work_item_id, _items.type, *SHOWN, SHOWN_PROJECT, _items.fetched_at, work_item_readers.c.read_on)
     .join(work_item_readers, of_viewer(_items.organization_id, _items.work_item_id))
     .where(*_ORGANIZATION, _items.work_item_id == bindparam("item"), IS_SHOWN)
 )
@@ -50,6 +51,7 @@ _REFRESH: Final = (
         title=bindparam("new_title"),
         assignee_name=bindparam("new_assignee_name"),
         state=bindparam("new_state"),
+        project=bindparam("new_project"),
         fetched_at=bindparam("new_fetched_at", type_=_items.fetched_at.type),
     )
 )
@@ -65,6 +67,7 @@ _ADD = InsertIfAbsent(
         "title",
         "assignee_name",
         "state",
+        "project",
         "fetched_at",
     ),
 )
@@ -103,5 +106,6 @@ def _values(item: CachedWorkItem, id_name: str, prefix: str) -> dict[str, Any]:
         f"{prefix}title": item.title,
         f"{prefix}assignee_name": item.assignee_name,
         f"{prefix}state": item.state,
+        f"{prefix}project": item.project,
         f"{prefix}fetched_at": item.fetched_at,
     }

@@ -20,14 +20,14 @@ _TERMINAL_ONLY: Final = {"max", "RSS MB", "CPU ms/req", "CPU s", "idle s"}
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """The tables and verdicts of a part."""
+    """The tables and verdicts of a part. The page has the first table only."""
 
     tables: Sequence[Table]
     verdicts: list[str] = field(default_factory=list)
 
     def markdown(self, command: str, engines: Sequence[str]) -> str:
         header = f"Measured on {clock.now():%Y-%m-%d} by `{command}`, on {describe_machine(engines)}."
-        return "\n\n".join([header, *(each.markdown(_TERMINAL_ONLY) for each in self.tables), "\n".join(self.verdicts)])
+        return "\n\n".join([header, self.tables[0].markdown(_TERMINAL_ONLY), "\n".join(self.verdicts)])
 
 
 def build_verdict(subject: str, value: float, limit: float, unit: str) -> str:

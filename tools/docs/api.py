@@ -27,7 +27,7 @@ _COMMON_CODES: Final = {
     *("trial_expired", "subscription_suspended", "subscription_cancelled"),
 }
 _COMMON_FIELDS: Final = {"organization", "project", "workItemId", "timeZone", "user", "userId", "from", "to"}
-_BROWSER_HEADING: Final = "Pages for buyers"
+_MARKETPLACE: Final = "Marketplace"  # for Microsoft and buyers' browsers, so only listed
 Json = dict[str, Any]
 
 
@@ -42,8 +42,7 @@ def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator
     for path in document["paths"].values():
         for described in path.values():
             operation = operations[described["operationId"]]
-            heading = _BROWSER_HEADING if operation.for_browser else operation.tag.replace("-", " ").capitalize()
-            by_heading.setdefault(heading, []).append((operation, described))
+            by_heading.setdefault(operation.tag.replace("-", " ").capitalize(), []).append((operation, described))
     headings = sorted(by_heading)
     yield " · ".join(f"[{each}](#{each.lower().replace(' ', '-')})" for each in headings)
     yield ""
@@ -51,8 +50,8 @@ def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator
     for heading in headings:
         yield from (f"### {heading}", "")
         entries = by_heading[heading]
-        if heading == _BROWSER_HEADING:
-            yield from (*_pages(entries), "")
+        if heading == _MARKETPLACE:
+            yield from (*_list(entries), "")
             continue
         shared = _shared_parameters([described for _, described in entries])
         if shared:
@@ -62,8 +61,9 @@ def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator
             yield from _operation(operation, described, shared, schemas)
 
 
-def _pages(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
-    """Operations of our own pages, which no client calls."""
+def _list(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
+    yield "For Microsoft and for buyers' browsers ([answers](marketplace.md#subscription-events))."
+    yield ""
     for operation, described in entries:
         yield f'- <a id="{operation.id}"></a>{_call(operation)}: {described["summary"]}'
 
@@ -138,6 +138,8 @@ def _fields(parameters: list[Json]) -> str:
 def _field(name: str, schema: Json, *, required: bool) -> str:
     """A name with its meaning, unless the fields of that name are explained together."""
     about = "" if name in _COMMON_FIELDS else schema.get("description", "")
+    values = schema.get("enum") or schema.get("items", {}).get("enum", ())
+    about = "; ".join(filter(None, [", ".join(f"`{value}`" for value in values), about]))
     mark = "" if required else "?"
     return f"`{name}{mark}`{f' ({about})' if about else ''}"
 

@@ -16,7 +16,7 @@ from devcloud.emulators.entra.people import Person, find_person
 from devcloud.emulators.faults import Fault
 
 
-Endpoint = Literal["work_item", "batch", "update", "updates", "connection", "type_fields", "type_states"]
+Endpoint = Literal["work_item", "batch", "wiql", "update", "updates", "connection", "type_fields", "type_states"]
 _FAULTS: Final = TypeAdapter(dict[Endpoint, Fault])
 
 

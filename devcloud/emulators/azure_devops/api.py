@@ -11,10 +11,12 @@ from devcloud.emulators.azure_devops.errors import AzureDevOpsError, as_json, in
 from devcloud.emulators.azure_devops.fields import check_known, fields_of, states_of
 from devcloud.emulators.azure_devops.items import STATES, directory_of, projects_of
 from devcloud.emulators.azure_devops.tokens import TokenUser
+from devcloud.emulators.azure_devops.wiql import parse_words
 
 
 MOST_IN_A_BATCH: Final = 200
 MOST_UPDATES: Final = 200
+MOST_FOUND: Final = 20_000
 _PATCH: Final = "application/json-patch+json"
 
 
@@ -35,6 +37,8 @@ def handle(request: Request, endpoint: str, board: Board, user: TokenUser, value
             return as_json(_check_project(project, _read(request, board, user, values["number"])))
         case "batch":
             return as_json(_batch(request, board, user))
+        case "wiql":
+            return as_json(_query(request, board, user))
         case "update":
             return as_json(_update(request, board, user, values["number"]))
     return as_json(_list_document(_list(request, endpoint, board, user, values)))
@@ -101,6 +105,17 @@ def _batch(request: Request, board: Board, user: TokenUser) -> Document:
         check_known(name)
     value = [_read_or_none(board, user, number, names, omit=policy == "omit") for number in ids]
     return {"count": len(value), "value": value}
+
+
+def _query(request: Request, board: Board, user: TokenUser) -> Document:
+    words = parse_words(_body(request, "application/json").get("query"))
+    found = board.search(user, words, top=min(_number(request, "$top", MOST_FOUND), MOST_FOUND))
+    return {
+        "queryType": "flat",
+        "queryResultType": "workItem",
+        "columns": [{"referenceName": "System.Id", "name": "ID"}],
+        "workItems": found,
+    }
 
 
 def _read_or_none(

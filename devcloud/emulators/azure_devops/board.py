@@ -49,6 +49,18 @@ class Board:
         with self._lock:
             return [self._document(number, item, None) for number, item in self._items.items()]
 
+    def search(self, user: TokenUser, words: Sequence[str], *, top: int) -> list[Document]:
+        """References of the visible items with all words in their title, the last changed first."""
+        with self._lock:
+            found = [
+                (item.fields["System.ChangedDate"], number)
+                for number, item in self._items.items()
+                if item.fields["System.TeamProject"] not in user.hidden
+                and all(word in item.fields["System.Title"].lower() for word in words)
+            ]
+        numbers = [number for _, number in sorted(found, reverse=True)[:top]]
+        return [{"id": number, "url": f"{self._url}/_apis/wit/workItems/{number}"} for number in numbers]
+
     def updates(self, number: int, user: TokenUser, *, skip: int, top: int) -> list[Document]:
         with self._lock:
             return self._find(number, user).updates[skip : skip + top]

@@ -32,6 +32,7 @@ def _rules() -> Iterator[Rule]:
         yield Rule(f"{base}/workitems/<int:number>", endpoint="update", methods=["PATCH"])
         yield Rule(f"{base}/workitems/<int:number>/updates", endpoint="updates", methods=["GET"])
         yield Rule(f"{base}/workitemsbatch", endpoint="batch", methods=["POST"])
+        yield Rule(f"{base}/wiql", endpoint="wiql", methods=["POST"])
     of_type = f"/<organization>/<project>{_APIS}wit/workitemtypes/<kind>"
     yield Rule(f"{of_type}/fields", endpoint="type_fields", methods=["GET"])
     yield Rule(f"{of_type}/states", endpoint="type_states", methods=["GET"])

@@ -19,7 +19,7 @@ from shared.db.schema.privacy import damaged_documents, erasures, kept_mentions,
 from shared.db.schema.subscriptions import purchase_requests, subscription_events, subscription_rates, subscriptions
 from shared.db.schema.timer_log import timer_log
 from shared.db.schema.timers import organizations, projects, running_timers, time_entries, time_entry_days
-from shared.db.schema.work_items import work_item_readers, work_items
+from shared.db.schema.work_items import favorites, work_item_readers, work_items
 from shared.db.schema.write_back import write_back_attempts, write_back_changes, write_back_items
 
 
@@ -32,6 +32,7 @@ __all__ = [
     "closed_months",
     "damaged_documents",
     "erasures",
+    "favorites",
     "idempotency_keys",
     "installation",
     "kept_mentions",

@@ -31,6 +31,12 @@ audit_log = sa.Table(
     Unique("tenant_id", "public_id"),
 )
 Index("ix_audit_log_tenant", audit_log.c.tenant_id, audit_log.c.id)
+# Lists are ordered by time and id.
+_LISTED = (audit_log.c.at, audit_log.c.id)
+Index("ix_audit_log_at", audit_log.c.tenant_id, *_LISTED)
+Index("ix_audit_log_action", audit_log.c.tenant_id, audit_log.c.action, *_LISTED)
+Index("ix_audit_log_actor", audit_log.c.tenant_id, audit_log.c.actor_id, *_LISTED)
+Index("ix_audit_log_subject", audit_log.c.tenant_id, audit_log.c.subject_user_id, *_LISTED)
 
 action_log = sa.Table(
     "action_log",
@@ -46,3 +52,5 @@ action_log = sa.Table(
     of_user(),
     Unique("tenant_id", "row_key"),
 )
+Index("ix_action_log_user", action_log.c.tenant_id, action_log.c.user_id, action_log.c.row_key)
+Index("ix_action_log_type", action_log.c.tenant_id, action_log.c.action_type, action_log.c.row_key)

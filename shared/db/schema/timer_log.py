@@ -6,7 +6,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
 
 from shared.db.schema.base import metadata, of_project, of_user, tenant_id
-from shared.db.types import UtcDateTime, choice, identity
+from shared.db.types import UtcDateTime, choice, identity, only_where
 
 
 timer_log = sa.Table(
@@ -36,4 +36,15 @@ timer_log = sa.Table(
     Unique("tenant_id", "timer_id", "event", "entry_version"),  # one start, one end, one event per version
 )
 Index("ix_timer_log_tenant", timer_log.c.tenant_id, timer_log.c.id)
-Index("ix_timer_log_user", timer_log.c.tenant_id, timer_log.c.user_id, timer_log.c.id)
+# Lists are ordered by the time of the request and the id.
+_LISTED = (timer_log.c.received_at, timer_log.c.id)
+Index("ix_timer_log_received", timer_log.c.tenant_id, *_LISTED)
+Index("ix_timer_log_user", timer_log.c.tenant_id, timer_log.c.user_id, *_LISTED)
+# Starts and stops are found among all events, since nearly all are such; they do not pay for this index.
+Index(
+    "ix_timer_log_event",
+    timer_log.c.tenant_id,
+    timer_log.c.event,
+    *_LISTED,
+    **only_where(sa.and_(timer_log.c.event != "started", timer_log.c.event != "stopped")),
+)

@@ -116,6 +116,16 @@ time_entries = sa.Table(
 _LISTED = (time_entries.c.started_at, time_entries.c.public_id)
 Index("ix_time_entries_tenant", time_entries.c.tenant_id, *_LISTED)
 Index("ix_time_entries_user", time_entries.c.tenant_id, time_entries.c.user_id, *_LISTED)
+Index("ix_time_entries_changed", time_entries.c.tenant_id, time_entries.c.updated_at, time_entries.c.public_id)
+# Entries of timers are found among all, since nearly all are such; they do not pay for this index.
+Index(
+    "ix_time_entries_source",
+    time_entries.c.tenant_id,
+    time_entries.c.source,
+    *_LISTED,
+    **only_where(time_entries.c.source != "timer"),
+)
+Index("ix_time_entries_item", time_entries.c.tenant_id, time_entries.c.work_item_id, *_LISTED)
 Index("ix_time_entries_overlap", time_entries.c.tenant_id, time_entries.c.user_id, time_entries.c.stopped_at)
 
 Index(

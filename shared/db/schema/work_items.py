@@ -1,7 +1,7 @@
-"""Work items as last read from Azure DevOps, and the readings of each person."""
+"""Work items as last read from Azure DevOps, and the readings and favorites of each person."""
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, String, Unicode
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, String, Unicode
 from sqlalchemy import ForeignKeyConstraint as ForeignKey
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy import UniqueConstraint as Unique
@@ -22,6 +22,7 @@ work_items = sa.Table(
     Column("title", Unicode(400), nullable=False),  # empty when blanked, like the state; the name is then NULL
     Column("assignee_name", Unicode(256)),
     Column("state", Unicode(128), nullable=False),
+    Column("project", Unicode(128)),  # NULL when blanked, and of items read before the column existed
     Column("fetched_at", UtcDateTime, nullable=False),
     PrimaryKey("id"),
     ForeignKey(["tenant_id"], ["tenants.id"]),
@@ -41,4 +42,19 @@ work_item_readers = sa.Table(
     PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
     of_user(),
     of_organization(),
+)
+
+favorites = sa.Table(
+    "favorites",
+    metadata,
+    tenant_id(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("organization_id", BigInteger, nullable=False),
+    Column("work_item_id", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),  # in the person's order, from 1 without gaps
+    PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
+    of_user(),
+    of_organization(),
+    Unique("tenant_id", "user_id", "place"),
+    CheckConstraint("place BETWEEN 1 AND 50", name="place"),  # so at most 50 of a person
 )

@@ -26,13 +26,14 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """At most `limit` actions, of one user or of all, after a row key.
+    """At most `limit` actions after a row key, of one user and one type if they are given.
 
     `since` and `until` are bounds from `bound_key`; None is open.
     """
 
     limit: int
     user_id: int | None = None
+    action_type: str | None = None
     after: str | None = None
     since: str | None = None
     until: str | None = None

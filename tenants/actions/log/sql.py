@@ -25,6 +25,7 @@ _PAGE: Final[sa.Select[Any]] = (
 )
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "user": _log.user_id == bindparam("user"),
+    "type": _log.action_type == bindparam("type", type_=sa.String),
     "after": _log.row_key > bindparam("after"),
     "since": _log.row_key < bindparam("since"),
     "until": _log.row_key > bindparam("until"),
@@ -49,7 +50,8 @@ _DELETE: Final = action_log.delete().where(
 
 
 @cache
-def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
+def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    """The SELECT with some of the conditions; built when it is first needed."""
     return _PAGE.where(*(_CONDITIONS[name] for name in conditions))
 
 
@@ -68,10 +70,16 @@ class SqlActionLog:
             raise AppendFailed(len(actions), "database") from error
 
     def page(self, tenant_id: int, query: LogQuery) -> list[Action]:
-        conditions = {"user": query.user_id, "after": query.after, "since": query.since, "until": query.until}
+        conditions = {
+            "user": query.user_id,
+            "type": query.action_type,
+            "after": query.after,
+            "since": query.since,
+            "until": query.until,
+        }
         used = {name: value for name, value in conditions.items() if value is not None}
         with self._transaction(reads_only=True, tenant=tenant_id) as tx:
-            rows = tx.execute(_page(tuple(used)), {"tenant": tenant_id, "most": query.limit, **used})
+            rows = tx.execute(statement(tuple(used)), {"tenant": tenant_id, "most": query.limit, **used})
             return [Action(*row) for row in rows]
 
     def rewrite(self, tenant_id: int, page: Callable[[int, str], str]) -> int:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -93,7 +94,7 @@ class TablesActionLog:
             keys = self._keys(tenant_id, everyone=True)
         try:
             newest = max(filter(None, (query.until, last and _row_key(*last, keys))), default=None)
-            rows = self._between(keys, query.user_id, (newest, query.since), limit)
+            rows = self._between(keys, query, (newest, query.since))
             actions: list[Action] = []
             while len(actions) < limit and (some := list(itertools.islice(rows, limit))):
                 numbers = self._numbers(tenant_id, keys, some)
@@ -155,22 +156,24 @@ class TablesActionLog:
                 numbers |= key_store.numbers_by_key(tx, tenant_id, unknown)
         return numbers
 
-    def _between(self, keys: LogKeys, user_id: int | None, bounds: _Bounds, limit: int) -> Iterator[_Row]:
-        """The rows of one person, or of all, between two row keys; each once, also during a move."""
+    def _between(self, keys: LogKeys, query: LogQuery, bounds: _Bounds) -> Iterator[_Row]:
+        """The rows of a query's person and type between two row keys; each once, also during a move."""
         newest, oldest = (None if key is None else _table_of(key) for key in bounds)
         for table in self._tables(newest, oldest):
-            rows = self._merged(table, keys, user_id, bounds, limit)
+            rows = self._merged(table, keys, query, bounds)
             yield from (next(same) for _, same in itertools.groupby(rows, key=lambda row: row.key))
 
-    def _merged(self, table: str, keys: LogKeys, user_id: int | None, bounds: _Bounds, limit: int) -> Iterator[_Row]:
-        of_user = None if user_id is None else ("User", keys.key_of(user_id).hex)
-        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user, bounds), limit))
+    def _merged(self, table: str, keys: LogKeys, query: LogQuery, bounds: _Bounds) -> Iterator[_Row]:
+        user_id, limit = query.user_id, query.limit
+        of_type = {} if query.action_type is None else {"ActionType": query.action_type}
+        of_user = {} if user_id is None else {"User": keys.key_of(user_id).hex}
+        new = map(_new_row, self._rows(table, _filter(_partition(keys), of_user | of_type, bounds), limit))
         if not keys.is_numbered:
             return new
-        of_number = None if user_id is None else ("UserId", str(user_id))
+        of_number = {} if user_id is None else {"UserId": str(user_id)}
         after, before = bounds
         from_instant = None if after is None else after.partition("_")[0]
-        numbered = _filter(_numbered(keys.tenant_id), of_number, (from_instant, before))
+        numbered = _filter(_numbered(keys.tenant_id), of_number | of_type, (from_instant, before))
         old_entities = self._rows(table, numbered, limit)
         old = (
             row
@@ -349,11 +352,10 @@ def _action(tenant_id: int, number: int, row: _Row) -> Action:
 
 
 def _filter(
-    partition: str, of_user: tuple[str, str] | None = None, bounds: _Bounds = (None, None)
+    partition: str, equal: Mapping[str, str] = MappingProxyType({}), bounds: _Bounds = (None, None)
 ) -> tuple[str, dict[str, str]]:
     conditions = {"PartitionKey eq @partition": ("partition", partition)}
-    if of_user is not None:
-        conditions[f"{of_user[0]} eq @user"] = ("user", of_user[1])
+    conditions |= {f"{name} eq @{name}": (name, value) for name, value in equal.items()}
     after, before = bounds
     if after is not None:
         conditions["RowKey gt @after"] = ("after", after)

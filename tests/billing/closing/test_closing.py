@@ -702,7 +702,7 @@ def test_the_audit_log_writes_money_as_bills_do(payer):
     payer.subscribe(JAN)
     payer.sign_in(payer.people[0], JAN)
     [record] = payer.close(FEB)
-    with payer.engine.begin() as tx:  # as it is read back, with all the places of its column
+    with payer.engine.begin() as tx:  # as read from the database, with all decimal places of the column
         read = record_store.find(tx, payer.tenant_id, record.public_id)
     assert read is not None
     payer.void(read, FEB + HOUR)

@@ -1,4 +1,4 @@
-"""A person and an invitation that was merged into them are billed once for a month, whenever the merge comes."""
+"""A person and an invitation merged into them are billed once for a month, at any time of the merge."""
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ def payer(app, engine):  # noqa: ARG001 - the app's end checks every invariant
 
 @pytest.fixture
 def invitation(payer):
-    """An account of the tenant with which nobody has signed in."""
+    """An account of the tenant without a sign-in."""
     user = payer.add_person(JAN)
     with payer.engine.begin() as tx:
         this = sa.and_(users.c.tenant_id == payer.tenant_id, users.c.id == user)

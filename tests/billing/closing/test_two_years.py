@@ -18,7 +18,7 @@ from billing.closing import rules, store
 from billing.closing.jobs import close_all_ended
 from billing.subscriptions.model import Price, Subscription
 from shared.db.row_level_security import ALL_TENANTS
-from tests.billing.oracle import Bill, Cost, History, Paid, Ran, Worked, bills
+from tests.billing.oracle import Bill, Cost, History, PaidPlan, TimerRun, WorkSpan, bills
 from tests.support.budget import ALL, tries
 from tests.support.paying_tenants import PayingTenant, at
 from timers.model import TimeEntry
@@ -45,7 +45,7 @@ class Life:
     history: History
     chance: random.Random
     subscription: Subscription | None = None
-    entries: list[tuple[TimeEntry, Worked]] = field(default_factory=list)
+    entries: list[tuple[TimeEntry, WorkSpan]] = field(default_factory=list)
 
     @classmethod
     def begin(cls, engine, zone: str, seed: int, since: dt.datetime) -> "Life":
@@ -72,7 +72,7 @@ class Life:
     def _work(self, now: dt.datetime) -> None:
         user, (start, stop) = self.chance.choice(self.payer.people), self._when(now)
         entry = self.payer.add_time(user, start, stop, now=now)
-        self.entries.append((entry, Worked(user, start, stop, now)))
+        self.entries.append((entry, WorkSpan(user, start, stop, now)))
         self.history.work.append(self.entries[-1][1])
 
     def _correct(self, now: dt.datetime) -> None:
@@ -81,7 +81,7 @@ class Life:
             start, stop = self._when(now)
             corrected = self.payer.correct(entry, start, stop, now)
             worked.until = now
-            self.entries.append((corrected, Worked(worked.user, start, stop, now)))
+            self.entries.append((corrected, WorkSpan(worked.user, start, stop, now)))
             self.history.work.append(self.entries[-1][1])
 
     def _remove(self, now: dt.datetime) -> None:
@@ -97,7 +97,7 @@ class Life:
         if running is None:
             if self.subscription is not None:
                 self.payer.start_timer(user, now)
-                self.history.timers.append(Ran(user, now))
+                self.history.timers.append(TimerRun(user, now))
             return
         running.until = now
         if self.chance.random() < 0.4:
@@ -105,10 +105,10 @@ class Life:
             return
         stop = min(now, running.start + self.history.limit)
         self.payer.stop_timer(user, stop)
-        self.history.work.append(Worked(user, running.start, stop, now))
+        self.history.work.append(WorkSpan(user, running.start, stop, now))
 
     def _move(self, now: dt.datetime) -> None:
-        """To another zone, at most once in two months: of a month only its first and last sign-in are known."""
+        """Sets another zone, at most once in two months, since only the first and last sign-in of a month are known."""
         since, zone = self.history.zones[-1]
         if now - since > 62 * DAY:
             zone = ZoneInfo(self.chance.choice([each for each in ZONES if each != zone.key]))
@@ -146,7 +146,7 @@ class Life:
         rate, trial = self.chance.randrange(10_000_000), self.chance.choice((None, None, None, now + 30 * DAY))
         price = Price(Decimal(rate).scaleb(-4), "EUR")
         self.subscription = self.payer.subscribe(now, price, free_trial_ends_at=trial)
-        self.history.paid.append(Paid(now, [Cost(now, "paid", rate)], free_until=trial and trial + DAY))
+        self.history.paid.append(PaidPlan(now, [Cost(now, "paid", rate)], free_until=trial and trial + DAY))
 
     def bills(self) -> list[Bill]:
         """As the database has them, in the order in which they were closed; with the price that came later."""

@@ -193,7 +193,7 @@ def test_a_next_link_that_leads_elsewhere_is_not_followed(marketplace, client, d
         next(rows)
 
 
-def test_a_list_that_goes_in_circles_comes_to_an_end(marketplace, client, deadline):
+def test_a_circular_list_ends(marketplace, client, deadline):
     for _ in range(3):
         marketplace.buy()
     marketplace.execute("shapes", page_size=1, next_link="/api/saas/subscriptions?api-version=2018-08-31")
@@ -440,7 +440,7 @@ def test_a_redirect_is_not_followed(marketplace, client, deadline):
         client.get(marketplace.buy(), deadline)
 
 
-def test_each_request_has_an_id_of_its_own_and_the_correlation_id_of_its_deadline(entra):
+def test_each_request_has_its_own_id_and_the_correlation_id_of_its_deadline(entra):
     seen: list[dict[str, str]] = []
     deadline = replace(Deadline.after(5), correlation_id=uuid.UUID(UNKNOWN))
 
@@ -580,7 +580,7 @@ def test_the_app_builds_its_client_if_the_settings_name_one(settings, engine, ma
     on.close()
 
 
-def test_no_secret_and_no_address_stands_in_a_repr_or_an_error(marketplace, client, deadline, entra):
+def test_no_repr_and_no_error_has_a_secret_or_an_address(marketplace, client, deadline, entra):
     subscription = client.get(marketplace.buy(active=True), deadline)
     inject_fault(
         marketplace, "get", status=400, body='{"error": {"code": "ada@contoso.example", "message": "Bearer eyJ0"}}'

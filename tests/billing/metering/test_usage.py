@@ -503,13 +503,13 @@ def test_a_final_bill_is_sent_at_once_and_alone(metering):
 def test_a_close_waits_three_seconds_at_most_for_the_meter(metering, monkeypatch):
     granted: list[float] = []
 
-    class Noted(Deadline):
+    class RecordedDeadline(Deadline):
         @classmethod
-        def after(cls, seconds: float) -> "Noted":
+        def after(cls, seconds: float) -> "RecordedDeadline":
             granted.append(seconds)
             return super().after(seconds)
 
-    monkeypatch.setattr(flow, "Deadline", Noted)
+    monkeypatch.setattr(flow, "Deadline", RecordedDeadline)
     tenant = metering.tenant()
     tenant.add_usage(3)
 
@@ -531,7 +531,7 @@ def test_a_fault_of_the_meter_does_not_fail_the_close(metering, monkeypatch, fau
 
 
 @contextmanager
-def refusing(beginning, engine, tenant_id):
+def fail_statements(beginning, engine, tenant_id):
     """The database fails statements with this beginning for a tenant's events."""
 
     def refuse(_connection, _cursor, statement, parameters, *_):
@@ -552,7 +552,7 @@ def test_one_tenants_failure_does_not_affect_the_others(metering, clock, log_lin
     sound.add_usage(2)
     with (
         pytest.raises(JobFailed, match="send_usage: 1 batches"),
-        refusing(SETTLEMENT, metering.app.engine, broken.tenant_id),
+        fail_statements(SETTLEMENT, metering.app.engine, broken.tenant_id),
     ):
         send_all(metering.app)
     claimed = broken.event()
@@ -569,7 +569,7 @@ def test_one_tenants_failure_does_not_affect_the_others(metering, clock, log_lin
 def test_a_failure_of_ours_does_not_fail_the_close(metering, log_lines):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    with refusing(CLAIMING, metering.app.engine, tenant.tenant_id):
+    with fail_statements(CLAIMING, metering.app.engine, tenant.tenant_id):
         send_at_once(metering.app, tenant.tenant_id)
 
     [line] = log_lines("usage_not_sent_at_once")
@@ -596,10 +596,10 @@ def test_events_at_both_ends_of_a_day_are_among_the_events_of_the_day(metering, 
 def test_a_connection_lost_in_a_run_charges_once_and_settles_in_the_same_run(metering, engine, number):
     tenant = metering.tenant()
     tenant.add_usage(3)
-    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as met:
+    with drop_connections(metering.app.engine, engine, CLAIMING if number == 1 else SETTLEMENT) as statements:
         accepted = send_all(metering.app)
 
-    assert (accepted, len(met), metering.hits()) == (1, 1, 1)
+    assert (accepted, len(statements), metering.hits()) == (1, 1, 1)
     assert (tenant.event()["state"], metering.on_meter(tenant)) == ("accepted", [3.0])
 
 

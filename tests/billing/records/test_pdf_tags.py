@@ -54,7 +54,7 @@ def content(element):
             yield resolved.raw_get("/Pg").idnum, int(resolved["/MCID"])
 
 
-def painted(page):
+def painted_content(page):
     """The marked content of a page: a number for tagged text or None for an artifact, with the drawing operators."""
     stream = pypdf.generic.ContentStream(page["/Contents"].get_object(), page.pdf)
     inside, found = None, []
@@ -81,7 +81,7 @@ def check(document):
     nums = root["/ParentTree"]["/Nums"]
     parents = {nums[at]: nums[at + 1] for at in range(0, len(nums), 2)}
     for page in document.pages:
-        found = painted(page)
+        found = painted_content(page)
         numbers = [number for number, _ in found if number is not None]
         assert numbers == list(range(len(numbers)))
         mine = parents[page["/StructParents"]]
@@ -125,7 +125,7 @@ def test_a_repeated_header_is_not_read_out_again():
     pages = reader([long_bill(people=200)]).pages
 
     assert "Active through" in pages[2].extract_text()
-    assert any(number is None and b"Tj" in operators for number, operators in painted(pages[2])[:3])
+    assert any(number is None and b"Tj" in operators for number, operators in painted_content(pages[2])[:3])
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_a_yearly_price_is_shown_per_year_and_an_unreadable_price_as_unknown(ada
     ]
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("bills")
 def test_the_open_month_shows_its_seats_so_far(ada, clock):
     clock.at = october(20, 12)
     shown = ada.get("billing/preview").body

@@ -8,7 +8,14 @@ from typing import TypeVar, assert_never
 
 import httpx
 from timetracker_client import AuthenticatedClient, models
-from timetracker_client.api.entries import add_entry, correct_entry, delete_entry_with_reason, get_entry, list_entries
+from timetracker_client.api.entries import (
+    add_entry,
+    correct_entry,
+    delete_entry_with_reason,
+    get_entry,
+    list_entries,
+    set_work_item_day,
+)
 from timetracker_client.api.people import add_users, list_users
 from timetracker_client.api.privacy import export_data, get_privacy
 from timetracker_client.api.reports import get_month_report, get_week_report
@@ -91,6 +98,15 @@ def correct_time(client: AuthenticatedClient) -> None:
     assert got(models.TimeEntry, corrected).note is UNSET
     late = correct_entry.sync(entry.id, client=client, body=change, if_match=tag)
     assert got(models.PreconditionFailedProblem, late).status == HTTPStatus.PRECONDITION_FAILED
+    day = dt.date(2026, 11, 19)
+    hour = models.AddEntry(organization="contoso", project="Website", work_item_id=42, date=day, elapsed_ms=3_600_000)
+    assert got(models.TimeEntry, add_entry.sync(client=client, body=hour)).days[0].date == day
+    wanted = models.SetWorkItemDay(project="Website", elapsed_ms=5_400_000, expected_ms=3_600_000)
+    cell = set_work_item_day.sync(day.isoformat(), "contoso", "42", client=client, body=wanted)
+    assert got(models.WorkItemDay, cell).elapsed_ms == 5_400_000
+    other = models.SetWorkItemDay(project="Website", elapsed_ms=0, expected_ms=0, reason="another day")
+    stale = set_work_item_day.sync(day.isoformat(), "contoso", "42", client=client, body=other)
+    assert got(models.DayChangedProblem, stale).elapsed_ms == 5_400_000
     page = got(models.EntriesPage, list_entries.sync(client=client, page_size=1, work_item_id=[42, 43]))
     assert len(page.items) == 1
     assert page.next_link

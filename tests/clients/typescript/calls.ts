@@ -75,6 +75,14 @@ const late = await client.PATCH("/api/entries/{id}", {
   body: { project: "Website 2", reason: "renamed" },
 });
 assert(late.error?.code === "precondition_failed", "the changed entry");
+const day = await client.PUT("/api/days/{date}/work-items/{organization}/{id}", {
+  params: { path: { date: "2026-11-19", organization: "contoso", id: "42" } },
+  body: { project: "Website", elapsedMs: 5_400_000, expectedMs: 3_600_000 },
+});
+const present = day.error?.code === "day_changed" ? day.error.elapsedMs : undefined;
+assert(present === 0, "the present time of the day");
+const hour = await client.POST("/api/entries", { body: { ...work, date: "2026-11-19", elapsedMs: 3_600_000 } });
+assert(got(hour).days[0]?.date === "2026-11-19", "the entry by duration");
 const page = got(await client.GET("/api/entries", { params: { query: { pageSize: 1, workItemId: [42, 43] } } }));
 assert(page.items.length === 1 && page.nextLink !== undefined, "a page of entries");
 

@@ -157,7 +157,7 @@ def test_updates_have_the_changes_of_each_revision(azure_devops):
     assert updates[3]["fields"]["System.Rev"] == {"oldValue": 3, "newValue": 4}
 
 
-def test_updates_come_in_pages_and_a_link_has_no_revision_of_its_own(azure_devops):
+def test_updates_have_pages_and_a_link_has_no_revision(azure_devops):
     order(azure_devops, "POST", "link", {"id": BUG})
     patch(azure_devops, BUG, add(9))
 
@@ -176,7 +176,7 @@ def test_a_patch_without_a_change_makes_no_revision_unless_it_says_something(azu
 
 
 @pytest.mark.parametrize(
-    ("number", "operation", "status", "told"),
+    ("number", "operation", "status", "message"),
     [
         (STORY, add(1), 400, "TF51535: Cannot find field Microsoft.VSTS.Scheduling.CompletedWork."),
         (BUG, add(-0.5), 400, "TF401320: Rule Error for field Completed Work."),
@@ -195,10 +195,10 @@ def test_a_patch_without_a_change_makes_no_revision_unless_it_says_something(azu
         (999, add(1), 404, "TF401232: "),
     ],
 )
-def test_an_invalid_value_of_a_type_is_refused_without_a_change(azure_devops, number, operation, status, told):
+def test_an_invalid_value_of_a_type_is_refused_without_a_change(azure_devops, number, operation, status, message):
     answer = patch(azure_devops, number, add("New title", "System.Title"), operation)
 
-    assert (answer.status_code, answer.json()["message"][: len(told)]) == (status, told)
+    assert (answer.status_code, answer.json()["message"][: len(message)]) == (status, message)
     assert number == 999 or azure_devops.revision(number) == 2 - (number == 63)
 
 
@@ -304,7 +304,7 @@ def test_a_lost_answer_did_the_work_and_a_cut_connection_did_not(azure_devops):
     assert (landed, broken.status_code, azure_devops.completed(BUG)) == (4, 503, 6)
 
 
-def test_a_late_landing_comes_after_the_answer(azure_devops):
+def test_a_late_landing_follows_the_response(azure_devops):
     azure_devops.set_fault("update", late_landing=60, status=504)
 
     answer = patch(azure_devops, BUG, pinned(2), add(4))

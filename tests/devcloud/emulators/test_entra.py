@@ -196,7 +196,7 @@ def test_a_registered_client_gets_the_error(entra: Entra, changed: dict[str, str
     assert (error, ASKED["state"]) == (back["error"], back["state"])
 
 
-def test_the_answer_comes_in_the_fragment_when_asked_for(entra: Entra):
+def test_the_response_is_in_the_fragment_on_request(entra: Entra):
     url = authorize(entra, response_mode="fragment", prompt="select_account")
 
     answer = requests.post(url, data={"person": PERSON["ada"].oid}, allow_redirects=False, timeout=5)
@@ -309,11 +309,11 @@ def test_refusals_have_entra_s_shape(entra: Entra, tenant: str, form: dict[str, 
 
     answer = ask(entra, tenant, **{**grant, **form})
 
-    told = answer.json()
+    document = answer.json()
     assert status == answer.status_code
-    assert [number] == told["error_codes"]
-    assert told["error_description"].startswith(f"AADSTS{number}: ")
-    assert {"error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id"} == told.keys()
+    assert [number] == document["error_codes"]
+    assert document["error_description"].startswith(f"AADSTS{number}: ")
+    assert {"error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id"} == document.keys()
 
 
 def test_a_password_is_any_but_none(entra: Entra):

@@ -50,7 +50,7 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("buy", "zed"), "marketplace: Unknown person 'zed'.\n"),
         (
@@ -60,10 +60,10 @@ def test_a_purchase_is_made_changed_and_listed(url: str):
         (("admin", "buy", "{"), "marketplace: the body is not JSON\n"),
     ],
 )
-def test_an_error_is_one_line(url: str, arguments: tuple[str, ...], told: str):
+def test_an_error_is_one_line(url: str, arguments: tuple[str, ...], message: str):
     done = run(*arguments, "--at", url)
 
-    assert (done.code, done.out, done.err) == (1, "", told)
+    assert (done.code, done.out, done.err) == (1, "", message)
 
 
 def test_a_missing_emulator_is_one_line():

@@ -11,7 +11,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def event(subscription: str, at: dt.datetime = START, **changed: object) -> dict[str, Any]:
-    told = {
+    document = {
         "resourceId": subscription,
         "quantity": 5.0,
         "dimension": "active_user",
@@ -19,15 +19,15 @@ def event(subscription: str, at: dt.datetime = START, **changed: object) -> dict
         "planId": "paid",
         **changed,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def batch(marketplace: Marketplace, *events: dict[str, Any]) -> list[dict[str, Any]]:
     answer = marketplace.send("POST", "batchUsageEvent", {"request": list(events)})
     assert answer.status_code == 200
-    told = answer.json()
-    assert told["count"] == len(events)
-    result: list[dict[str, Any]] = told["result"]
+    document = answer.json()
+    assert document["count"] == len(events)
+    result: list[dict[str, Any]] = document["result"]
     return result
 
 
@@ -136,9 +136,9 @@ def test_a_batch_has_at_most_25_events(marketplace, subscription, count, status)
 def test_plans_by_seats_are_not_metered(marketplace):
     seats = marketplace.buy(plan="seats", quantity=2, active=True)
 
-    [told] = batch(marketplace, event(seats, planId="seats"))
+    [result] = batch(marketplace, event(seats, planId="seats"))
 
-    assert told["status"] == "InvalidDimension"
+    assert result["status"] == "InvalidDimension"
 
 
 def test_usage_is_listed_by_day(marketplace, subscription):

@@ -1,4 +1,4 @@
-"""What the host does with requests and answers, seen from outside over real sockets."""
+"""Requests and responses through the host, over real sockets."""
 
 import json
 import re

@@ -103,7 +103,7 @@ def bad(timer: func.TimerRequest) -> None: ...
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_error_of_an_invalid_app_is_one_line(tmp_path, mistake):
-    source, told = MISTAKES[mistake]
+    source, message_parts = MISTAKES[mistake]
     app = processes.app_of(tmp_path / "app", GOOD + source)
 
     done = processes.devcloud("host", "--app", str(app), "--port", "0")
@@ -112,7 +112,7 @@ def test_the_error_of_an_invalid_app_is_one_line(tmp_path, mistake):
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
     assert line.startswith("host: cannot index the app: ")
-    assert [part for part in told if part not in line] == []
+    assert [part for part in message_parts if part not in line] == []
 
 
 def test_the_error_of_an_app_without_functions_is_one_line(tmp_path):
@@ -134,7 +134,7 @@ def test_the_good_app_is_served_without_the_mistakes(tmp_path):
         assert host.call("GET", "/api/good").body == b"ok"
 
 
-def test_a_prefix_of_host_json_stands_before_every_route(tmp_path):
+def test_a_prefix_of_host_json_precedes_every_route(tmp_path):
     app = processes.app_of(tmp_path / "app", GOOD)
     (app / "host.json").write_text('{"extensions": {"http": {"routePrefix": ""}}}')
 

@@ -12,7 +12,7 @@ def http(name: str, route: str, *methods: str) -> Function:
     return Function(name, name, {"type": "httpTrigger", "name": "req", "route": route, "methods": list(methods)})
 
 
-def found(route: str, path: str) -> dict[str, str] | None:
+def match_route(route: str, path: str) -> dict[str, str] | None:
     match = Router([http("f", route)], "").find("GET", path)
     return None if match is None else dict(match.params)
 
@@ -60,7 +60,7 @@ MATCHES = [
 
 @pytest.mark.parametrize(("route", "path", "expected"), MATCHES)
 def test_a_template_matches_as_in_azure(route, path, expected):
-    assert found(route, path) == expected
+    assert match_route(route, path) == expected
 
 
 @pytest.mark.parametrize("route", ["a/{x:datetime}", "a/{x:length(q)}", "a/{x:regex(()}", "a/{x=5}", "a/{x", "a/b{x}"])

@@ -20,7 +20,7 @@ def field(low: int, high: int) -> st.SearchStrategy[list[int]]:
     return st.just(list(range(low, high + 1))) | some.map(sorted)
 
 
-def written(allowed: list[int], limits: tuple[int, int]) -> str:
+def format_field(allowed: list[int], limits: tuple[int, int]) -> str:
     return "*" if allowed == list(range(limits[0], limits[1] + 1)) else ",".join(map(str, allowed))
 
 
@@ -29,7 +29,7 @@ def written(allowed: list[int], limits: tuple[int, int]) -> str:
     st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2035, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001
 )
 def test_the_next_time_is_the_first_at_which_every_field_matches(fields, after):
-    text = " ".join(map(written, fields, LIMITS))
+    text = " ".join(map(format_field, fields, LIMITS))
 
     assert Schedule(text).next(after) == first_match(fields, after)
 

@@ -50,12 +50,12 @@ def start_timer(req: func.HttpRequest) -> func.HttpResponse:
 @bp.function_name("get_timer")
 @bp.route(route="timers/{id:int?}", methods=[func.HttpMethod.GET, func.HttpMethod.DELETE])
 async def get_timer(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    told = {
+    details = {
         "function": context.function_name,
         "invocation": context.invocation_id,
         "trace": context.trace_context.trace_parent,
     }
-    return as_json(seen(req) | told)
+    return as_json(seen(req) | details)
 
 
 @bp.function_name("slow")

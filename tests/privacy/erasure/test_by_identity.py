@@ -37,7 +37,7 @@ def ada(world):
     return ada
 
 
-def everything(person):
+def visible_rows(person):
     """The timer log, entries and audit rows that an admin sees."""
     return person.log(), person.entries(), person.get("audit", pageSize="200").body["items"]
 
@@ -52,10 +52,10 @@ def test_an_erasure_of_any_name_does_not_change_data_of_others(app, world, clock
     mal = world.member(ada)
     mals_id = mal.get("me").body["id"]
     rename(mal, name)
-    log, entries, audit = everything(ada)
+    log, entries, audit = visible_rows(ada)
     erase(app, clock, mal)
     shown = world.renew_token(ada).get("timer-log", pageSize="200")
-    new_log, new_entries, new_audit = everything(world.renew_token(ada))
+    new_log, new_entries, new_audit = visible_rows(world.renew_token(ada))
 
     assert shown.status == 200
     assert new_log == log
@@ -67,15 +67,15 @@ def test_a_colleagues_name_chosen_by_the_person_is_not_replaced(app, world, cloc
     ben = world.member(ada, name="Ben Bitdiddle")
     mal = world.member(ada)
     rename(mal, "Ben Bitdiddle")
-    noted = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note="with Ben Bitdiddle").body["id"]
+    add_note = ada.enter("2026-11-19T09:00:00Z", "2026-11-19T10:00:00Z", note="with Ben Bitdiddle").body["id"]
     erase(app, clock, mal)
     ada = world.renew_token(ada)
 
-    assert [each["note"] for each in ada.entries() if each["id"] == noted] == ["with Ben Bitdiddle"]
+    assert [each["note"] for each in ada.entries() if each["id"] == add_note] == ["with Ben Bitdiddle"]
     assert ben.name in {each["displayName"] for each in ada.get("users").body["items"]}
 
 
-def noted(person, note, day=19):
+def add_note(person, note, day=19):
     """Adds an entry with a note; returns a function that reads the note again."""
     entry = person.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z", note=note).body["id"]
 
@@ -104,7 +104,7 @@ def noted(person, note, day=19):
 )
 def test_only_a_whole_directory_name_of_two_words_is_replaced(app, world, clock, ada, name, note, left):  # noqa: PLR0917
     grace = world.member(ada, name=name)
-    read = noted(ada, note)
+    read = add_note(ada, note)
     erase(app, clock, grace)
 
     assert _without_pseudonyms(read(world.renew_token(ada))) == left
@@ -118,7 +118,7 @@ def test_a_name_shared_with_a_colleague_is_not_replaced(app, world, clock, ada):
     twins = [world.member(ada, name="John Smith") for _ in range(2)]
     longer = world.member(ada, name="Mary Ann Jones")
     shorter = world.member(ada, name="Ann Jones")
-    reads = [noted(ada, each, day) for day, each in enumerate(("John Smith", longer.name), 11)]
+    reads = [add_note(ada, each, day) for day, each in enumerate(("John Smith", longer.name), 11)]
     for each in (twins[0], shorter):
         erase(app, clock, world.renew_token(each))
 
@@ -127,7 +127,7 @@ def test_a_name_shared_with_a_colleague_is_not_replaced(app, world, clock, ada):
 
 def test_a_guests_name_is_not_replaced(app, world, clock, ada):
     guest = world.member(ada, name="Guest Of Honour", acct=1)
-    read = noted(ada, guest.name)
+    read = add_note(ada, guest.name)
     erase(app, clock, guest)
 
     assert read(world.renew_token(ada)) == "Guest Of Honour"
@@ -138,7 +138,7 @@ def test_without_a_known_directory_name_no_name_is_replaced(app, world, clock, a
     with engine.begin() as tx:
         own = users.c.entra_object_id == uuid.UUID(old.oid)
         tx.execute(users.update().where(own).values(directory_name=None))
-    read = noted(ada, "with John Smith")
+    read = add_note(ada, "with John Smith")
     erase(app, clock, new)
 
     assert read(world.renew_token(ada)) == "with John Smith"
@@ -156,7 +156,7 @@ def test_a_self_chosen_name_of_a_guest_blocks_only_an_equal_name(  # noqa: PLR09
 ):
     ben, guest = world.member(ada, name="Ben Okafor"), world.member(ada, acct=1)
     assert rename(guest, chosen)
-    read = noted(ada, "with Ben Okafor today")
+    read = add_note(ada, "with Ben Okafor today")
     erase(app, clock, ben)
 
     assert _without_pseudonyms(read(world.renew_token(ada))) == left
@@ -165,14 +165,14 @@ def test_a_self_chosen_name_of_a_guest_blocks_only_an_equal_name(  # noqa: PLR09
 CHOSEN = "sales@bigcustomer.example"
 
 
-def noted_and_reached_at_a_chosen_address(world, ada):
+def note_and_address_of_invitation(world, ada):
     """A colleague's note and the organization's address, both with the address of an invitation."""
     ada.patch("tenant", {"adminEmail": CHOSEN}, version=ada.get("tenant").body["version"])
-    return noted(world.member(ada, name="Chloe Park"), f"Call with {CHOSEN} about order 7")
+    return add_note(world.member(ada, name="Chloe Park"), f"Call with {CHOSEN} about order 7")
 
 
 def test_the_address_of_an_unused_invitation_is_not_replaced(app, world, clock, ada):
-    read = noted_and_reached_at_a_chosen_address(world, ada)
+    read = note_and_address_of_invitation(world, ada)
     [invited] = add(ada, CHOSEN).body["results"]
     asked = ada.post("privacy/erasure", {"user": invited["user"]["id"], "confirm": CHOSEN})
     listed = ada.get(f"privacy/erasure/{asked.body['id']}/mentions")
@@ -187,10 +187,10 @@ def test_the_address_of_an_unused_invitation_is_not_replaced(app, world, clock, 
 
 
 def test_a_merged_invitation_adds_no_address_to_its_person(app, world, clock, ada):
-    read = noted_and_reached_at_a_chosen_address(world, ada)
+    read = note_and_address_of_invitation(world, ada)
     [invited] = add(ada, CHOSEN).body["results"]
     ben = world.member(ada)
-    own = noted(ada, f"ask {ben.email}")
+    own = add_note(ada, f"ask {ben.email}")
     merged = ada.post(f"users/{invited['user']['id']}/merge", {"into": ben.get("me").body["id"]})
     erase(app, clock, ben)
     ada = world.renew_token(ada)
@@ -205,7 +205,7 @@ def test_after_a_sign_in_by_invitation_the_directorys_address_is_replaced(app, w
     add(ada, "dana@contoso.example")
     dana = world.member(ada, email="Dana@contoso.example")
     ada.patch("tenant", {"adminEmail": dana.email}, version=ada.get("tenant").body["version"])
-    read = noted(ada, "ask dana@contoso.example")
+    read = add_note(ada, "ask dana@contoso.example")
     erase(app, clock, dana)
     ada = world.renew_token(ada)
 
@@ -218,9 +218,9 @@ def test_ids_and_addresses_are_replaced_except_addresses_of_colleagues(app, worl
     same = world.member(ada, email=ben.email)
     mark = grace.get("me").body["id"]
     reads = [
-        noted(ada, f"ask {grace.email.upper()}, not x{grace.email} or {grace.email}.example", 11),
-        noted(ada, f"{mark}/{grace.oid}", 12),
-        noted(ada, f"ask {ben.email}", 13),
+        add_note(ada, f"ask {grace.email.upper()}, not x{grace.email} or {grace.email}.example", 11),
+        add_note(ada, f"{mark}/{grace.oid}", 12),
+        add_note(ada, f"ask {ben.email}", 13),
     ]
     erase(app, clock, grace)
     erase(app, clock, world.renew_token(same))

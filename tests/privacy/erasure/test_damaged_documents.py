@@ -53,7 +53,7 @@ def fill(tx):
         tx.execute(tenants.insert(), {"slug": name, "name": name, **plan, **ids, **stamps})
         for called, erased_at in ((GONE, now), ("Ada", None)):
             who = {"tenant_id": number, "email": called, "display_name": called, "public_id": clock.new_id()}
-            is_gone = number == 2 and erased_at is not None  # nobody of the second organization was erased
+            is_gone = number == 2 and erased_at is not None  # the second organization has no erasure
             life = {"erased_at": None if is_gone else erased_at, "is_active": erased_at is None}
             tx.execute(users.insert(), {**who, **account, **life, **stamps})
         org = {"tenant_id": number, "name": "contoso", "name_key": "contoso", "public_id": clock.new_id()}

@@ -308,9 +308,9 @@ def test_an_erased_person_cannot_be_managed(app, world, clock, engine):
 def test_an_erasure_continues_in_the_same_run_after_a_lost_connection(app, world, clock, grace, engine, beginning):  # noqa: PLR0917
     above = admin_of(engine, world, grace)
     ask(grace)
-    with drop_connections(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as statements:
         erase_due(app, clock)
     [listed] = world.renew_token(above).get("privacy/erasure").body["items"]
 
-    assert (listed["state"], len(met)) == ("done", 1)
+    assert (listed["state"], len(statements)) == ("done", 1)
     assert find_columns(engine, grace.email, grace.oid) == set()

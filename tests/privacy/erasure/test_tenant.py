@@ -44,7 +44,7 @@ def somebody(engine, tenant_id):
         return tx.execute(sa.select(users).where(users.c.tenant_id == tenant_id).order_by(users.c.id)).first()
 
 
-def left(engine, tenant_id):
+def remaining_rows(engine, tenant_id):
     with engine.connect() as tx:
         return {
             name: count
@@ -64,7 +64,7 @@ def erase_due(app, clock, days=3):
 
 def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada, engine):
     tenant = row_of(engine, ada)
-    before = left(engine, tenant.id)
+    before = remaining_rows(engine, tenant.id)
     asked = ask(engine, ada)
     done, again = erase_due(app, clock), erase_due(app, clock, days=1)
     newcomer = world.person(ada.tid)
@@ -73,7 +73,7 @@ def test_an_erased_organization_has_no_people_and_no_time(app, world, clock, ada
     assert asked.body["scope"] == "tenant"
     assert {"time_entries", "timer_log", "running_timers", "projects", "action_log"} <= set(before)
     assert (done, again) == (1, 0)
-    assert left(engine, tenant.id) == {}
+    assert remaining_rows(engine, tenant.id) == {}
     assert find_columns(engine, ada.email, ada.oid) == set()
     assert (refused.status, refused.code) == (402, "subscription_cancelled")
 

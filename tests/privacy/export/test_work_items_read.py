@@ -23,6 +23,10 @@ def rows(answer, section):
     return answer.body["sections"][section]["rows"]
 
 
+def projects(answer):
+    return {row["workItemId"]: row.get("project") for row in rows(answer, "workItems")}
+
+
 def titles(answer):
     return {row["workItemId"]: row.get("title") for row in rows(answer, "workItems")}
 
@@ -55,6 +59,7 @@ def test_an_own_export_has_own_readings_and_the_items_of_own_time(ben):
     answer = export(ben)
 
     assert titles(answer) == {BUG: "Checkout fails for guests", SECRET: None}
+    assert projects(answer) == {BUG: "Website", SECRET: None}
     assert [(row["workItemId"], row["readOn"]) for row in rows(answer, "workItemsRead")] == [
         (BUG, "2026-11-23"),
         (57, "2026-11-23"),
@@ -118,20 +123,20 @@ def test_after_thirty_days_readings_are_removed_and_titles_blanked_but_not_types
     again = clean(engine, tenant_id, read_at + lifetime_of(RetentionClass.TITLES) + dt.timedelta(days=2))
     with engine.connect() as tx:
         item = work_items.c
-        kept = sa.select(item.work_item_id, item.type, item.title, item.assignee_name, item.state)
+        kept = sa.select(item.work_item_id, item.type, item.title, item.assignee_name, item.state, item.project)
         left = tx.execute(kept.where(item.tenant_id == tenant_id).order_by(item.work_item_id)).all()
 
     assert (at_thirty, beyond, again) == ((0, 0, 0), (1, 1, 2), (0, 0, 0))
     assert left == [
-        (BUG, "Bug", "Checkout fails for guests", "Ben Okafor", "Active"),
-        (SECRET, "Epic", "", None, ""),
+        (BUG, "Bug", "Checkout fails for guests", "Ben Okafor", "Active", "Website"),
+        (SECRET, "Epic", "", None, "", None),
     ]
     assert readings(engine, ada) == [BUG]
 
 
 def test_a_blanked_title_is_hidden_until_it_is_read_again(engine, ada, tenant_id, azure_devops):
     with engine.begin() as tx:
-        blank = {"title": "", "assignee_name": None, "state": ""}
+        blank = {"title": "", "assignee_name": None, "state": "", "project": None}
         tx.execute(work_items.update().where(work_items.c.tenant_id == tenant_id).values(**blank))
     hidden = look(ada, SECRET)
     ada.enter(workItemId=SECRET)

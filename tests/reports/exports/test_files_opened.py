@@ -24,7 +24,7 @@ DAY = dt.date(2026, 11, 20)
 
 @pytest.fixture
 def ada(world, engine):
-    """A project for each name, twenty minutes on each, on work items whose titles are the names in turn."""
+    """A person with 20 minutes on a project for each name; the titles of the work items are the names in turn."""
     ada = world.tenant(time_zone="Europe/Berlin")
     for number, name in enumerate(NAMES, start=1):
         hour, minute = divmod(number * 20, 60)

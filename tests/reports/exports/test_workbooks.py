@@ -25,7 +25,7 @@ def work(person, clock, work_item_id, project="Website", note=None, **length):
     return person.stop().body
 
 
-def opened(answer, *, formulas=False):
+def open_workbook(answer, *, formulas=False):
     return openpyxl.load_workbook(io.BytesIO(answer.raw), data_only=not formulas)
 
 
@@ -69,7 +69,7 @@ def test_a_workbook_is_named_and_typed_as_one(ada):
 
 
 def test_the_summary_has_a_heading(ada):
-    book = opened(ada.report(format="xlsx"))
+    book = open_workbook(ada.report(format="xlsx"))
 
     assert book["Summary"]["A1"].value == book.properties.title == "Time report, November 2026"
     assert facts(book["Summary"]) == {
@@ -102,7 +102,7 @@ def test_the_title_names_the_days(first, last, title):
 @pytest.mark.parametrize("group_by", ["project", "user", "day", "workItem", "day,user,project,workItem"])
 def test_all_totals_of_a_workbook_are_those_of_the_report(ada, group_by):
     report = ada.report(groupBy=group_by).body
-    book = opened(ada.report(groupBy=group_by, format="xlsx"))
+    book = open_workbook(ada.report(groupBy=group_by, format="xlsx"))
     lines = table(book["Summary"], "Entries")
     rows = [line for line in lines if line[""] != "Total" and not str(line[""]).startswith("Subtotal")]
     days, details = table(book["Days"], "Date"), table(book["Details"], "Date")
@@ -120,8 +120,8 @@ def test_all_totals_of_a_workbook_are_those_of_the_report(ada, group_by):
 
 
 def test_each_value_of_the_first_group_has_a_subtotal_with_several_groups(ada):
-    lines = table(opened(ada.report(groupBy="user,day", format="xlsx"))["Summary"], "Entries")
-    one = table(opened(ada.report(groupBy="user", format="xlsx"))["Summary"], "Entries")
+    lines = table(open_workbook(ada.report(groupBy="user,day", format="xlsx"))["Summary"], "Entries")
+    one = table(open_workbook(ada.report(groupBy="user", format="xlsx"))["Summary"], "Entries")
 
     assert [(line[""], line["Hours"]) for line in lines] == [
         ("Ben", 2),
@@ -135,7 +135,7 @@ def test_each_value_of_the_first_group_has_a_subtotal_with_several_groups(ada):
 
 
 def test_the_list_has_real_dates_times_and_durations(ada):
-    details = table(opened(ada.report(format="xlsx"))["Details"], "Date")
+    details = table(open_workbook(ada.report(format="xlsx"))["Details"], "Date")
     names = ("Date", "Start", "Stop", "Duration", "Hours", "Time zone")
     first, evening, night = ([row[name] for name in names] for row in details[:-1])
 
@@ -145,12 +145,12 @@ def test_the_list_has_real_dates_times_and_durations(ada):
 
 
 def at(day, hour=0, minute=0):
-    return dt.datetime(2026, 11, day, hour, minute)  # noqa: DTZ001 - as it is in a cell
+    return dt.datetime(2026, 11, day, hour, minute)  # noqa: DTZ001 - as in a cell
 
 
 def test_sums_are_formulas_with_their_present_value(ada):
     answer = ada.report(format="xlsx")
-    formulas, values = opened(answer, formulas=True), opened(answer)
+    formulas, values = open_workbook(answer, formulas=True), open_workbook(answer)
 
     assert formulas["Details"]["H5"].value == "=SUBTOTAL(109,H2:H4)"
     assert values["Details"]["H5"].value == dt.timedelta(hours=5.5)
@@ -162,14 +162,14 @@ def test_hours_of_rows_and_days_add_up_to_the_hours_of_the_total(world):
     ada = world.tenant()
     for number in range(3):
         ada.enter(f"2026-11-{number + 17}T09:00:00Z", f"2026-11-{number + 17}T09:20:00Z", project=f"P{number}")
-    book = opened(ada.report(format="xlsx"))
+    book = open_workbook(ada.report(format="xlsx"))
     rows, days = table(book["Summary"], "Entries"), table(book["Days"], "Date")
 
     assert [row["Hours"] for row in rows] == [row["Hours"] for row in days] == [0.34, 0.33, 0.33, 1]
 
 
 def test_a_workbook_is_ready_to_be_read_and_printed(ada):
-    book = opened(ada.report(format="xlsx"))
+    book = open_workbook(ada.report(format="xlsx"))
     details = book["Details"]
     printed = [details.column_dimensions[letter].width for letter in "ABCDEFGHIJ"]
 
@@ -192,7 +192,7 @@ def charts(answer):
 
 def test_the_summary_has_bars_by_group_and_columns_by_day_of_the_cells_with_hours(ada):
     bars, columns = charts(ada.report(format="xlsx"))
-    sheet = opened(ada.report(format="xlsx"))["Summary"]
+    sheet = open_workbook(ada.report(format="xlsx"))["Summary"]
     head = next(cell.row for cell in sheet["C"] if cell.value == "Hours")
 
     assert ('barDir val="bar"' in bars, "Hours by project" in bars) == (True, True)
@@ -229,7 +229,7 @@ def test_text_is_written_as_text(world, clock, text):
     ada = world.tenant()
     work(ada, clock, 1, project=text, note=text, minutes=1)
     answer = ada.report(format="xlsx")
-    book = opened(answer, formulas=True)
+    book = open_workbook(answer, formulas=True)
     summary = book["Summary"]
     head = next(cell.row for cell in summary["A"] if cell.value == "Project")
     cells = [book["Details"]["C2"], book["Details"]["J2"], summary[f"A{head + 1}"]]
@@ -241,14 +241,14 @@ def test_text_is_written_as_text(world, clock, text):
 def test_an_empty_workbook_opens_too(world):
     ada = world.tenant()
     for answer in (ada.report(format="xlsx"), ada.get("reports/week", week="2026-W48", format="xlsx")):
-        details = table(opened(answer)["Details"], "Date")
+        details = table(open_workbook(answer)["Details"], "Date")
 
         assert [(row[""], row["Duration"], row["Hours"]) for row in details] == [("Total", dt.timedelta(0), 0)]
 
 
 def test_a_timesheet_is_a_grid_in_a_workbook_too(ada):
     answer = ada.get("reports/week", week="2026-W48", format="xlsx")
-    sheet = opened(answer)["Timesheet"]
+    sheet = open_workbook(answer)["Timesheet"]
     report = ada.get("reports/week", week="2026-W48").body
     *lines, hours = [list(line.values())[:11] for line in table(sheet, "Person")]
     wanted = [[day["elapsedMs"] for day in row["days"]] for row in [*report["rows"], report]]
@@ -268,7 +268,7 @@ def test_a_users_workbook_has_their_own_time_and_their_name(world, clock):
     ben = world.member(ada, name="Ben")
     work(ada, clock, 1, minutes=1)
     work(ben, clock, 2, minutes=2)
-    book = opened(ben.report(format="xlsx", project="website"))
+    book = open_workbook(ben.report(format="xlsx", project="website"))
 
     assert facts(book["Summary"])["Filters"] == "person Ben; project website"
     assert [row["Person"] for row in table(book["Details"], "Date")] == ["Ben", None]
@@ -280,7 +280,7 @@ def test_a_workbook_filtered_by_type_has_the_time_of_unknown_types(world, clock,
     work(ada, clock, 2, hours=2)
     know(engine, ada, 1)
     asked = {"format": "xlsx", "type": "bug"}
-    book, without = (opened(ada.report(**asked, **more)) for more in ({}, {"includeUnknown": "false"}))
+    book, without = (open_workbook(ada.report(**asked, **more)) for more in ({}, {"includeUnknown": "false"}))
 
     assert facts(book["Summary"])["Type not known"] == dt.timedelta(hours=2)
     assert facts(book["Summary"])["Total"] == facts(without["Summary"])["Total"] == dt.timedelta(minutes=30)
@@ -288,7 +288,7 @@ def test_a_workbook_filtered_by_type_has_the_time_of_unknown_types(world, clock,
     assert [row["Work item"] for row in table(book["Details"], "Date")[:-1]] == [1]
 
 
-def everything(book):
+def all_cells(book):
     return [cell.value for sheet in book for line in sheet.iter_rows() for cell in line if cell.value is not None]
 
 
@@ -308,13 +308,13 @@ def shop(app, world, clock):
 @pytest.mark.parametrize("asked", [{"groupBy": "user,day"}, {"groupBy": "project"}])
 def test_a_customers_workbook_has_no_addresses_seconds_or_pseudonyms(shop, asked):
     inside, outside = (
-        opened(shop.report(format="xlsx", **asked, **variant)) for variant in ({}, {"variant": "customer"})
+        open_workbook(shop.report(format="xlsx", **asked, **variant)) for variant in ({}, {"variant": "customer"})
     )
-    cells = everything(outside)
+    cells = all_cells(outside)
     times = [cell for cell in cells if isinstance(cell, dt.datetime | dt.time | dt.timedelta)]
     seconds = [cell.total_seconds() % 60 if isinstance(cell, dt.timedelta) else cell.second for cell in times]
 
-    assert [cell for cell in everything(inside) if "@" in str(cell)]
+    assert [cell for cell in all_cells(inside) if "@" in str(cell)]
     assert not [cell for cell in cells if "@" in str(cell) or "erased" in str(cell)]
     assert {round(each, 6) % 60 for each in seconds} == {0}
     assert {"Source", "Needs review", "E-mail"} & set(cells) == set()
@@ -334,7 +334,7 @@ def test_a_customers_workbook_has_no_pseudonyms_in_texts_of_work_items_and_notes
     assert erase_due(app, clock).changed == 1
     ada = world.renew_token(ada)
     inside, outside = (
-        everything(opened(ada.report(format="xlsx", **variant, **more))) for more in ({}, {"variant": "customer"})
+        all_cells(open_workbook(ada.report(format="xlsx", **variant, **more))) for more in ({}, {"variant": "customer"})
     )
 
     assert [cell for cell in inside if "erased" in str(cell)]
@@ -346,19 +346,19 @@ def test_a_customers_workbook_has_no_pseudonyms_in_texts_of_work_items_and_notes
 def test_a_customers_workbook_of_an_erased_person_does_not_name_the_pseudonym(shop):
     rows = shop.report(groupBy="user").body["rows"]
     [erased] = [row["user"]["id"] for row in rows if "erased" in row["user"]["email"]]
-    book = opened(shop.report(format="xlsx", variant="customer", user=erased))
+    book = open_workbook(shop.report(format="xlsx", variant="customer", user=erased))
 
     assert facts(book["Summary"])["Filters"] == "person Former member"
-    assert not [cell for cell in everything(book) if "erased" in str(cell)]
+    assert not [cell for cell in all_cells(book) if "erased" in str(cell)]
 
 
 def test_a_customers_timesheet_has_no_addresses_seconds_or_pseudonyms(shop):
     answer = shop.get("reports/week", week="2026-W48", format="xlsx", variant="customer")
-    lines = table(opened(answer)["Timesheet"], "Person")
+    lines = table(open_workbook(answer)["Timesheet"], "Person")
 
     assert "customer.xlsx" in answer.headers["Content-Disposition"]
     assert "Former member" in [line["Person"] for line in lines]
-    assert not [cell for cell in everything(opened(answer)) if "@" in str(cell) or "erased" in str(cell)]
+    assert not [cell for cell in all_cells(open_workbook(answer)) if "@" in str(cell) or "erased" in str(cell)]
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_files_distinguish_people_with_equal_names(world, clock, engine):
         )
     ids = [twin.get("me").body["id"][:8] for twin in twins]
     csv_lines = ada.report(groupBy="user", format="csv").raw.decode("utf-8-sig")
-    book = opened(ada.report(groupBy="user", format="xlsx"))
+    book = open_workbook(ada.report(groupBy="user", format="xlsx"))
     week = ada.get("reports/week", week="2026-W48", format="csv").raw.decode("utf-8-sig")
 
     for name in (f"Ben Berg ({each})" for each in ids):

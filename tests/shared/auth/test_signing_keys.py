@@ -65,8 +65,8 @@ def log_lines(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "timetracker")
 
     def lines(event: str, said: str):
-        told = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
-        return [(line["level"], line.get(said)) for line in told if line["event"] == event]
+        entries = [json.loads(record.message) for record in caplog.records if record.name == "timetracker"]
+        return [(line["level"], line.get(said)) for line in entries if line["event"] == event]
 
     return lines
 
@@ -103,7 +103,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0):
     assert condition()
 
 
-def asked(keys: SigningKeys, kid: str):
+def key_or_reason(keys: SigningKeys, kid: str):
     try:
         return keys.get(kid)
     except InvalidToken as error:
@@ -114,7 +114,7 @@ def asked(keys: SigningKeys, kid: str):
 
 @contextmanager
 def endpoint(answer: Callable[[Callable[[bytes], object], threading.Event], None]) -> Iterator[str]:
-    """The address of a server whose answer is written byte by byte; the event is set once nobody needs it any more."""
+    """The address of a server that writes its response byte by byte; the event is set at the end of the test."""
     over = threading.Event()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -164,15 +164,15 @@ def test_unknown_kids_cost_three_fetches_at_once_and_then_one_in_ten_seconds(
     before = fetches(entra)
 
     first = [refused(keys, "first"), refused(keys, "second")]
-    told = {unavailable(keys, f"early-{number}") for number in range(500)}
+    outcomes = {unavailable(keys, f"early-{number}") for number in range(500)}
     at_once = fetches(entra) - before
     clock.tick(9)
-    told |= {unavailable(keys, f"later-{number}") for number in range(500)}
+    outcomes |= {unavailable(keys, f"later-{number}") for number in range(500)}
     too_soon = fetches(entra) - before
     clock.tick(1)
 
     assert [*first, refused(keys, "third")] == ["unknown_kid"] * 3
-    assert told == {("signing_key_unknown", 10), ("signing_key_unknown", 1)}
+    assert outcomes == {("signing_key_unknown", 10), ("signing_key_unknown", 1)}
     assert (at_once, too_soon, fetches(entra) - before) == (2, 2, 3)
 
 
@@ -238,9 +238,9 @@ def test_during_an_outage_no_kid_is_refused_and_known_ones_stay_in_use(
     clock.tick(301)
     inject_fault(entra, status=500)
 
-    told = {unavailable(keys, f"down-{number}")[0] for number in range(300)}
+    outcomes = {unavailable(keys, f"down-{number}")[0] for number in range(300)}
 
-    assert told == {"signing_key_unknown"}
+    assert outcomes == {"signing_key_unknown"}
     assert fetches(entra) - before == 3
     assert keys.get(entra.keys.current.kid)
     assert log_lines("signing_keys_not_fetched", "reason") == [("warning", "http_500")] * 3
@@ -261,7 +261,7 @@ def test_due_keys_are_fetched_every_ten_seconds_of_an_outage(entra: Entra, keys:
     assert fetches(entra) - before == 3 + 9
 
 
-def test_a_rotated_key_is_picked_up_and_the_former_one_still_holds(entra: Entra, keys: SigningKeys, clock: Clock):
+def test_a_rotated_key_is_fetched_and_the_former_one_stays_valid(entra: Entra, keys: SigningKeys, clock: Clock):
     former = entra.keys.current.kid
     keys.get(former)
     clock.tick(301)
@@ -373,7 +373,7 @@ def test_a_withdrawn_key_is_removed_without_a_request_for_a_new_one(entra: Entra
 
 @pytest.fixture
 def long_fetches(monkeypatch):
-    """Limits a fetch to a minute, so that a caller who waited for one would be noticed."""
+    """Limits a fetch to a minute, so that a waiting caller would be noticed."""
     monkeypatch.setattr(signing_keys, "FETCH_SECONDS", 60.0)
 
 
@@ -422,7 +422,7 @@ def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: Sig
     inject_fault(entra, hang=True)
     before = fetches(entra)
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(asked, keys, f"waits-{number}") for number in range(4)]
+        waiting = [pool.submit(key_or_reason, keys, f"waits-{number}") for number in range(4)]
         until(lambda: keys._waiters._value == 0 and fetches(entra) > before)
         fetching = [thread for thread in threading.enumerate() if thread.name == "signing-keys"]
 
@@ -430,8 +430,8 @@ def test_no_more_than_four_callers_wait_for_unknown_kids(entra: Entra, keys: Sig
         one_too_many = unavailable(keys, "one too many")
 
         entra.faults.clear()
-        told = Counter(future.result() for future in waiting)
-    assert told == {"unknown_kid": 1, "signing_key_unknown": 3}  # of one fetch there is one who asked before it
+        outcomes = Counter(future.result() for future in waiting)
+    assert outcomes == {"unknown_kid": 1, "signing_key_unknown": 3}  # one caller asked before the fetch
     assert one_too_many == ("signing_key_unknown", 3)
     assert fetches(entra) - before == 1
     assert {thread.daemon for thread in fetching} == {True}  # a host that ends need not wait for them
@@ -442,7 +442,7 @@ def test_keys_due_for_a_refresh_survive_an_outage_of_24_hours_and_no_longer_one(
 ):
     kid = entra.keys.current.kid
     keys.get(kid)
-    clock.tick(HOUR)  # older than this no keys are in a process that is asked for them
+    clock.tick(HOUR)  # a process with requests never has older keys
     inject_fault(entra, status=500)
     before = fetches(entra)
 
@@ -461,7 +461,7 @@ def test_keys_due_for_a_refresh_survive_an_outage_of_24_hours_and_no_longer_one(
 
 def test_keys_come_back_after_an_outage(entra: Entra, keys: SigningKeys, clock: Clock):
     inject_fault(entra, status=500)
-    told = [unavailable(keys, entra.keys.current.kid) for _ in range(4)]
+    outcomes = [unavailable(keys, entra.keys.current.kid) for _ in range(4)]
     entra.faults.clear()
 
     before = fetches(entra)
@@ -470,7 +470,7 @@ def test_keys_come_back_after_an_outage(entra: Entra, keys: SigningKeys, clock: 
     clock.tick(1)
 
     assert keys.get(entra.keys.current.kid)
-    assert told == [("signing_keys_unavailable", seconds) for seconds in (1, 1, 10, 10)]
+    assert outcomes == [("signing_keys_unavailable", seconds) for seconds in (1, 1, 10, 10)]
     assert too_soon == (("signing_keys_unavailable", 1), 0)
 
 
@@ -560,7 +560,7 @@ def test_a_cold_start_at_an_endpoint_that_never_answers_is_refused_after_one_fet
 
 
 def trickle(write: Callable[[bytes], object], over: threading.Event):
-    """Without an end, until nobody reads it any more."""
+    """Writes without an end, until the reader closes."""
     while not over.wait(0.1):
         write(b" ")
 
@@ -589,10 +589,10 @@ def test_a_fetch_ends_in_time_also_if_its_endpoint_trickles_without_an_end(
     shorten_fetches(monkeypatch)
     with endpoint(answer) as keys._url, ThreadPoolExecutor(2) as pool:
         fetching = [keys, SigningKeys(keys._url)]
-        told = list(pool.map(lambda each: unavailable(each, "unknown")[0], fetching))
+        outcomes = list(pool.map(lambda each: unavailable(each, "unknown")[0], fetching))
         until(lambda: [each._running for each in fetching] == [None, None], seconds=2)
 
-    assert told == ["signing_key_unknown", "signing_keys_unavailable"]
+    assert outcomes == ["signing_key_unknown", "signing_keys_unavailable"]
     assert len(heads) == 2
 
 

@@ -60,7 +60,7 @@ class Model:
     fetches: int = 0
 
     def holds(self, kid: str, now: int) -> bool:
-        """Seen within 25 hours, and since then no run of answers without it that lasts an hour."""
+        """Whether the key was seen within 25 hours, and not missing from all responses of an hour since."""
         seen = [number for number, (_, usable, _) in enumerate(self.answers) if kid in usable]
         if not seen or now - self.answers[seen[-1]][0] > DAY + HOUR:
             return False
@@ -76,7 +76,7 @@ class Model:
         self.filled_at = now
 
     def fetch(self, answer: Answer, now: int) -> bool | None:
-        """Whether it was answered; None where no fetch could be made."""
+        """Whether the fetch succeeded; None if none was possible."""
         self.refill(now)
         if self.tokens < 1:
             return None
@@ -94,7 +94,7 @@ class Model:
         return bool(self.answers) and now - self.answers[-1][0] <= DAY + HOUR
 
     def get(self, kid: str, answer: Answer, now: int) -> tuple[str, int | None]:
-        """What `get` comes to: a word, and the seconds to wait where it is to be asked again."""
+        """The result of `get`: a word, and the seconds to wait before a retry, if any."""
         if self.holds(kid, now):
             if self.is_due(now):
                 self.fetch(answer, now)
@@ -140,8 +140,8 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), issuer=st.booleans())
     def answer_thinly(self, data: st.DataObject, *, issuer: bool) -> None:
         """Responds with some of the keys, some of them incomplete, or with none."""
-        told = {each: data.draw(st.sampled_from(["usable", "broken", "left out"])) for each in self.published}
-        usable, broken = (tuple(k for k, what in told.items() if what == word) for word in ("usable", "broken"))
+        states = {each: data.draw(st.sampled_from(["usable", "broken", "left out"])) for each in self.published}
+        usable, broken = (tuple(k for k, what in states.items() if what == word) for word in ("usable", "broken"))
         self.answer = Answer(usable, broken, issuer=issuer)
 
     @rule()
@@ -193,7 +193,7 @@ TestKeys = Machine.TestCase
 TestKeys.settings = settings(max_examples=tries(60), stateful_step_count=40, deadline=None)
 
 
-def told_of(keys: SigningKeys, kid: str) -> str:
+def outcome_of(keys: SigningKeys, kid: str) -> str:
     try:
         keys.get(kid)
     except InvalidToken:
@@ -217,10 +217,11 @@ def test_a_published_key_is_unknown_to_no_thread(seed):
     keys = SigningKeys("", monotonic=lambda: clock[0], fetch=fetch)
 
     def work(number: int) -> set[str]:
-        told, own = set(), random.Random(f"{seed}-{number}")  # noqa: S311 - repeats
+        outcomes, own = set(), random.Random(f"{seed}-{number}")  # noqa: S311 - repeats
         while not over.is_set():
-            told.add(told_of(keys, own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])))
-        return told
+            kid = own.choice([own.choice(published), published[-1], f"nobody-{own.randrange(5)}"])
+            outcomes.add(outcome_of(keys, kid))
+        return outcomes
 
     with ThreadPoolExecutor(2) as pool:
         working = [pool.submit(work, number) for number in range(2)]
@@ -230,9 +231,9 @@ def test_a_published_key_is_unknown_to_no_thread(seed):
             if number % 10 == 0:
                 published.append(f"key-{number // 10}")
         over.set()
-        told = set().union(*(each.result() for each in working))
+        outcomes = set().union(*(each.result() for each in working))
 
-    assert "key taken" in told
-    assert "key refused" not in told
-    assert "nobody taken" not in told
+    assert "key taken" in outcomes
+    assert "key refused" not in outcomes
+    assert "nobody taken" not in outcomes
     assert len(asked) <= 3 + clock[0] / 10

@@ -26,7 +26,7 @@ def engine(file):
 
 @pytest.fixture
 def elsewhere(file, engine):  # noqa: ARG001 - the table is made first
-    """A connection of somebody else's, who waits for nobody."""
+    """Another connection, without waiting for locks."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=0)
     yield connection
     connection.close()

@@ -1,4 +1,4 @@
-"""What is on record stays: each statement on the append-only tables, with the guard closed and open."""
+"""Append-only records stay: each statement on their tables, with the guard closed and open."""
 
 import datetime as dt
 import uuid
@@ -40,7 +40,7 @@ FACTS = ("at", "closed_at", "last_activity_at", "erased_at", "received_at")
 
 @dataclass(frozen=True)
 class TenantRecords:
-    """A tenant with a row of everything that is on record: a bill with a line, entries, an erasure."""
+    """A tenant with a row in each append-only table: a bill with a line, entries, an erasure."""
 
     engine: sa.Engine
     tenant_id: int
@@ -125,7 +125,7 @@ def test_while_the_guard_is_open_text_changes_and_facts_do_not(tx, records):
 
 
 @pytest.mark.parametrize("table", RECORDS, ids=str)
-def test_no_row_goes_but_of_the_timer_log_while_the_guard_is_open(tx, records, table):
+def test_only_rows_of_the_timer_log_can_be_deleted_with_the_guard_open(tx, records, table):
     where, _ = records.one(tx, table)
     closed = refusal(tx, table.delete().where(where))
     with open_records(tx):
@@ -283,7 +283,7 @@ def trigger_names(tx: sa.Connection, table: str) -> list[str]:
 
 
 def hollow(tx: sa.Connection, name: str) -> list[str]:
-    """What makes a trigger on the audit log let everything pass, under its own name."""
+    """Statements that replace a trigger on the audit log with one of the same name that allows everything."""
     if tx.dialect.name == "sqlite":
         action = name.rsplit("_", 1)[1].upper()
         return [f"DROP TRIGGER {name}", f"CREATE TRIGGER {name} BEFORE {action} ON audit_log BEGIN SELECT 1; END"]

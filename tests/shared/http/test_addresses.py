@@ -55,7 +55,7 @@ def test_a_repeated_start_has_the_address_of_the_first_response(world):
 
 
 @pytest.mark.parametrize("name", ["time.example.com", "evil.example"])
-def test_a_link_has_the_configured_address_whatever_name_a_client_sends(app, world, name):
+def test_a_link_has_the_configured_address_for_any_host_header(app, world, name):
     ada = world.tenant()
     for _ in range(2):
         ada.enter()
@@ -76,7 +76,7 @@ def test_a_link_has_no_host_where_the_address_is_not_known(world):
     assert (rest.status, len(rest.body["items"])) == (200, 1)
 
 
-def test_a_link_can_be_followed_as_it_is(world):
+def test_a_link_can_be_followed_unchanged(world):
     ada = world.tenant()
     for _ in range(2):
         ada.enter()

@@ -1,4 +1,4 @@
-"""The link to the next page carries the query; a cursor that was made up is refused."""
+"""The link to the next page has the query; an invalid cursor is refused."""
 
 import datetime as dt
 import uuid

@@ -56,7 +56,9 @@ def test_one_action_is_recorded(admin, world):
     answer = member.post("actions", ACTION)
 
     assert (answer.status, answer.body) == (202, {"accepted": 1, "dropped": 0})
-    assert list_actions(admin) == [{"userId": member.get("me").body["id"], **ACTION, "at": "2026-11-23T09:00:00.000Z"}]
+    me = member.get("me").body
+    user = {"id": me["id"], "displayName": me["displayName"]}
+    assert list_actions(admin) == [{"userId": me["id"], "user": user, **ACTION, "at": "2026-11-23T09:00:00.000Z"}]
 
 
 @by_each_keeper
@@ -166,7 +168,7 @@ def test_the_link_to_the_next_page_has_no_row_ids(admin, app):
 
     assert f"_{caller.user.id}_" in stored.row_key
     assert stored.row_key not in link
-    assert set(admin.get("actions").body["items"][0]) == {"userId", "type", "page", "at"}
+    assert set(admin.get("actions").body["items"][0]) == {"userId", "user", "type", "page", "at"}
 
 
 def test_users_record_actions_and_do_not_list_them(admin, world):
@@ -317,3 +319,27 @@ def test_without_a_key_the_same_action_twice_is_two(admin):
     record(admin, "/x")
 
     assert len(list_actions(admin)) == 2
+
+
+@by_each_keeper
+def test_actions_are_filtered_by_type_with_their_persons_name(admin, world):
+    bob = world.member(admin, name="Bob Builder")
+    for person in (admin, bob):
+        person.post("actions", {"items": [{"type": kind, "page": "/hub"} for kind in ("page.open", "timer.start")]})
+    started = list_actions(admin, type="timer.start")
+
+    assert {item["type"] for item in started} == {"timer.start"}
+    assert {item["user"]["displayName"] for item in started} == {admin.name, "Bob Builder"}
+    assert [item["user"]["id"] == item["userId"] for item in started] == [True, True]
+    assert list_actions(admin, type="no.such.type") == []
+    assert admin.get("actions", type="No Type").code == "invalid_query"
+
+
+def test_a_page_of_actions_takes_as_many_statements_however_many_people_it_names(admin, world, record_statements):
+    for person in (admin, *(world.member(admin) for _ in range(4))):
+        record(person, "/hub")
+    with record_statements() as sent:
+        found = list_actions(admin)
+
+    assert len({item["userId"] for item in found}) == 5
+    assert len(sent) == 4, sent  # caller; actions; caller, their people

@@ -313,3 +313,24 @@ def test_no_azure_package_is_imported_before_the_log_is_used():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert run.stdout.strip() == "[]"
+
+
+def test_actions_of_one_type_are_found_among_all(log, people):
+    tenant, (ada, bob) = people
+    sent = [
+        replace(
+            action(tenant, (ada, bob)[day % 2], START - dt.timedelta(days=day)),
+            action_type="timer.stop" if day % 3 else "page.open",
+        )
+        for day in range(40)
+    ]
+    log.append(sent)
+    opened = log.page(tenant, LogQuery(limit=100, action_type="page.open"))
+    bobs, after = [], None
+    while rows := log.page(tenant, LogQuery(limit=2, action_type="page.open", user_id=bob, after=after)):
+        bobs += rows
+        after = rows[-1].row_key
+
+    assert opened == [each for each in sent if each.action_type == "page.open"]
+    assert bobs == [each for each in opened if each.user_id == bob]
+    assert log.page(tenant, LogQuery(limit=100, action_type="page.ope")) == []

@@ -13,6 +13,7 @@ from tenants.invitations.jobs import end_all_invitations
 from tests.privacy.erasure.test_person import ask, erase_due
 from tests.tenants.people.test_people import actions, add, me
 from timers.entries import service as entries_service
+from timers.entries.free_time_rules import TimeRange
 from timers.entries.service import ManualEntry
 
 
@@ -196,7 +197,7 @@ def test_time_added_during_a_merge_is_moved_later(split, app, clock):
     ada, ben, invitation = split
     merge(ada, invitation, ben)
     started = clock() - dt.timedelta(days=5)
-    manual = ManualEntry("contoso", "Website", 7, started, started + dt.timedelta(hours=1))
+    manual = ManualEntry("contoso", "Website", 7, TimeRange(started, started + dt.timedelta(hours=1)))
     with app.transaction() as tx:
         caller = find_caller(tx, tid=ada.tid, oid=ada.oid, lock=True)
         assert caller is not None

@@ -74,7 +74,7 @@ def test_an_account_without_a_name_takes_the_persons_own_and_a_given_name_stays(
     assert [each.get("me").body["displayName"] for each in (ben, chloe)] == ["Ben Okafor", "Chloe (design)"]
 
 
-def test_an_invitation_goes_to_the_name_somebody_signs_in_with_and_not_to_a_claimed_mail(world):
+def test_an_invitation_matches_the_sign_in_name_and_not_the_mail_claim(world):
     ada = world.tenant()
     add(ada, {"email": "boss@contoso.example", "role": "super_admin"})
     eli = world.person(ada.tid, email="boss@contoso.example", preferred_username="eli@contoso.example")

@@ -221,3 +221,60 @@ def test_the_audit_log_is_read_page_by_page_and_only_by_super_admins(world):
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({row for page in pages for row in page}) == 7
     assert ben.get("audit").code == "role_required"
+
+
+def read_pages(person, link):
+    """The items of all pages."""
+    found = []
+    while link:
+        answer = person.get(link)
+        assert answer.status == 200, answer.raw
+        found += answer.body["items"]
+        link = answer.body.get("nextLink")
+    return found
+
+
+def test_the_audit_log_is_filtered_by_days_action_and_person_at_once(world, clock, record_statements):
+    ada = world.tenant("Europe/Berlin")
+    clock.set("2026-11-30T22:59:59Z")
+    ben = world.member(ada, name="Ben Baker")
+    bens, adas = (each.get("me").body["id"] for each in (ben, ada))
+    for number, at in enumerate(("11-30T22:59:59.999", "11-30T23:00:00", "12-01T09:00:00")):
+        clock.set(f"2026-{at}Z")
+        change(world.renew_token(ada), {"forgottenTimerLimitMinutes": 100 + number}, **{"If-Match": "*"})
+    ada = world.renew_token(ada)
+    ada.patch(f"users/{bens}", {"role": "admin"})
+    november = read_pages(ada, "audit?from=2026-11-01&to=2026-11-30&pageSize=1")
+    changes = read_pages(ada, "audit?action=tenant.changed&from=2026-12-01&pageSize=1")
+    of_ben = read_pages(ada, f"audit?user={bens}&pageSize=1")
+    with record_statements() as sent:
+        by_ada = ada.get("audit", user="me", action="role.changed").body["items"]
+
+    assert [row["action"] for row in november] == ["tenant.changed", "user.joined", "tenant.created"]
+    assert [row["after"]["forgottenTimerLimitMinutes"] for row in changes] == [102, 101]
+    assert [row["action"] for row in of_ben] == ["role.changed", "user.joined"]
+    assert [(row["actorId"], row["subjectUserId"]) for row in by_ada] == [(adas, bens)]
+    assert (by_ada[0]["actor"]["displayName"], by_ada[0]["subjectUser"]["displayName"]) == (ada.name, "Ben Baker")
+    assert len(sent) == 2, sent  # caller, rows
+
+
+def test_a_wrong_filter_of_the_audit_log_is_named(world):
+    ada = world.tenant()
+    wrong = [("action", {"action": "tenant.vanished"}), ("to", {"from": "2026-11-02", "to": "2026-11-01"})]
+    for name, params in wrong:
+        refused = ada.get("audit", **params)
+
+        assert (refused.status, [error["pointer"] for error in refused.body["errors"]]) == (400, [name])
+    assert ada.get("audit", user="nonsense").status == 404
+
+
+def test_the_audit_log_has_no_name_of_a_person_whose_processing_is_stopped(world):
+    ada = world.tenant()
+    ben = world.member(ada, name="Ben Baker")
+    named = ada.get("audit").body["items"][0]["subjectUser"]
+    ben.patch("privacy", {"restricted": True})
+    rows = [row for row in ada.get("audit").body["items"] if row.get("subjectUserId") == named["id"]]
+
+    assert named["displayName"] == "Ben Baker"
+    assert rows
+    assert {row["subjectUser"].get("displayName") for row in rows} == {None}

@@ -85,7 +85,7 @@ def session(client, azure_devops):
     return client.open_session("contoso", azure_devops.token(), user=ADA, deadline=Deadline.after(5))
 
 
-def refusing(message, key="Exception", **more):
+def refusal(message, key="Exception", **more):
     return {"body": json.dumps({"$id": "1", "message": message, "typeKey": key}), "headers": JSON, **more}
 
 
@@ -122,7 +122,7 @@ def test_many_items_are_read_in_batches_of_200_without_missing_ones(session, azu
     assert session.work_items([]) == {}
 
 
-def test_a_guest_is_given_what_they_may_see(client, azure_devops):
+def test_a_guest_gets_only_visible_data(client, azure_devops):
     session = client.open_session("Contoso", azure_devops.token("gus"), user=BEN, deadline=Deadline.after(5))
 
     assert set(session.work_items([42, 66])) == {42}
@@ -131,7 +131,7 @@ def test_a_guest_is_given_what_they_may_see(client, azure_devops):
 
 
 def test_an_organisation_whose_processes_have_no_hours_can_be_read(session, azure_devops):
-    azure_devops.set_fault("batch", **refusing(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
+    azure_devops.set_fault("batch", **refusal(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
 
     assert session.work_items([BUG])[BUG].completed_hours is None
 
@@ -253,24 +253,24 @@ ANSWERS = [
     ({"status": 200, "body": HTML}, SignInRequired),
     ({"status": 302, "headers": {"Location": "https://login.example/_signin"}}, SignInRequired),
     (SIGNED_OUT, SignInRequired),
-    (refusing("TF400813: The user is not authorized.", status=401), SignInRequired),
-    (refusing("Access denied.", "AccessDeniedException", status=403), AzureDevOpsForbidden),
+    (refusal("TF400813: The user is not authorized.", status=401), SignInRequired),
+    (refusal("Access denied.", "AccessDeniedException", status=403), AzureDevOpsForbidden),
     ({"status": 403, "body": HTML}, AzureDevOpsForbidden),
-    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=404), WorkItemNotFound),
-    (refusing("TF401232: Work item 42 does not exist, or you do not have permissions.", status=400), WorkItemNotFound),
+    (refusal("TF401232: Work item 42 does not exist, or you do not have permissions.", status=404), WorkItemNotFound),
+    (refusal("TF401232: Work item 42 does not exist, or you do not have permissions.", status=400), WorkItemNotFound),
     ({"status": 404, "body": HTML}, WorkItemNotFound),
-    (refusing("TF401320: Rule Error for field State.", status=400), Rejected),
+    (refusal("TF401320: Rule Error for field State.", status=400), Rejected),
     ({"status": 400, "body": "{", "headers": JSON}, Rejected),
-    (refusing("TF26071: This work item has been changed by someone else.", status=409), WorkItemChanged),
-    (refusing("TF26071: This work item has been changed by someone else.", status=400), WorkItemChanged),
-    (refusing("Gone on.", "WorkItemRevisionMismatchException", status=400), WorkItemChanged),
-    (refusing("The test operation failed.", "TestPatchOperationFailedException", status=412), WorkItemChanged),
-    (refusing("TF400733: The request has been canceled.", status=429, times=1), Throttled),
+    (refusal("TF26071: This work item has been changed by someone else.", status=409), WorkItemChanged),
+    (refusal("TF26071: This work item has been changed by someone else.", status=400), WorkItemChanged),
+    (refusal("Gone on.", "WorkItemRevisionMismatchException", status=400), WorkItemChanged),
+    (refusal("The test operation failed.", "TestPatchOperationFailedException", status=412), WorkItemChanged),
+    (refusal("TF400733: The request has been canceled.", status=429, times=1), Throttled),
     ({"status": 429, "body": HTML}, Throttled),
 ]
 NO_ANSWERS = [
     {"status": 500, "body": HTML},
-    refusing("TF246021: An error occurred while processing your request.", status=503),
+    refusal("TF246021: An error occurred while processing your request.", status=503),
     {"status": 408},
     {"status": 204},
     {"cut": True},
@@ -421,9 +421,7 @@ def test_a_throttled_user_sends_nothing_until_the_pause_is_over(azure_devops, cl
         client.open_session("contoso", azure_devops.token(), user=who, deadline=Deadline.after(99))
         for who in (ADA, BEN)
     )
-    azure_devops.set_fault(
-        "work_item", **refusing("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}}
-    )
+    azure_devops.set_fault("work_item", **refusal("TF400733", status=429, times=1) | {"headers": {"Retry-After": "30"}})
     with pytest.raises(Throttled) as first:
         ada.work_item(BUG)
     before = azure_devops.hits("work_item")
@@ -497,7 +495,7 @@ def test_a_token_for_another_service_must_sign_in(client):
         client.open_session("contoso", "not-a-token", user=ADA, deadline=Deadline.after(5)).work_item(BUG)
 
 
-def test_each_failure_is_a_problem_document_of_its_own():
+def test_each_failure_has_its_own_problem_document():
     kinds = [
         SignInRequired(),
         AzureDevOpsForbidden(),
@@ -509,8 +507,8 @@ def test_each_failure_is_a_problem_document_of_its_own():
     ]
     replies = [to_problem(error, operation="test", request_id="1") for error in [*kinds, OutcomeUnknown()]]
 
-    told = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
-    assert told == [
+    problems = [(int(reply.status), json.loads(reply.body)["code"]) for reply in replies]
+    assert problems == [
         (403, "azure_devops_sign_in_required"),
         (403, "azure_devops_forbidden"),
         (404, "work_item_not_found"),

@@ -57,7 +57,7 @@ def test_a_correction_needs_the_current_version(world):
     assert ada.get(path).body["workItemId"] == 8
 
 
-def corrected_with(world, tag):
+def correct_with(world, tag):
     """The response to a correction of an entry's first version, with this If-Match."""
     ada = world.tenant()
     path, body = f"entries/{ada.enter().body['id']}", {"workItemId": 7, "reason": "wrong number"}
@@ -74,7 +74,7 @@ def corrected_with(world, tag):
     ],
 )
 def test_an_invalid_list_of_tags_is_refused(world, wrong):
-    refused = corrected_with(world, wrong)
+    refused = correct_with(world, wrong)
 
     assert (refused.status, refused.code) == (400, "invalid_if_match")
 
@@ -83,14 +83,14 @@ def test_an_invalid_list_of_tags_is_refused(world, wrong):
     "tags", ['"2"', '"2", "3"', '"-1"', '"01"', '"1234567890"', '"another"', '""', '"",""', '"2", "",']
 )
 def test_tags_of_other_versions_do_not_match(world, tags):
-    stale = corrected_with(world, tags)
+    stale = correct_with(world, tags)
 
     assert (stale.status, stale.code) == (412, "precondition_failed")
 
 
 @pytest.mark.parametrize("tags", ['"1"', '"2", "1"', '"1","2"', '"another", "1"', "*", '"1", ""', '"1","",'])
 def test_one_tag_of_a_list_is_enough(world, tags):
-    assert corrected_with(world, tags).status == 200
+    assert correct_with(world, tags).status == 200
 
 
 def test_a_correction_needs_a_reason(world):

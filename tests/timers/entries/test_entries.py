@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from shared.db.schema import audit_log
 from tests.support.months import close_month
 from tests.support.world import WORK_ITEM
+from timers.forgotten.jobs import stop_all_forgotten
 
 
 HOUR = 3_600_000
@@ -86,7 +87,6 @@ def test_impossible_times_are_refused_and_named(world, started_at, stopped_at, p
         "9999-12-31T23:59:59-14:00",
         "2026-11-20T09:00:00+99:00",
         1763888400,
-        None,
     ],
 )
 def test_an_invalid_time_is_refused_with_its_field(world, given):
@@ -402,3 +402,23 @@ def test_an_invalid_cursor_is_refused(world):
     ends = ["nonsense", entry, f"{entry}.", f"{entry}.yesterday", f"{entry}.2020-01-01"]
 
     assert {ada.get("entries", after=end).code for end in ends} == {"invalid_query"}
+
+
+def test_entries_are_filtered_by_their_source_and_pages_keep_the_filter(world, app, clock):
+    ada = world.tenant()
+    manual = [ada.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z").body["id"] for day in (18, 19)]
+    ada.start(7)
+    clock.tick(minutes=1)
+    timed = ada.stop().body["id"]
+    ada.start(8)
+    clock.tick(hours=13)
+    stop_all_forgotten(app)
+    found = {
+        source: [each for items in pages(ada, f"entries?source={source}&pageSize=1") for each in ids(items)]
+        for source in ("manual", "timer", "autoStopped")
+    }
+
+    assert found["manual"] == manual[::-1]
+    assert found["timer"] == [timed]
+    assert len(found["autoStopped"]) == 1
+    assert ada.get("entries", source="guess").body["errors"][0]["pointer"] == "source"

@@ -249,3 +249,109 @@ def test_the_log_has_a_late_start_and_its_inferred_end_as_its_persons_and_as_lat
         ("stopped", 7, "2026-11-23T11:00:00.000Z", True),
         ("started", 7, "2026-11-23T10:00:00.000Z", True),
     ]
+
+
+def read_pages(person, link):
+    """The items of all pages."""
+    found = []
+    while link:
+        answer = person.get(link)
+        assert answer.status == 200, answer.raw
+        found += answer.body["items"]
+        link = answer.body.get("nextLink")
+    return found
+
+
+def test_an_auditor_reads_the_events_of_a_month_in_the_tenants_time_zone(world, clock):
+    ada = world.tenant("Europe/Berlin")
+    for number, at in enumerate(("10-31T22:59:59.999", "10-31T23:00:00", "11-30T22:59:59.999", "11-30T23:00:00"), 1):
+        clock.set(f"2026-{at}Z")
+        ada.start(number, switch=True)
+    november = read_pages(ada, "timer-log?from=2026-11-01&to=2026-11-30&pageSize=1")
+    later = ada.get("timer-log", **{"from": "2026-12-01"}).body["items"]
+
+    assert [(row["event"], row["workItemId"]) for row in november] == [
+        ("started", 3),
+        ("stopped", 2),
+        ("started", 2),
+        ("stopped", 1),
+    ]
+    assert [(row["event"], row["workItemId"]) for row in later] == [("started", 4), ("stopped", 3)]
+    assert [row["workItemId"] for row in ada.get("timer-log", to="2026-10-31").body["items"]] == [1]
+
+
+def test_the_log_is_filtered_by_event_person_and_days_at_once_and_pages_keep_the_filters(world, clock):
+    ada = world.tenant()
+    ben = world.member(ada)
+    for person in (ada, ben):
+        for day in range(10, 15):
+            clock.set(f"2026-11-{day}T18:00:00Z")
+            entry = person.enter(f"2026-11-{day}T09:00:00Z", f"2026-11-{day}T10:00:00Z")
+            person.correct(entry, workItemId=day)
+            person.start(day)
+            person.stop()
+    bens = ben.get("me").body["id"]
+    query = f"user={bens}&event=corrected&from=2026-11-11&to=2026-11-13&pageSize=1"
+    corrected = read_pages(ada, f"timer-log?{query}")
+    stopped = read_pages(ada, "timer-log?event=stopped&pageSize=3")
+
+    assert [(row["event"], row["userId"], row["workItemId"]) for row in corrected] == [
+        ("corrected", bens, day) for day in (13, 12, 11)
+    ]
+    assert [row["event"] for row in stopped] == ["stopped"] * 10
+    assert [row["workItemId"] for row in read_pages(ben, f"timer-log?{query}")] == [13, 12, 11]
+
+
+def test_every_filter_of_the_log_finds_the_rows_that_match_it(world, clock):
+    ada = world.tenant()
+    entry = ada.enter()
+    for minute in (1, 2):
+        clock.tick(days=1)
+        entry = ada.correct(entry, stoppedAt=f"2026-11-20T10:0{minute}:00Z")
+    ada.start()
+    ada.delete("timers/running")
+    ada.remove(entry)
+    rows = ada.log()
+    kinds = {row["event"] for row in rows}
+    of_entry = ada.get("timer-log", timerId=entry.body["id"], event="corrected", **{"from": "2026-11-25"})
+
+    assert kinds == {"entered", "corrected", "started", "discarded", "deleted"}
+    for kind in kinds:
+        assert ada.get("timer-log", event=kind).body["items"] == [row for row in rows if row["event"] == kind]
+    assert [row["entryVersion"] for row in of_entry.body["items"]] == [3]
+    assert ada.get("timer-log", event="confirmed").body["items"] == []
+
+
+def test_a_wrong_filter_of_the_log_is_named(world):
+    ada = world.tenant()
+    wrong = [
+        ("event", {"event": "vanished"}),
+        ("to", {"from": "2026-11-02", "to": "2026-11-01"}),
+        ("from", {"from": "November"}),
+    ]
+    for name, params in wrong:
+        refused = ada.get("timer-log", **params)
+
+        assert (refused.status, [error["pointer"] for error in refused.body["errors"]]) == (400, [name])
+
+
+def test_the_log_names_people_and_hides_the_name_of_one_whose_processing_is_stopped(world, record_statements):
+    ada = world.tenant()
+    ben, chloe = world.member(ada, name="Ben Baker"), world.member(ada, name="Chloe Cook")
+    entry = chloe.enter()
+    admin_id = ben.get("me").body["id"]
+    ada.patch(f"users/{admin_id}", {"role": "admin"})
+    corrected = ben.correct(entry, workItemId=7)
+    with record_statements() as sent:
+        row = ada.log()[0]
+    people = (row["user"]["displayName"], row["actor"]["displayName"])
+    restricted = ben.patch("privacy", {"restricted": True})
+    hidden = ada.log()[0]
+
+    assert corrected.status == 200
+    assert people == ("Chloe Cook", "Ben Baker")
+    assert (row["user"]["id"], row["actor"]["id"]) == (row["userId"], row["actorId"])
+    assert len(sent) == 2, sent  # caller, events
+    assert restricted.status == 200, restricted.raw
+    assert hidden["actor"] == {"id": admin_id}
+    assert hidden["user"]["displayName"] == "Chloe Cook"

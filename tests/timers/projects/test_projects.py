@@ -18,17 +18,17 @@ from timers.projects import store as projects_store
 HEADER = "X-AzureDevOps-Token"
 
 
-def named(person):
+def projects_by_name(person):
     return {each["name"]: each for each in person.get("projects").body["items"]}
 
 
 def join(person, one, other):
-    known = named(person)
+    known = projects_by_name(person)
     return person.post(f"projects/{known[one]['id']}/join", {"projectId": known[other]["id"]})
 
 
 def separate(person, one):
-    return person.delete(f"projects/{named(person)[one]['id']}/join")
+    return person.delete(f"projects/{projects_by_name(person)[one]['id']}/join")
 
 
 def by_project(person, **params):
@@ -177,7 +177,7 @@ def test_projects_cannot_be_joined_in_a_circle_nor_across_organizations(world):
     assert join(ada, "Website", "Portal").code == "project_joined"
     assert join(ada, "Portal", "Portal").code == "project_joined"
     assert join(ada, "Far away", "Portal").code == "other_organization"
-    assert ada.post("projects/nonsense/join", {"projectId": named(ada)["Portal"]["id"]}).status == 404
+    assert ada.post("projects/nonsense/join", {"projectId": projects_by_name(ada)["Portal"]["id"]}).status == 404
 
 
 def test_joins_are_for_admins_and_audited(world):
@@ -185,7 +185,7 @@ def test_joins_are_for_admins_and_audited(world):
     ben = world.member(ada)
     ada.enter(project="Website")
     ada.enter(project="Portal")
-    ids = {name: each["id"] for name, each in named(ada).items()}
+    ids = {name: each["id"] for name, each in projects_by_name(ada).items()}
     refused = ben.get("projects")
     join(ada, "Website", "Portal")
     separate(ada, "Website")

@@ -293,7 +293,7 @@ def test_a_stop_of_a_discarded_timer_is_refused(ada):
     assert (refused.status, refused.code) == (409, "no_running_timer")
 
 
-def test_a_named_start_without_an_instant_is_now_whatever_the_clock_is(ada, clock):
+def test_a_named_start_without_an_instant_is_now_with_any_clock(ada, clock):
     first = ada.start(7).body["id"]
     clock.tick(seconds=-1)
     switched = start(ada, None, timerId=new_id(), workItemId=8, switch=True)

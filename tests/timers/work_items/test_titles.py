@@ -31,7 +31,7 @@ def item(answer, number=SECRET):
     return item
 
 
-def shown_in(answer):
+def titles_in(answer):
     """The title and the assignee's name, if they are in a response of any format."""
     if answer.raw.startswith(b"PK"):
         text = "\n".join(
@@ -82,7 +82,7 @@ def test_no_report_format_shows_a_title_that_azure_devops_hides(gus, of_gus, for
     answer = report(gus, of_gus if asks else None, format=form)
 
     assert answer.status == 200
-    assert shown_in(answer) == set()
+    assert titles_in(answer) == set()
 
 
 @pytest.mark.usefixtures("gus")

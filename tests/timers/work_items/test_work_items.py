@@ -42,6 +42,7 @@ def test_a_work_item_is_read_with_the_callers_token_and_then_cached(world, azure
     assert first.body == {
         "organization": "contoso",
         "id": BUG,
+        "project": "Website",
         "type": "Bug",
         "title": "Checkout fails for guests",
         "assigneeName": "Ben Okafor",
@@ -205,8 +206,10 @@ def test_rows_stored_meanwhile_by_another_request_stay(world, engine, azure_devo
     with engine.begin() as tx:
         own = sa.select(work_items.c.tenant_id, work_items.c.organization_id, work_items.c.organization_key)
         of = tx.execute(own.order_by(work_items.c.id.desc()).limit(1)).mappings().one()
-        seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "fetched_at": START}
-        work_items_store._ADD.run_all(tx, [{**of, "work_item_id": number, **seen} for number in (BUG, STORY)])
+        seen = {"type": "Bug", "title": "From before", "assignee_name": None, "state": "New", "project": "Website"}
+        work_items_store._ADD.run_all(
+            tx, [{**of, "work_item_id": number, **seen, "fetched_at": START} for number in (BUG, STORY)]
+        )
         titles = sa.select(work_items.c.work_item_id, work_items.c.title)
         stored = tx.execute(titles.where(work_items.c.tenant_id == of["tenant_id"])).all()
 

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from devcloud.emulators.azure_devops.fields import COMPLETED, HISTORY, REMAINING
 from tests.support.budget import tries
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
+from tests.timers.write_back.write_backs import (
+    BUG,
+    STORY,
+    TASK,
+    add_entry,
+    change,
+    correct_entry,
+    delete_entry,
+    retry,
+    send,
+)
 
 
 MISSING = 4711
@@ -58,22 +68,22 @@ class Past:
 
     def enter(self, item, minutes, token):
         stop = f"{8 + minutes // 60:02}:{minutes % 60:02}"
-        self._keep(entered(self.ada, self._token(token), "08:00", stop, item=item), 201)
+        self._keep(add_entry(self.ada, self._token(token), "08:00", stop, item=item), 201)
         if self.is_on:
             self.counted.add(list(self.entries)[-1])
 
     def correct(self, which, minutes, token):
         if entry := self._one(which):
             stop = f"2026-11-20T{8 + minutes // 60:02}:{minutes % 60:02}:00Z"
-            self._keep(corrected(self.ada, entry, self._token(token), stoppedAt=stop), 200)
+            self._keep(correct_entry(self.ada, entry, self._token(token), stoppedAt=stop), 200)
 
     def move(self, which, item, token):
         if entry := self._one(which):
-            self._keep(corrected(self.ada, entry, self._token(token), workItemId=item), 200)
+            self._keep(correct_entry(self.ada, entry, self._token(token), workItemId=item), 200)
 
     def delete(self, which, _two, token):
         if entry := self._one(which):
-            assert removed(self.ada, entry, self._token(token)).status == 204
+            assert delete_entry(self.ada, entry, self._token(token)).status == 204
             del self.entries[entry["id"]]
             self.deleted.append(entry["id"])
 

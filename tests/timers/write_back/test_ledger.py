@@ -10,7 +10,17 @@ from devcloud.emulators.azure_devops.fields import COMPLETED, REMAINING
 from shared import clock as real
 from shared.db.schema import organizations, write_back_attempts, write_back_changes, write_back_items
 from tests.support.world import WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, entered, removed, retry, send
+from tests.timers.write_back.write_backs import (
+    BUG,
+    STORY,
+    TASK,
+    add_entry,
+    change,
+    correct_entry,
+    delete_entry,
+    retry,
+    send,
+)
 
 
 @pytest.fixture
@@ -28,11 +38,11 @@ def token(azure_devops):
 def test_changes_while_the_write_back_is_off_are_written_when_it_is_on_again(ada, azure_devops, token):
     """The status was done, and two deleted hours and a shortened entry stayed in Completed Work for ever."""
     azure_devops.edit(BUG, hours=0.0)
-    gone, kept = entered(ada, token, "08:00", "10:00"), entered(ada, token, "12:00", "14:00")
+    gone, kept = add_entry(ada, token, "08:00", "10:00"), add_entry(ada, token, "12:00", "14:00")
     written = azure_devops.completed(BUG)
     change(ada, writeBack=False)
-    removed(ada, gone.body, token)
-    shortened = corrected(ada, kept.body, token, stoppedAt="2026-11-20T12:30:00Z")
+    delete_entry(ada, gone.body, token)
+    shortened = correct_entry(ada, kept.body, token, stoppedAt="2026-11-20T12:30:00Z")
     change(ada, writeBack=True)
     stale = ada.get(f"entries/{kept.body['id']}").body
     retried = [retry(ada, gone.body["id"], token), retry(ada, kept.body["id"], token)]
@@ -64,8 +74,8 @@ def test_a_late_stop_while_the_write_back_is_off_is_written_too(ada, clock, azur
 
 def test_time_moved_from_an_item_that_refused_it_is_done_on_the_new_one(ada, azure_devops, token):
     """The entry stayed `failed` for ever because of its former work item."""
-    refused = entered(ada, token, "13:00", "14:00", item=STORY)
-    moved = corrected(ada, refused.body, token, workItemId=TASK)
+    refused = add_entry(ada, token, "13:00", "14:00", item=STORY)
+    moved = correct_entry(ada, refused.body, token, workItemId=TASK)
 
     assert refused.body["writeBack"] == "noField"
     assert moved.body["writeBack"] == retry(ada, refused.body["id"], token).body["writeBack"] == "done"
@@ -75,8 +85,8 @@ def test_time_moved_from_an_item_that_refused_it_is_done_on_the_new_one(ada, azu
 
 def test_time_on_a_missing_item_leaves_nothing_to_subtract(ada, token):
     """It was 409 `write_back_not_done`, though nothing was ever written."""
-    lost = entered(ada, token, "13:00", "14:00", item=4711)
-    removed(ada, lost.body, token)
+    lost = add_entry(ada, token, "13:00", "14:00", item=4711)
+    delete_entry(ada, lost.body, token)
     retried = retry(ada, lost.body["id"], token)
 
     assert (lost.body["writeBack"], lost.body["writeBackReason"]) == ("failed", "work_item_not_found")
@@ -86,9 +96,9 @@ def test_time_on_a_missing_item_leaves_nothing_to_subtract(ada, token):
 
 def test_hours_that_were_never_written_are_done_though_others_on_the_item_are_not(ada, token):
     """Together with another person's time on the same missing item."""
-    stuck, lost, moved = (entered(ada, token, "13:00", f"13:{n}0", item=4711).body for n in (1, 2, 3))
-    removed(ada, lost, token)
-    elsewhere = corrected(ada, moved, token, workItemId=TASK).body
+    stuck, lost, moved = (add_entry(ada, token, "13:00", f"13:{n}0", item=4711).body for n in (1, 2, 3))
+    delete_entry(ada, lost, token)
+    elsewhere = correct_entry(ada, moved, token, workItemId=TASK).body
 
     assert retry(ada, lost["id"], token).status == 204
     assert elsewhere["writeBack"] == "done"
@@ -110,11 +120,11 @@ def test_changes_that_cancel_out_are_never_sent(ada, azure_devops, token):
 def test_short_hours_are_shown_and_reduced_by_added_ones(ada, azure_devops, token):
     """A write that was cut at 0 counted as a complete one, so the entry had an hour too many."""
     azure_devops.edit(BUG, hours=0.75)
-    entry = entered(ada, token, "15:00", "17:00")
+    entry = add_entry(ada, token, "15:00", "17:00")
     azure_devops.edit(BUG, hours=0.5)
-    shorter = corrected(ada, entry.body, token, stoppedAt="2026-11-20T15:30:00Z")
+    shorter = correct_entry(ada, entry.body, token, stoppedAt="2026-11-20T15:30:00Z")
     between = azure_devops.completed(BUG)
-    longer = corrected(ada, shorter.body, token, stoppedAt="2026-11-20T17:00:00Z")
+    longer = correct_entry(ada, shorter.body, token, stoppedAt="2026-11-20T17:00:00Z")
 
     assert (shorter.body["writeBack"], between) == ("short", 0)
     assert shorter.body["writeBackDetail"].startswith("1 h could not be subtracted")
@@ -124,12 +134,12 @@ def test_short_hours_are_shown_and_reduced_by_added_ones(ada, azure_devops, toke
 
 def test_hours_that_others_add_later_are_subtracted_only_on_request(ada, azure_devops, token):
     azure_devops.edit(BUG, hours=0.0)
-    entry = entered(ada, token, "15:00", "17:00")
+    entry = add_entry(ada, token, "15:00", "17:00")
     azure_devops.edit(BUG, hours=0.5)
-    removed(ada, entry.body, token)
+    delete_entry(ada, entry.body, token)
     azure_devops.edit(BUG, hours=3.0)
     retry(ada, entry.body["id"], token)
-    other = entered(ada, token, "08:00", "08:30")
+    other = add_entry(ada, token, "08:00", "08:30")
     kept = azure_devops.completed(BUG), other.body["writeBack"]
     summary = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
     requested = send(ada, "POST", f"work-items/contoso/{BUG}/write-back", token, {"takeMissing": True})
@@ -144,20 +154,20 @@ def test_hours_that_others_add_later_are_subtracted_only_on_request(ada, azure_d
 def test_the_sum_is_rounded_and_not_each_entry(ada, azure_devops, token):
     azure_devops.edit(BUG, hours=0.0)
     for hour in (8, 9, 10):
-        entered(ada, token, f"{hour:02}:00", f"{hour:02}:20")
+        add_entry(ada, token, f"{hour:02}:00", f"{hour:02}:20")
 
     assert azure_devops.completed(BUG) == 1.0
 
 
 def test_decimal_places_beyond_four_stay_as_they_are(ada, azure_devops, token):
     azure_devops.edit(BUG, hours=3.33333)
-    entered(ada, token, "08:00", "08:30")
+    add_entry(ada, token, "08:00", "08:30")
 
     assert azure_devops.completed(BUG) == 3.83333
 
 
 def test_a_change_of_project_leaves_nothing_pending(ada, azure_devops, token):
-    entry = entered(ada, token, "08:00", "09:00")
+    entry = add_entry(ada, token, "08:00", "09:00")
     revision = azure_devops.revision(BUG)
     moved = ada.correct(entry, project="Renamed")
 
@@ -167,11 +177,11 @@ def test_a_change_of_project_leaves_nothing_pending(ada, azure_devops, token):
 
 def test_one_persons_missing_permission_does_not_affect_the_next_person(ada, world, azure_devops, token):
     reader = azure_devops.token(read_only=["Website"])
-    first = entered(ada, reader, "08:00", "09:00")
+    first = add_entry(ada, reader, "08:00", "09:00")
     bob = world.member(ada)
     waiting = bob.enter("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z").body
     before = azure_devops.completed(BUG)
-    second = entered(bob, token, "12:00", "13:00")
+    second = add_entry(bob, token, "12:00", "13:00")
 
     assert (first.body["writeBack"], first.body["writeBackReason"]) == ("failed", "azure_devops_forbidden")
     assert (waiting["writeBack"], waiting["writeBackReason"]) == ("pending", "not_sent")
@@ -184,23 +194,23 @@ def test_an_entry_of_no_time_counts_and_may_get_time_later(ada, clock, azure_dev
     ada.start(BUG)
     empty = send(ada, "POST", "timers/stop", token)
     clock.tick(hours=1)
-    longer = corrected(ada, empty.body, token, stoppedAt="2026-11-23T10:00:00Z")
+    longer = correct_entry(ada, empty.body, token, stoppedAt="2026-11-23T10:00:00Z")
 
     assert (empty.body["elapsedMs"], empty.body["writeBack"], longer.body["writeBack"]) == (0, "done", "done")
     assert azure_devops.completed(BUG) == 4.5
 
 
 def test_the_history_names_hours_and_nobody(ada, azure_devops, token):
-    entered(ada, token, "08:00", "08:30")
+    add_entry(ada, token, "08:00", "08:30")
     lines = [each["fields"].get("System.History", {}).get("newValue") for each in azure_devops.updates(BUG)]
 
     assert [line.split(" (")[0] for line in lines if line] == ["TimeTracker: +0.5 h"]
 
 
 def test_a_type_without_the_field_needs_nobody_and_is_read_once(ada, azure_devops, token):
-    first = entered(ada, token, "08:00", "09:00", item=STORY).body
+    first = add_entry(ada, token, "08:00", "09:00", item=STORY).body
     retried = azure_devops.hits("update"), azure_devops.hits("type_fields")
-    second = entered(ada, token, "10:00", "11:00", item=STORY).body
+    second = add_entry(ada, token, "10:00", "11:00", item=STORY).body
 
     assert [each["writeBack"] for each in (first, second)] == ["noField"] * 2
     assert (first["writeBackReason"], first["writeBackHelp"]) == ("no_field", "nobody")
@@ -235,11 +245,11 @@ def remaining(azure_devops, number=BUG):
 
 def test_remaining_work_is_lowered_by_added_hours_and_raised_again(lowering, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 2})
-    entry = entered(lowering, token, "08:00", "11:00")
+    entry = add_entry(lowering, token, "08:00", "11:00")
     lowest = remaining(azure_devops)
-    shorter = corrected(lowering, entry.body, token, stoppedAt="2026-11-20T10:00:00Z")
+    shorter = correct_entry(lowering, entry.body, token, stoppedAt="2026-11-20T10:00:00Z")
     given = remaining(azure_devops)
-    removed(lowering, shorter.body, token)
+    delete_entry(lowering, shorter.body, token)
 
     assert (lowest, given) == (0, 1)
     assert remaining(azure_devops) == 2  # of three hours taken back, two were taken
@@ -248,12 +258,12 @@ def test_remaining_work_is_lowered_by_added_hours_and_raised_again(lowering, azu
 
 def test_remaining_work_stays_if_it_is_off_absent_or_the_item_closed(ada, azure_devops, token):
     azure_devops.set(BUG, {REMAINING: 8})
-    entered(ada, token, "06:00", "07:00")
+    add_entry(ada, token, "06:00", "07:00")
     off = remaining(azure_devops)
     change(ada, lowerRemainingWork=True)
     azure_devops.set(BUG, {"System.State": "Closed"})
-    entered(ada, token, "08:00", "09:00")
-    entered(ada, token, "08:00", "09:00", item=TASK)
+    add_entry(ada, token, "08:00", "09:00")
+    add_entry(ada, token, "08:00", "09:00", item=TASK)
 
     assert (off, remaining(azure_devops), remaining(azure_devops, TASK)) == (8, 8, None)
     assert azure_devops.completed(BUG) == 5.5
@@ -263,7 +273,7 @@ def test_a_lost_response_lowers_remaining_work_once(lowering, azure_devops, toke
     azure_devops.set(BUG, {REMAINING: 5})
     azure_devops.set_fault("update", lost_answer=True, times=1)
     azure_devops.set_fault("updates", status=500)
-    entry = entered(lowering, token, "08:00", "09:00").body
+    entry = add_entry(lowering, token, "08:00", "09:00").body
     azure_devops.clear_faults()
 
     assert entry["writeBack"] == "pending"
@@ -272,12 +282,12 @@ def test_a_lost_response_lowers_remaining_work_once(lowering, azure_devops, toke
 
 
 def test_unwritten_entries_are_listed_with_the_reason_and_the_people_who_can_help(ada, azure_devops, token):
-    done = entered(ada, token, "06:00", "07:00").body["id"]
-    refused = entered(ada, token, "07:00", "08:00", item=STORY).body["id"]
-    missing = entered(ada, token, "08:00", "09:00", item=4711).body["id"]
+    done = add_entry(ada, token, "06:00", "07:00").body["id"]
+    refused = add_entry(ada, token, "07:00", "08:00", item=STORY).body["id"]
+    missing = add_entry(ada, token, "08:00", "09:00", item=4711).body["id"]
     waiting = ada.enter("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", workItemId=TASK).body["id"]
     azure_devops.set(BUG, {COMPLETED: 0.25})
-    cut = corrected(ada, ada.get(f"entries/{done}").body, token, stoppedAt="2026-11-20T06:15:00Z").body["id"]
+    cut = correct_entry(ada, ada.get(f"entries/{done}").body, token, stoppedAt="2026-11-20T06:15:00Z").body["id"]
     lists = {
         state: [(each["id"], each["writeBack"], each["writeBackHelp"]) for each in ada.entries(writeBack=state)]
         for state in ("pending", "failed", "short", "noField")
@@ -293,7 +303,7 @@ def test_unwritten_entries_are_listed_with_the_reason_and_the_people_who_can_hel
 
 
 def test_the_write_back_of_a_work_item_shows_changes_by_others(ada, world, azure_devops, token):
-    entered(ada, token, "08:00", "09:30")
+    add_entry(ada, token, "08:00", "09:30")
     azure_devops.edit(BUG, hours=7.25)
     change(ada, writeBack=False)
     ada.enter()
@@ -317,13 +327,13 @@ def test_the_write_back_of_a_work_item_shows_changes_by_others(ada, world, azure
 
 
 def test_hours_of_a_claimed_item_are_left_to_the_holder_of_the_claim(ada, azure_devops, engine, clock, token):
-    entered(ada, token, "08:00", "09:00")
+    add_entry(ada, token, "08:00", "09:00")
     with engine.begin() as tx:
         tx.execute(
             write_back_items.update().values(claim_id=sa.text("public_id"), claimed_until=clock.tick(seconds=60))
         )
     clock.tick(seconds=-60)
-    second = entered(ada, token, "10:00", "11:00").body
+    second = add_entry(ada, token, "10:00", "11:00").body
     before = azure_devops.completed(BUG)
     clock.tick(seconds=61)
 
@@ -335,8 +345,8 @@ def test_hours_of_a_claimed_item_are_left_to_the_holder_of_the_claim(ada, azure_
 def test_an_attempt_is_recorded_before_it_is_sent_and_at_most_one_is_open(ada, azure_devops, engine, token):
     azure_devops.set_fault("update", cut=True)
     azure_devops.set_fault("updates", status=500)
-    entry = entered(ada, token, "08:00", "09:00").body
-    entered(ada, token, "10:00", "11:00")
+    entry = add_entry(ada, token, "08:00", "09:00").body
+    add_entry(ada, token, "10:00", "11:00")
     with engine.connect() as tx:
         mine = sa.select(write_back_attempts.c.state).join(
             write_back_items, write_back_items.c.id == write_back_attempts.c.item_id
@@ -396,7 +406,7 @@ def test_a_write_from_before_the_ledger_that_was_cut_at_zero_subtracts_no_later_
 ):
     """Two hours were subtracted from half an hour, the response was lost, and a colleague added three hours."""
     azure_devops.edit(BUG, hours=0.0)
-    entry = entered(ada, token, "08:00", "10:00").body
+    entry = add_entry(ada, token, "08:00", "10:00").body
     azure_devops.edit(BUG, hours=0.5)
     ada.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
     mark, before = real.new_id(), azure_devops.revision(BUG)
@@ -430,9 +440,9 @@ def test_a_write_from_before_the_ledger_that_was_cut_at_zero_subtracts_no_later_
 
 def test_a_moved_entry_names_the_work_item_with_the_problem(ada, azure_devops, token):
     """A missing permission for one item was shown for the other one, which was done."""
-    entry = entered(ada, token, "08:00", "09:00").body
+    entry = add_entry(ada, token, "08:00", "09:00").body
     change(ada, writeBack=False)
-    moved = corrected(ada, entry, token, workItemId=TASK).body
+    moved = correct_entry(ada, entry, token, workItemId=TASK).body
     change(ada, writeBack=True)
     azure_devops.set_fault("update", status=403, body="{}", headers={"Content-Type": "application/json"}, times=1)
     refused = retry(ada, moved["id"], token).body
@@ -446,13 +456,13 @@ def test_a_moved_entry_names_the_work_item_with_the_problem(ada, azure_devops, t
 def test_time_added_and_removed_after_a_cut_subtracts_no_later_hours(ada, azure_devops, token):
     """Short hours were reduced by it, and subtracted from a colleague's when it was deleted."""
     azure_devops.edit(BUG, hours=0.0)
-    entry = entered(ada, token, "08:00", "10:00").body
+    entry = add_entry(ada, token, "08:00", "10:00").body
     azure_devops.edit(BUG, hours=0.5)
-    removed(ada, entry, token)
+    delete_entry(ada, entry, token)
     azure_devops.edit(BUG, hours=3.0)
-    more = entered(ada, token, "10:00", "12:00").body
+    more = add_entry(ada, token, "10:00", "12:00").body
     between = azure_devops.completed(BUG)
-    removed(ada, more, token)
+    delete_entry(ada, more, token)
     page = send(ada, "GET", f"work-items/contoso/{BUG}/write-back", token).body
 
     assert (more["writeBack"], between, azure_devops.completed(BUG)) == ("done", 3.5, 3.0)

@@ -11,7 +11,7 @@ from shared.db.schema import write_back_attempts, write_back_changes, write_back
 from tests.support.installations import change as change_installation
 from tests.support.installations import own
 from tests.support.world import START, WORK_ITEM
-from tests.timers.write_back.write_backs import BUG, change, entered, removed, retry, send, worked
+from tests.timers.write_back.write_backs import BUG, add_entry, change, delete_entry, retry, run_timer, send
 
 
 BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # before everything in the emulator, which has the real clock
@@ -27,12 +27,12 @@ def ada(world, engine):
 
 
 @pytest.fixture
-def books(engine, ada):
-    return Books(engine, ada)
+def restored(engine, ada):
+    return RestoredTenant(engine, ada)
 
 
-class Books:
-    """The write-back of the newest tenant, as in a backup."""
+class RestoredTenant:
+    """The write-back of the newest tenant in a restored database."""
 
     def __init__(self, engine, ada) -> None:
         self.engine, self.ada = engine, ada
@@ -42,7 +42,7 @@ class Books:
         return table.c.tenant_id == newest
 
     def forget_writes(self, *, items=True):
-        """The backup has the entries but no attempts, and with `items` no work items either."""
+        """Removes the attempts, as in an earlier backup, and with `items` the work items too."""
         blank: dict[str, Any] = dict.fromkeys(("target_ms", "last_batch", "settled_batch", "last_attempt"), 0)
         blank |= dict.fromkeys(("written", "lowest", "short"), Decimal(0))
         blank |= {"last_revision": None, "last_seen": None, "short_batch": None}
@@ -71,68 +71,68 @@ class Books:
 
 
 @pytest.mark.parametrize("items", [True, False])
-def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, books, clock, azure_devops, items):
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+def test_hours_that_were_written_after_the_backup_are_not_written_again(ada, restored, clock, azure_devops, items):
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     azure_devops.edit(BUG, Title="Another title")
-    books.forget_writes(items=items)
-    books.accept()
+    restored.forget_writes(items=items)
+    restored.accept()
     retried = retry(ada, entry, azure_devops.token())
 
     assert retried.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 4.0
-    assert books.attempts() == [(1, "landed", 0.5)]
-    assert books.item()["checked_epoch"] == 4
+    assert restored.attempts() == [(1, "landed", 0.5)]
+    assert restored.item()["checked_epoch"] == 4
 
 
-def test_without_an_accepted_restore_hours_are_written_twice(ada, books, clock, azure_devops):
+def test_without_an_accepted_restore_hours_are_written_twice(ada, restored, clock, azure_devops):
     """The fault itself: nothing else in the database shows that they were written."""
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
-    books.forget_writes()
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
+    restored.forget_writes()
     retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
 
 
-def test_hours_of_lost_entries_are_subtracted(ada, books, clock, azure_devops):
+def test_hours_of_lost_entries_are_subtracted(ada, restored, clock, azure_devops):
     """Entered again, they are added once."""
-    first = worked(ada, clock, azure_devops.token())
-    second = worked(ada, clock, azure_devops.token(), minutes=60)
-    removed(ada, second.body, None)
+    first = run_timer(ada, clock, azure_devops.token())
+    second = run_timer(ada, clock, azure_devops.token(), minutes=60)
+    delete_entry(ada, second.body, None)
     with_both = azure_devops.completed(BUG)
-    books.forget_writes()
-    books.accept()
+    restored.forget_writes()
+    restored.accept()
     retry(ada, first.body["id"], azure_devops.token())
     taken_back = azure_devops.completed(BUG)
-    entered(ada, azure_devops.token(), "09:00", "10:00")
+    add_entry(ada, azure_devops.token(), "09:00", "10:00")
 
     assert (with_both, taken_back, azure_devops.completed(BUG)) == (5.0, 4.0, 5.0)
 
 
-def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, books, clock, azure_devops):
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
-    books.accept()
-    worked(ada, clock, azure_devops.token())
+def test_a_known_attempt_is_counted_once_and_its_number_is_not_reused(ada, restored, clock, azure_devops):
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
+    restored.accept()
+    run_timer(ada, clock, azure_devops.token())
     retry(ada, entry, azure_devops.token())
 
     assert azure_devops.completed(BUG) == 4.5
-    assert books.attempts() == [(1, "landed", 0.5), (2, "landed", 0.5)]
+    assert restored.attempts() == [(1, "landed", 0.5), (2, "landed", 0.5)]
 
 
-def test_the_history_is_checked_once(ada, books, clock, azure_devops):
-    worked(ada, clock, azure_devops.token())
-    books.accept()
-    worked(ada, clock, azure_devops.token())
+def test_the_history_is_checked_once(ada, restored, clock, azure_devops):
+    run_timer(ada, clock, azure_devops.token())
+    restored.accept()
+    run_timer(ada, clock, azure_devops.token())
     before = azure_devops.hits("updates")
-    worked(ada, clock, azure_devops.token())
+    run_timer(ada, clock, azure_devops.token())
 
     assert azure_devops.hits("updates") == before
 
 
-def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_devops):
-    worked(ada, clock, azure_devops.token())
-    books.accept()
+def test_without_a_readable_history_nothing_is_sent(ada, restored, clock, azure_devops):
+    run_timer(ada, clock, azure_devops.token())
+    restored.accept()
     azure_devops.set_fault("updates", status=500)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     unread = azure_devops.completed(BUG)
     azure_devops.clear_faults()
     retried = retry(ada, stopped.body["id"], azure_devops.token())
@@ -142,27 +142,27 @@ def test_without_a_readable_history_nothing_is_sent(ada, books, clock, azure_dev
 
 
 @pytest.fixture
-def busy(ada, books, clock, azure_devops):
+def busy(ada, restored, clock, azure_devops):
     """An item with written hours and 450 later changes by others; returns the entry's id."""
-    entry = worked(ada, clock, azure_devops.token()).body["id"]
+    entry = run_timer(ada, clock, azure_devops.token()).body["id"]
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
-    books.forget_writes()
+    restored.forget_writes()
     return entry
 
 
-def test_with_a_history_too_long_to_tell_nothing_is_sent(ada, busy, books, azure_devops):
-    books.accept(restored_to=BEFORE)
+def test_with_a_history_too_long_to_tell_nothing_is_sent(ada, busy, restored, azure_devops):
+    restored.accept(restored_to=BEFORE)
     retried = retry(ada, busy, azure_devops.token())
 
     assert (retried.body["writeBack"], retried.body["writeBackReason"]) == ("failed", "not_verified")
     assert "Nothing was written" in retried.body["writeBackDetail"]
     assert azure_devops.completed(BUG) == 4.0
-    assert books.attempts() == []
+    assert restored.attempts() == []
 
 
-def test_the_write_back_continues_after_a_person_has_compared(ada, busy, books, azure_devops):
-    books.accept(restored_to=BEFORE)
+def test_the_write_back_continues_after_a_person_has_compared(ada, busy, restored, azure_devops):
+    restored.accept(restored_to=BEFORE)
     retry(ada, busy, azure_devops.token())
     azure_devops.edit(BUG, hours=3.5)
     path = f"work-items/contoso/{BUG}/write-back"
@@ -173,39 +173,39 @@ def test_the_write_back_continues_after_a_person_has_compared(ada, busy, books, 
 
 
 @pytest.mark.parametrize(("restored_to", "state"), [(AFTER, "done"), (BEFORE, "failed")])
-def test_a_long_history_is_read_from_its_end_back_to_the_lost_time(books, clock, azure_devops, restored_to, state):
+def test_a_long_history_is_read_from_its_end_back_to_the_lost_time(restored, clock, azure_devops, restored_to, state):
     for number in range(450):
         azure_devops.edit(BUG, Title=f"Title {number}")
-    entry = worked(books.ada, clock, azure_devops.token()).body["id"]
-    books.forget_writes()
-    books.accept(restored_to=restored_to)
-    retried = retry(books.ada, entry, azure_devops.token())
+    entry = run_timer(restored.ada, clock, azure_devops.token()).body["id"]
+    restored.forget_writes()
+    restored.accept(restored_to=restored_to)
+    retried = retry(restored.ada, entry, azure_devops.token())
 
     assert retried.body["writeBack"] == state
     assert azure_devops.completed(BUG) == 4.0
 
 
-def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, books, engine, azure_devops):
+def test_an_older_restore_is_not_checked_by_the_newest_ones_time(ada, busy, restored, engine, azure_devops):
     retry(ada, busy, azure_devops.token())
     with engine.begin() as tx:
         tx.execute(write_back_items.update().values(checked_epoch=3, last_revision=None))
-    books.accept(epoch=5, restored_to=AFTER)
-    entered(ada, azure_devops.token(), "09:00", "10:00")
+    restored.accept(epoch=5, restored_to=AFTER)
+    add_entry(ada, azure_devops.token(), "09:00", "10:00")
 
-    assert books.item()["reason"] == "not_verified"
+    assert restored.item()["reason"] == "not_verified"
 
 
-def test_an_item_that_is_new_long_after_a_restore_is_not_checked(ada, busy, books, azure_devops):
-    books.accept(restored_to=BEFORE, accepted_at=START - dt.timedelta(days=31))
+def test_an_item_that_is_new_long_after_a_restore_is_not_checked(ada, busy, restored, azure_devops):
+    restored.accept(restored_to=BEFORE, accepted_at=START - dt.timedelta(days=31))
     retried = retry(ada, busy, azure_devops.token())
 
     assert retried.body["writeBack"] == "done"
-    assert books.item()["checked_epoch"] == 4
+    assert restored.item()["checked_epoch"] == 4
 
 
 def test_while_the_database_is_held_only_the_write_back_waits(ada, engine, clock, azure_devops):
     change_installation(engine, held_since=START, held_reason="behind")
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     held = azure_devops.completed(BUG)
     change_installation(engine, held_since=None, held_reason=None)
     retried = retry(ada, stopped.body["id"], azure_devops.token())

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from tests.support.budget import tries
 from tests.support.connection_loss import drop_connections, on_postgresql
 from tests.support.world import WORK_ITEM, new_id
-from tests.timers.write_back.write_backs import BUG, STORY, TASK, change, corrected, removed, retry, send, worked
+from tests.timers.write_back.write_backs import (
+    BUG,
+    STORY,
+    TASK,
+    change,
+    correct_entry,
+    delete_entry,
+    retry,
+    run_timer,
+    send,
+)
 from timers.azure_devops import of as azure_devops_of
 
 
@@ -52,7 +62,7 @@ def short_sessions(app, monkeypatch):
 
 
 def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
 
     assert (stopped.status, stopped.body["writeBack"]) == (200, "done")
     assert "writeBackReason" not in stopped.body
@@ -63,7 +73,7 @@ def test_a_stop_adds_its_hours_to_completed_work(ada, clock, azure_devops):
 
 def test_while_the_write_back_is_off_nothing_is_written(world, clock, azure_devops):
     bob = world.tenant()
-    stopped = worked(bob, clock, azure_devops.token())
+    stopped = run_timer(bob, clock, azure_devops.token())
     retried = retry(bob, stopped.body["id"], azure_devops.token())
 
     assert "writeBack" not in stopped.body
@@ -88,7 +98,7 @@ def test_without_a_token_the_hours_stay_pending_until_a_request_has_one(ada, clo
 
 def test_an_entry_from_before_the_write_back_is_written_on_request(world, clock, azure_devops):
     ada = world.tenant()
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     change(ada, writeBack=True)
     ada.correct(stopped, stoppedAt=clock().isoformat(), note="longer")
     before = azure_devops.completed(BUG)
@@ -124,10 +134,10 @@ def test_a_switch_writes_the_hours_of_the_stopped_timer(ada, clock, azure_devops
 def test_a_late_switch_that_creates_two_entries_shows_the_progress_of_both(ada, clock, azure_devops):
     """The response had the status of the second after its write, and of the first from before it."""
     token = azure_devops.token()
-    later = worked(ada, clock, token, item=TASK)
+    later = run_timer(ada, clock, token, item=TASK)
     ada.start(BUG)
     clock.tick(hours=2)
-    corrected(ada, later.body, token, startedAt="2026-11-23T10:30:00Z", stoppedAt="2026-11-23T11:00:00Z")
+    correct_entry(ada, later.body, token, startedAt="2026-11-23T10:30:00Z", stoppedAt="2026-11-23T11:00:00Z")
     start = {**WORK_ITEM, "workItemId": TASK, "switch": True, "startedAt": "2026-11-23T10:00:00Z"}
     started = send(ada, "POST", "timers/start", token, start)
 
@@ -180,7 +190,7 @@ def test_manual_entries_corrections_and_deletions_reach_their_items(ada, azure_d
 def test_a_deletion_waits_for_the_hours_that_it_subtracts(ada, clock, azure_devops):
     token = azure_devops.token()
     azure_devops.set_fault("work_item", status=500)
-    stopped = worked(ada, clock, token, minutes=60)
+    stopped = run_timer(ada, clock, token, minutes=60)
     azure_devops.clear_faults()
     azure_devops.set_fault("update", status=401, times=1)
     corrected = ada.correct(stopped, startedAt="2026-11-23T09:30:00Z")
@@ -197,9 +207,9 @@ def test_a_deletion_waits_for_the_hours_that_it_subtracts(ada, clock, azure_devo
 
 def test_hours_of_a_deleted_entry_are_subtracted_on_request(ada, clock, azure_devops):
     token = azure_devops.token()
-    entry = worked(ada, clock, token).body
+    entry = run_timer(ada, clock, token).body
     azure_devops.set_fault("update", status=401)
-    gone = removed(ada, entry, token)
+    gone = delete_entry(ada, entry, token)
     stuck = retry(ada, entry["id"], token)
     azure_devops.clear_faults()
     still = azure_devops.completed(BUG)
@@ -214,9 +224,9 @@ def test_hours_of_a_deleted_entry_are_subtracted_on_request(ada, clock, azure_de
 
 def test_a_retryable_conflict_is_not_stored_for_the_key(ada, clock, azure_devops):
     token, key = azure_devops.token(), {"Idempotency-Key": new_id()}
-    entry = worked(ada, clock, token).body
+    entry = run_timer(ada, clock, token).body
     azure_devops.set_fault("update", status=401)
-    removed(ada, entry, token)
+    delete_entry(ada, entry, token)
     path = f"entries/{entry['id']}/write-back"
     stuck = send(ada, "POST", path, token, **key)
     azure_devops.clear_faults()
@@ -229,7 +239,7 @@ def test_only_people_who_could_see_a_deleted_entry_may_request_its_write_back(ad
     token = azure_devops.token()
     bob, eve, stranger = world.member(ada), world.member(ada), world.tenant()
     change(stranger, writeBack=True)
-    entry = worked(bob, clock, token).body
+    entry = run_timer(bob, clock, token).body
     bob.delete(f"entries/{entry['id']}", version=entry["version"], reason="wrong")
     refused = {(each.status, each.code) for each in (retry(who, entry["id"], token) for who in (eve, stranger))}
     before = azure_devops.completed(BUG)
@@ -241,8 +251,8 @@ def test_only_people_who_could_see_a_deleted_entry_may_request_its_write_back(ad
 
 def test_a_deleted_entry_that_never_counted_is_not_found(ada, clock, azure_devops):
     change(ada, writeBack=False)
-    entry = worked(ada, clock, azure_devops.token()).body
-    removed(ada, entry, azure_devops.token())
+    entry = run_timer(ada, clock, azure_devops.token()).body
+    delete_entry(ada, entry, azure_devops.token())
     change(ada, writeBack=True)
 
     assert retry(ada, entry["id"], azure_devops.token()).code == "not_found"
@@ -252,7 +262,7 @@ def test_a_deleted_entry_that_never_counted_is_not_found(ada, clock, azure_devop
 
 def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
     token = azure_devops.token()
-    stopped = worked(ada, clock, token, minutes=60)
+    stopped = run_timer(ada, clock, token, minutes=60)
     azure_devops.edit(BUG, hours=0.25)
     removed = send(
         ada,
@@ -270,7 +280,7 @@ def test_completed_work_never_falls_below_zero(ada, clock, azure_devops):
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_write_with_a_lost_response_counts_once(ada, clock, azure_devops, fault, times):
     azure_devops.set_fault("update", times=times, **fault)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -283,7 +293,7 @@ def test_a_write_with_a_lost_response_counts_once(ada, clock, azure_devops, faul
 def test_an_open_attempt_is_settled_from_the_history_and_never_added_again(ada, clock, azure_devops, fault):
     azure_devops.set_fault("update", **fault)
     azure_devops.set_fault("updates", status=500)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     azure_devops.clear_faults()
     azure_devops.edit(BUG, Title="Somebody was quicker")
     settled = retry(ada, stopped.body["id"], azure_devops.token())
@@ -296,7 +306,7 @@ def test_an_open_attempt_is_settled_from_the_history_and_never_added_again(ada, 
 def test_equal_hours_of_a_colleague_are_not_mistaken_for_ours(ada, clock, azure_devops):
     azure_devops.set_fault("update", cut=True)
     azure_devops.set_fault("updates", status=500)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     azure_devops.clear_faults()
     azure_devops.edit(BUG, hours=4.0)  # the very value that was lost, at the very revision
     settled = retry(ada, stopped.body["id"], azure_devops.token())
@@ -309,7 +319,7 @@ def test_equal_hours_of_a_colleague_are_not_mistaken_for_ours(ada, clock, azure_
 @pytest.mark.parametrize("endpoint", ["work_item", "update"])
 def test_a_refusal_is_shown_and_can_be_retried(ada, clock, azure_devops, endpoint, fault):
     azure_devops.set_fault(endpoint, **fault)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -326,14 +336,14 @@ def test_a_refusal_is_shown_and_can_be_retried(ada, clock, azure_devops, endpoin
     ids=["no hours", "no item"],
 )
 def test_an_item_without_completed_work_is_shown_as_such(ada, clock, azure_devops, item, state, code):  # noqa: PLR0917
-    stopped = worked(ada, clock, azure_devops.token(), item=item)
+    stopped = run_timer(ada, clock, azure_devops.token(), item=item)
 
     assert (stopped.status, stopped.body["writeBack"], stopped.body["writeBackReason"]) == (200, state, code)
 
 
 def test_an_item_without_completed_work_is_shown_as_such_also_after_a_lost_response(ada, clock, azure_devops):
     azure_devops.set_fault("update", cut=True)
-    stopped = worked(ada, clock, azure_devops.token(), item=STORY)
+    stopped = run_timer(ada, clock, azure_devops.token(), item=STORY)
     azure_devops.clear_faults()
     retried = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -342,9 +352,9 @@ def test_an_item_without_completed_work_is_shown_as_such_also_after_a_lost_respo
 
 def test_a_deleted_entry_is_settled_on_an_item_without_completed_work_after_a_lost_response(ada, clock, azure_devops):
     azure_devops.set_fault("update", cut=True)
-    stopped = worked(ada, clock, azure_devops.token(), item=STORY)
+    stopped = run_timer(ada, clock, azure_devops.token(), item=STORY)
     azure_devops.set_fault("update", cut=True)
-    removed(ada, stopped.body, azure_devops.token())
+    delete_entry(ada, stopped.body, azure_devops.token())
     azure_devops.clear_faults()
 
     assert retry(ada, stopped.body["id"], azure_devops.token()).status == 204
@@ -352,7 +362,7 @@ def test_a_deleted_entry_is_settled_on_an_item_without_completed_work_after_a_lo
 
 def test_an_invalid_token_is_shown_and_the_stop_is_done(ada, clock, azure_devops):
     before = azure_devops.hits("work_item")
-    stopped = worked(ada, clock, "not a token")
+    stopped = run_timer(ada, clock, "not a token")
 
     assert (stopped.status, stopped.body["writeBackReason"]) == (200, "azure_devops_sign_in_required")
     assert azure_devops.hits("work_item") == before
@@ -365,7 +375,7 @@ def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
     ada, clock, azure_devops, endpoint, fault
 ):
     azure_devops.set_fault(endpoint, **fault)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
     azure_devops.clear_faults()
     settled = retry(ada, stopped.body["id"], azure_devops.token())
 
@@ -377,7 +387,7 @@ def test_a_stop_succeeds_without_a_response_of_azure_devops_and_loses_nothing(
 def test_a_colleagues_change_in_between_is_kept(ada, clock, azure_devops):
     azure_devops.set_fault("update", status=412, body="{}", headers={"Content-Type": "application/json"}, times=1)
     azure_devops.edit(BUG, hours=10.0)
-    stopped = worked(ada, clock, azure_devops.token())
+    stopped = run_timer(ada, clock, azure_devops.token())
 
     assert stopped.body["writeBack"] == "done"
     assert azure_devops.completed(BUG) == 10.5
@@ -387,8 +397,8 @@ def test_after_two_writes_that_met_a_colleagues_change_the_hours_stay_pending(ad
     azure_devops.set_fault("update", hang=True, times=2)
     written = azure_devops.hits("update")
     with ThreadPoolExecutor(1) as colleague:
-        quicker = colleague.submit(edited_before_each, azure_devops, [10.0, 11.0], after=written)
-        stopped = worked(ada, clock, azure_devops.token())
+        quicker = colleague.submit(edit_before_each, azure_devops, [10.0, 11.0], after=written)
+        stopped = run_timer(ada, clock, azure_devops.token())
         quicker.result()
     between = azure_devops.completed(BUG), azure_devops.hits("update") - written
     settled = retry(ada, stopped.body["id"], azure_devops.token())
@@ -400,7 +410,7 @@ def test_after_two_writes_that_met_a_colleagues_change_the_hours_stay_pending(ad
     assert azure_devops.completed(BUG) == 11.5
 
 
-def edited_before_each(azure_devops, values, *, after):
+def edit_before_each(azure_devops, values, *, after):
     """A colleague's change whenever a write arrives, so that the write has an old revision."""
     for number, hours in enumerate(values, after + 1):
         end = time.monotonic() + 10
@@ -436,7 +446,7 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
         for endpoint, fault in (("update", write), ("work_item", read), ("updates", history)):
             if fault is not None:
                 azure_devops.set_fault(endpoint, times=1, **fault)
-        stopped = worked(ada, clock, azure_devops.token(), minutes=minutes)
+        stopped = run_timer(ada, clock, azure_devops.token(), minutes=minutes)
         assert stopped.status == 200
         entries.append(stopped.body["id"])
         worked_minutes += minutes
@@ -466,21 +476,21 @@ def test_completed_work_is_the_sum_of_the_stops_under_any_fault(world, clock, az
     ],
 )
 def test_hours_are_written_once_when_the_database_connection_is_cut(ada, clock, azure_devops, app, engine, beginning):  # noqa: PLR0917
-    with drop_connections(app.engine, engine, beginning) as met:
-        stopped = worked(ada, clock, azure_devops.token())
+    with drop_connections(app.engine, engine, beginning) as statements:
+        stopped = run_timer(ada, clock, azure_devops.token())
 
-    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "done", 1)
+    assert (stopped.status, stopped.body["writeBack"], len(statements)) == (200, "done", 1)
     assert retry(ada, stopped.body["id"], azure_devops.token()).body["writeBack"] == "done"
 
 
 @on_postgresql
 def test_a_stop_is_done_and_logged_when_the_write_back_fails(ada, clock, azure_devops, app, engine, caplog):  # noqa: PLR0917
     before = azure_devops.hits("update")
-    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as met:
-        stopped = worked(ada, clock, azure_devops.token())
+    with drop_connections(app.engine, engine, "UPDATE write_back_items SET", times=99) as statements:
+        stopped = run_timer(ada, clock, azure_devops.token())
     lines = [json.loads(each) for each in caplog.messages if "write_back_failed" in each]
 
-    assert (stopped.status, stopped.body["writeBack"], len(met)) == (200, "pending", 4)
+    assert (stopped.status, stopped.body["writeBack"], len(statements)) == (200, "pending", 4)
     assert [(line["event"], line["operation"]) for line in lines] == [("write_back_failed", "stop_timer")]
     assert lines[0]["requestId"] == stopped.headers["X-Request-Id"]
     assert azure_devops.hits("update") == before

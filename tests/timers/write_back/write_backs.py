@@ -18,25 +18,25 @@ def send(person, method, path, token, body=None, **headers):
     )
 
 
-def worked(person, clock, token, *, item=BUG, minutes=30.0, **headers):
+def run_timer(person, clock, token, *, item=BUG, minutes=30.0, **headers):
     """A timer of half an hour on an item, stopped with the token."""
     person.start(item)
     clock.tick(minutes=minutes)
     return send(person, "POST", "timers/stop", token, **headers)
 
 
-def entered(person, token, start, stop, *, item=BUG):
+def add_entry(person, token, start, stop, *, item=BUG):
     """An entry of one morning, added by hand."""
     times = {"startedAt": f"2026-11-20T{start}:00Z", "stoppedAt": f"2026-11-20T{stop}:00Z"}
     return send(person, "POST", "entries", token, {**WORK_ITEM, "workItemId": item, **times})
 
 
-def corrected(person, entry, token, **fields):
+def correct_entry(person, entry, token, **fields):
     path, body = f"entries/{entry['id']}", {"reason": "it was wrong", **fields}
     return send(person, "PATCH", path, token, body, **{"If-Match": f'"{entry["version"]}"'})
 
 
-def removed(person, entry, token):
+def delete_entry(person, entry, token):
     path = f"entries/{entry['id']}?reason=wrong"
     return send(person, "DELETE", path, token, **{"If-Match": f'"{entry["version"]}"'})
 

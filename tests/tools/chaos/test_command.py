@@ -32,7 +32,7 @@ def test_a_run_without_violations_succeeds_and_writes_its_page(tmp_path):
 
 
 def delete_an_entry(database: Path) -> bool:
-    """Deletes an entry behind the product's back; False while there is none."""
+    """Deletes an entry from the database; False without entries."""
     with (
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection,

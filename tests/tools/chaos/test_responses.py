@@ -224,7 +224,7 @@ def test_a_late_start_ends_only_the_timer_that_ran_at_its_time(began, details):
     ids=lambda changed: next(iter(changed)),
 )
 @pytest.mark.parametrize("kind", ["stop", "entry", "entries"])
-def test_an_entry_is_shown_as_it_is_in_the_log(kind, changed):
+def test_an_entry_equals_its_version_in_the_log(kind, changed):
     day, shown = Day(), entry("one", 1, 5)
     day.add_start(1)
     day.add_stop(5, 1)

@@ -1,4 +1,4 @@
-"""The approvers of a purchase: never a buyer below super admin, always somebody, and one kind of people at a time."""
+"""The approvers of a purchase: never a buyer below super admin, at least one person, of one kind at a time."""
 
 import datetime as dt
 import uuid

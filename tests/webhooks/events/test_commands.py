@@ -156,7 +156,7 @@ def test_a_replay_adds_a_missing_price(ops, purchase, http):
     assert purchase.rates[-1] == ("seats-plus", "9.0000", "USD")
 
 
-def test_without_the_marketplace_the_commands_say_what_to_set(ops):
+def test_without_the_marketplace_the_commands_name_the_missing_settings(ops):
     off = dict.fromkeys(("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "MARKETPLACE_CLIENT_SECRET"), "")
     done = ops("show", new_id(), **off)
 
@@ -189,12 +189,12 @@ def purchase_request(app, marketplace, owner, world):
 def leave(app):
     """Sets a person's last sign-in to a month ago."""
 
-    def gone(person):
+    def make_inactive(person):
         with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             tx.execute(users.update().where(own).values(last_sign_in_at=app.now() - dt.timedelta(days=30)))
 
-    return gone
+    return make_inactive
 
 
 def test_an_operator_agrees_only_without_an_active_approver(ops, purchase_request, owner, world, leave, marketplace):  # noqa: PLR0917 - fixtures

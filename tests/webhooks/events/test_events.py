@@ -154,7 +154,7 @@ def test_an_event_adds_and_removes_no_rows_outside_its_ledger(purchase, owner, e
         ("unsubscribe", {}),
     ):
         before = purchases.row_counts(engine, owner.tid)
-        wait_until(lambda: not waiting(purchase))
+        wait_until(lambda: not pending_operations(purchase))
         wait_for_responses(purchase, purchase.execute(name, **given))
         after = purchases.row_counts(engine, owner.tid)
 
@@ -164,7 +164,7 @@ def test_an_event_adds_and_removes_no_rows_outside_its_ledger(purchase, owner, e
         assert all(after[table] >= before[table] for table in after)
 
 
-def waiting(purchase):
+def pending_operations(purchase):
     return purchase.marketplace.send("GET", f"saas/subscriptions/{purchase.id}/operations").json()["operations"]
 
 
@@ -229,7 +229,7 @@ def test_the_revert_of_a_refused_change_is_accepted(purchase, owner, world):
     purchase.marketplace.execute("shapes", revert="always")
     with_people(world, owner, 3)
     wait_for_responses(purchase, purchase.execute("change", quantity=3))
-    wait_until(lambda: not waiting(purchase))
+    wait_until(lambda: not pending_operations(purchase))
     purchase.marketplace.wait_until_idle()
 
     assert purchase.outcomes == [("ChangeQuantity", "refused"), ("ChangeQuantity", "applied")]
@@ -255,7 +255,7 @@ def test_an_increase_that_is_still_too_low_is_accepted(purchase, owner, world, h
     with_people(world, owner, 4)
     purchase.marketplace.execute("shapes", held=True, unanswered="accept")
     cut = purchase.execute("change", quantity=2)
-    wait_until(lambda: not waiting(purchase))
+    wait_until(lambda: not pending_operations(purchase))
     assert send_event(purchase, http, cut).status == 200  # it was in force when we wait_for_responses of it
     raised = purchase.execute("change", quantity=3)
 
@@ -282,7 +282,7 @@ def test_an_accepted_change_that_failed_at_microsoft_is_reverted_by_the_next_eve
     purchase.marketplace.execute("shapes", held=True)
     change = purchase.execute("change", quantity=9)
     assert send_event(purchase, http, change).status == 200
-    end = purchase.execute("unsubscribe")  # what is under way fails by it
+    end = purchase.execute("unsubscribe")  # it makes pending operations fail
 
     assert send_event(purchase, http, end).status == 200
     assert purchase.terms == purchase.at_microsoft == ("unsubscribed", "seats", 5)
@@ -457,7 +457,7 @@ def test_unusual_events_of_the_real_service_are_understood(purchase):
         tokens="v1",
     )
     for name, given in (("change", {"quantity": 9}), ("suspend", {}), ("reinstate", {}), ("renew", {})):
-        wait_until(lambda: not waiting(purchase))
+        wait_until(lambda: not pending_operations(purchase))
         wait_for_responses(purchase, purchase.execute(name, **given))
 
     assert purchase.terms == ("subscribed", "seats", 9)

@@ -22,7 +22,7 @@ def shop(settings, marketplace) -> Settings:
 
 @pytest.fixture
 def metered_purchase(app, marketplace, owner, clock):
-    """A plan by active users, in force for a day; nobody has used it."""
+    """A plan by active users, a day old and unused."""
     clock.tick(hours=1)
     purchase = purchases.add_active_purchase(app, marketplace, owner.tid, plan="paid", quantity=None)
     clock.tick(days=1)

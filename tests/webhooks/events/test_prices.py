@@ -35,8 +35,8 @@ def rows(purchase, table):
         return tx.execute(sa.select(table).where(table.c.tenant_id == purchase.tenant.id)).all()
 
 
-def shown(owner):
-    """The price on the two answers that send_event it."""
+def shown_prices(owner):
+    """The prices in the two responses that have them."""
     subscription = owner.get("billing/subscription").body["subscription"]
     detail = owner.get("tenant").body["planDetail"]
     names = ("ratePerUser", "rateUnit", "currency")
@@ -59,7 +59,7 @@ def test_the_price_is_that_of_the_term_that_was_bought_and_has_its_unit(buy, own
     seats = 30 if plan.startswith("seats") else None
     purchase = buy(plan=plan, quantity=seats, term=term)
 
-    assert shown(owner) == [(rate, unit, "USD", purchase.id)] * 2
+    assert shown_prices(owner) == [(rate, unit, "USD", purchase.id)] * 2
 
 
 def test_a_bill_of_seats_by_the_year_has_no_total(buy, owner):
@@ -80,7 +80,7 @@ def test_an_unreadable_price_is_not_replaced_by_a_former_subscriptions(buy, owne
     marketplace.execute("shapes", unpriced=["seats-yearly"])
     purchase = buy(plan="seats-yearly", quantity=30, term="P1Y")
 
-    assert shown(owner) == [(None, None, None, purchase.id)] * 2
+    assert shown_prices(owner) == [(None, None, None, purchase.id)] * 2
     assert owner.get("billing/preview").status == 200
 
 
@@ -136,7 +136,7 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buy, owner, m
         (6, "P1M"),
         (None, "P1Y"),
     ]
-    assert shown(owner) == [(None, None, None, purchase.id)] * 2
+    assert shown_prices(owner) == [(None, None, None, purchase.id)] * 2
     assert [each.get("listedPrice") for each in spans] == ["6.00", None]
 
     marketplace.execute("shapes", unpriced=[])
@@ -144,7 +144,7 @@ def test_a_new_term_without_a_price_is_not_billed_at_the_old_price(buy, owner, m
     spans = owner.get("billing/preview").body["seats"]
 
     assert (first.changed, second.changed) == ([purchase.id], [])
-    assert shown(owner) == [("60.00", "P1Y", "USD", purchase.id)] * 2
+    assert shown_prices(owner) == [("60.00", "P1Y", "USD", purchase.id)] * 2
     assert [(each["listedPrice"], each["termUnit"]) for each in spans] == [("6.00", "P1M"), ("60.00", "P1Y")]
 
 

@@ -54,14 +54,14 @@ def forger(purchase, version) -> Forger:
 
 def in_parts(token):
     head, payload, _ = token.split(".")
-    return json.loads(_decoded(head)), json.loads(_decoded(payload))
+    return json.loads(_decode(head)), json.loads(_decode(payload))
 
 
-def _decoded(part):
+def _decode(part):
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def _encoded(document):
+def _encode(document):
     raw = document if isinstance(document, bytes) else json.dumps(document).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -124,7 +124,7 @@ def test_a_malformed_token_changes_nothing_and_is_logged(forger, authorization, 
 
 def test_an_unsigned_token_changes_nothing(forger, version):
     head, payload = in_parts(true_token(forger, version))
-    unsigned = f"{_encoded({**head, 'alg': 'none'})}.{_encoded(payload)}."
+    unsigned = f"{_encode({**head, 'alg': 'none'})}.{_encode(payload)}."
 
     assert forger.status(authorization=f"Bearer {unsigned}") == 401
 
@@ -132,8 +132,8 @@ def test_an_unsigned_token_changes_nothing(forger, version):
 def test_a_token_signed_with_the_public_key_as_a_secret_changes_nothing(forger, version, signing_keys):
     head, payload = in_parts(true_token(forger, version))
     public = json.dumps(signing_keys.get(head["kid"]).key._jwk_data).encode()
-    signed = f"{_encoded({**head, 'alg': 'HS256'})}.{_encoded(payload)}"
-    forged = f"{signed}.{_encoded(hmac.digest(public, signed.encode(), hashlib.sha256))}"
+    signed = f"{_encode({**head, 'alg': 'HS256'})}.{_encode(payload)}"
+    forged = f"{signed}.{_encode(hmac.digest(public, signed.encode(), hashlib.sha256))}"
 
     assert forger.status(authorization=f"Bearer {forged}") == 401
 

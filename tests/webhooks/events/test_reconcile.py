@@ -218,10 +218,10 @@ def test_without_the_marketplace_there_is_nothing_to_compare(app, settings):
 def test_a_broken_connection_is_retried_in_the_same_comparison(silent_purchase, app, engine, beginning):
     silent_purchase.execute("suspend")
     silent_purchase.marketplace.wait_until_idle()
-    with drop_connections(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as statements:
         report = reconcile_all(app)
 
-    assert (report.changed, report.failed, len(met)) == ([silent_purchase.id], [], 1)
+    assert (report.changed, report.failed, len(statements)) == ([silent_purchase.id], [], 1)
     assert silent_purchase.outcomes == [("Reconcile", "applied")]
 
 
@@ -230,10 +230,10 @@ def test_a_broken_connection_is_retried_in_the_same_comparison(silent_purchase, 
 def test_an_event_with_a_broken_connection_is_applied_in_the_same_call(silent_purchase, app, http, engine, beginning):
     operation = silent_purchase.execute("suspend")
     silent_purchase.marketplace.wait_until_idle()
-    with drop_connections(app.engine, engine, beginning) as met:
+    with drop_connections(app.engine, engine, beginning) as statements:
         answer = send_event(silent_purchase, http, operation)
 
-    assert (answer.status, len(met)) == (200, 1)
+    assert (answer.status, len(statements)) == (200, 1)
     assert silent_purchase.outcomes == [("Suspend", "applied")]
 
 

@@ -22,7 +22,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def shop(settings, marketplace) -> Settings:
-    """The settings of an app whose purchases are this test's, with its landing page on."""
+    """The settings with the test's Marketplace and the landing page."""
     return purchases.with_landing_page(settings, marketplace)
 
 
@@ -40,7 +40,7 @@ def browser(app, host) -> Iterator[Browser]:  # noqa: ARG001 - the app is in pla
 
 @pytest.fixture
 def member(http, entra, clock):
-    """Somebody of the firm, as they use the extension."""
+    """A person of the firm with the extension's token."""
     return lambda account: extension_user(http, entra, clock, account)
 
 

@@ -32,13 +32,13 @@ def tenant(app, firm):
 def role_of(app):
     """Sets a person's role and the time since their last sign-in."""
 
-    def given(person, role, *, inactive=dt.timedelta()):
+    def set_role(person, role, *, inactive=dt.timedelta()):
         with app.transaction(tenant=ALL_TENANTS) as tx:
             own = users.c.entra_object_id == uuid.UUID(person.oid)
             at = None if inactive is None else app.now() - inactive
             tx.execute(users.update().where(own).values(role=role, last_sign_in_at=at))
 
-    return given
+    return set_role
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from webhooks.landing.schemas import Confirmation, parse_choices
 from webhooks.landing.service import Choices
 
 
-def chosen(organization):
+def parse(organization):
     return parse_choices(Confirmation(time_zone="Europe/Berlin", organization=organization))
 
 
@@ -20,9 +20,9 @@ def chosen(organization):
     ],
 )
 def test_an_organization_is_found_in_its_address_with_its_spelling(written, name):
-    assert chosen(written) == Choices("Europe/Berlin", name)
+    assert parse(written) == Choices("Europe/Berlin", name)
 
 
 @pytest.mark.parametrize("written", ["", "//", "[", "dev.azure.com", "contoso/Web", "ada@contoso", "contoso:443"])
 def test_a_text_that_only_contains_a_name_is_rejected(written):
-    assert list(chosen(written)) == ["organization"]
+    assert list(parse(written)) == ["organization"]

@@ -130,7 +130,7 @@ def test_text_cannot_become_markup():
     assert html == '&lt;b&gt;&#34;&amp; in the <a href="https://portal.azure.com/" rel="noreferrer">Azure portal</a>'
 
 
-def test_a_name_that_looks_like_markup_is_shown_as_it_is(marketplace, browser, firm):
+def test_a_name_that_looks_like_markup_is_shown_as_text(marketplace, browser, firm):
     subscription, token = buy(marketplace, firm)
     with marketplace.emulator.operations.updating() as state:
         state.subscriptions[subscription].name = "<script>alert(1)</script>"

@@ -122,7 +122,7 @@ def test_the_directory_of_the_purchase_is_offered_once(marketplace, browser, fir
 def test_a_state_with_a_changed_target_is_rejected(marketplace, browser, firm, stranger, part):
     _, token = buy(marketplace, firm)
     link = browser.open(token, stranger.buyer).links[OTHER]
-    address = sent_back(browser, browser.session.get(f"{browser.base}{link}", timeout=30), firm.buyer)
+    address = redirect_of(browser, browser.session.get(f"{browser.base}{link}", timeout=30), firm.buyer)
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     parts = query["state"].split(".")
     parts[part] = stranger.tid
@@ -309,7 +309,7 @@ def test_a_link_without_a_token_says_where_to_get_one(browser, query):
     assert "Set-Cookie" not in page.headers
 
 
-def sent_back(browser, entra_page, account):
+def redirect_of(browser, entra_page, account):
     """The address that Entra sends the browser to, with its code."""
     answer = browser.session.post(entra_page.url, data={"person": account.oid}, timeout=30, allow_redirects=False)
     return answer.headers["Location"]
@@ -318,7 +318,7 @@ def sent_back(browser, entra_page, account):
 def test_another_browser_cannot_finish_a_sign_in(app, marketplace, browser, firm):
     """A link with another person's code signs nobody in."""
     subscription, token = buy(marketplace, firm)
-    address = sent_back(browser, browser.open_link(token), firm.buyer)
+    address = redirect_of(browser, browser.open_link(token), firm.buyer)
     others = [Browser(browser.base), Browser(browser.base)]
     others[1].open_link(token)
     pages = [other.get(address) for other in others]
@@ -396,7 +396,7 @@ def test_a_page_expires_after_thirty_minutes(app, marketplace, browser, firm, cl
 @pytest.mark.parametrize("change", [{"state": "other"}, {"state": ""}, {"code": "other"}, {"code": ""}])
 def test_a_manipulated_return_address_signs_nobody_in(app, marketplace, browser, firm, change):
     subscription, token = buy(marketplace, firm)
-    address = sent_back(browser, browser.open_link(token), firm.buyer)
+    address = redirect_of(browser, browser.open_link(token), firm.buyer)
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()} | change
     page = browser.get(f"{address.partition('?')[0]}?{urlencode(query)}")
 

@@ -27,7 +27,7 @@ def attacker(host):
 
 
 def plant(attacker, victim):
-    """Puts the attacker's cookies into somebody else's browser, as a sibling host may."""
+    """Puts the attacker's cookies into another browser, as a sibling host may."""
     for cookie in attacker.session.cookies:
         victim.session.cookies.set_cookie(cookie)
 
@@ -50,7 +50,7 @@ def test_a_planted_cookie_does_not_open_the_page_as_the_victim(marketplace, atta
     assert browser.get(shown.url).heading == "Set up TimeTracker"
 
 
-def test_each_arrival_and_each_sign_in_has_a_secret_of_its_own(marketplace, attacker, browser, firm):
+def test_each_arrival_and_each_sign_in_has_its_own_secret(marketplace, attacker, browser, firm):
     _, token = buy(marketplace, firm)
     attacker.open_link(token)
     planted = secrets(attacker)

@@ -38,7 +38,7 @@ def gus(ben, firm, member):
 
 @pytest.fixture
 def change(app):
-    """Changes the row of somebody's account."""
+    """Changes the row of an account."""
 
     def changed(account, **values):
         with app.transaction(tenant=ALL_TENANTS) as tx:

@@ -50,13 +50,9 @@ def _call(name: str) -> str:
 
 def _catalog() -> Iterator[str]:
     """The tables with personal data; the others have none."""
-    heads = ("table", "content", "columns", "person's erasure")
-    rows = (
-        (f"`{name}`", entry.about, ", ".join(found), _of_person(entry))
-        for name, entry in CATALOG.items()
-        if (found := _personal_columns(entry))
-    )
-    yield from _table(heads, rows)
+    for name, entry in CATALOG.items():
+        if found := _personal_columns(entry):
+            yield f"- `{name}`, {entry.about}: {', '.join(found)}; {_of_person(entry)}"
     remaining = (f"`{name}`" for name, entry in CATALOG.items() if entry.tenant_erased is RowAction.KEEP)
     yield from ("", f"Rows that stay at an organization's erasure: {', '.join(remaining)}.")
 
@@ -84,7 +80,9 @@ def _columns_of_kind(entry: CatalogEntry, kind: DataKind) -> list[str]:
 
 
 def _retention() -> Iterator[str]:
-    rows = ((each.data, each.period, each.basis, each.action) for each in RETENTION)
+    """The classes of data with people; the others are without a person."""
+    personal = {name for name, entry in CATALOG.items() if _personal_columns(entry)}
+    rows = ((each.data, each.period, each.basis, each.action) for each in RETENTION if personal & {*each.tables})
     yield from _table(("data", "period", "reason", "then"), rows)
 
 
