@@ -251,7 +251,7 @@ def settings(entra, azure_devops_server, app_database_url) -> Settings:
             "DATABASE_URL": app_database_url,
             "ENTRA_AUTHORITY": entra.authority,
             "ENTRA_API_CLIENT_ID": entra_support.API_CLIENT_ID,
-            "ENTRA_CLIENT_IDS": entra_support.EXTENSION_CLIENT_ID,
+            "ENTRA_CLIENT_IDS": f"{entra_support.EXTENSION_CLIENT_ID},{entra_support.SCRIPTS_CLIENT_ID}",
             "CORS_ALLOWED_ORIGINS": "https://extension.example",
             "AZURE_DEVOPS_URL": azure_devops_server.url,
             "INTERNAL_TENANT_IDS": INTERNAL_TID,

@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 
 from shared.http.openapi import problem_codes
-from shared.http.operation import API_VERSION, OPERATIONS, Operation
+from shared.http.operation import API_VERSION, DEPRECATION, LINK, OPERATIONS, Operation
 
 
 PROBLEM_JSON = "application/problem+json"
@@ -34,7 +33,7 @@ def _declared_headers(operation: Operation, status: int) -> Iterator[str]:
     if operation.is_versioned:
         yield API_VERSION
     if operation.deprecated is not None:
-        yield from operation.deprecated.headers(defaultdict(str))
+        yield from (DEPRECATION, LINK)
     if status in operation.all_answers:
         yield from operation.all_answers[status].headers
 

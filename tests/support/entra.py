@@ -9,11 +9,12 @@ from typing import Any
 
 from devcloud.emulators.entra import server
 from devcloud.emulators.entra.admin import TokenRequest
-from devcloud.emulators.entra.clients import EXTENSION, TIMETRACKER_API
+from devcloud.emulators.entra.clients import EXTENSION, SCRIPTS, TIMETRACKER_API
 
 
 API_CLIENT_ID = TIMETRACKER_API.id
 EXTENSION_CLIENT_ID = EXTENSION.id
+SCRIPTS_CLIENT_ID = SCRIPTS.id
 DAY = 24 * 3600
 
 

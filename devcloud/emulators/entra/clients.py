@@ -25,6 +25,7 @@ class Client:
     name: str
     redirect_uris: tuple[str, ...] = ()
     secret: str | None = None
+    allows_public_flows: bool = False  # as a script needs them: sign-in by device code
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,13 @@ DAEMON: Final = Client(
     "TimeTracker daemon",
     secret="local-only-secret",  # noqa: S106 - likewise
 )
+SCRIPTS: Final = Client("e7d1a9b0-4c52-4f3e-8a6d-2b9c0f1e3d5a", "TimeTracker scripts", allows_public_flows=True)
 PUBLISHER: Final = Client(
     "9b1c2d3e-4f50-4a61-8b72-c3d4e5f60718",
     "TimeTracker publisher",
     secret="local-only-secret",  # noqa: S106 - likewise
 )
-CLIENTS: Final = {client.id: client for client in (EXTENSION, LANDING, DAEMON, PUBLISHER)}
+CLIENTS: Final = {client.id: client for client in (EXTENSION, LANDING, DAEMON, SCRIPTS, PUBLISHER)}
 OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
 

@@ -6,4 +6,4 @@ from devcloud.emulators.faults import Fault, Faults
 
 
 __all__ = ["Endpoint", "Fault", "Faults"]
-Endpoint = Literal["discovery", "keys", "keys_v1", "authorize", "token"]
+Endpoint = Literal["discovery", "keys", "keys_v1", "authorize", "token", "devicecode"]

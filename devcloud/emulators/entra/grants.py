@@ -1,4 +1,4 @@
-"""The four grants of the token endpoint, with issued codes and refresh tokens."""
+"""The grants of the token endpoint, with issued codes and refresh tokens."""
 
 import base64
 import binascii
@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devcloud.emulators.entra import tokens
+from devcloud.emulators.entra import device, tokens
 from devcloud.emulators.entra.clients import Client, GrantedScope, get_client, parse_scope
+from devcloud.emulators.entra.device import DeviceCodes
 from devcloud.emulators.entra.keyring import KeyRing, base64url
 from devcloud.emulators.entra.oauth import OAuthError
 from devcloud.emulators.entra.people import Person, find_person
@@ -44,6 +45,7 @@ class Grants:
         self._authority, self._keys, self._now = authority, keys, now
         self._codes: dict[str, SignIn] = {}
         self._refresh: dict[str, SignIn] = {}
+        self.devices = DeviceCodes(authority, now)
 
     def new_code(
         self,
@@ -73,6 +75,8 @@ class Grants:
                 return self._redeem_code(tid, client, form)
             case "refresh_token":
                 return self._renew(tid, client, form)
+            case device.GRANT:
+                return self._by_device_code(tid, client, form)
             case "password":
                 return self._by_password(tid, client, form)
             case "client_credentials":
@@ -113,6 +117,10 @@ class Grants:
             raise OAuthError("invalid_grant", 700082, "The refresh token has expired. Sign in again.")
         scope = parse_scope(form["scope"]) if form.get("scope") else sign_in.scope
         return self._for_person(tid, self._sign_in(sign_in.person, client, scope))
+
+    def _by_device_code(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
+        person, scope = self.devices.redeem(client, _require(form, "device_code"))
+        return self._for_person(tid, self._sign_in(person, client, scope))
 
     def _by_password(self, tid: str | None, client: Client, form: Form) -> dict[str, Any]:
         username = _require(form, "username")

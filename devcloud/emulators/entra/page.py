@@ -44,6 +44,22 @@ def sign_in_page(client: str, people: Iterable[Person], *, preselected: Person |
     )
 
 
+def device_page(people: Iterable[Person]) -> Response:
+    """A field for the code that a program shows, and a button for each person."""
+    buttons = "\n".join(f"<li>{_button(person, focused=False)}</li>" for person in people)
+    return _page(
+        "Enter code",
+        '<p class="quiet">Enter the code that your program shows. This is the Microsoft Entra emulator: these people '
+        "are made up. Pick one.</p>\n"
+        '<form method="post"><p><label for="code">Code</label> <input id="code" name="code" required autofocus '
+        f'autocomplete="off"></p>\n<ul class="choices" aria-label="People">\n{buttons}\n</ul></form>',
+    )
+
+
+def signed_in_page(client: str) -> Response:
+    return _page("You have signed in", f"<p>You can close this window and go back to {escape(client)}.</p>")
+
+
 def error_page(reason: str) -> Response:
     return _page("Sign-in is not possible", f'<p role="alert">{escape(reason)}</p>', status=400)
 

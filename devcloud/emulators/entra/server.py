@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from devcloud.emulators.entra import device
 from devcloud.emulators.entra.admin import Admin
 from devcloud.emulators.entra.authorize import authorize
 from devcloud.emulators.entra.clients import OPENID_SCOPES
@@ -34,6 +35,8 @@ _ADDRESSES: Final = Map(
         Rule("/<tenant>/discovery/keys", endpoint="keys_v1", methods=["GET", "OPTIONS"]),
         Rule("/<tenant>/oauth2/v2.0/authorize", endpoint="authorize", methods=["GET", "POST"]),
         Rule("/<tenant>/oauth2/v2.0/token", endpoint="token", methods=["POST", "OPTIONS"]),
+        Rule("/<tenant>/oauth2/v2.0/devicecode", endpoint="devicecode", methods=["POST"]),
+        Rule(f"/{device.PATH}", endpoint="device_page", methods=["GET", "POST"]),
         Rule("/<tenant>/oauth2/v2.0/logout", endpoint="logout", methods=["GET"]),
         Rule("/admin/<command>", endpoint="admin"),
     ]
@@ -67,6 +70,8 @@ class Entra:
             return self.admin.respond(request, command)
         if endpoint == "start_page":
             return start_page(self.url)
+        if endpoint == "device_page":
+            return self._grants.devices.respond(request)
         if request.method == "OPTIONS":
             return _preflight()
         if (fault_response := self.faults.apply(endpoint)) is not None:
@@ -81,12 +86,16 @@ class Entra:
                 return json_response(self._key_set(f"{self.url}/{{tenantid}}/v2.0"))
             case "keys_v1":
                 return json_response(self._key_set("https://sts.windows.net/{tenantid}/"))
-            case "token":
-                basic = basic_credentials(request.headers.get("Authorization"))
-                return json_response(self._grants.respond(tid, request.form, basic))
+            case "token" | "devicecode":
+                return json_response(self._issue(request, endpoint, tid))
             case "authorize":
                 return authorize(request, tid, self._grants)
         return signed_out_page()
+
+    def _issue(self, request: Request, endpoint: str, tid: str | None) -> dict[str, Any]:
+        if endpoint == "devicecode":
+            return self._grants.devices.start(tid, request.form)
+        return self._grants.respond(tid, request.form, basic_credentials(request.headers.get("Authorization")))
 
     def _key_set(self, issuer: str) -> dict[str, Any]:
         return {"keys": [pair.jwk(issuer) for pair in self.keys.published]}
@@ -97,11 +106,18 @@ class Entra:
             "issuer": f"{self.url}/{tid or '{tenantid}'}/v2.0",
             "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
             "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
             "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
             "jwks_uri": f"{base}/discovery/v2.0/keys",
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment"],
-            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", "password"],
+            "grant_types_supported": [
+                "authorization_code",
+                "refresh_token",
+                "client_credentials",
+                "password",
+                device.GRANT,
+            ],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": list(OPENID_SCOPES),
             "subject_types_supported": ["pairwise"],

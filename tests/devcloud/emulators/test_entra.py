@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 
-from devcloud.emulators.entra.clients import DAEMON, EXTENSION, FOREIGN_API, GRAPH, LANDING, TIMETRACKER_API
+from devcloud.emulators.entra.clients import DAEMON, EXTENSION, FOREIGN_API, GRAPH, LANDING, SCRIPTS, TIMETRACKER_API
 from devcloud.emulators.entra.people import CONTOSO, FABRIKAM, PEOPLE, find_person
 from devcloud.emulators.entra.server import Entra, running
 from shared.settings import GUID
@@ -456,3 +456,59 @@ def test_a_body_over_a_mebibyte_is_refused(entra: Entra):
     answer = requests.post(f"{entra.url}/common/oauth2/v2.0/token", data=b"x" * (1024 * 1024 + 1), timeout=5)
 
     assert answer.status_code == 413
+
+
+def start_device(entra: Entra, tenant: str = "organizations", client: str = SCRIPTS.id) -> requests.Response:
+    form = {"client_id": client, "scope": f"offline_access {SCOPE}"}
+    return requests.post(f"{entra.url}/{tenant}/oauth2/v2.0/devicecode", data=form, timeout=5)
+
+
+def poll(entra: Entra, started: dict[str, Any], tenant: str = "organizations") -> requests.Response:
+    grant = "urn:ietf:params:oauth:grant-type:device_code"
+    return ask(entra, tenant, grant_type=grant, client_id=SCRIPTS.id, device_code=started["device_code"])
+
+
+def enter(started: dict[str, Any], person: str, code: str | None = None) -> requests.Response:
+    form = {"code": code or started["user_code"], "person": PERSON[person].oid}
+    return requests.post(started["verification_uri"], data=form, timeout=5)
+
+
+def test_a_script_gets_tokens_once_its_person_has_entered_the_code(entra: Entra):
+    started = start_device(entra).json()
+    waiting = poll(entra, started)
+    entered = enter(started, "ben", started["user_code"].lower())
+    got, again = poll(entra, started), poll(entra, started)
+    claims = claims_of(got.json()["access_token"])
+    renewed = ask(
+        entra, grant_type="refresh_token", client_id=SCRIPTS.id, refresh_token=got.json()["refresh_token"]
+    ).json()
+
+    assert started.keys() == {"user_code", "device_code", "verification_uri", "expires_in", "interval", "message"}
+    assert started["user_code"] in started["message"]
+    assert (waiting.status_code, waiting.json()["error"]) == (400, "authorization_pending")
+    assert entered.status_code == 200
+    assert (claims["oid"], claims["azp"], claims["scp"]) == (PERSON["ben"].oid, SCRIPTS.id, "access_as_user")
+    assert claims_of(renewed["access_token"])["oid"] == PERSON["ben"].oid
+    assert (again.status_code, again.json()["error"]) == (400, "bad_verification_code")
+
+
+def test_a_device_code_ends_after_a_quarter_of_an_hour(entra: Entra, clock: Clock):
+    started = start_device(entra).json()
+    clock.tick(seconds=started["expires_in"])
+    late = enter(started, "ben")
+
+    assert (poll(entra, started).json()["error"], late.status_code) == ("expired_token", 400)
+
+
+def test_a_wrong_code_or_a_person_of_another_directory_signs_nobody_in(entra: Entra):
+    started = start_device(entra, CONTOSO.tid).json()
+    refused = [enter(started, "ben", "WRONGCODE"), enter(started, "bob")]
+
+    assert [answer.status_code for answer in refused] == [400, 400]
+    assert poll(entra, started, CONTOSO.tid).json()["error"] == "authorization_pending"
+
+
+def test_a_client_without_public_flows_gets_no_device_code(entra: Entra):
+    refused = start_device(entra, client=EXTENSION.id)
+
+    assert (refused.status_code, refused.json()["error_codes"]) == (401, [7000218])
