@@ -72,7 +72,7 @@ def test_every_error_is_a_problem_document(world):
 def test_a_wrong_method_gets_the_allowed_ones(http):
     answer = http.send("PUT", "timers/running")
 
-    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD, PATCH")
 
 
 def test_no_response_may_be_cached(world):

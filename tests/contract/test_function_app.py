@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,9 @@ print([name for name in inside if name.rpartition(".")[2] not in {words!r}])
 
 
 def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
+    before = time.monotonic()
     start = cold_start.measure(runs=1)
+    seconds = time.monotonic() - before
     lines = cold_start.report(start, max_modules=5).splitlines()
 
     assert start.is_within_budget, cold_start.report(start)
@@ -192,7 +195,7 @@ def test_a_cold_start_stays_within_its_budget_and_lists_the_slowest_imports():
         "shared.app",
         "timers.running.routes",
     } <= start.milliseconds.keys()
-    assert sum(start.milliseconds.values()) / 1000 < 3 * start.cpu_seconds + 3
+    assert sum(start.milliseconds.values()) / 1000 < seconds  # no import counts twice
     assert (len(lines), lines[-1].endswith("a cold start may take")) == (8, True)
 
 

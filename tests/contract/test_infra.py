@@ -105,7 +105,7 @@ def test_the_runtime_is_one_that_the_tests_run_on():
     runtime = resource("resources", "app")["functionAppConfig"]["runtime"]
 
     assert runtime == {"name": "python", "version": "3.13"}
-    assert f" run {runtime['version']} " in (ROOT / "scripts/test").read_text()
+    assert f"passes=(3.11 {runtime['version']})" in (ROOT / "scripts/test").read_text()
 
 
 def test_an_instance_takes_no_more_requests_than_it_has_threads_and_connections():

@@ -15,8 +15,8 @@ from shared.http.endpoint import route
 from shared.http.operation import PERSON, PLAN, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from shared.http.wire import parse_date
-from shared.tenancy import organization_store, people
-from shared.tenancy.model import Organization, Tenant
+from shared.tenancy import people
+from shared.tenancy.model import Tenant
 from shared.tenancy.people import Person
 from timers.azure_devops.model import ORGANIZATION, WorkItem
 from timers.entries import list_store
@@ -27,7 +27,7 @@ from timers.model import TimeEntry
 from timers.work_item_days import rules, service
 from timers.work_item_days.schemas import DayChangedProblem, SetWorkItemDay, WorkItemDay
 from timers.work_items.check_flow import read_work_item, require_own_project
-from timers.work_items.service import work_item_number
+from timers.work_items.service import find_item, work_item_number
 from timers.write_back import store as write_back_store
 
 
@@ -90,7 +90,8 @@ def set_work_item_day(call: Call, body: SetWorkItemDay) -> Reply:
     """
     item = _read_work_item(call, body)
     with call.transaction() as tx:
-        day, organization, number = _day(call), _organization(call, tx), _number(call)
+        day = _day(call)
+        organization, number = find_item(tx, call.caller.tenant.id, call.path("organization"), call.path("id"))
         require_own_project(tx, call, item, organization=organization.name, project=body.project)
         owner = people.resolve(tx, call.caller, body.user_id, everyone=call.sees_everyone)
         wanted = body.to_work_item_day(day, organization, number)
@@ -129,24 +130,3 @@ def _day(call: Call) -> dt.date:
         return parse_date(call.path("date"))
     except ValueError as error:
         raise NotFound("There is no such day. Write it like 2026-11-23.") from error
-
-
-def _organization(call: Call, tx: sa.Connection) -> Organization:
-    """The organization in the path."""
-    name = call.path("organization")
-    organization = organization_store.find(tx, call.caller.tenant.id, name) if ORGANIZATION.match(name) else None
-    if organization is None:
-        raise _not_found()
-    return organization
-
-
-def _number(call: Call) -> int:
-    """The work item's number in the path."""
-    number = work_item_number(call.path("id"))
-    if number is None:
-        raise _not_found()
-    return number
-
-
-def _not_found() -> NotFound:
-    return NotFound("Your company's Azure DevOps organizations have no such work item.")

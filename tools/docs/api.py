@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,21 @@ _MARKETPLACE: Final = "Marketplace"  # for Microsoft and buyers' browsers, so on
 Json = dict[str, Any]
 
 
+@dataclass
+class _Explained:
+    """The explanations of fields: those of a tag so far, and the text of the operation."""
+
+    text: str = ""
+    fields: set[tuple[str, str]] = field(default_factory=set)
+
+    def is_new(self, name: str, about: str) -> bool:
+        """Whether neither the guide, the text nor an earlier operation explains the field; from then on they do."""
+        if name in _COMMON_FIELDS or f"`{name}`" in self.text or (name, about) in self.fields:
+            return False
+        self.fields.add((name, about))
+        return True
+
+
 def render(document: Json, operations: Mapping[str, Operation]) -> str:
     """The page, in Markdown."""
     parts = ["## Operations", "", *_operations(document, operations)]
@@ -55,10 +71,12 @@ def _operations(document: Json, operations: Mapping[str, Operation]) -> Iterator
             continue
         shared = _shared_parameters([described for _, described in entries])
         if shared:
-            yield f"Query of each: {_fields(shared)}"
+            yield f"Query of each: {_fields(shared, _Explained())}"
             yield ""
+        explained = _Explained()
         for operation, described in entries:
-            yield from _operation(operation, described, shared, schemas)
+            explained.text = described.get("description", "")
+            yield from _operation(operation, described, shared, schemas, explained)
 
 
 def _list(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
@@ -68,12 +86,16 @@ def _list(entries: list[tuple[Operation, Json]]) -> Iterator[str]:
         yield f'- <a id="{operation.id}"></a>{_call(operation)}: {described["summary"]}'
 
 
-def _operation(operation: Operation, described: Json, shared: list[Json], schemas: Json) -> Iterator[str]:
+def _operation(
+    operation: Operation, described: Json, shared: list[Json], schemas: Json, explained: _Explained
+) -> Iterator[str]:
     queries = [each for each in described["parameters"] if each["in"] == "query"]
     marks = ", ".join(_marks(operation, queries))
     head = f'<a id="{operation.id}"></a>**{described["summary"]}**: {_call(operation)}: {marks}'
     yield f"{head} → {_answers(operation, is_csv=_takes_csv(queries))}"
     yield ""
+    if operation.deprecated is not None:
+        return
     if "description" in described:
         yield described["description"]
         yield ""
@@ -81,13 +103,13 @@ def _operation(operation: Operation, described: Json, shared: list[Json], schema
     own = [each for each in queries if each["name"] not in special and each not in shared]
     lines = []
     if own:
-        lines.append(f"- Query: {_fields(own)}")
+        lines.append(f"- Query: {_fields(own, explained)}")
     if (
         operation.body is not None
         and operation.body is not NoFields
         and "oneOf" not in schemas[operation.body.__name__]
     ):
-        lines.append(f"- Body: {_body(schemas[operation.body.__name__], schemas)}")
+        lines.append(f"- Body: {_body(schemas[operation.body.__name__], schemas, explained)}")
     codes = [code for codes in operation.problems.values() for code in codes if code not in _COMMON_CODES]
     if codes:
         lines.append(f"- Errors: {', '.join(f'`{code}`' for code in codes)}")
@@ -131,31 +153,30 @@ def _shared_parameters(operations: list[Json]) -> list[Json]:
     return [each for each in first if each["name"] not in special and all(each in other for other in others)]
 
 
-def _fields(parameters: list[Json]) -> str:
-    return ", ".join(_field(each["name"], each["schema"], required=each["required"]) for each in parameters)
+def _fields(parameters: list[Json], explained: _Explained) -> str:
+    return ", ".join(_field(each["name"], each["schema"], explained, required=each["required"]) for each in parameters)
 
 
-def _field(name: str, schema: Json, *, required: bool) -> str:
-    """A name with its meaning, unless the fields of that name are explained together."""
-    about = "" if name in _COMMON_FIELDS else schema.get("description", "")
+def _field(name: str, schema: Json, explained: _Explained, *, required: bool) -> str:
+    """A name with its meaning, unless that is explained already."""
     values = schema.get("enum") or schema.get("items", {}).get("enum", ())
-    about = "; ".join(filter(None, [", ".join(f"`{value}`" for value in values), about]))
+    about = "; ".join(filter(None, [", ".join(f"`{value}`" for value in values), schema.get("description", "")]))
     mark = "" if required else "?"
-    return f"`{name}{mark}`{f' ({about})' if about else ''}"
+    return f"`{name}{mark}`{f' ({about})' if about and explained.is_new(name, about) else ''}"
 
 
-def _body(schema: Json, schemas: Json) -> str:
+def _body(schema: Json, schemas: Json, explained: _Explained) -> str:
     """The fields of an object and of objects in its lists, without types."""
     if alternatives := schema.get("anyOf"):
-        return " or ".join(_body(each, schemas) for each in alternatives)
+        return " or ".join(_body(each, schemas, explained) for each in alternatives)
     if "$ref" in schema:
-        return _body(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+        return _body(schemas[schema["$ref"].rpartition("/")[2]], schemas, explained)
     required = schema.get("required", ())
     parts = []
     for name, part in schema.get("properties", {}).items():
-        text = _field(name, part, required=name in required)
+        text = _field(name, part, explained, required=name in required)
         items = part.get("items", {}).get("$ref")
-        parts.append(f"{text} of {_body(part['items'], schemas)}" if items else text)
+        parts.append(f"{text} of {_body(part['items'], schemas, explained)}" if items else text)
     return f"{{{', '.join(parts)}}}"
 
 

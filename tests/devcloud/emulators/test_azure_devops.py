@@ -120,6 +120,37 @@ def test_a_batch_has_1_to_200_numbers(azure_devops, ids, more, status):
     assert batch(azure_devops, ids, **more).status_code == status
 
 
+def query(azure_devops, text, *, who="ada", top=20) -> requests.Response:
+    return send(azure_devops, "POST", f"_apis/wit/wiql?$top={top}&api-version=7.1", {"query": text}, who=who)
+
+
+def where(condition) -> str:
+    return f"SELECT [System.Id] FROM WorkItems WHERE {condition} ORDER BY [System.ChangedDate] DESC"  # noqa: S608 - the query language of Azure DevOps
+
+
+def test_a_query_finds_visible_titles_with_all_words_the_last_changed_first(azure_devops):
+    azure_devops.edit(43, Title="Reproduce the failing CHECKOUT")
+    both = where("[System.Title] CONTAINS 'checkout' AND [System.Title] contains 'fail'")
+    found, hidden = query(azure_devops, both).json(), query(azure_devops, where("[System.Title] CONTAINS 'invoice'"))
+
+    assert [item["id"] for item in found["workItems"]] == [43, 42]
+    assert (found["queryType"], found["queryResultType"]) == ("flat", "workItem")
+    assert len(query(azure_devops, both, top=1).json()["workItems"]) == 1
+    assert len(hidden.json()["workItems"]) > 1
+    assert query(azure_devops, where("[System.Title] CONTAINS 'invoice'"), who="gus").json()["workItems"] == []
+    assert query(azure_devops, where("[System.Title] CONTAINS 'customer''s name'")).json()["workItems"][0]["id"] == 91
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["[System.Title] CONTAINS 'a' OR 1 = 1", "[System.Title] CONTAINS 'a'b'", "[Custom.X] CONTAINS 'a'", ""],
+)
+def test_another_or_broken_query_is_refused(azure_devops, condition):
+    refused = query(azure_devops, where(condition))
+
+    assert (refused.status_code, refused.json()["message"][:2]) == (400, "TF")
+
+
 def test_a_pinned_patch_makes_one_revision_and_a_stale_one_none(azure_devops):
     done = patch(azure_devops, BUG, pinned(2), add(4.25), add("TimeTracker: 0.75 h", "System.History"))
     stale = patch(azure_devops, BUG, pinned(2), add(5))

@@ -122,6 +122,22 @@ def test_many_items_are_read_in_batches_of_200_without_missing_ones(session, azu
     assert session.work_items([]) == {}
 
 
+def test_titles_are_searched_for_every_word(session, azure_devops):
+    azure_devops.edit(43, Title="Why the checkout fails")
+
+    assert session.search_titles("CHECKOUT fails", most=20) == [43, 42]
+    assert session.search_titles("checkout fails", most=1) == [43]
+    assert session.search_titles("customer's", most=20) == [91]
+    assert session.search_titles("' \" ''", most=20) == []
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"workItems": [{"id": "42"}]}', '{"workItems": null}', "no json"])
+def test_an_unreadable_result_of_a_query_is_no_result(session, azure_devops, body):
+    azure_devops.set_fault("wiql", body=body, headers=JSON)
+    with pytest.raises(AzureDevOpsUnavailable):
+        session.search_titles("checkout", most=20)
+
+
 def test_a_guest_gets_only_visible_data(client, azure_devops):
     session = client.open_session("Contoso", azure_devops.token("gus"), user=BEN, deadline=Deadline.after(5))
 

@@ -134,7 +134,6 @@ EITHER = "must have either startedAt and stoppedAt, or date and elapsedMs"
     "fields",
     [
         {},
-        {"date": None, "elapsedMs": None},
         {"date": "2026-11-20"},
         {"elapsedMs": 1},
         {"startedAt": "2026-11-20T09:00:00Z"},

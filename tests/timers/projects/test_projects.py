@@ -186,7 +186,7 @@ def test_joins_are_for_admins_and_audited(world):
     ada.enter(project="Website")
     ada.enter(project="Portal")
     ids = {name: each["id"] for name, each in projects_by_name(ada).items()}
-    refused = ben.get("projects")
+    refused = ben.post(f"projects/{ids['Website']}/join", {"projectId": ids["Portal"]})
     join(ada, "Website", "Portal")
     separate(ada, "Website")
     what = {"projectId": ids["Website"], "joinedTo": ids["Portal"]}

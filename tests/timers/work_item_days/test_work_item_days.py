@@ -103,7 +103,7 @@ def test_less_time_shortens_and_deletes_entries_with_the_reason(world):
 def test_less_time_needs_a_reason(world):
     ada = world.tenant()
     enter(ada)
-    refused = [set_day(ada, HOUR, 7 * HOUR // 2, **fields) for fields in ({}, {"reason": None}, {"reason": " "})]
+    refused = [set_day(ada, HOUR, 7 * HOUR // 2, **fields) for fields in ({}, {"reason": ""}, {"reason": " "})]
 
     assert {(each.status, each.code) for each in refused} == {(400, "invalid_body")}
     assert {each.body["errors"][0]["pointer"] for each in refused} == {"/reason"}
