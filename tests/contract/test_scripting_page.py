@@ -104,7 +104,7 @@ def test_the_example_lists_a_month_as_csv(environment, sam, person, monkeypatch,
     monkeypatch.setattr(msal, "PublicClientApplication", plain)
     for name, value in environment.items():
         monkeypatch.setenv(name, value.replace("http:", "https:") if name == "AUTHORITY" else value)
-    monkeypatch.setattr(sys, "argv", ["last_month.py", f"{day:%Y-%m}"])
+    monkeypatch.setattr(sys, "argv", ["example", f"{day:%Y-%m}"])
 
     def enter(message: str, file: object = None) -> None:  # noqa: ARG001 - as print takes it
         page, code = re.findall(r"page https(\S+) .* code (\w+)", message)[0]

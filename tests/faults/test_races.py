@@ -1,8 +1,10 @@
 """Two processes on one database, and people who press the button many times at once."""
 
+import datetime as dt
 import itertools
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,7 @@ import sqlalchemy as sa
 from shared import audit, clock
 from shared.audit import Action
 from shared.db.schema import tenants, users
+from shared.instants import rfc3339
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
@@ -118,6 +121,32 @@ def test_a_discard_of_one_timer_never_takes_the_next_one(two_hosts, entra, crowd
         assert switched.status == 201, switched.raw
         assert person.running().body["id"] == switched.body["id"]
         assert (discarded.status, len(entries)) in {(204, 0), (409, 1)}
+
+
+def test_changes_and_a_stop_at_once_leave_one_entry_with_the_start_of_the_last_change(two_hosts, entra, crowd, engine):
+    people = [product.admin(entra, two_hosts[0]) for _ in range(4)]
+    timers = [person.start(7).body["id"] for person in people]
+    earlier = [rfc3339(clock.now() - dt.timedelta(minutes=minutes)) for minutes in (10, 20)]
+    changes = [{"startedAt": earlier[0]}, {"startedAt": earlier[1]}, {"note": "one"}, {"note": "two"}]
+
+    def change(person: Person, timer: str, body: dict[str, str], base: str) -> Answer:
+        return via(person, base).patch("timers/running", {**body, "timerId": timer})
+
+    with watch_invariants(engine) as found:
+        calls: list[Callable[[], Answer]] = []
+        for person, timer in zip(people, timers, strict=True):
+            for number, body in enumerate(changes):
+                calls.append(partial(change, person, timer, body, two_hosts[number % 2]))
+            calls.append(person.stop)
+        answers = crowd.at_once(calls)
+
+    assert found == []
+    assert {answer.status for answer in answers} <= {200, 409}
+    for person in people:
+        [entry] = person.entries()
+        stopped, *events = person.log()
+        assert (stopped["event"], entry["startedAt"]) == ("stopped", events[0]["happenedAt"])
+        assert entry.get("note") == events[0].get("timerAfter", {}).get("note")
 
 
 def test_one_key_sent_twelve_times_at_once_has_one_effect_and_one_answer(two_hosts, entra, crowd, engine):

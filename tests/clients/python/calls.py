@@ -1,10 +1,11 @@
-"""Twenty everyday calls with the generated types. Arguments: the address of the host and a token."""
+"""Everyday calls with the generated types. Arguments: the address of the host and a token."""
 
 import datetime as dt
 import sys
 from collections import defaultdict
 from http import HTTPStatus
 from typing import TypeVar, assert_never
+from uuid import UUID
 
 import httpx
 from timetracker_client import AuthenticatedClient, models
@@ -19,8 +20,16 @@ from timetracker_client.api.entries import (
 from timetracker_client.api.people import add_users, list_users
 from timetracker_client.api.privacy import export_data, get_privacy
 from timetracker_client.api.reports import get_month_report, get_week_report
-from timetracker_client.api.sign_in import get_me, sign_in
-from timetracker_client.api.timers import get_running_timer, start_timer, stop_timer
+from timetracker_client.api.settings import list_audit
+from timetracker_client.api.sign_in import get_me, get_session, sign_in
+from timetracker_client.api.timers import (
+    change_running_timer,
+    discard_running_timer,
+    get_running_timer,
+    list_timer_log,
+    start_timer,
+    stop_timer,
+)
 from timetracker_client.api.work_items import (
     get_work_item_time,
     list_recent_work_items,
@@ -78,6 +87,13 @@ def track_time(client: AuthenticatedClient) -> None:
     assert refused.code == "timer_already_running"
     assert conflicting_start(refused) == started.started_at
     assert got(models.RunningTimer, get_running_timer.sync(client=client)).work_item_id == 42
+    note = models.ChangeTimer(note="the review", timer_id=UUID(started.id))
+    assert got(models.RunningTimer, change_running_timer.sync(client=client, body=note)).note == "the review"
+    session = got(models.Session, get_session.sync(client=client))
+    assert session.running_timer
+    assert session.running_timer.id == started.id
+    other = discard_running_timer.sync(client=client, timer_id=UUID("3f2b8c1e-5d47-4a90-b6f1-0c9e7d2a4b58"))
+    assert got(models.OtherTimerRunningProblem, other).running_timer.id == started.id
     switched = got(models.StartedTimer, start_timer.sync(client=client, body=start(43, switch=True)))
     assert switched.stopped
     assert switched.stopped.id == started.id
@@ -146,6 +162,23 @@ def report_time(client: AuthenticatedClient) -> None:
     assert workbook.content.startswith(b"PK")
 
 
+def read_logs(client: AuthenticatedClient) -> None:
+    me = got(models.Me, get_me.sync(client=client))
+    spent = got(models.WorkItemTime, get_work_item_time.sync("contoso", "42", client=client))
+    assert spent.own.elapsed_ms >= 5_400_000
+    since = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    changes = list_entries.sync(client=client, changed_since=since, source=models.Source.MANUAL)
+    assert got(models.EntriesPage, changes).next_changed_since
+    log = list_timer_log.sync(client=client, event=models.EventKind.CORRECTED, user="me", from_=since.date())
+    actor = got(models.TimerLogPage, log).items[0].actor
+    assert actor
+    assert actor.display_name == me.display_name
+    version = models.ApiVersion.VALUE_0
+    audit = list_audit.sync_detailed(client=client, action=models.Action.TENANT_CREATED, api_version=version)
+    assert got(models.AuditPage, audit.parsed).items[0].actor_id == me.id
+    assert audit.headers["api-version"] == version
+
+
 def manage_people(client: AuthenticatedClient) -> None:
     me = got(models.Me, get_me.sync(client=client))
     people = got(models.UsersPage, list_users.sync(client=client, role=models.Role.SUPER_ADMIN))
@@ -163,6 +196,7 @@ def main(address: str, token: str) -> None:
         correct_time(client)
         pick_work_items(client)
         report_time(client)
+        read_logs(client)
         manage_people(client)
 
 

@@ -1,4 +1,4 @@
-// Twenty everyday calls with the generated types. Arguments: the address of the host and a token.
+// Everyday calls with the generated types. Arguments: the address of the host and a token.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./build/api.js";
 
@@ -50,6 +50,17 @@ assert(refused.error?.code === "timer_already_running", "the conflict");
 assert(conflictingStart(refused.error) === started.startedAt, "the running timer of the conflict");
 const running = got(await client.GET("/api/timers/running"));
 assert(running.workItemId === 42, "the running timer");
+const noted = got(
+  await client.PATCH("/api/timers/running", { body: { note: "the review", timerId: running.id } }),
+);
+assert(noted.note === "the review", "the note of the running timer");
+const session = got(await client.GET("/api/session"));
+assert(session.user?.id === me.id && session.runningTimer?.id === running.id, "the session");
+const other = await client.DELETE("/api/timers/running", {
+  params: { query: { timerId: "3f2b8c1e-5d47-4a90-b6f1-0c9e7d2a4b58" } },
+});
+const shown = other.error?.code === "other_timer_running" ? other.error.runningTimer.id : undefined;
+assert(shown === running.id, "the timer that was started since");
 const switched = got(await client.POST("/api/timers/start", { body: { ...work, workItemId: 43, switch: true } }));
 assert(switched.stopped?.id === started.id, "the stopped timer");
 const stopped = got(
@@ -118,6 +129,21 @@ const everything = await client.GET("/api/privacy/export", {
 });
 assert(got(everything).byteLength > 0, "the download of all data");
 
+const item = { organization: "contoso", id: "42" };
+const spent = got(await client.GET("/api/work-items/{organization}/{id}/time", { params: { path: item } }));
+assert(spent.own.elapsedMs >= 3_600_000 && spent.everyone?.entries === spent.own.entries, "the time of a work item");
+const changes = got(
+  await client.GET("/api/entries", { params: { query: { changedSince: "2026-11-01T00:00:00Z", source: "manual" } } }),
+);
+assert(changes.items.length > 0 && changes.nextChangedSince !== undefined, "the changes since");
+const log = got(await client.GET("/api/timer-log", { params: { query: { event: "corrected", user: "me" } } }));
+assert(log.items[0]?.actor?.displayName === me.displayName, "the author in the log");
+const versioned = await client.GET("/api/audit", {
+  params: { query: { action: "tenant.created" }, header: { "api-version": "2026-12-01" } },
+});
+assert(got(versioned).items[0]?.actor?.id === me.id, "the audit log");
+assert(versioned.response.headers.get("api-version") === "2026-12-01", "the version");
+
 const people = got(await client.GET("/api/users", { params: { query: { role: "super_admin" } } }));
 assert(people.items.some((person) => person.id === me.id), "the people");
 const invited = got(await client.POST("/api/users", { body: { users: [{ email: "ben@contoso.example" }] } }));
@@ -129,4 +155,4 @@ const removed = await client.POST("/api/entries/{id}/delete", {
 assert(removed.response.ok, "the deleted entry");
 const lost = await client.GET("/api/entries/{id}", { params: { path: { id: "nobody's" } } });
 assert(lost.error?.code === "not_found", "an unknown entry");
-console.log("20 calls");
+console.log("done");
