@@ -21,6 +21,8 @@ from tests.support import budget
 from tests.support.cases import check_all
 from tests.support.sql_server import Rows, default_script
 from tests.support.tds import Statement
+from timers.entries import list_store
+from timers.log import store as log_store
 
 
 # T-SQL converts to the type further left in this list; a converted column cannot use its index.
@@ -37,11 +39,13 @@ SAMPLES = {
     dt.datetime: dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC),
     dt.date: dt.date(2026, 11, 25),
 }
-TEMPLATES = {("timers.log.store", "_PAGE")}  # the base of other statements, never sent
+TEMPLATES = {("timers.log.store", "_PAGE"), ("timers.entries.list_store", "_PAGE")}  # bases of others, never sent
 EVERY: dict[str, list[Any]] = {}  # one statement for most names, one for every choice of filters for others
 for at, statement in statements(MOST_FILTERS):
     if at not in TEMPLATES:
         EVERY.setdefault(".".join(at), []).append(statement)
+EVERY["timers.log.store.statement of an event"] = [log_store.statement(("rare_event",))]
+EVERY["timers.entries.list_store.statement of a source"] = [list_store.statement(("rare_source",))]
 # A filtered index serves only statements with its predicate in their text, since plans do not depend on parameters. The
 # indexes for speed are listed with their statements. The others are unique keys: on values that are not null, which any
 # equality implies, or on a state, which enforce a rule; queries of such states use the tenant's own index.
@@ -51,6 +55,8 @@ READERS = {
     ),
     "ix_write_back_changes_open": ("timers.entries.unwritten_store._CANDIDATES",),
     "ix_write_back_items_open": tuple(f"timers.entries.unwritten_store.{name}" for name in ("_CANDIDATES", "_short")),
+    "ix_timer_log_event": ("timers.log.store.statement of an event",),
+    "ix_time_entries_source": ("timers.entries.list_store.statement of a source",),
     "ix_time_entries_review": ("timers.entries.store._TO_REVIEW",),
     "ix_usage_events_not_accepted": ("billing.metering.store._LATE",),
     "ix_usage_events_open": tuple(f"billing.metering.store.{name}" for name in ("_DUE", "_DUE_OF", "_CLAIM")),

@@ -94,6 +94,8 @@ EXCLUSIVE = (
     {"after", "after_change"},
     {"changed", "after_change"},
     {"changed", "after"},
+    {"timer", "after"},
+    {"after", "after_of_timer"},
 )
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(

@@ -104,35 +104,33 @@ _END_ID: Final = (
 _is_event = _log.event == bindparam("event", type_=sa.String)
 
 
-def _conditions(time: sa.ColumnElement[dt.datetime]) -> dict[str, sa.ColumnElement[bool]]:
-    end_at = bindparam("end_at", type_=_log.received_at.type)
-    return {
-        "user": _log.user_id == bindparam("user"),
-        "timer": _log.timer_id == bindparam("timer"),
-        "event": _is_event,
-        "rare_event": sa.and_(  # literally the predicate of the filtered index
-            _log.event != sa.literal_column("'started'", sa.String),
-            _log.event != sa.literal_column("'stopped'", sa.String),
-            _is_event,
-        ),
-        "since": time >= bindparam("since", type_=_log.received_at.type),
-        "until": time < bindparam("until", type_=_log.received_at.type),
-        "after": sa.and_(time <= end_at, sa.or_(time < end_at, _log.id < _END_ID)),
-    }
-
-
-_CONDITIONS: Final = _conditions(_log.received_at)
+_end_at = bindparam("end_at", type_=_log.received_at.type)
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "user": _log.user_id == bindparam("user"),
+    "timer": _log.timer_id == bindparam("timer"),
+    "event": _is_event,
+    "rare_event": sa.and_(  # literally the predicate of the filtered index
+        _log.event != sa.literal_column("'started'", sa.String),
+        _log.event != sa.literal_column("'stopped'", sa.String),
+        _is_event,
+    ),
+    "since": _log.received_at >= bindparam("since", type_=_log.received_at.type),
+    "until": _log.received_at < bindparam("until", type_=_log.received_at.type),
+    "after": sa.and_(_log.received_at <= _end_at, sa.or_(_log.received_at < _end_at, _log.id < _END_ID)),
+    "after_of_timer": _log.id < _END_ID,
+}
 
 
 @cache
 def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
-    """The SELECT with some of the conditions; built when it is first needed."""
-    time: sa.ColumnElement[dt.datetime] = _log.received_at
-    known = _CONDITIONS
-    if "timer" in conditions:  # its few events are sorted: by an index on times SQLite would read the whole log
-        time = sa.func.coalesce(_log.received_at, _log.received_at)
-        known = _conditions(time)
-    return _PAGE.where(*(known[name] for name in conditions)).order_by(time.desc(), _log.id.desc())
+    """The SELECT with some of the conditions; built when it is first needed.
+
+    One timer's events are in the order in which they were stored, whatever the clocks of the servers were.
+    """
+    found = _PAGE.where(*(_CONDITIONS[name] for name in conditions))
+    if "timer" in conditions:  # few, which are sorted: by the index on ids SQLite would read the whole log
+        return found.order_by((_log.id + 0).desc())
+    return found.order_by(_log.received_at.desc(), _log.id.desc())
 
 
 def read_page(
@@ -149,16 +147,17 @@ def read_page(
 def _parameters(filters: LogFilters, after: LogCursor | None) -> dict[str, dict[str, Any]]:
     """The parameters of each condition that is needed."""
     is_rare = filters.event not in {EventKind.STARTED, EventKind.STOPPED}
+    of_timer = filters.timer_id is not None
     values = {
         "user": filters.user_id,
         "timer": filters.timer_id,
         "since": filters.period.since,
-        "until": upper_bound(filters.period, None if after is None else after.at),
+        "until": upper_bound(filters.period, None if after is None or of_timer else after.at),
     }
     given: dict[str, dict[str, Any]] = {name: {name: value} for name, value in values.items() if value is not None}
     if filters.event is not None:
         given["rare_event" if is_rare else "event"] = {"event": filters.event.value}
     if after is not None:
         key = {"end_timer": after.timer_id, "end_event": after.event, "end_version": after.entry_version}
-        given["after"] = {**key, "end_at": after.at}
+        given |= {"after_of_timer": key} if of_timer else {"after": {**key, "end_at": after.at}}
     return given

@@ -53,7 +53,7 @@ def test_a_persons_export_has_all_their_data(ben, engine):
     held = {where.partition(".")[0] for where in find_columns(engine, ben.email, ben.oid)}
 
     assert answer.status == 200
-    assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 3)
+    assert (answer.body["schema"], answer.body["version"]) == ("urn:timetracker:export", 4)
     assert {CATALOG[table].section for table in held} <= {name for name, rows in found.items() if rows}
     [account] = found["account"]
     assert (account["email"], account["displayName"], account["entraObjectId"]) == (ben.email, ben.name, ben.oid)
