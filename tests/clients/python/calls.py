@@ -140,8 +140,6 @@ def correct_time(client: AuthenticatedClient) -> None:
 
 
 def pick_work_items(client: AuthenticatedClient) -> None:
-    time = got(models.WorkItemTime, get_work_item_time.sync("contoso", "42", client=client))
-    assert time.own.entries > 0
     recent = got(models.RecentWorkItems, list_recent_work_items.sync(client=client))
     assert {item.id for item in recent.items} == {42, 43}
     favorite = models.PlaceFavorite(position=1)
