@@ -104,8 +104,9 @@ _END_ID: Final = (
 _is_event = _log.event == bindparam("event", type_=sa.String)
 
 
-def _conditions(time: sa.ColumnElement[dt.datetime]) -> dict[str, sa.ColumnElement[bool]]:
-    end_at = bindparam("end_at", type_=_log.received_at.type)
+def _conditions(
+    time: sa.ColumnElement[dt.datetime], after: sa.ColumnElement[bool]
+) -> dict[str, sa.ColumnElement[bool]]:
     return {
         "user": _log.user_id == bindparam("user"),
         "timer": _log.timer_id == bindparam("timer"),
@@ -117,22 +118,30 @@ def _conditions(time: sa.ColumnElement[dt.datetime]) -> dict[str, sa.ColumnEleme
         ),
         "since": time >= bindparam("since", type_=_log.received_at.type),
         "until": time < bindparam("until", type_=_log.received_at.type),
-        "after": sa.and_(time <= end_at, sa.or_(time < end_at, _log.id < _END_ID)),
+        "after": after,
     }
 
 
-_CONDITIONS: Final = _conditions(_log.received_at)
+_end_at = bindparam("end_at", type_=_log.received_at.type)
+_CONDITIONS: Final = _conditions(
+    _log.received_at,
+    sa.and_(_log.received_at <= _end_at, sa.or_(_log.received_at < _end_at, _log.id < _END_ID)),
+)
 
 
 @cache
 def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
-    """The SELECT with some of the conditions; built when it is first needed."""
-    time: sa.ColumnElement[dt.datetime] = _log.received_at
-    known = _CONDITIONS
-    if "timer" in conditions:  # its few events are sorted: by an index on times SQLite would read the whole log
-        time = sa.func.coalesce(_log.received_at, _log.received_at)
-        known = _conditions(time)
-    return _PAGE.where(*(known[name] for name in conditions)).order_by(time.desc(), _log.id.desc())
+    """The SELECT with some of the conditions; built when it is first needed.
+
+    The few events of one timer are in the order of the record, also if a clock was set back, and are sorted: by an
+    index on times SQLite would read the whole log.
+    """
+    if "timer" in conditions:
+        place = _log.id + 0
+        known = _conditions(sa.func.coalesce(_log.received_at, _log.received_at), place < _END_ID)
+        return _PAGE.where(*(known[name] for name in conditions)).order_by(place.desc())
+    order = (_log.received_at.desc(), _log.id.desc())
+    return _PAGE.where(*(_CONDITIONS[name] for name in conditions)).order_by(*order)
 
 
 def read_page(
@@ -153,7 +162,7 @@ def _parameters(filters: LogFilters, after: LogCursor | None) -> dict[str, dict[
         "user": filters.user_id,
         "timer": filters.timer_id,
         "since": filters.period.since,
-        "until": upper_bound(filters.period, None if after is None else after.at),
+        "until": upper_bound(filters.period, None if after is None or filters.timer_id else after.at),
     }
     given: dict[str, dict[str, Any]] = {name: {name: value} for name, value in values.items() if value is not None}
     if filters.event is not None:
