@@ -150,7 +150,7 @@ def allow_null(schema: dict[str, Any]) -> None:
 
 
 class PersonName(WireModel):
-    """A person in a log, with the present name; an erased person has a pseudonym."""
+    """A person in a list, with the present name; an erased person has a pseudonym."""
 
     id: str
     display_name: str | None = Field(None, description="absent while the processing of the person's data is stopped")

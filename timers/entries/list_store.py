@@ -45,10 +45,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
-    """An entry with its person's id on the wire."""
+    """An entry with its person's id on the wire, and name."""
 
     entry: TimeEntry
     user: uuid.UUID
+    name: str
 
 
 # An entry is in the range if one of its days is. Nearly all of those start at most a day before the range; the subquery
@@ -113,7 +114,7 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
 _BY_START: Final = (_entries.started_at.desc(), _entries.public_id.desc())
 _BY_CHANGE: Final = (_entries.updated_at, _entries.public_id)
 _PAGE: Final = (
-    ENTRIES.add_columns(users.c.public_id.label("owner"))
+    ENTRIES.add_columns(users.c.public_id.label("owner"), users.c.display_name)
     .join(users, sa.and_(users.c.tenant_id == _entries.tenant_id, users.c.id == _entries.user_id))
     .where(visible_to(users, bindparam("viewer")))
     .limit(bindparam("most"))
@@ -157,7 +158,8 @@ def cursor(row: sa.Row[Any], filters: Filters) -> TimeCursor:
 
 def load(tx: sa.Connection, tenant_id: int, rows: Sequence[sa.Row[Any]]) -> list[ListedEntry]:
     """The entries of the rows, with their days."""
-    return [ListedEntry(entry, row.owner) for entry, row in zip(with_days(tx, tenant_id, rows), rows, strict=True)]
+    entries = with_days(tx, tenant_id, rows)
+    return [ListedEntry(entry, row.owner, row.display_name) for entry, row in zip(entries, rows, strict=True)]
 
 
 def find_spans(tx: sa.Connection, tenant_id: int, entries: Sequence[TimeEntry]) -> list[Span]:

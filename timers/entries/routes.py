@@ -24,7 +24,15 @@ from timers.entries import service as entries_service
 from timers.entries.change_store import MAX_OVERLAPS
 from timers.entries.list_store import Filters
 from timers.entries.reply_flow import EntryView, load_progress, respond_after_write_back
-from timers.entries.schemas import AddEntry, CorrectEntry, DeleteEntry, DeleteEntryQuery, EntriesPage, EntriesQuery
+from timers.entries.schemas import (
+    AddEntry,
+    CorrectEntry,
+    DeleteEntry,
+    DeleteEntryQuery,
+    EntriesPage,
+    EntriesQuery,
+    EntryOfUser,
+)
 from timers.projects.store import project_key
 from timers.schemas import TimeEntry
 from timers.work_items.check_flow import read_work_item, require_own_project
@@ -63,7 +71,8 @@ def list_entries(call: Call, query: EntriesQuery) -> Reply:
         spans = list_store.find_spans(tx, tenant_id, entries)
         overlaps = entries_rules.find_overlaps(entries, spans, limit=MAX_OVERLAPS)
         progress = load_progress(tx, call, entries)
-        items = [EntryView(each.entry, each.user, overlaps[each.entry.id]).to_wire(progress) for each in listed]
+        views = ((EntryView(each.entry, each.user, overlaps[each.entry.id]), each.name) for each in listed)
+        items = [EntryOfUser.of_listed(view.to_wire(progress), name) for view, name in views]
         link = query.next_link(call.link("entries"), rows, lambda row: list_store.cursor(row, filters))
         is_first_of_sync = query.changed_since is not None and after is None
         since = call.now - entries_rules.SYNC_OVERLAP if is_first_of_sync else None

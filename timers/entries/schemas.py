@@ -17,7 +17,18 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from shared.http.paging import NEXT_LINK, PageQuery
-from shared.http.wire import DateInput, Flag, Instant, InstantInput, Note, Reason, Text64, WireModel, allow_null
+from shared.http.wire import (
+    DateInput,
+    Flag,
+    Instant,
+    InstantInput,
+    Note,
+    PersonName,
+    Reason,
+    Text64,
+    WireModel,
+    allow_null,
+)
 from timers.entries.free_time_rules import TimeRange
 from timers.entries.free_time_service import DayDuration
 from timers.entries.service import Correction, ManualEntry
@@ -113,8 +124,17 @@ class EntriesQuery(PageQuery):
         return to
 
 
+class EntryOfUser(TimeEntry):
+    user: PersonName
+
+    @classmethod
+    def of_listed(cls, entry: TimeEntry, name: str) -> Self:
+        """An entry in a list, with its person's name."""
+        return cls(**dict(entry), user=PersonName(id=entry.user_id, display_name=name))
+
+
 class EntriesPage(WireModel):
-    items: list[TimeEntry]
+    items: list[EntryOfUser]
     next_link: str | None = NEXT_LINK
     next_changed_since: Instant | None = Field(
         None, description="`changedSince` of the next synchronization, on the first page of one"

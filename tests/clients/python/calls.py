@@ -30,7 +30,12 @@ from timetracker_client.api.timers import (
     start_timer,
     stop_timer,
 )
-from timetracker_client.api.work_items import get_work_item_time
+from timetracker_client.api.work_items import (
+    get_work_item_time,
+    list_recent_work_items,
+    place_favorite,
+    search_work_items,
+)
 from timetracker_client.types import UNSET, Unset
 
 
@@ -134,6 +139,18 @@ def correct_time(client: AuthenticatedClient) -> None:
     assert got(models.NotFoundProblem, lost).code == "not_found"
 
 
+def pick_work_items(client: AuthenticatedClient) -> None:
+    time = got(models.WorkItemTime, get_work_item_time.sync("contoso", "42", client=client))
+    assert time.own.entries > 0
+    recent = got(models.RecentWorkItems, list_recent_work_items.sync(client=client))
+    assert {item.id for item in recent.items} == {42, 43}
+    favorite = models.PlaceFavorite(position=1)
+    favorites = place_favorite.sync("contoso", "42", client=client, body=favorite)
+    assert [item.project for item in got(models.Favorites, favorites).items] == ["Website"]
+    found = got(models.FoundWorkItems, search_work_items.sync(client=client, search="#42"))
+    assert (found.azure_dev_ops, found.items[0].id) == (models.SearchState.NOTASKED, 42)
+
+
 def report_time(client: AuthenticatedClient) -> None:
     groups = [models.GetMonthReportGroupByItem.PROJECT, models.GetMonthReportGroupByItem.WORKITEM]
     report = got(models.Report, get_month_report.sync(client=client, month="2026-11", group_by=groups))
@@ -177,6 +194,7 @@ def main(address: str, token: str) -> None:
         assert got(models.SignIn, sign_in.sync(client=client)).user.role is models.Role.SUPER_ADMIN
         track_time(client)
         correct_time(client)
+        pick_work_items(client)
         report_time(client)
         read_logs(client)
         manage_people(client)

@@ -97,6 +97,17 @@ assert(got(hour).days[0]?.date === "2026-11-19", "the entry by duration");
 const page = got(await client.GET("/api/entries", { params: { query: { pageSize: 1, workItemId: [42, 43] } } }));
 assert(page.items.length === 1 && page.nextLink !== undefined, "a page of entries");
 
+const item = { organization: "contoso", id: "42" };
+const time = got(await client.GET("/api/work-items/{organization}/{id}/time", { params: { path: item } }));
+assert(time.own.entries > 0 && time.runningTimers.length === 0, "the time on a work item");
+const placed = await client.PUT("/api/work-items/{organization}/{id}/favorite", {
+  params: { path: item },
+  body: { position: 1 },
+});
+assert(got(placed).items[0]?.project === "Website", "the favorites");
+const found = got(await client.GET("/api/work-items", { params: { query: { search: "#42" } } }));
+assert(found.azureDevOps === "notAsked" && found.items[0]?.id === 42, "the found work items");
+
 const query = { month: "2026-11", groupBy: ["project", "user", "workItem"] } satisfies NonNullable<
   paths["/api/reports/month"]["get"]["parameters"]["query"]
 >;

@@ -44,7 +44,7 @@ def test_an_entry_is_added_by_hand(world):
         "days": [{"date": "2026-11-20", "elapsedMs": HOUR}],
     }
     assert ada.get(f"entries/{body['id']}").body == body
-    assert ada.entries() == [body]
+    assert ada.entries() == [{**body, "user": {"id": body["userId"], "displayName": ada.name}}]
     assert ada.report().body["totalMs"] == HOUR
 
 

@@ -38,7 +38,7 @@ def test_an_empty_day_gets_an_entry(world):
         "workItemId": 42,
         "userId": ada.get("me").body["id"],
         "elapsedMs": 110 * 60_000,
-        "entries": [entry],
+        "entries": [ada.get(f"entries/{entry['id']}").body],
     }
     assert (entry["project"], entry["source"], entry["version"]) == ("Website", "manual", 1)
     assert spans(answer) == [("09:00", "10:50")]

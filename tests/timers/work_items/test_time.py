@@ -107,7 +107,9 @@ def test_the_entries_of_a_work_item_are_listed_across_its_organizations_namesake
     entered = [person.enter().body["id"] for person in (ada, ben)]
     of_item = {"organization": "contoso", "workItemId": "42"}
 
-    assert {each["id"] for each in ada.entries(**of_item)} == set(entered)
+    assert {each["id"]: each["user"]["displayName"] for each in ada.entries(**of_item)} == dict(
+        zip(entered, (ada.name, ben.name), strict=True)
+    )
     assert [each["id"] for each in ben.entries(**of_item)] == entered[1:]
 
 
