@@ -181,8 +181,8 @@ def test_an_entry_that_needs_review_is_confirmed_without_a_reason(world, clock):
 
     assert confirmed.body == stopped.body | {"needsReview": False, "version": 2}
     assert ada.post("sign-in").body["needsReview"] == []
-    log = ada.get("timer-log", timerId=stopped.body["id"]).body["items"]
-    assert [(row["event"], row.get("entryVersion")) for row in log][:2] == [("confirmed", 2), ("stopped", 1)]
+    rows = ada.get("timer-log", timerId=stopped.body["id"]).body["items"]
+    assert [(row["event"], row.get("entryVersion")) for row in rows][:2] == [("confirmed", 2), ("stopped", 1)]
 
 
 def test_a_correction_of_the_times_is_a_review_and_one_of_the_note_is_not(world, clock):
@@ -195,7 +195,7 @@ def test_a_correction_of_the_times_is_a_review_and_one_of_the_note_is_not(world,
 
     assert noted.body["needsReview"] is True
     assert (timed.body["needsReview"], timed.body["source"]) == (False, "timer")
-    assert ada.get("timer-log", timerId=stopped.body["id"]).body["items"][0]["event"] == "corrected"
+    assert ada.get("timer-log", timerId=timed.body["id"]).body["items"][0]["event"] == "corrected"
 
 
 def test_corrected_times_follow_the_rules_and_errors_name_the_sent_field(world):

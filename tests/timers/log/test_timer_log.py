@@ -355,3 +355,15 @@ def test_the_log_names_people_and_hides_the_name_of_one_whose_processing_is_stop
     assert restricted.status == 200, restricted.raw
     assert hidden["actor"] == {"id": admin_id}
     assert hidden["user"]["displayName"] == "Chloe Cook"
+
+
+def test_the_events_of_a_timer_are_in_the_order_of_the_record_when_the_clock_was_set_back(world, clock):
+    ada = world.tenant()
+    ada.start(7)
+    clock.tick(seconds=-30)
+    timer = ada.stop().body["id"]
+    of_timer = read_pages(ada, f"timer-log?timerId={timer}&from=2026-11-23&to=2026-11-23&pageSize=1")
+    everything = read_pages(ada, "timer-log?pageSize=1")
+
+    assert [row["event"] for row in of_timer] == ["stopped", "started"]
+    assert sorted(row["event"] for row in everything) == ["started", "stopped"]
