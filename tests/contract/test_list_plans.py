@@ -78,7 +78,9 @@ def test_a_page_of_the_timer_log_reads_a_range_of_an_index(engine, given, index)
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the choice of PostgreSQL depends on the rows
 def test_the_events_of_one_timer_are_read_by_its_key(engine):
-    steps = plan(engine, log_store, {"timer": uuid.UUID(int=1), **SINCE, "after": TIMER_END})
+    steps = plan(
+        engine, log_store, {"timer": {"timer": uuid.UUID(int=1)}, "since_of_timer": SINCE, "after_of_timer": TIMER_END}
+    )
 
     assert "timer_log USING INDEX sqlite_autoindex_timer_log_1 (tenant_id=? AND timer_id=?)" in steps
 

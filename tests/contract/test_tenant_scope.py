@@ -96,6 +96,8 @@ EXCLUSIVE = (
     {"changed", "after"},
     {"timer", "after"},
     {"after", "after_of_timer"},
+    {"since", "since_of_timer"},
+    {"until", "until_of_timer"},
 )
 MOST_FILTERS = 2  # at once: a part of a statement knows no third part
 STORES = sorted(

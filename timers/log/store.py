@@ -104,6 +104,7 @@ _END_ID: Final = (
 _is_event = _log.event == bindparam("event", type_=sa.String)
 
 
+_time_of_timer = sa.case((_log.id > 0, _log.received_at))
 _end_at = bindparam("end_at", type_=_log.received_at.type)
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "user": _log.user_id == bindparam("user"),
@@ -117,7 +118,10 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "since": _log.received_at >= bindparam("since", type_=_log.received_at.type),
     "until": _log.received_at < bindparam("until", type_=_log.received_at.type),
     "after": sa.and_(_log.received_at <= _end_at, sa.or_(_log.received_at < _end_at, _log.id < _END_ID)),
-    "after_of_timer": _log.id < _END_ID,
+    # Of one timer: by the index on ids or on times SQLite would read the whole log
+    "since_of_timer": _time_of_timer >= bindparam("since", type_=_log.received_at.type),
+    "until_of_timer": _time_of_timer < bindparam("until", type_=_log.received_at.type),
+    "after_of_timer": _log.id + 0 < _END_ID,
 }
 
 
@@ -154,7 +158,10 @@ def _parameters(filters: LogFilters, after: LogCursor | None) -> dict[str, dict[
         "since": filters.period.since,
         "until": upper_bound(filters.period, None if after is None or of_timer else after.at),
     }
-    given: dict[str, dict[str, Any]] = {name: {name: value} for name, value in values.items() if value is not None}
+    suffixes = dict.fromkeys(("since", "until"), "_of_timer") if of_timer else {}
+    given: dict[str, dict[str, Any]] = {
+        name + suffixes.get(name, ""): {name: value} for name, value in values.items() if value is not None
+    }
     if filters.event is not None:
         given["rare_event" if is_rare else "event"] = {"event": filters.event.value}
     if after is not None:
