@@ -70,6 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     With `--all`, its time limit replaces those of the plain run.
     """
+    if not budget.ALL:
+        items[:] = [item for item in items if not _repeats_http(item)]
     sizes = Counter(item.path for item in items)
     long = {path for path in sizes if SLOW & set(path.parts) or sizes[path] <= FEW}
     items.sort(
@@ -81,6 +83,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("skip_on"):
             if isinstance(item, pytest.Function) and mark.args == (_engine_of(item),):
                 item.add_marker(pytest.mark.skip(reason=f"not on {mark.args[0]}: {mark.kwargs['reason']}"))
+
+
+def _repeats_http(item: pytest.Item) -> bool:
+    """Whether this test of HTTP alone also runs on SQLite."""
+    is_http = item.get_closest_marker("http_only") is not None
+    return is_http and isinstance(item, pytest.Function) and _engine_of(item) not in {None, "sqlite"}
 
 
 def _engine_of(item: pytest.Function) -> str | None:

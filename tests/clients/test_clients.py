@@ -64,5 +64,6 @@ def test_a_python_client_compiles_and_makes_everyday_calls(contract, world, host
     run(*generate, *options, folder=tmp_path)
     (client / "py.typed").touch()
     (tmp_path / "calls.py").write_bytes((PYTHON / "calls.py").read_bytes())
-    run(programs / "mypy", "--strict", "calls.py", "timetracker_client", folder=tmp_path)
+    cache = f"--cache-dir={VENV / 'mypy'}"  # of the packages' types
+    run(programs / "mypy", cache, "--strict", "calls.py", "timetracker_client", folder=tmp_path)
     run(programs / "python", "calls.py", host, world.tenant().token, folder=tmp_path)

@@ -4,6 +4,8 @@ import json
 import re
 from http import HTTPStatus
 
+import pytest
+
 import function_app
 from shared.errors import MethodNotAllowed
 from shared.http.openapi import problem_codes
@@ -11,6 +13,7 @@ from shared.http.operation import OPERATIONS
 from tools.docs.api import GUIDE, codes_of
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 TEXT = GUIDE.read_text()
 BLOCKS = re.findall(r"```http\n(.*?)\n```", TEXT, re.DOTALL)

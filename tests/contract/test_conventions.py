@@ -17,6 +17,7 @@ from tests.support.cases import check_all
 from tests.support.world import new_id
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 JSON_OPERATIONS = [name for name, each in OPERATIONS.items() if not each.for_browser]
 READ_AT = {each.path: each for each in OPERATIONS.values() if each.method == "GET"}

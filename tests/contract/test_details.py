@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+pytestmark = pytest.mark.http_only
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("shared", "timers", "tenants", "reports", "billing", "privacy", "webhooks")
 FOR_DEVELOPERS = {"Operation", "Answer", "Field"}  # of them the description of the API is made

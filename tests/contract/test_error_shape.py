@@ -10,6 +10,9 @@ from shared.http.problem import PROBLEM_JSON, to_api_error, to_problem
 from tests.support.world import WORK_ITEM
 
 
+pytestmark = pytest.mark.http_only
+
+
 def every_error():
     for _, kind in inspect.getmembers(errors, inspect.isclass):
         if issubclass(kind, ApiError) and kind is not ApiError:

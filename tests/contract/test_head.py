@@ -10,6 +10,7 @@ from tests.support.cases import check_all
 from tests.support.landing import LANDING
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 READ = sorted(each.id for each in OPERATIONS.values() if each.method == "GET" and not each.for_browser)
 PAGES = ["", "?token=x", "/signed-in", "/purchase"]

@@ -14,6 +14,7 @@ from shared.http.operation import OPERATIONS
 from shared.http.wire import WireModel
 
 
+pytestmark = pytest.mark.http_only
 VOICE = ("must ", "is ")
 UNFIT = [
     *(None, True, 1, -1, 0.5, 1e400, 2**80, [], [1, 1], ["x"] * 500, {}, {"x": 1}),

@@ -14,6 +14,7 @@ from tests.support.cases import check_all
 from tests.support.world import new_id
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 VALID: dict[str, Any] = BODIES
 DELETED_BY_NULL = {("change_running_timer", "note"), ("correct_entry", "note")}

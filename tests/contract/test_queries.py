@@ -7,6 +7,7 @@ from shared.http.openapi import document
 from tests.contract.test_permissions import QUERIES
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 
 

@@ -39,8 +39,9 @@ def tenants(database):
         connection.close()
 
 
-def test_the_demo_comes_back_after_a_run_without_it_whose_printed_addresses_open_in_a_browser(tmp_path):
-    database = tmp_path / "timetracker.db"
+def test_a_run_without_the_demo_prints_addresses_that_open_and_the_next_run_loads_the_demo(tmp_path):
+    data, database = tmp_path / "data", tmp_path / "database-of-mine.db"
+    data.mkdir()
     opened = {}
 
     def open_all(banner):
@@ -48,15 +49,14 @@ def test_the_demo_comes_back_after_a_run_without_it_whose_printed_addresses_open
             response = requests.get(url, timeout=10)
             opened[name] = (response.status_code, response.headers["Content-Type"].partition(";")[0])
 
-    run_until_ready(tmp_path)
-    first = tenants(database)
-    output = run_until_ready(tmp_path, "--fresh", "--no-demo", at_ready=open_all)
-    without = tenants(database)
-    run_until_ready(tmp_path)
+    url = f"sqlite:///{database}"
+    without = run_until_ready(data, "--no-demo", at_ready=open_all, DATABASE_URL=url)
+    empty = tenants(database)
+    output = run_until_ready(data, DATABASE_URL=url)
 
-    assert (first, without, tenants(database)) == (2, 0, 2)
-    assert "super admin" not in output
-    assert "/api/tenants" in output  # what to try first, where nobody has one
+    assert (empty, tenants(database)) == (0, 2)
+    assert "super admin" not in without
+    assert "/api/tenants" in without  # the first step without a tenant
     assert opened == {
         "TimeTracker": (200, "text/html"),
         "API contract (OpenAPI)": (200, "application/json"),
@@ -64,15 +64,6 @@ def test_the_demo_comes_back_after_a_run_without_it_whose_printed_addresses_open
         "Purchases (Azure Marketplace emulator)": (200, "text/html"),
         "Work items (Azure DevOps emulator)": (200, "text/html"),
     }
-    assert "host | GET /api/openapi.json 200" in output
-
-
-def test_no_file_holds_the_databases_url(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-
-    output = run_until_ready(data, DATABASE_URL=f"sqlite:///{tmp_path}/database-of-mine.db")
-
+    assert "host | GET /api/openapi.json 200" in without
     assert "The database is the one that DATABASE_URL names, not the one under --data." in output
-    assert tenants(tmp_path / "database-of-mine.db") == 2
-    assert not any(b"database-of-mine" in path.read_bytes() for path in data.rglob("*") if path.is_file())
+    assert not any(database.name.encode() in path.read_bytes() for path in data.rglob("*") if path.is_file())

@@ -81,3 +81,16 @@ def test_fresh_takes_the_data_directorys_database_by_any_name(project, url):
 
     run.check_fresh(options, run.build_environment(options, {}))  # it does not raise
     assert not run.names_own_database("sqlite:///data/other.db", options)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_only_a_fresh_run_empties_the_database_and_nothing_else(project, fresh):
+    options = options_of(project, fresh=fresh)
+    files = ["timetracker.db", "timetracker.db-wal", "month.xlsx"]
+    options.data.mkdir()
+    for name in files:
+        (options.data / name).write_text("data")
+
+    run.prepare_data(options)
+
+    assert sorted(path.name for path in options.data.iterdir()) == (["month.xlsx"] if fresh else sorted(files))

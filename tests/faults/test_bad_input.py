@@ -16,6 +16,7 @@ from shared.http.operation import BODY_LIMIT, OPERATIONS
 from tests.support.world import WORK_ITEM, Answer, Person
 
 
+pytestmark = pytest.mark.http_only
 MAX_ERRORS = 20  # reported errors of a body
 NOBODY = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 START, STOP, REGISTER = "timers/start", "timers/stop", "tenants"

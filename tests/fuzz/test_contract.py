@@ -33,7 +33,7 @@ REQUIRED = {
     "admin": {"GET /api/users", "GET /api/tenant", "GET /api/timers", "GET /api/actions"},
     "super_admin": {"GET /api/billing/records", "GET /api/audit", "GET /api/users", "GET /api/billing/subscription"},
 }
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+pytestmark = pytest.mark.http_only
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.support.budget import ALL
 from tests.support.spreadsheets import remove_apostrophes
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+pytestmark = pytest.mark.http_only
 MANY = settings(max_examples=400 if ALL else 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DAY = {"from": "2026-11-20", "to": "2026-11-20"}
 # The first characters of a formula in Excel, LibreOffice and Google Sheets, in half and full width.

@@ -13,7 +13,7 @@ from tests.support.budget import ALL
 from tests.support.world import Answer
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+pytestmark = pytest.mark.http_only
 MANY = settings(max_examples=1500 if ALL else 80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 assert function_app.app, "importing the app registers the operations"
 READ = sorted(each.path for each in OPERATIONS.values() if each.method == "GET" and "{" not in each.path)

@@ -15,7 +15,7 @@ from tests.support.purchases import Purchase
 from tests.support.world import Answer, new_id
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if ALL else ["sqlite"], indirect=True)
+pytestmark = pytest.mark.http_only
 MANY = settings(max_examples=1000 if ALL else 50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ACTIONS = ("ChangePlan", "ChangeQuantity", "Suspend", "Reinstate", "Renew", "Unsubscribe", "Subscribe", "Transfer")
 NOTICES = ("Suspend", "Reinstate", "Renew")

@@ -170,6 +170,7 @@ def test_an_operators_export_of_a_tenant_has_all_titles_and_is_audited(ops, ben,
         for name in ("all", "ben")
     }
     query = sa.select(audit_log.c.after_change).join(tenants, tenants.c.id == audit_log.c.tenant_id)
+    query = query.order_by(audit_log.c.id)
     with known.connect() as tx:
         on_record = tx.scalars(query.where(tenants.c.slug == slug, audit_log.c.action == "data.exported")).all()
 

@@ -78,7 +78,7 @@ def test_every_request_of_the_tests_carries_the_markers():
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             came.append(dict(self.headers))
-            self.send_response(200)
+            self.send_response(404)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -87,7 +87,7 @@ def test_every_request_of_the_tests_carries_the_markers():
     with HTTPServer(("127.0.0.1", 0), Echo) as server:
         answering = threading.Thread(target=server.handle_request)
         answering.start()
-        Http(f"http://127.0.0.1:{server.server_port}").send("GET", "me")
+        Http(f"http://127.0.0.1:{server.server_port}").send("GET", "no-route-of-the-product")
         answering.join()
 
     assert markers.HEADERS.items() <= came[0].items()

@@ -1,6 +1,7 @@
 import pytest
 
 
+pytestmark = pytest.mark.http_only
 ORIGIN = "https://extension.example"
 ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
 

@@ -13,6 +13,7 @@ from shared.permissions import Access
 from tests.support.world import new_id
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 FOR_ADMINS = sorted(
     name for name, each in OPERATIONS.items() if each.permission.access > Access.USER and each.body is not None

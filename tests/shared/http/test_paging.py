@@ -13,6 +13,7 @@ from shared.http.paging import PageQuery, TimeCursor, id_cursor
 from shared.http.wire import Flag
 
 
+pytestmark = pytest.mark.http_only
 ID = str(uuid.UUID(int=1))
 
 

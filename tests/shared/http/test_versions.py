@@ -14,6 +14,7 @@ from tests.support.landing import LANDING
 from tests.support.world import new_id
 
 
+pytestmark = pytest.mark.http_only
 assert function_app.app, "indexing the app is what registers the operations"
 VERSIONED = sorted(name for name, each in OPERATIONS.items() if each.is_versioned)
 OLD = Deprecated(dt.date(2027, 3, 1), "openapi.json", ends=dt.date(2027, 9, 1))
