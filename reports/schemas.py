@@ -25,7 +25,7 @@ class ReportUser(WireModel):
 class ReportWorkItem(WireModel):
     """The type is present once anybody has read the item; title, assignee and state, if you have.
 
-    That is, if you have read the item with your own Azure DevOps token in the last 30 days, whatever your role.
+    That is, if you have read the item with your own Azure DevOps token in the last 30 days; roles make no difference.
     """
 
     organization: str

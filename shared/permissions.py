@@ -97,7 +97,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "search_work_items": Permission(Access.USER, everyone=Access.ADMIN),
         "list_recent_work_items": Permission(Access.USER),
         "list_favorites": Permission(Access.USER),
-        "place_favorite": Permission(Access.USER),
+        "set_favorite": Permission(Access.USER),
         "remove_favorite": Permission(Access.USER),
         "get_work_item_write_back": Permission(Access.USER, everyone=Access.ADMIN),
         "write_back_work_item": Permission(Access.USER),

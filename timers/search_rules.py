@@ -50,7 +50,7 @@ def rank_number(search: Search, number: int) -> int | None:
     return 0 if number == search.number else 1
 
 
-def best(rows: Iterable[Row], rank: Callable[[Row], int | None], *, limit: int) -> list[Row]:
+def top_matches(rows: Iterable[Row], rank: Callable[[Row], int | None], *, limit: int) -> list[Row]:
     """The best matches; equally good ones in the given order."""
     ranked = [(each, row) for row in rows if (each := rank(row)) is not None]
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])[:limit]]

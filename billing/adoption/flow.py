@@ -55,7 +55,8 @@ def adopt_listed(app: App, *, assigned: Mapping[dt.date, Month] = _NO_MONTHS, dr
             own = MeterList(since, listed[each.marketplace_id], assigned)
             adopt = partial(_adopt, app, now=now, metered=each, listing=own, dry_run=dry_run)
             found.append(transact(app, each.tenant_id, adopt))
-    result = Adoption(tuple(each for each in found if each.settled or each.adopted or each.odd), listing.unreadable)
+    changed = tuple(each for each in found if each.settled or each.adopted or each.fractional)
+    result = Adoption(changed, listing.unreadable)
     if not dry_run:
         _alarm(result)
     return result
@@ -73,9 +74,9 @@ def _adopt(
 
 def _alarm(result: Adoption) -> None:
     for each in result.tenants:
-        for over in each.over:
-            alarm_more_sent(each.tenant, sent=over.sent, billed=over.billed)
-        if each.odd:
+        for month in each.overreported:
+            alarm_more_sent(each.tenant, sent=month.sent, billed=month.billed)
+        if each.fractional:
             get_logger().error(Alarm.MISMATCH.value, reason="no_whole_number", tenant=str(each.tenant))
     if result.unreadable:
         get_logger().error(Alarm.MISMATCH.value, reason="unreadable", count=result.unreadable)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from billing.marketplace.usage_model import UsageDay
 from billing.metering.model import UsageEvent, UsageState
-from billing.metering.rules import accepted_among, arrived_ids
+from billing.metering.rules import accepted_among, accepted_ids
 from shared.calendar import Month
 
 
@@ -56,7 +56,7 @@ class AdoptedDay:
 
 
 @dataclass(frozen=True, slots=True)
-class OverSent:
+class OverreportedMonth:
     """A closed month with more reported users than billed ones."""
 
     month: Month
@@ -72,8 +72,8 @@ class TenantAdoption:
     slug: str
     settled: tuple[UsageEvent, ...] = ()
     adopted: tuple[AdoptedDay, ...] = ()
-    over: tuple[OverSent, ...] = ()
-    odd: tuple[DayKey, ...] = ()  # days with a fraction of a user
+    overreported: tuple[OverreportedMonth, ...] = ()
+    fractional: tuple[DayKey, ...] = ()  # days with a fraction of a user
 
     @property
     def unassigned(self) -> tuple[AdoptedDay, ...]:
@@ -105,7 +105,7 @@ def difference(listed: Decimal, events: Sequence[UsageEvent], adopted: int) -> D
     """
     unknown = max(Decimal(0), listed - accepted_among(events) - adopted)
     open_events = [each for each in events if each.state in {UsageState.PENDING, UsageState.HELD}]
-    ids = arrived_ids(unknown, open_events)
+    ids = accepted_ids(unknown, open_events)
     arrived = tuple(each for each in open_events if each.id in ids)
     rest = unknown - sum(each.usage.quantity for each in arrived)
     return Difference(arrived, int(rest), rest - int(rest))

@@ -14,7 +14,7 @@ from billing.adoption.rules import (
     Difference,
     Listed,
     NotAdopted,
-    OverSent,
+    OverreportedMonth,
     TenantAdoption,
     difference,
     events_by_day,
@@ -61,12 +61,12 @@ def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
     ended = _ended_periods(work, subscription, records)
     settled: list[UsageEvent] = []
     adopted: list[AdoptedRow] = []
-    odd: list[DayKey] = []
+    fractional: list[DayKey] = []
     for key, day in sorted(listing.days.items()):
         row = before.get(key)
         found = difference(day.quantity, known.get(key, []), 0 if row is None else row.quantity)
         if found.odd:
-            odd.append(key)
+            fractional.append(key)
         settled += _settle(tx, found, metered, now)
         if found.surplus:
             month = rules.month_reported_on(key[1], ended) or _assigned_month(work, key[1], subscription, listing)
@@ -78,7 +78,7 @@ def adopt(work: Work, metered: Metered, listing: MeterList) -> TenantAdoption:
         tuple(settled),
         tuple(AdoptedDay(each.marketplace_id, each.dimension, each.day, each.quantity, each.month) for each in adopted),
         _over_reported(tx, subscription, records, adopted),
-        tuple(odd),
+        tuple(fractional),
     )
 
 
@@ -157,19 +157,19 @@ def _store(work: Work, new: AdoptedRow, before: AdoptedRow | None) -> AdoptedRow
 
 def _over_reported(
     tx: sa.Connection, subscription: Subscription, records: Iterable[Record], adopted: Iterable[AdoptedRow]
-) -> tuple[OverSent, ...]:
+) -> tuple[OverreportedMonth, ...]:
     """The closed months with adopted usage and more reported users than billed ones."""
     closed = store.closed_by_month(list(records))
     changed = sorted({(each.month, each.dimension) for each in adopted if each.month in closed})
-    over = []
+    overreported = []
     for month, dimension in changed:
         record = closed[month]
         record_store.assign_adopted(tx, subscription, record.period, dimension=dimension)
         sent = record_store.sum_sent(tx, subscription, record.period, dimension=dimension)
         billed = record.active_users - record.included_users
         if sent > billed:
-            over.append(OverSent(month, sent, billed))
-    return tuple(over)
+            overreported.append(OverreportedMonth(month, sent, billed))
+    return tuple(overreported)
 
 
 def _record_audit(work: Work, row: AdoptedRow) -> None:

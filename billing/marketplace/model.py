@@ -173,7 +173,7 @@ class UnreadableRow:
 
 
 class WebhookEvent(MarketplaceModel):
-    """The body of a webhook call, used only as a hint what to look up. `operation_id` is empty in short bodies."""
+    """The body of a webhook call, used only as a reference for a query. `operation_id` is empty in short bodies."""
 
     operation_id: Annotated[str, BeforeValidator(_optional_id)] = Field("", alias="id")
     subscription_id: Id = Field(alias="subscriptionId")

@@ -211,7 +211,7 @@ class _Run:
         """Clear results come first, since they decide which of the meter's units the other events may be."""
         now = self.app.now()
         verdicts = [(each, rules.verdict(each, results.get(each.usage.key), now)) for each in events]
-        doubtful = [(each, found) for each, found in verdicts if self._is_doubtful(each, found)]
+        doubtful = [(each, found) for each, found in verdicts if self._may_be_lost_event(each, found)]
         verdicts = [each for each in verdicts if each not in doubtful]
         clear = [each for each in verdicts if not rules.may_have_arrived(*each)]
         if clear:
@@ -222,9 +222,11 @@ class _Run:
         for each, _ in doubtful:
             self._store([(each, self._verdict_after_listing(each, rules.verdict_of_lost_event(), now))], now)
 
-    def _is_doubtful(self, event: UsageEvent, found: Verdict) -> bool:
+    def _may_be_lost_event(self, event: UsageEvent, found: Verdict) -> bool:
         day = event.usage.slot.date()
-        return rules.is_doubtful(found, adopted=1) and rules.is_doubtful(found, self._other_usage(event, day, day)[1])
+        if not rules.may_be_lost_event(found, adopted=1):
+            return False
+        return rules.may_be_lost_event(found, self._other_usage(event, day, day)[1])
 
     def _store(self, verdicts: list[tuple[UsageEvent, Verdict]], now: dt.datetime) -> None:
         def store_verdicts(tx: sa.Connection) -> list[tuple[UsageEvent, Verdict]]:

@@ -99,7 +99,7 @@ def may_have_arrived(event: UsageEvent, found: Verdict) -> bool:
     return found.state is UsageState.ALARM and found.alarm is not Alarm.CONFLICT and event.attempts > 1
 
 
-def is_doubtful(found: Verdict, adopted: int) -> bool:
+def may_be_lost_event(found: Verdict, adopted: int) -> bool:
     """Whether an hour with our quantity may be that of an event that a restore lost.
 
     `adopted` are the day's adopted units; their hours are unknown.
@@ -108,7 +108,7 @@ def is_doubtful(found: Verdict, adopted: int) -> bool:
 
 
 def verdict_of_lost_event() -> Verdict:
-    """The verdict on an event whose hour a lost event has; it can be rescheduled."""
+    """The verdict on an event if a lost event has its hour; it can be rescheduled."""
     return Verdict(UsageState.ALARM, HOUR_TAKEN, Alarm.REFUSED)
 
 
@@ -135,7 +135,7 @@ def verdict_after_listing(
     return Verdict(UsageState.ACCEPTED, LISTED) if event.id in arrived else found
 
 
-def arrived_ids(unknown: Decimal, open_events: Iterable[UsageEvent]) -> frozenset[int]:
+def accepted_ids(unknown: Decimal, open_events: Iterable[UsageEvent]) -> frozenset[int]:
     """The ids of open events whose quantities best explain the meter's unknown units of a day.
 
     The rest belongs to events that were lost here.

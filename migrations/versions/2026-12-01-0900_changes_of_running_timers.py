@@ -1,4 +1,4 @@
-"""changes of a running timer, in the timer log."""
+"""Allows the event `changed` in the timer log."""
 
 from alembic import op
 

@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger, nullable=False),
         sa.Column("organization_id", sa.BigInteger, nullable=False),
         sa.Column("work_item_id", sa.BigInteger, nullable=False),
-        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", "organization_id", "work_item_id", name=op.f("pk_favorites")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "user_id"], ["users.tenant_id", "users.id"], name=op.f("fk_favorites_tenant_id_user_id")
@@ -25,8 +25,8 @@ def upgrade() -> None:
             ["organizations.tenant_id", "organizations.id"],
             name=op.f("fk_favorites_tenant_id_organization_id"),
         ),
-        sa.UniqueConstraint("tenant_id", "user_id", "place", name=op.f("uq_favorites_tenant_id_user_id_place")),
-        sa.CheckConstraint("place BETWEEN 1 AND 50", name=op.f("ck_favorites_place")),
+        sa.UniqueConstraint("tenant_id", "user_id", "position", name=op.f("uq_favorites_tenant_id_user_id_position")),
+        sa.CheckConstraint("position BETWEEN 1 AND 50", name=op.f("ck_favorites_position")),
     )
 
 

@@ -7,7 +7,7 @@ from alembic import op
 revision = "b7d1e94c2f60"
 down_revision = "8b3d6f0c52e9"
 
-_IS_RARE = sa.text("event <> 'started' AND event <> 'stopped'")
+_NOT_START_OR_STOP = sa.text("event <> 'started' AND event <> 'stopped'")
 _ADDED = {
     "ix_timer_log_received": ("timer_log", ["tenant_id", "received_at", "id"]),
     "ix_audit_log_at": ("audit_log", ["tenant_id", "at", "id"]),
@@ -26,9 +26,9 @@ def upgrade() -> None:
         "ix_timer_log_event",
         "timer_log",
         ["tenant_id", "event", "received_at", "id"],
-        mssql_where=_IS_RARE,
-        postgresql_where=_IS_RARE,
-        sqlite_where=_IS_RARE,
+        mssql_where=_NOT_START_OR_STOP,
+        postgresql_where=_NOT_START_OR_STOP,
+        sqlite_where=_NOT_START_OR_STOP,
     )
     op.drop_index("ix_timer_log_user", "timer_log")
     op.create_index("ix_timer_log_user", "timer_log", ["tenant_id", "user_id", "received_at", "id"])

@@ -1,4 +1,4 @@
-"""Indexes for entries in the order of their changes, and for those that no timer made."""
+"""Indexes for entries in the order of their changes, and by source."""
 
 import sqlalchemy as sa
 from alembic import op

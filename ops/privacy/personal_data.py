@@ -155,7 +155,7 @@ def erase_again(
     with open_privacy_app() as (product, _):
         require_yes(f"Erase those of the {len(subjects)} subjects again that are in this database?", yes=yes)
         results = restore_flow.repeat_erasures(product, subjects)
-    done, waiting, rejected = results[RepeatResult.DONE], results[RepeatResult.ON_HOLD], results[RepeatResult.REFUSED]
+    done, waiting, rejected = results[RepeatResult.DONE], results[RepeatResult.WAITING], results[RepeatResult.REFUSED]
     stderr_console().print(f"{done} erased again, {waiting} on legal hold, {rejected} rejected.")
     if waiting or rejected:
         raise CommandRejected("some were not erased; see: ops privacy requests")

@@ -271,7 +271,7 @@ def _format_adoption(adoption: Adoption) -> str:
     for each in adoption.tenants:
         lines += [
             f"{each.slug}: {over.sent} users are reported for {over.month}, {over.billed} are billed"
-            for over in each.over
+            for over in each.overreported
         ]
         lines += [
             f"{each.slug}: {day.quantity} of {day.day} belong to no month; --assign {day.day}=YYYY-MM"

@@ -163,7 +163,7 @@ CATALOG: Final[Mapping[str, CatalogEntry]] = MappingProxyType(
         ),
         "favorites": CatalogEntry(
             "favorite work items, in order",
-            columns(internal="tenant_id user_id organization_id", fact="work_item_id place"),
+            columns(internal="tenant_id user_id organization_id", fact="work_item_id position"),
             section="favorites",
             of=("user_id",),
             own_only=True,

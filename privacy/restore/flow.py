@@ -31,7 +31,7 @@ class RepeatResult(StrEnum):
     UNKNOWN = "unknown"  # the tenant is not in the database
     ALREADY_ERASED = "erased"
     DONE = "done"
-    ON_HOLD = "waits"  # for a reason that ends by itself, or for a legal hold
+    WAITING = "waits"  # for a reason that ends by itself, or for a legal hold
     REFUSED = "refused"  # the last super admin
 
 
@@ -74,7 +74,7 @@ def _repeat_erasure(app: App, tenant: uuid.UUID, subject: uuid.UUID) -> RepeatRe
     if request is None:
         return RepeatResult.ALREADY_ERASED
     is_done = erasure_flow.execute(app, tenant_id, request.public_id)
-    return RepeatResult.DONE if is_done else RepeatResult.ON_HOLD
+    return RepeatResult.DONE if is_done else RepeatResult.WAITING
 
 
 def _find_or_request(app: App, tx: sa.Connection, tenant_id: int, subject: uuid.UUID | None) -> Request | None:

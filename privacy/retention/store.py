@@ -23,7 +23,7 @@ from shared.db.types import Day
 
 
 REMOVED: Final = "removed"  # in place of names in the lines of expired bills
-BATCH: Final = 1000  # rows of a DELETE: from 5,000 locks SQL Server locks the whole table, which blocks all writers
+BATCH: Final = 1000  # rows of a DELETE: from 5,000 row locks on SQL Server locks the table for all writers
 
 
 @dataclass(frozen=True, slots=True)

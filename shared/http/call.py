@@ -61,7 +61,7 @@ class Call:
         return self.operation.permission.sees_everyone(self.caller.user.role)
 
     @property
-    def versions_wanted(self) -> frozenset[int] | None:
+    def if_match_versions(self) -> frozenset[int] | None:
         """The versions in If-Match; None where it has none, or is `*`.
 
         Raises:
@@ -101,7 +101,7 @@ class Call:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """One transaction, with the caller as they are in it. Where the operation writes their row is locked.
+        """One transaction, with the caller as read in it; if the operation writes, the caller's row is locked.
 
         Raises:
             Forbidden, PaymentRequired: the caller is unknown or may not do this.

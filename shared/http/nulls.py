@@ -10,12 +10,12 @@ from shared.http.wire import WireModel, allow_null
 
 
 def null_errors(model: type[WireModel], value: Any, pointer: str = "") -> Iterator[FieldError]:  # noqa: ANN401 - any JSON
-    """An error for each optional field that is null, except those that null deletes. `pointer` is the model's place."""
+    """An error for each optional field that is null, except nullable ones. `pointer` is the model's place."""
     if not isinstance(value, dict):
         return
     for field in model.model_fields.values():
         given, place = value.get(field.alias, ...), f"{pointer}/{field.alias}"
-        if given is None and type(None) in get_args(field.annotation) and not _takes_null(field):
+        if given is None and type(None) in get_args(field.annotation) and not _is_nullable(field):
             yield FieldError(place, "must not be null; leave the field out")
         for nested in _models(field.annotation):
             if isinstance(given, list):
@@ -25,7 +25,7 @@ def null_errors(model: type[WireModel], value: Any, pointer: str = "") -> Iterat
                 yield from null_errors(nested, given, place)
 
 
-def _takes_null(field: FieldInfo) -> bool:
+def _is_nullable(field: FieldInfo) -> bool:
     return field.json_schema_extra is allow_null
 
 

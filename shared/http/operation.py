@@ -128,7 +128,7 @@ class Operation:
 
     @property
     def all_answers(self) -> Mapping[int, Answer]:
-        """The answers, with that of a repeat whose first response is withheld."""
+        """The answers, with that of a repeat if the first response is withheld."""
         return {**_REDACTED, **self.answers} if self.takes_idempotency_key else self.answers
 
     @property

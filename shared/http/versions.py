@@ -1,4 +1,4 @@
-"""The versions of the API, each called by its date, and the version that a request asks for."""
+"""The versions of the API, named by their dates, and the selection of the requested one."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -15,9 +15,9 @@ CURRENT: Final[str] = next(reversed(VERSIONS))
 
 
 def version_headers(request: func.HttpRequest, versions: dict[str, Deprecated | None] = VERSIONS) -> Mapping[str, str]:
-    """The version that responds, by default the newest, and the headers of its deprecation."""
-    asked = _asked(request)
-    version = asked[0] if asked and asked[0] in versions else next(reversed(versions))
+    """The header of the served version, by default the newest, and those of its deprecation."""
+    requested = _requested(request)
+    version = requested[0] if requested and requested[0] in versions else next(reversed(versions))
     deprecated = versions[version]
     return {API_VERSION: version, **({} if deprecated is None else deprecated.headers({}))}
 
@@ -28,10 +28,10 @@ def require_version(request: func.HttpRequest, versions: Mapping[str, Deprecated
     Raises:
         InvalidRequest: also if header and query parameter differ.
     """
-    asked = _asked(request)
-    if len(asked) > 1:
+    requested = _requested(request)
+    if len(requested) > 1:
         wrong = FieldError(API_VERSION, "must be the same in the header and in the address")
-    elif asked and asked[0] not in versions:
+    elif requested and requested[0] not in versions:
         wrong = FieldError(API_VERSION, f"must be {' or '.join(versions)}")
     else:
         return
@@ -47,7 +47,7 @@ def version_in_query(request: func.HttpRequest) -> str | None:
     return version
 
 
-def _asked(request: func.HttpRequest) -> list[str]:
+def _requested(request: func.HttpRequest) -> list[str]:
     """The different versions that the request names."""
     named = (request.headers.get(API_VERSION), version_in_query(request))
     return [*dict.fromkeys(version for version in named if version is not None)]

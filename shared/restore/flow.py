@@ -1,4 +1,4 @@
-"""Decides whether this database may act outward: compares its mark with the stored one, and raises both.
+"""Decides whether this database may have external effects: compares its mark with the stored one, and increments both.
 
 The stored mark is read before the database's own, and written after that is committed. So it is never ahead of the
 database in use, and a database behind it was restored from a backup, or is a copy.
@@ -36,7 +36,7 @@ class MarkCheck:
 
 
 def run_unless_held(app: App, function: str, work: Callable[[], T], held: T, *, allow_unchecked: bool = False) -> T:
-    """Runs a job that acts outward or removes data, between two rises of the mark.
+    """Runs a job with external effects or a removal of data, between two increments of the mark.
 
     Returns `held` without running it if the database is held. While the mark table is unavailable, only a job whose
     effects can be corrected later may run unchecked.

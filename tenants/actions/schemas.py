@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from shared.http.days import LogPageQuery
+from shared.http.log_query import LogPageQuery
 from shared.http.paging import NEXT_LINK
 from shared.http.wire import Instant, InstantInput, PersonName, WireModel
 from tenants.actions.log.model import Action

@@ -82,7 +82,7 @@ def add_users(call: Call, body: AddUsers) -> Reply:
     """Invite up to 200 people.
 
     Each row has its own result; a refused row does not affect the others. An invitation takes a seat for 14 days. It
-    becomes the account of the person of your directory who signs in with exactly this address, or with this directory
+    becomes the account of the directory member with exactly this sign-in address, or with this directory
     object id. Only a super admin can invite to roles above user. Such a role applies when a super admin confirms the
     person, or at the first sign-in if the object id is given. The role of a guest waits in any case, and guests cannot
     claim an invitation above user by address.
@@ -137,7 +137,7 @@ def change_user(call: Call, body: ChangeUser) -> Reply:
 
     Only super admins can change roles, and one super admin must remain. With If-Match only that version is changed.
     """
-    versions = call.versions_wanted
+    versions = call.if_match_versions
     with call.transaction() as tx:
         account = people_service.change(
             call.work(tx), call.caller.user, _user_id(call), body.to_change(), versions=versions
@@ -165,7 +165,7 @@ def confirm_role(call: Call, body: NoFields) -> Reply:  # noqa: ARG001 - has not
     Compare the object id with your directory first: the address may belong to another person by now. With If-Match the
     role is confirmed for that version only.
     """
-    versions = call.versions_wanted
+    versions = call.if_match_versions
     with call.transaction() as tx:
         account = people_service.confirm_role(call.work(tx), call.caller.user, _user_id(call), versions=versions)
         return _answer(call, tx, account)

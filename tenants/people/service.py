@@ -83,7 +83,7 @@ def _change_offered_role(work: Work, account: Account, role: Role) -> None:
 
 
 def confirm_role(work: Work, user: User, public_id: uuid.UUID, *, versions: frozenset[int] | None) -> Account:
-    """Gives a person the role of their invitation, after the user has checked who they are.
+    """Gives a person the role of their invitation, after the user has verified the person's identity.
 
     Raises:
         NotFound: the person is not in the tenant.

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 
 from shared.audit import Action
 from shared.db.schema import audit_log, users
-from shared.http.days import EVER, Period, upper_bound
+from shared.http.log_query import UNBOUNDED, Period, upper_bound
 from shared.http.paging import TimeCursor
 from shared.tenancy.store import shown_name
 
@@ -38,7 +38,7 @@ class AuditFilters:
 
     user_id: int | None = None
     action: Action | None = None
-    period: Period = EVER
+    period: Period = UNBOUNDED
 
 
 _audit = audit_log.c

@@ -66,7 +66,7 @@ def change_tenant(call: Call, body: ChangeTenant) -> Reply:
     A new `azureDevOpsOrganization` becomes the default and is added to `organizations` if it is not there yet;
     existing time stays in its organization.
     """
-    versions = call.versions_wanted
+    versions = call.if_match_versions
     with call.transaction() as tx:
         result = settings_service.change(call.work(tx), body.to_change(), versions=versions)
         return _answer(call, tx, result.settings, result.notice)

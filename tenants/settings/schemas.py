@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.audit import Action
 from shared.db.documents import UNREADABLE
-from shared.http.days import LogPageQuery
+from shared.http.log_query import LogPageQuery
 from shared.http.paging import NEXT_LINK
 from shared.http.wire import Instant, Name, PersonName, WireModel, json_schema_pattern
 from shared.money import MONTH, amount_text

@@ -48,7 +48,7 @@ def test_each_table_gets_a_trigger_of_t_sql(azure, azure_engine, server_triggers
 
 
 @pytest.mark.parametrize("table", RULES)
-def test_its_condition_compares_every_column_but_those_that_may_change(azure, azure_engine, server_triggers, table):
+def test_the_condition_of_a_trigger_compares_every_fixed_column(azure, azure_engine, server_triggers, table):
     with azure_engine.begin() as tx:
         protect(tx)
     trigger = next(text for text in created_triggers(azure) if f" ON {table} " in text)

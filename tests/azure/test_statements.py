@@ -166,7 +166,7 @@ def rank(type_):
     return PRECEDENCE.index(re.split(r"[( ]", type_)[0].replace("integer", "int"))
 
 
-def test_a_statement_arrives_in_t_sql_that_costs_no_index(azure, azure_engine):
+def test_a_statement_arrives_in_t_sql_that_converts_no_indexed_column(azure, azure_engine):
     syntax = Syntax()
 
     def holds(name: str) -> None:
@@ -178,7 +178,7 @@ def test_a_statement_arrives_in_t_sql_that_costs_no_index(azure, azure_engine):
     check_all(holds, EVERY, at_least=300)
 
 
-def test_the_statements_of_a_report_arrive_in_t_sql_that_costs_no_index(azure, azure_engine):
+def test_the_statements_of_a_report_arrive_in_t_sql_that_converts_no_indexed_column(azure, azure_engine):
     arrived = [sent_statement(azure, azure_engine, each) for each in list(reports())[::4]]
     syntax = Syntax()
 
@@ -378,7 +378,7 @@ def remove_qualifiers(sql):
     return re.sub(r"\b\w+\.", "", sql)
 
 
-def test_a_parameter_does_not_stand_for_the_predicate_of_an_index(azure, azure_engine):
+def test_a_parameter_does_not_replace_the_predicate_of_an_index(azure, azure_engine):
     events = metadata.tables["usage_events"]
     by_parameter = sa.select(events.c.id).where(events.c.state.in_(("pending", "held")))
 

@@ -23,7 +23,7 @@ def test_a_given_server_that_cannot_be_used_is_a_failure(monkeypatch, tmp_path):
         pass
 
 
-def test_its_databases_are_made_as_those_of_azure_outside_of_transactions(azure):
+def test_databases_on_sql_server_are_created_like_those_of_azure_outside_of_transactions(azure):
     url = azure.url.replace("//", "//sa:secret@")
     made = mssql.make_database(url, "timetracker_gw0")
     login = mssql.make_login(url, made, "timetracker_app")

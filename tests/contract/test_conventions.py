@@ -132,7 +132,7 @@ def test_no_field_of_the_contract_has_null_as_its_default():
 
 
 @pytest.mark.parametrize("name", CHANGED_BY_VERSION)
-def test_a_weak_or_spoilt_version_is_refused_wherever_one_is_taken(world, name):
+def test_a_weak_or_malformed_version_is_refused_wherever_one_is_taken(world, name):
     ada = world.tenant()
     operation, path = OPERATIONS[name], OPERATIONS[name].path.replace("{id}", new_id())
     body, params = BODIES.get(name), QUERIES.get(name)

@@ -90,7 +90,7 @@ def test_no_setting_holds_a_secret():
         assert "@Microsoft.KeyVault(" in line[1], name
 
 
-def test_every_parameter_is_handed_on():
+def test_every_parameter_reaches_a_module():
     main = parsed("main")["modules"]["resources"]["config"]["params"]
     handed = set(json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"])
     needed = {name for name, each in parsed("main")["parameters"].items() if each.get("default") is None}
@@ -213,7 +213,7 @@ def test_only_the_app_is_deployed(name):
 
 
 @pytest.mark.parametrize("name", ["function_app.py", "host.json", "requirements.txt", "timers", "shared", "billing"])
-def test_the_app_is_sent(name):
+def test_the_apps_files_are_deployed(name):
     assert is_ours(name)
 
 

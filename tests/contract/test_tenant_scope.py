@@ -242,7 +242,7 @@ def test_records_are_never_changed_or_removed(table):
     assert changing == []
 
 
-def test_a_statement_that_forgets_the_tenant_is_found_out():
+def test_a_statement_without_the_tenant_is_detected():
     entries = metadata.tables["time_entries"]
     forgetful = sa.select(entries.c.id).where(entries.c.user_id == sa.bindparam("user"))
 

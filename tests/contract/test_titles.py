@@ -95,7 +95,7 @@ def test_no_other_module_knows_the_cache():
     assert {name for name in found if not name.startswith(apart)} == KNOW_THE_CACHE
 
 
-def test_a_statement_that_forgets_the_reader_is_found_out():
+def test_a_statement_without_the_reader_is_detected():
     item = work_items.c
     joined = sa.select(item.title).join(work_item_readers, of_viewer(item.organization_id, item.work_item_id))
     case = sa.case((work_item_readers.c.read_on.is_not(None), item.title), else_=item.state)

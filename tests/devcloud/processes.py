@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -110,17 +111,15 @@ def host(log: Path, *arguments: str, app: Path = SAMPLE, **changes: str) -> Iter
 
 
 def free_ports() -> int:
-    """The first of the consecutive free ports that the local cloud needs."""
+    """The first of the consecutive free ports that the local cloud needs.
+
+    They are below those of sockets without a fixed port, so that no other test gets one before the local cloud starts.
+    """
     while True:
-        with contextlib.ExitStack() as taken:
-            first = taken.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                for following in range(port + 1, port + STAND_INS + 1):
-                    taken.enter_context(socket.socket()).bind(("127.0.0.1", following))
-            except (OSError, OverflowError):
-                continue
+        port = random.SystemRandom().randrange(12_000, 32_000, STAND_INS + 1)
+        with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
+            for each in range(port, port + STAND_INS + 1):
+                taken.enter_context(socket.socket()).bind(("127.0.0.1", each))
             return port
 
 

@@ -49,20 +49,20 @@ def proxy() -> Iterator[WebhookProxy]:
 
 
 @pytest.fixture(scope="module")
-def shop(entra, proxy, tmp_path_factory) -> Iterator[Marketplace]:
-    folder = tmp_path_factory.mktemp("shop")
+def emulator(entra, proxy, tmp_path_factory) -> Iterator[Marketplace]:
+    folder = tmp_path_factory.mktemp("emulator")
     with marketplace_support.running(folder, entra.authority, webhook=proxy.url) as emulator:
         emulator.execute("pace", retry_seconds=0.02)
         yield emulator
 
 
 @pytest.fixture(scope="module")
-def shop_environment(app_database_url, entra, shop) -> dict[str, str]:
-    return product.environment(app_database_url, entra, **purchases.marketplace_settings(shop))
+def marketplace_environment(app_database_url, entra, emulator) -> dict[str, str]:
+    return product.environment(app_database_url, entra, **purchases.marketplace_settings(emulator))
 
 
 @pytest.fixture(scope="module")
-def here(shop_environment) -> Iterator[App]:
-    app = build(Settings.from_env(shop_environment))
+def local_app(marketplace_environment) -> Iterator[App]:
+    app = build(Settings.from_env(marketplace_environment))
     yield app
     app.engine.dispose()

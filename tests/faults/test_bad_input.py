@@ -245,7 +245,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(ada):
 
 @pytest.mark.parametrize("path", [START, STOP, "sign-in", "entries"])
 def test_a_body_in_chunks_is_refused_with_a_request_for_its_length(ada, host, path):
-    """The platform passes on none of it; a stop whose said end was lost must not end the timer now."""
+    """The platform drops such a body; a stop without its `stoppedAt` must not end the timer now."""
     answer = send_raw(host, path, ada.token, chunked(json.dumps(FULL[path]).encode()))
 
     assert answer.startswith(b"HTTP/1.1 411")

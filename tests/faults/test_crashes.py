@@ -9,8 +9,8 @@ import pytest
 
 from shared import clock
 from tests.faults import product
+from tests.faults.acknowledged_time import StoredTime, violations
 from tests.faults.crashes import AFTER_COMMIT, CrashingHosts, start_crashing_hosts
-from tests.faults.ledger import StoredTime, violations
 from tests.support.world import Answer, Person
 from tests.timers.running import late
 
@@ -64,7 +64,7 @@ def assert_stopped(stored: StoredTime, before: StoredTime, answer: Answer) -> No
     assert stored.entries == stored.stopped == {before.running[0]: answer.body["elapsedMs"]}
 
 
-def assert_placed(stored: StoredTime, before: StoredTime, answer: Answer) -> None:
+def assert_late_start_stored(stored: StoredTime, before: StoredTime, answer: Answer) -> None:
     [earlier] = before.entries
     assert (answer.status, answer.body["ended"]["elapsedMs"]) == (201, 3_600_000)
     assert stored.started == before.started + Counter([answer.body["id"]])
@@ -106,7 +106,7 @@ EACH_SCENARIO = pytest.mark.parametrize(
         pytest.param(Scenario(before=nothing, send=start, assert_done=assert_started), id="start"),
         pytest.param(Scenario(before=a_timer, send=start, assert_done=assert_switched), id="switch"),
         pytest.param(Scenario(before=a_timer, send=stop, assert_done=assert_stopped), id="stop"),
-        pytest.param(Scenario(before=a_switch, send=start_late, assert_done=assert_placed), id="late start"),
+        pytest.param(Scenario(before=a_switch, send=start_late, assert_done=assert_late_start_stored), id="late start"),
         pytest.param(Scenario(before=a_switch, send=stop_late, assert_done=assert_end_set), id="late stop"),
     ],
 )

@@ -5,7 +5,7 @@ from functools import partial
 
 from shared import clock
 from tests.faults import product
-from tests.faults.ledger import violations
+from tests.faults.acknowledged_time import violations
 from tests.faults.product import via
 
 

@@ -19,8 +19,8 @@ from shared.db.schema import erasures, privacy_requests, time_entries, time_entr
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
+from tests.faults.acknowledged_time import violations
 from tests.faults.children import CrashingJob, start_crashing_job
-from tests.faults.ledger import violations
 from tests.support.paying_tenants import PayingTenant, at
 from tests.support.record_protection import unprotected_records
 from tests.support.scan import find_columns

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import product
+from tests.faults.acknowledged_time import violations
 from tests.faults.crashes import AFTER_COMMIT, CrashingHosts, start_crashing_hosts
-from tests.faults.ledger import violations
 from tests.faults.test_events_in_any_order import COMMANDS, assert_equal_states, perform, wait_until_settled
 from tests.support import budget, purchases
 from tests.support.marketplace import wait_until
@@ -19,32 +19,32 @@ ACTIONS = sorted(COMMANDS.keys() - {"Cut"})
 
 
 @pytest.fixture(scope="module")
-def healthy(shop_environment, proxy, tmp_path_factory) -> Iterator[str]:
-    with product.host(tmp_path_factory.mktemp("healthy") / "log", shop_environment) as base:
+def healthy(marketplace_environment, proxy, tmp_path_factory) -> Iterator[str]:
+    with product.host(tmp_path_factory.mktemp("healthy") / "log", marketplace_environment) as base:
         proxy.hosts, proxy.loss_rate, proxy.max_delay = [base], 0.0, 0.0
         yield base
 
 
 @pytest.fixture(scope="module")
-def crashing_hosts(shop_environment, tmp_path_factory) -> Iterator[CrashingHosts]:
-    with start_crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", shop_environment) as hosts:
+def crashing_hosts(marketplace_environment, tmp_path_factory) -> Iterator[CrashingHosts]:
+    with start_crashing_hosts(tmp_path_factory.mktemp("crashing") / "log", marketplace_environment) as hosts:
         yield hosts
 
 
 @pytest.fixture
-def buy(healthy, here, shop, entra):
-    shop.execute("pace", ack_seconds=0.3, retry_seconds=0.3)
+def buy(healthy, local_app, emulator, entra):
+    emulator.execute("pace", ack_seconds=0.3, retry_seconds=0.3)
 
     def add_purchase(action: str) -> Purchase:
-        purchase = purchases.add_active_purchase(here, shop, product.admin(entra, healthy).tid)
-        shop.execute("shapes", held=False)
+        purchase = purchases.add_active_purchase(local_app, emulator, product.admin(entra, healthy).tid)
+        emulator.execute("shapes", held=False)
         if action in BEFORE:
             perform(purchase, BEFORE[action])
             wait_until_settled(purchase)
         return purchase
 
     yield add_purchase
-    shop.execute("shapes", held=False)
+    emulator.execute("shapes", held=False)
 
 
 def deliver_to_crashing_host(

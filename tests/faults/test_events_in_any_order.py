@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.faults import product
-from tests.faults.ledger import violations
+from tests.faults.acknowledged_time import violations
 from tests.support import purchases
 from tests.support.budget import seed, tries
 from tests.support.marketplace import wait_until
@@ -98,28 +98,28 @@ def sample(size: int, which: Callable[[tuple[str, ...]], bool] = lambda _: True)
 
 
 @pytest.fixture(scope="module")
-def hosts(shop_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
+def hosts(marketplace_environment, proxy, tmp_path_factory) -> Iterator[list[str]]:
     logs = tmp_path_factory.mktemp("hosts")
     with (
-        product.host(logs / "first", shop_environment) as first,
-        product.host(logs / "second", shop_environment) as second,
+        product.host(logs / "first", marketplace_environment) as first,
+        product.host(logs / "second", marketplace_environment) as second,
     ):
         proxy.hosts = [first, second]
         yield proxy.hosts
 
 
 @pytest.fixture
-def buy(hosts, here, shop, entra):
+def buy(hosts, local_app, emulator, entra):
     """Adds a tenant with a purchase of five seats."""
 
     def add_purchase() -> Purchase:
         owner = product.admin(entra, hosts[0])
-        return purchases.add_active_purchase(here, shop, owner.tid)
+        return purchases.add_active_purchase(local_app, emulator, owner.tid)
 
     yield add_purchase
-    shop.emulator.faults.clear()
-    shop.execute("shapes", held=False, copies=1, revert="late")
-    shop.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
+    emulator.emulator.faults.clear()
+    emulator.execute("shapes", held=False, copies=1, revert="late")
+    emulator.execute("pace", ack_seconds=0.4, retry_seconds=0.02)
 
 
 def perform(purchase: Purchase, action: str) -> str:
@@ -163,42 +163,44 @@ def size_of(database_url: str, postgres: int, sqlite: int) -> int:
     return sqlite if database_url.startswith("sqlite") else postgres
 
 
-def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, shop, proxy, engine, database_url):
+def test_events_may_arrive_in_any_order_and_number_from_four_senders(buy, emulator, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.01, 0.1  # noqa: S311 - likewise
-    shop.execute("pace", ack_seconds=0)
+    emulator.execute("pace", ack_seconds=0)
     for case in sample(tries(size_of(database_url, 24, 6))):
         purchase = buy()
-        shop.execute("shapes", held=True)
+        emulator.execute("shapes", held=True)
         events = [perform(purchase, action) for action in case.history]
         if dice.random() < 0.5:
-            shop.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
-        shop.execute("release", operations=[events[event] for event in case.deliveries], workers=WORKERS)
+            emulator.execute("faults", operation={**dice.choice(FAULTS), "times": dice.randint(1, 6)})
+        emulator.execute("release", operations=[events[event] for event in case.deliveries], workers=WORKERS)
         wait_until_settled(purchase)
-        shop.emulator.faults.clear()
+        emulator.emulator.faults.clear()
 
         assert_equal_states(purchase, (SEED, case))
     assert violations(engine) == []
 
 
-def test_late_events_during_new_ones_have_the_same_result(buy, shop, proxy, engine, database_url):
+def test_late_events_during_new_ones_have_the_same_result(buy, emulator, proxy, engine, database_url):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.06, 0.15  # noqa: S311 - likewise
     for case in sample(tries(size_of(database_url, 12, 6)), which=lambda history: history[-1] != "Unsubscribe"):
         purchase = buy()
-        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
-        shop.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
+        emulator.execute("shapes", held=False, copies=dice.randint(1, 3))
+        emulator.execute("pace", ack_seconds=dice.choice((0.05, 0.4, 1.0)))
         for action in case.history:
-            shop.execute("faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}})
+            emulator.execute(
+                "faults", **{"get.answer": {"delay": dice.choice((0.05, 0.2)), "times": dice.randint(1, 3)}}
+            )
             perform(purchase, action)
         wait_until_settled(purchase)
-        shop.emulator.faults.clear()
+        emulator.emulator.faults.clear()
 
         assert_equal_states(purchase, (SEED, case))
     assert violations(engine) == []
 
 
-def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, shop, proxy, engine, entra):
+def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, emulator, proxy, engine, entra):
     dice = random.Random(SEED)  # noqa: S311 - likewise
     proxy.dice, proxy.max_delay, proxy.loss_rate = random.Random(SEED), 0.05, 0.2  # noqa: S311 - likewise
     for number in range(tries(6)):
@@ -206,8 +208,8 @@ def test_a_seat_reduction_refused_in_time_or_too_late_gives_equal_states(buy, sh
         for _ in range(3):
             colleague = product.person(entra, proxy.hosts[0], purchase.tid)
             assert colleague.post("sign-in").status == 200
-        shop.execute("shapes", held=False, copies=dice.randint(1, 3))
-        shop.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
+        emulator.execute("shapes", held=False, copies=dice.randint(1, 3))
+        emulator.execute("pace", ack_seconds=dice.choice((0.02, 0.1, 0.3)))
         for action in ("Renew", "Cut", "Suspend", "Reinstate"):
             perform(purchase, action)
         wait_until_settled(purchase)

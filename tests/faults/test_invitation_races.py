@@ -13,7 +13,7 @@ from shared.db.schema import users
 from shared.settings import Settings
 from tenants.invitations.jobs import end_all_invitations
 from tests.faults import product
-from tests.faults.ledger import seats, violations
+from tests.faults.acknowledged_time import seats, violations
 from tests.faults.test_people_races import me, patch, post
 from tests.support.world import new_id
 

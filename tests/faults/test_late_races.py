@@ -9,7 +9,7 @@ import pytest
 from shared import clock
 from shared.db.schema import time_entries
 from tests.faults import product
-from tests.faults.ledger import StoredTime, violations, watch_invariants
+from tests.faults.acknowledged_time import StoredTime, violations, watch_invariants
 from tests.faults.product import via
 from tests.support.budget import tries
 from tests.support.world import Answer, Person, new_id
@@ -20,21 +20,21 @@ from tests.timers.running.late import ENDED, HOUR, MINUTE, RUNS, SWITCHED, LateE
 JOB = "/admin/functions/stop_forgotten_timers"
 
 
-def history(luck: random.Random) -> list[Timer]:
+def history(rng: random.Random) -> list[Timer]:
     """Five timers of the last six hours; the last may still run."""
     at, timers = clock.now() - 6 * HOUR, []
-    for way in [*luck.choices([ENDED, SWITCHED], k=4), luck.choice([ENDED, RUNS])]:
-        length = luck.randrange(1, 40) * MINUTE
+    for way in [*rng.choices([ENDED, SWITCHED], k=4), rng.choice([ENDED, RUNS])]:
+        length = rng.randrange(1, 40) * MINUTE
         timers.append(Timer(new_id(), at, None if way == RUNS else at + length, way))
-        at += length + (0 * MINUTE if way == SWITCHED else luck.randrange(20) * MINUTE)
+        at += length + (0 * MINUTE if way == SWITCHED else rng.randrange(20) * MINUTE)
     return timers
 
 
 def deliver(person: Person, events: list[LateEvent], base: str, seed: int) -> set[int]:
     """Sends a queue in an order of its own, until each event is acknowledged; returns the statuses of the responses."""
-    luck, statuses, pending = random.Random(seed), set(), list(events)  # noqa: S311 - an order, no secret
+    rng, statuses, pending = random.Random(seed), set(), list(events)  # noqa: S311 - an order, no secret
     for _ in range(len(events) + 1):
-        luck.shuffle(pending)
+        rng.shuffle(pending)
         answers = [(event, event.send(via(person, base)).status) for event in pending]
         statuses |= {status for _, status in answers}
         pending = [event for event, status in answers if status not in {200, 201}]

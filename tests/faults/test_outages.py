@@ -19,7 +19,7 @@ from shared.db.engine import LOCK_WAIT_SECONDS, make_engine
 from shared.db.schema import users
 from shared.settings import Settings
 from tests.faults import product
-from tests.faults.ledger import Ledger, StoredTime, violations
+from tests.faults.acknowledged_time import AcknowledgedTime, StoredTime, violations
 from tests.faults.product import via
 from tests.support import apps
 from tests.support.databases import migrate
@@ -47,7 +47,7 @@ class Client:
 
     person: Person
     base: str
-    ledger: Ledger
+    time: AcknowledgedTime
     over: threading.Event
     acknowledged: int = 0
     given_up: int = 0
@@ -58,12 +58,12 @@ class Client:
         for number, request in enumerate(requests_):
             if self.over.is_set():
                 return
-            self._insist(partial(request, new_id()), again=number % 4 < 2)
+            self._send_until_acknowledged(partial(request, new_id()), again=number % 4 < 2)
 
-    def _insist(self, request: partial[Answer], *, again: bool) -> None:
+    def _send_until_acknowledged(self, request: partial[Answer], *, again: bool) -> None:
         while not self.over.is_set():
             answer = request()
-            self.ledger.note(answer)
+            self.time.note(answer)
             if answer.status < 500:
                 assert answer.status in {200, 201, 409}, answer.raw
                 self.acknowledged += 1
@@ -118,9 +118,9 @@ def wait_for_each(clients: list[Client], what: str, many: int) -> None:
 
 def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_recovers(own_server, entra, tmp_path):
     url = migrate(postgres.make_database(own_server.url, "crashes"))
-    ledger, over = Ledger(), threading.Event()
+    acknowledged, over = AcknowledgedTime(), threading.Event()
     with product.host(tmp_path / "log", product.environment(url, entra)) as base:
-        clients = [Client(product.admin(entra, base), base, ledger, over) for _ in range(CLIENTS)]
+        clients = [Client(product.admin(entra, base), base, acknowledged, over) for _ in range(CLIENTS)]
         with run_clients(clients):
             wait_for_each(clients, "acknowledged", ENOUGH)
             own_server.crash()
@@ -137,10 +137,10 @@ def test_a_crash_of_the_database_loses_nothing_acknowledged_and_the_host_recover
     given_up = sum(client.given_up for client in clients)
     assert found == []
     assert set(stored.started.values()) == {1}
-    assert ledger.started <= stored.started
+    assert acknowledged.started <= stored.started
     assert stored.entries == stored.stopped
-    assert ledger.ended.items() <= stored.entries.items()
-    assert len(stored.started) + len(stored.entries) - len(ledger.started) - len(ledger.ended) <= given_up
+    assert acknowledged.ended.items() <= stored.entries.items()
+    assert len(stored.started) + len(stored.entries) - len(acknowledged.started) - len(acknowledged.ended) <= given_up
 
 
 def test_a_silent_database_connection_is_given_up_and_the_repeat_succeeds(  # noqa: PLR0917 - fixtures

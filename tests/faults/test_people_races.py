@@ -4,7 +4,7 @@ from collections import Counter
 from functools import partial
 
 from tests.faults import product
-from tests.faults.ledger import seats, violations
+from tests.faults.acknowledged_time import seats, violations
 from tests.support.world import new_id
 
 

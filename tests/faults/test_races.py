@@ -18,7 +18,7 @@ from shared.instants import rfc3339
 from shared.tenancy.store import read_tenant
 from shared.work import OPERATOR, Work
 from tests.faults import product
-from tests.faults.ledger import Ledger, StoredTime, addresses, seats, violations, watch_invariants
+from tests.faults.acknowledged_time import AcknowledgedTime, StoredTime, addresses, seats, violations, watch_invariants
 from tests.faults.product import via
 from tests.support.world import Answer, Person, new_id
 
@@ -73,7 +73,7 @@ def assert_orderly(starts: list[Answer], stops: list[Answer]) -> None:
 
 
 def test_every_acknowledged_start_and_stop_is_kept_once_and_never_two_timers_run(two_hosts, people, crowd, engine):
-    ledger, orderly = Ledger(), []
+    ledger, orderly = AcknowledgedTime(), []
     with watch_invariants(engine) as found:
         for first in range(0, USERS, AT_ONCE):
             wave = people[first : first + AT_ONCE]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared import clock
 from shared.db.schema import audit_log, tenants
 from tests.faults import product
-from tests.faults.ledger import violations
+from tests.faults.acknowledged_time import violations
 from tests.support.commands import Ops, wait_for_result
 
 

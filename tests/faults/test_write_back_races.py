@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from shared import clock
 from tests.faults import product
-from tests.faults.ledger import violations
+from tests.faults.acknowledged_time import violations
 from tests.faults.product import via
 from tests.support.world import new_id
 from tests.timers.write_back.write_backs import BUG, HEADER, change, retry

@@ -95,7 +95,7 @@ def test_bytes_from_the_marketplace_change_nothing_and_are_sent_again(purchase, 
 
 
 @pytest.mark.parametrize("action", NOTICES)
-def test_a_notice_of_an_unknown_operation_changes_nothing(purchase, send_without_effect, action):
+def test_an_event_of_an_unknown_operation_changes_nothing(purchase, send_without_effect, action):
     body = {"id": new_id(), "subscriptionId": purchase.id, "action": action}
 
     assert send_without_effect(json.dumps(body).encode(), valid_token(purchase)).status in {200, 503}

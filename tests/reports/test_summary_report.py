@@ -299,7 +299,7 @@ def test_a_wrong_parameter_is_named(world, parameters, wrong):
     assert [error["pointer"] for error in refused.body["errors"]] == [wrong]
 
 
-def test_366_days_are_a_leap_years(world):
+def test_a_range_of_366_days_is_accepted(world):
     report = summary(world.tenant(), "2028-01-01", "2028-12-31")
 
     assert (report.status, report.body["totalMs"]) == (200, 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 
-def test_two_that_ask_first_get_the_same_client_which_is_made_once(app):
+def test_concurrent_first_calls_share_one_client(app):
     asked, made = threading.Barrier(2), []
 
     def make(_app):
@@ -32,7 +32,7 @@ def test_a_client_may_use_other_clients_when_it_is_made(app):
     assert app.once(lambda app: [app.once(inner)]) == ["inner"]
 
 
-def test_none_is_made_once_as_well(app):
+def test_a_none_result_is_kept_too(app):
     made = []
 
     def nothing(of):

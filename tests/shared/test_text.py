@@ -48,7 +48,7 @@ def test_other_names_stay_apart(one, other):
 
 
 @given(st.text(max_size=80), st.integers(1, 60))
-def test_a_key_is_its_own_key_in_whichever_form_the_name_came(name, limit):
+def test_the_key_of_a_key_is_itself_in_every_unicode_form(name, limit):
     key = name_key(name, limit)
 
     assert name_key(key, limit) == key

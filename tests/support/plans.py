@@ -1,4 +1,4 @@
-"""How a database would run a statement: its plan, as text."""
+"""The plan of a statement, as text."""
 
 from typing import Any
 

@@ -161,7 +161,7 @@ def correct_entry(call: Call, body: CorrectEntry) -> Reply:
     log. The days of the entry stay in its original time zone. `needsReview: false` alone confirms the entry; corrected
     times confirm it too. The source never changes.
     """
-    versions = call.versions_wanted
+    versions = call.if_match_versions
     item = _read_new_work_item(call, body)
     with call.transaction() as tx:
         entry = _find(call, tx, lock=True)
@@ -220,7 +220,7 @@ def delete_entry(call: Call, query: DeleteEntryQuery) -> Reply:
 
 
 def _delete(call: Call, reason: str) -> Reply:
-    versions = call.versions_wanted
+    versions = call.if_match_versions
     with call.transaction() as tx:
         entry = _find(call, tx, lock=True)
         entries_service.delete(call.work(tx), entry, versions=versions, reason=reason)

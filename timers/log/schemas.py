@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from shared.http.days import LogPageQuery
+from shared.http.log_query import LogPageQuery
 from shared.http.paging import NEXT_LINK
 from shared.http.wire import ElapsedMs, Instant, PersonName, WireModel
 from timers.log.store import LogRow
@@ -74,17 +74,17 @@ class TimerLogItem(WireModel):
     )
     user_id: str
     user: PersonName
-    actor_id: str | None = Field(None, description="id of the person who did it; absent for the service")
+    actor_id: str | None = Field(None, description="id of the author; absent for the service")
     actor: PersonName | None = None
     organization: str
     project: str
     work_item_id: int
     happened_at: Instant
     received_at: Instant
-    reported_late: Literal[True] | None = Field(None, description="the time of an event that the client sent late")
+    reported_late: Literal[True] | None = Field(None, description="true for an event that the client sent late")
     elapsed_ms: ElapsedMs | None = None
     reason: str | None = None
-    is_adjustment: Literal[True] | None = Field(None, description="it changed a closed month")
+    is_adjustment: Literal[True] | None = Field(None, description="true if it changed a closed month")
     before: LoggedEntry | None = Field(None, description="version that was replaced or deleted")
     after: LoggedEntry | None = Field(None, description="version that was created")
     timer_before: LoggedTimer | None = Field(None, description="running timer before the change")

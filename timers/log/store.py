@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shared.db.schema import projects, timer_log, users
-from shared.http.days import EVER, Period, upper_bound
+from shared.http.log_query import UNBOUNDED, Period, upper_bound
 from shared.tenancy.store import shown_name, visible_to
 from timers.model import EventKind
 
@@ -41,7 +41,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """A position in the log: the unique key of the last event of a page, and when it was received."""
+    """A position in the log: the unique key of the last event of a page, and its `received_at`."""
 
     timer_id: uuid.UUID
     event: str
@@ -51,12 +51,12 @@ class LogCursor:
 
 @dataclass(frozen=True, slots=True)
 class LogFilters:
-    """The conditions of a list; None does not filter. The period is that of the requests."""
+    """The conditions of a list; None does not filter. The period is one of `received_at`."""
 
     user_id: int | None = None
     timer_id: uuid.UUID | None = None
     event: EventKind | None = None
-    period: Period = EVER
+    period: Period = UNBOUNDED
 
 
 _log = timer_log.c
@@ -129,10 +129,10 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
 def statement(conditions: tuple[str, ...]) -> sa.Select[Any]:
     """The SELECT with some of the conditions; built when it is first needed.
 
-    One timer's events are in the order in which they were stored, whatever the clocks of the servers were.
+    One timer's events are in the order in which they were stored, independent of the servers' clocks.
     """
     found = _PAGE.where(*(_CONDITIONS[name] for name in conditions))
-    if "timer" in conditions:  # few, which are sorted: by the index on ids SQLite would read the whole log
+    if "timer" in conditions:  # `+ 0` keeps SQLite from reading the whole log by its index on ids
         return found.order_by((_log.id + 0).desc())
     return found.order_by(_log.received_at.desc(), _log.id.desc())
 

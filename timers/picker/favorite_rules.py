@@ -10,10 +10,10 @@ from timers.picker.model import ItemKey
 MAX_FAVORITES: Final = 50  # also a CHECK of the table
 
 
-def place(favorites: Sequence[ItemKey], item: ItemKey, position: int | None) -> list[ItemKey]:
+def set_position(favorites: Sequence[ItemKey], item: ItemKey, position: int | None) -> list[ItemKey]:
     """The favorites with the item at a position from 1, or at the end if that is beyond it.
 
-    Without a position a favorite stays at its place, and a new one comes last.
+    Without a position a favorite stays at its position, and a new one comes last.
 
     Raises:
         Conflict: `too_many_favorites`.

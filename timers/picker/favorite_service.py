@@ -8,7 +8,7 @@ from timers.picker import favorite_store as store
 from timers.picker.model import ItemKey
 
 
-def place(work: Work, user: User, item: ItemKey, position: int | None) -> None:
+def set_position(work: Work, user: User, item: ItemKey, position: int | None) -> None:
     """Makes the item a favorite at a position from 1; without one a new favorite comes last.
 
     Raises:
@@ -17,7 +17,7 @@ def place(work: Work, user: User, item: ItemKey, position: int | None) -> None:
     """
     require_processing(user)
     before = store.read_keys(work.tx, work.tenant.id, user.id)
-    after = favorite_rules.place(before, item, position)
+    after = favorite_rules.set_position(before, item, position)
     if after != before:
         store.replace(work.tx, work.tenant.id, user.id, after)
 

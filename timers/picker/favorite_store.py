@@ -7,16 +7,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.db.schema import favorites, projects, time_entries
-from timers.picker.item_store import COUNTED_NAME, TENANT, VIEWER, listed_columns, to_item, with_cache, with_project
+from timers.picker.item_store import JOINED_NAME, TENANT, VIEWER, listed_columns, to_item, with_cache, with_project
 from timers.picker.model import ItemKey, ListedItem
 from timers.work_items import read_since
 
 
 _rows, _entries = favorites.c, time_entries.c
 _OF_VIEWER: Final = (_rows.tenant_id == TENANT, _rows.user_id == VIEWER)
-_KEYS: Final[Any] = sa.select(_rows.organization_id, _rows.work_item_id).where(*_OF_VIEWER).order_by(_rows.place)
+_KEYS: Final[Any] = sa.select(_rows.organization_id, _rows.work_item_id).where(*_OF_VIEWER).order_by(_rows.position)
 _own_project = (
-    sa.select(COUNTED_NAME)
+    sa.select(JOINED_NAME)
     .select_from(with_project(time_entries, _entries.project_id))
     .where(
         _entries.tenant_id == TENANT,
@@ -33,7 +33,7 @@ _LIST: Final[Any] = (
     sa.select(*listed_columns(_rows.work_item_id, _own_project))
     .select_from(with_cache(favorites, _rows.organization_id, _rows.work_item_id))
     .where(*_OF_VIEWER)
-    .order_by(_rows.place)
+    .order_by(_rows.position)
 )
 _REMOVE_ALL: Final = favorites.delete().where(*_OF_VIEWER)
 _ADD: Final = favorites.insert().inline()
@@ -57,9 +57,9 @@ def replace(tx: sa.Connection, tenant_id: int, user_id: int, items: Sequence[Ite
             "user_id": user_id,
             "organization_id": item.organization_id,
             "work_item_id": item.work_item_id,
-            "place": place,
+            "position": position,
         }
-        for place, item in enumerate(items, 1)
+        for position, item in enumerate(items, 1)
     ]
     if rows:
         tx.execute(_ADD, rows)

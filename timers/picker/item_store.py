@@ -13,15 +13,15 @@ from timers.work_items import SHOWN, of_viewer, shown
 
 TENANT: Final = bindparam("tenant", type_=sa.BigInteger)
 VIEWER: Final = bindparam("viewer", type_=sa.BigInteger)
-_COUNTED: Final = projects.alias("counted")
-COUNTED_NAME: Final = _COUNTED.c.name  # of the project that a project counts as
+_JOINED: Final = projects.alias("joined")
+JOINED_NAME: Final = _JOINED.c.name  # of the project that a project is joined to
 
 
 def with_project(source: sa.FromClause, project_id: sa.ColumnElement[int]) -> sa.FromClause:
-    """Joins the project of time, and the project that it counts as."""
+    """Joins the project of time, and the project that it is joined to."""
     own = sa.and_(projects.c.tenant_id == TENANT, projects.c.id == project_id)
-    counted = sa.and_(_COUNTED.c.tenant_id == TENANT, _COUNTED.c.id == counted_as())
-    return source.join(projects, own).join(_COUNTED, counted)
+    counted = sa.and_(_JOINED.c.tenant_id == TENANT, _JOINED.c.id == counted_as())
+    return source.join(projects, own).join(_JOINED, counted)
 
 
 def listed_columns(

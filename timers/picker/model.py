@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SearchState(StrEnum):
-    """The part of Azure DevOps in a search."""
+    """The result of the query in Azure DevOps."""
 
     ANSWERED = "answered"
     NOT_ASKED = "notAsked"  # without a token, or in an inactive organization

@@ -12,7 +12,7 @@ from shared.http.operation import NOT_FOUND, Answer, Operation, merge_problems
 from shared.http.reply import Reply
 from timers.picker import favorite_service, favorite_store, recent_store
 from timers.picker.model import ItemKey
-from timers.picker.schemas import Favorites, PlaceFavorite, RecentWorkItem, RecentWorkItems
+from timers.picker.schemas import Favorites, RecentWorkItem, RecentWorkItems, SetFavorite
 from timers.work_items.service import find_item
 
 
@@ -65,22 +65,22 @@ def list_favorites(call: Call) -> Reply:
 @route(
     blueprint,
     Operation(
-        id="place_favorite",
+        id="set_favorite",
         method=HTTPMethod.PUT,
         path="work-items/{organization}/{id}/favorite",
         tag=_TAG,
-        body=PlaceFavorite,
+        body=SetFavorite,
         answers={200: Answer("Your favorites after the change", Favorites)},
         problems=merge_problems(NOT_FOUND, {403: ("processing_restricted",), 409: ("too_many_favorites",)}),
     ),
 )
-def place_favorite(call: Call, body: PlaceFavorite) -> Reply:
+def set_favorite(call: Call, body: SetFavorite) -> Reply:
     """Add or move a favorite.
 
-    With `position` the work item moves to that place of the list, and those after it move down.
+    With `position` the work item moves to that position, and those after it move down.
     """
     with call.transaction() as tx:
-        favorite_service.place(call.work(tx), call.caller.user, _key(call, tx), body.position)
+        favorite_service.set_position(call.work(tx), call.caller.user, _key(call, tx), body.position)
         return call.answer(tx, HTTPStatus.OK, _favorites(call, tx))
 
 

@@ -13,10 +13,10 @@ from timers.search_rules import Search
 
 
 class ListedWorkItem(WireModel):
-    """A work item in a list. The type is present once anybody has read it; title, assignee and state, if you have.
+    """A work item in a list. The type is present once anybody has read it.
 
-    That is, if you have read it with your own Azure DevOps token in the last 30 days, whatever your role. To read
-    those without a title, send their numbers to `POST /api/work-items/refresh`.
+    Title, assignee and state are present if you have read it with your own Azure DevOps token in the last 30 days;
+    roles make no difference. To read those without a title, send their numbers to `POST /api/work-items/refresh`.
     """
 
     organization: str
@@ -60,9 +60,9 @@ class Favorites(WireModel):
         return cls(items=[ListedWorkItem.of(each) for each in items])
 
 
-class PlaceFavorite(WireModel):
+class SetFavorite(WireModel):
     position: Annotated[int, Field(ge=1, le=MAX_FAVORITES)] | None = Field(
-        None, description="place in the list, from 1; if omitted a favorite stays at its place and a new one comes last"
+        None, description="from 1; if omitted, a favorite stays at its position and a new one comes last"
     )
 
 
@@ -77,7 +77,8 @@ class SearchQuery(WireModel):
         description="a number, or its first digits; or words of a title", examples=["checkout guests", "#42"]
     )
     organization: Organization | None = Field(
-        None, description="only its work items; Azure DevOps is asked in it, or else in your default organization"
+        None,
+        description="only its work items; also the one that is searched in Azure DevOps, by default your default one",
     )
 
 

@@ -47,7 +47,7 @@ def search_work_items(call: Call, query: SearchQuery) -> Reply:
         return Reply.of(HTTPStatus.OK, FoundWorkItems(items=[], azure_dev_ops=SearchState.NOT_ASKED))
     answer = search_flow.ask_azure_devops(call, search, organization)
     only = None if query.organization is None else organization.name
-    items = search_flow.find(call, search, only, answer)
+    items = search_flow.merge_results(call, search, only, answer)
     found = FoundWorkItems(
         items=[ListedWorkItem.of(each) for each in items],
         azure_dev_ops=answer.state,

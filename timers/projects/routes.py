@@ -13,12 +13,12 @@ from shared.http.reply import Reply
 from timers.projects import service as projects_service
 from timers.projects.schemas import JoinProject, ProjectList, ProjectsQuery
 from timers.projects.store import find_all, find_own_ids
-from timers.search_rules import Search, best, rank_name
+from timers.search_rules import Search, rank_name, top_matches
 
 
 blueprint = func.Blueprint()
 _TAG: Final = "projects"
-_MOST_FOUND: Final = 20
+_MAX_FOUND: Final = 20
 
 
 @route(
@@ -48,7 +48,7 @@ def list_projects(call: Call, query: ProjectsQuery) -> Reply:
             visible = [each for each in projects if each.id in own]
         if query.search is not None:
             search = Search.parse(query.search)
-            visible = best(visible, lambda each: rank_name(search, each.name), limit=_MOST_FOUND)
+            visible = top_matches(visible, lambda each: rank_name(search, each.name), limit=_MAX_FOUND)
         return call.answer(tx, HTTPStatus.OK, ProjectList.of(projects, visible))
 
 

@@ -36,7 +36,7 @@ def change(work: Work, user: User, subject: TimerChange) -> ChangedTimer:
         new = replace(new, started_at=at)
     if new == running:
         return ChangedTimer(running)
-    shortened = _make_room(work, user, running, at=new.started_at)
+    shortened = _shorten_overlapping_entries(work, user, running, at=new.started_at)
     if not store.change(work.tx, work.tenant.id, new):
         raise concurrent_change()
     number = store.last_change(work.tx, work.tenant.id, running.id) + 1
@@ -75,8 +75,10 @@ def _refuse_other(
         raise rules.TimerAlreadyEnded(entry, advice=advice)
 
 
-def _make_room(work: Work, user: User, running: RunningTimer, *, at: dt.datetime) -> tuple[TimeEntry, ...]:
-    """Ends at an earlier start of the running timer the entry whose end is only inferred, as a late start does.
+def _shorten_overlapping_entries(
+    work: Work, user: User, running: RunningTimer, *, at: dt.datetime
+) -> tuple[TimeEntry, ...]:
+    """Shortens entries with an inferred end to the timer's earlier start, as for a late start.
 
     Raises:
         OverlapsEntry: time after the new start is in an entry of another timer.

@@ -43,7 +43,7 @@ def start(work: Work, user: User, subject: Start) -> StartResult:
     is_late = subject.started_at is not None
     require_active(work.tx, work.tenant, subject.organization, or_former=is_late)
     running = timers_store.find_running(work.tx, work.tenant.id, user.id)
-    known = _find_known(work, user, subject, running, at=at)
+    known = _find_repeat(work, user, subject, running, at=at)
     if known is not None:
         return StartResult(known, is_new=False)
     is_after_running = not is_late or (running is not None and running.started_at <= at)
@@ -55,7 +55,7 @@ def start(work: Work, user: User, subject: Start) -> StartResult:
     if running is not None and is_after_running:
         stopped = _end(work, running, at=at, reported_late=is_late, end_inferred=True)
         running = None
-    return _place(work, user, subject, running, at=at, stopped=stopped)
+    return _insert_timer_or_entry(work, user, subject, running, at=at, stopped=stopped)
 
 
 def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
@@ -81,7 +81,7 @@ def stop(work: Work, user: User, subject: Stop) -> TimeEntry:
     return _replace_inferred_end(work, subject, entry, running, at=at)
 
 
-def _find_known(
+def _find_repeat(
     work: Work, user: User, subject: Start, running: RunningTimer | None, *, at: dt.datetime
 ) -> RunningTimer | None:
     """The running timer, if this start is a repeat of its start; without an id, if it is on the same work item."""
@@ -114,7 +114,7 @@ def shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> tuple[TimeEn
     return tuple(new for _, new in shortened)
 
 
-def _place(
+def _insert_timer_or_entry(
     work: Work,
     user: User,
     subject: Start,
@@ -123,7 +123,7 @@ def _place(
     at: dt.datetime,
     stopped: TimeEntry | None,
 ) -> StartResult:
-    """Inserts the timer; or, where a later start is known, the entry until that one."""
+    """Inserts the timer, or its entry if a later start has ended it."""
     tx, tenant_id = work.tx, work.tenant.id
     timer_id = subject.timer_id or work.new_id()
     following = None

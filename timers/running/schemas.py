@@ -13,7 +13,7 @@ from timers.running.model import Start, StartResult, Stop, TimerChange
 from timers.schemas import Organization, ProjectName, RunningTimer, TimeEntry, WorkItemId
 
 
-_OMITTED: Final = "omitted in a repeat whose first response is withheld"
+_OMITTED: Final = "omitted in a repeat if the first response is withheld"
 
 
 class StartTimer(WireModel):

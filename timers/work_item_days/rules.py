@@ -9,7 +9,7 @@ from timers.model import Source, TimeEntry
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """An entry with the end or the start that takes time from it; without both it is to be deleted."""
+    """An entry and its new start or end; with neither the entry is deleted."""
 
     entry: TimeEntry
     started_at: dt.datetime | None = None
@@ -28,7 +28,7 @@ def time_on(entry: TimeEntry, day: dt.date) -> int:
 def reduce(entries: Iterable[TimeEntry], day: dt.date, elapsed_ms: int) -> list[Reduction] | None:
     """Takes a time from the day, and from no other day: first from entries by hand, the latest first.
 
-    None if that is not possible, since an entry that goes on before and after the day can only be corrected itself.
+    None if that is not possible, since an entry begins before the day and ends after it.
     """
     reductions = []
     for entry in sorted(entries, key=lambda each: (each.source is Source.MANUAL, each.started_at), reverse=True):

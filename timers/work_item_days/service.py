@@ -46,10 +46,10 @@ class ChangedDay:
 
 
 def set_time(work: Work, user: User, wanted: WorkItemDay, *, owner_id: int) -> ChangedDay:
-    """Makes the sum of the entries on the day the wanted time; the running timer is not part of it.
+    """Changes entries until their sum on the day is the wanted time; the running timer is not part of it.
 
     Raises:
-        Conflict: the time is another one than expected, or cannot be changed to the wanted one.
+        Conflict: the present time differs from the expected one, or cannot be changed to the wanted one.
         InvalidRequest: the reason for less time is missing, or more time is for the future or a former organization.
         PaymentRequired: the plan does not allow new time.
     """
@@ -61,7 +61,7 @@ def set_time(work: Work, user: User, wanted: WorkItemDay, *, owner_id: int) -> C
         return _changed(entries, {})
     if present_ms != wanted.expected_ms:
         raise Conflict(
-            "The time of this day was changed meanwhile. Look at the present time and repeat your change.",
+            "Somebody has changed the time of this day. Check the present time and repeat your change.",
             code="day_changed",
             extra={"elapsedMs": present_ms},
         )
@@ -97,7 +97,7 @@ def _reduce(work: Work, wanted: WorkItemDay, entries: list[TimeEntry], elapsed_m
     reductions = rules.reduce(entries, wanted.day, elapsed_ms)
     if reductions is None:
         raise Conflict(
-            f"An entry of {day_text(wanted.day)} goes on before and after that day. Correct this entry itself.",
+            f"An entry begins before {day_text(wanted.day)} and ends after it. Correct that entry directly.",
             code="entry_of_several_days",
         )
     deleted, corrected = [], {}
@@ -134,7 +134,7 @@ def _increase(
 def _find_extendable(
     work: Work, wanted: WorkItemDay, entries: list[TimeEntry], elapsed_ms: int, owner_id: int
 ) -> TimeEntry | None:
-    """The latest entry by hand that ends on the day and has so much free time after it."""
+    """The latest entry by hand that ends on the day and is followed by enough free time."""
     candidates = rules.find_extendable(entries, wanted.day, work.tenant.time_zone)
     if not candidates:
         return None

@@ -288,7 +288,7 @@ def plan_attempt(
 
 
 def remaining_after(before: Decimal, difference: Decimal, *, taken: Decimal) -> Decimal:
-    """Remaining Work after a change of Completed Work: lowered by added hours, raised by at most what was taken."""
+    """Remaining Work after a change of Completed Work: less by added hours, more by subtracted ones up to `taken`."""
     return max(_ZERO, before - difference) if difference > 0 else before + min(-difference, taken)
 
 

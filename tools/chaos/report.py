@@ -84,7 +84,7 @@ def show(result: ChaosResult, console: Console) -> None:
 def build_page(results: Sequence[ChaosResult], *, written: dt.date) -> str:
     """The Markdown of these runs, without the operations, which depend on the machine."""
     about = (
-        f"Written by `scripts/chaos` on {written.isoformat()}. Method and columns: "
+        f"Written by `scripts/chaos` on {written.isoformat()}. Method: "
         "[testing.md](testing.md#faults-under-load-scriptschaos). Clients, emulators, database and product share the "
         "cores of one machine. Seconds are the median and maximum from the end of a fault to a response."
     )

@@ -9,11 +9,11 @@ from webhooks.agreement.rules import Agreer
 
 @dataclass(frozen=True, slots=True)
 class ApproverText:
-    """`who` is for everybody in the organization, `how` follows it on the buyer's page; `name` is for operators."""
+    """`requirement` is for the organization, `instructions` follow on the buyer's page; `name` is for operators."""
 
     name: str
-    who: str
-    how: str
+    requirement: str
+    instructions: str
 
 
 TEXTS: Final[Mapping[Agreer, ApproverText]] = {

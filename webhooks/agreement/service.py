@@ -117,7 +117,7 @@ def require_approver(approvers: Approvers, caller: Caller, object_id: str) -> No
         Forbidden: somebody else has to decide.
     """
     if not approvers.admits(caller.user, object_id):
-        raise Forbidden(TEXTS[approvers.agreer].who, code=ROLE_REQUIRED)
+        raise Forbidden(TEXTS[approvers.agreer].requirement, code=ROLE_REQUIRED)
 
 
 def require_request(tx: sa.Connection, tenant_id: int, marketplace_id: uuid.UUID | None) -> PurchaseRequest:

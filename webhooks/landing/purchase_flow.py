@@ -114,12 +114,12 @@ def confirm(app: App, visit: Visit, form: Form) -> FormErrors:
         state, terms = page_state(purchase, visit.principal, is_activated=False), subscriptions.terms_of(bought)
         if state is PageState.SET_UP and form.declines:
             _close_request(app, visit, bought, RequestState.DECLINED)
-        if state not in {PageState.SET_UP, PageState.ASK} or terms is None or form.declines:
+        if state not in {PageState.SET_UP, PageState.REQUEST_AGREEMENT} or terms is None or form.declines:
             return {}
         plans = client.plans(marketplace_id, deadline)
         if subscriptions.lacks_seats(terms, plans):
             raise UnreadableResponse("quantity_unknown")
-        if state is PageState.ASK:
+        if state is PageState.REQUEST_AGREEMENT:
             _request_agreement(app, visit, bought, terms)
             return {}
         if errors := _form_errors(purchase, form):

@@ -15,16 +15,16 @@ class PageState(StrEnum):
     """The state of a purchase for one visitor. Each state has a page."""
 
     SET_UP = "set_up"  # bought, or active at Microsoft, and not set up here
-    ASK = "ask"  # the buyer may ask somebody else for agreement
-    WAITING = "waiting"  # the buyer has asked
+    REQUEST_AGREEMENT = "request_agreement"  # the buyer may ask somebody else for agreement
+    AWAITING_AGREEMENT = "awaiting_agreement"  # the buyer has asked
     DECLINED = "declined"
-    UNDER_WAY = "under_way"  # activated by us; Microsoft does not show it yet
+    ACTIVATING = "activating"  # activated by us; Microsoft does not show it yet
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ENDED = "ended"
-    ANOTHER = "another"  # the tenant pays for another subscription
-    COLLEAGUE = "colleague"  # nothing to confirm, and the visitor has no right to
-    ASK_ADMIN = "ask_admin"
+    SECOND_SUBSCRIPTION = "second_subscription"  # the tenant pays for another subscription
+    NOTHING_TO_CONFIRM = "nothing_to_confirm"  # nothing to confirm, and the visitor has no right to
+    NOT_AN_APPROVER = "not_an_approver"
     GUEST = "guest"
     UNKNOWN = "unknown"  # Microsoft shows an unknown status
 
@@ -73,7 +73,7 @@ class PurchaseContext:
 
     @property
     def stale_subscriptions(self) -> list[Subscription]:
-        """Those in force here, but perhaps not at Microsoft any more, since an event is late or lost."""
+        """Subscriptions that are active here but perhaps not at Microsoft, since an event is late or lost."""
         terms, stale = terms_of(self.bought), []
         if self.known is not None and self.known.terms.status.is_live and terms is not None:
             stale += [self.known] if self.known.terms.status is not terms.status else []
@@ -88,7 +88,7 @@ def belongs_to(bought: marketplace.Subscription, principal: Principal) -> bool:
 
 
 def may_confirm(purchase: PurchaseContext, principal: Principal) -> bool:
-    """In a new directory any member; in a tenant its approvers, and the buyer once one of them has agreed."""
+    """Any member of a new directory may, an approver of the tenant, and the buyer after agreement."""
     if purchase.approvers is None:
         return not principal.is_guest
     if purchase.is_agreed and is_buyer(purchase.bought, principal):
@@ -102,7 +102,7 @@ def may_decline(purchase: PurchaseContext, principal: Principal) -> bool:
 
 
 def page_state(purchase: PurchaseContext, principal: Principal, *, is_activated: bool) -> PageState:
-    """First whether there is anything to confirm, then by whom. `is_activated`: at Microsoft, by this visit."""
+    """The state by the purchase, then by the visitor's rights. `is_activated`: at Microsoft, by this visit."""
     terms, known = terms_of(purchase.bought), None if purchase.known is None else purchase.known.terms.status
     if terms is None:
         return PageState.UNKNOWN
@@ -110,19 +110,19 @@ def page_state(purchase: PurchaseContext, principal: Principal, *, is_activated:
         return PageState.ENDED
     final = _final_state(purchase, terms.status, known)
     if may_confirm(purchase, principal):
-        return final or (PageState.UNDER_WAY if is_activated and not purchase.ends_agreement else PageState.SET_UP)
+        return final or (PageState.ACTIVATING if is_activated and not purchase.ends_agreement else PageState.SET_UP)
     if purchase.tenant is None:
         return PageState.GUEST
     if not is_buyer(purchase.bought, principal):
-        return PageState.ASK_ADMIN if final is None else PageState.COLLEAGUE
+        return PageState.NOT_AN_APPROVER if final is None else PageState.NOTHING_TO_CONFIRM
     return final or _request_state(purchase)
 
 
 def _request_state(purchase: PurchaseContext) -> PageState:
     """The state of a buyer who needs somebody else's agreement."""
     if purchase.request is None:
-        return PageState.ASK
-    return PageState.DECLINED if purchase.request.state is RequestState.DECLINED else PageState.WAITING
+        return PageState.REQUEST_AGREEMENT
+    return PageState.DECLINED if purchase.request.state is RequestState.DECLINED else PageState.AWAITING_AGREEMENT
 
 
 def _final_state(
@@ -134,5 +134,5 @@ def _final_state(
     if known is not None and known.is_live:
         return PageState.ACTIVE
     if purchase.live is not None and purchase.live.marketplace_id is not None:
-        return PageState.ANOTHER
+        return PageState.SECOND_SUBSCRIPTION
     return None

@@ -51,10 +51,10 @@ favorites = sa.Table(
     Column("user_id", BigInteger, nullable=False),
     Column("organization_id", BigInteger, nullable=False),
     Column("work_item_id", BigInteger, nullable=False),
-    Column("place", Integer, nullable=False),  # in the person's order, from 1 without gaps
+    Column("position", Integer, nullable=False),  # in the person's order, from 1 without gaps
     PrimaryKey("tenant_id", "user_id", "organization_id", "work_item_id"),
     of_user(),
     of_organization(),
-    Unique("tenant_id", "user_id", "place"),
-    CheckConstraint("place BETWEEN 1 AND 50", name="place"),  # so at most 50 of a person
+    Unique("tenant_id", "user_id", "position"),
+    CheckConstraint("position BETWEEN 1 AND 50", name="position"),  # so at most 50 of a person
 )

@@ -405,7 +405,7 @@ def test_a_fraction_of_a_user_is_not_adopted_and_is_an_alarm(timeline, clock, lo
     timeline.reports(2.5, clock())
     found = adopt_listed(timeline.app)
 
-    assert found.tenants[0].odd == (("active_user", clock().date()),)
+    assert found.tenants[0].fractional == (("active_user", clock().date()),)
     assert timeline.adopted() == [(clock().date(), 2, None)]
     assert [line["reason"] for line in log_lines("usage_mismatch")] == ["no_whole_number"]
 

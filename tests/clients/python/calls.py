@@ -33,8 +33,8 @@ from timetracker_client.api.timers import (
 from timetracker_client.api.work_items import (
     get_work_item_time,
     list_recent_work_items,
-    place_favorite,
     search_work_items,
+    set_favorite,
 )
 from timetracker_client.types import UNSET, Unset
 
@@ -142,8 +142,8 @@ def correct_time(client: AuthenticatedClient) -> None:
 def pick_work_items(client: AuthenticatedClient) -> None:
     recent = got(models.RecentWorkItems, list_recent_work_items.sync(client=client))
     assert {item.id for item in recent.items} == {42, 43}
-    favorite = models.PlaceFavorite(position=1)
-    favorites = place_favorite.sync("contoso", "42", client=client, body=favorite)
+    favorite = models.SetFavorite(position=1)
+    favorites = set_favorite.sync("contoso", "42", client=client, body=favorite)
     assert [item.project for item in got(models.Favorites, favorites).items] == ["Website"]
     found = got(models.FoundWorkItems, search_work_items.sync(client=client, search="#42"))
     assert (found.azure_dev_ops, found.items[0].id) == (models.SearchState.NOTASKED, 42)

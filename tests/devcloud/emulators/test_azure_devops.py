@@ -292,7 +292,7 @@ def test_a_hidden_item_is_not_found_and_a_read_only_one_forbidden(azure_devops):
     assert written.json()["message"].startswith("TF237111: ")
 
 
-def test_every_answer_names_the_organisations_directory(azure_devops):
+def test_every_response_names_the_organizations_directory(azure_devops):
     signed_in = send(azure_devops, "GET", "_apis/connectionData")
     stranger = send(azure_devops, "GET", "_apis/connectionData", who=None)
     nowhere = requests.get(f"{azure_devops.url}/nowhere/_apis/connectionData", timeout=5)
@@ -335,7 +335,7 @@ def test_a_lost_answer_did_the_work_and_a_cut_connection_did_not(azure_devops):
     assert (landed, broken.status_code, azure_devops.completed(BUG)) == (4, 503, 6)
 
 
-def test_a_late_landing_follows_the_response(azure_devops):
+def test_a_late_write_follows_the_response(azure_devops):
     azure_devops.set_fault("update", late_landing=60, status=504)
 
     answer = patch(azure_devops, BUG, pinned(2), add(4))
@@ -346,7 +346,7 @@ def test_a_late_landing_follows_the_response(azure_devops):
 
 
 @pytest.mark.parametrize("head", [False, True])
-def test_an_answer_drips_until_it_is_let_go(azure_devops, head):
+def test_a_slow_response_ends_on_release(azure_devops, head):
     azure_devops.set_fault("work_item", drip=0.02, drip_head=head, body="0123456789", times=1)
     started = time.monotonic()
 
@@ -355,7 +355,7 @@ def test_an_answer_drips_until_it_is_let_go(azure_devops, head):
     assert (dripped.text, time.monotonic() - started > (1.5 if head else 0.15)) == ("0123456789", True)
 
 
-def test_a_drip_that_would_take_for_ever_ends_when_it_is_let_go(azure_devops):
+def test_an_endless_slow_response_ends_on_release(azure_devops):
     azure_devops.set_fault("work_item", drip=10)
     before = azure_devops.hits("work_item")
     with ThreadPoolExecutor(1) as caller:
@@ -376,7 +376,7 @@ def test_a_huge_body_and_a_redirect_can_be_ordered(azure_devops):
     assert (len(huge.content), away.status_code, away.headers["Location"]) == (10**7, 307, "http://169.254.169.254/")
 
 
-def test_orders_edit_reset_and_mint_tokens(azure_devops):
+def test_admin_commands_edit_reset_and_mint_tokens(azure_devops):
     edited = order(azure_devops, "POST", "edit", {"id": BUG, "fields": {COMPLETED: 8}, "person": "ben"}).json()
     token = order(azure_devops, "POST", "token", {"person": "ben", "lifetime": 60}).json()["token"]
     read = send(azure_devops, "GET", f"_apis/wit/workitems/{BUG}", who=token).json()
@@ -405,7 +405,7 @@ def test_an_invalid_order_is_refused(azure_devops, what, body):
     assert answer.json()["error"]
 
 
-def test_a_page_in_a_browser_gives_no_orders(azure_devops):
+def test_a_page_in_a_browser_sends_no_admin_commands(azure_devops):
     answer = order(azure_devops, "POST", "edit", {"id": BUG, "fields": {COMPLETED: 8}}, Origin="https://evil.example")
 
     assert (answer.status_code, azure_devops.completed(BUG)) == (403, 3.5)

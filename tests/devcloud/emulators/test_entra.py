@@ -363,7 +363,7 @@ def test_a_browser_app_of_any_origin_may_ask_for_tokens(entra: Entra):
     assert by_password(entra, "ada").headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_faults_come_as_ordered_and_go(entra: Entra):
+def test_faults_are_injected_and_cleared(entra: Entra):
     keys = f"{entra.url}/common/discovery/v2.0/keys"
     orders = f"{entra.url}/admin/faults"
     hits = requests.get(f"{entra.url}/admin/stats", timeout=5).json()["hits"].get("keys", 0)
@@ -399,7 +399,7 @@ def test_an_invalid_order_is_refused(entra: Entra, order: str, body: str):
 
 
 @pytest.mark.parametrize("sent", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
-def test_a_page_in_a_browser_gives_no_orders(entra: Entra, sent: dict[str, str]):
+def test_a_page_in_a_browser_sends_no_admin_commands(entra: Entra, sent: dict[str, str]):
     before = entra.keys.published
 
     answer = requests.post(f"{entra.url}/admin/rotate", headers=sent, timeout=5)

@@ -325,7 +325,7 @@ def test_the_publisher_can_cancel(marketplace, receiver):
     assert marketplace.status(subscription) == "Unsubscribed"
 
 
-def test_notices_are_repeated_until_they_are_heard(marketplace, receiver):
+def test_webhook_calls_are_repeated_until_accepted(marketplace, receiver):
     receiver.statuses = [500, 404, 503]
     subscription = marketplace.buy(active=True)
 
@@ -565,7 +565,7 @@ def test_the_state_survives_a_restart(tmp_path, entra):
     assert list(StateFile(tmp_path / "marketplace" / "state.json").state.subscriptions) == [subscription]
 
 
-def test_the_page_sells_and_changes(marketplace):
+def test_the_page_buys_and_changes_subscriptions(marketplace):
     shop = marketplace.emulator.url
     origin = {"Origin": shop}
 
@@ -604,7 +604,7 @@ def test_the_page_sells_and_changes(marketplace):
         ("2028-02-29", "P1Y", "2029-02-27"),
     ],
 )
-def test_the_clock_of_a_term_keeps_to_real_days(marketplace, clock, begins, unit, ends):
+def test_a_term_ends_on_a_day_of_the_calendar(marketplace, clock, begins, unit, ends):
     clock.set(f"{begins}T12:00:00+00:00")
 
     subscription = marketplace.buy(active=True, term=unit)

@@ -126,7 +126,7 @@ def test_a_refused_erasure_does_not_stop_the_others(app, world, engine, admin, m
     last = sign_in(engine, admin)
     again = repeat_erasures(app, [(each.tenant, each.subject) for each in (last, held, member)])
 
-    assert again == {RepeatResult.REFUSED: 1, RepeatResult.ON_HOLD: 1, RepeatResult.DONE: 1}
+    assert again == {RepeatResult.REFUSED: 1, RepeatResult.WAITING: 1, RepeatResult.DONE: 1}
     assert (member.row(), held.row().erased_at, last.row().erased_at) == (None, None, None)
 
 

@@ -393,7 +393,7 @@ def test_keys_are_refreshed_after_an_hour_in_the_background(entra: Entra, keys: 
 
 
 @pytest.mark.usefixtures("long_fetches")
-def test_known_kids_stay_fast_while_the_endpoint_hangs_and_unknown_kids_storm(
+def test_known_keys_stay_fast_while_the_endpoint_hangs_for_many_unknown_keys(
     entra: Entra, keys: SigningKeys, clock: Clock
 ):
     kid = entra.keys.current.kid

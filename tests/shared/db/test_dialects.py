@@ -41,7 +41,7 @@ def test_a_transaction_takes_the_write_lock_before_its_first_statement(engine, e
         elsewhere.execute("INSERT INTO hours VALUES (1)")
 
 
-def test_one_that_only_reads_leaves_the_lock_to_others(engine, elsewhere):
+def test_a_read_only_transaction_takes_no_write_lock(engine, elsewhere):
     with reading(engine) as connection, connection.begin():
         elsewhere.execute("INSERT INTO hours VALUES (1)")
 

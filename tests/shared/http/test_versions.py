@@ -66,7 +66,7 @@ def test_an_unknown_version_is_refused_everywhere_before_anything_else(http):
 
 
 @pytest.mark.parametrize("version", ["", "latest", "2026-12-01 ", "2026-12-01,2026-12-01", "٢٠٢٦-12-01", "'"])
-def test_a_spoilt_version_in_the_address_is_refused(world, version):
+def test_a_malformed_version_in_the_address_is_refused(world, version):
     ada = world.tenant()
     answer = ada.get("me", **{"api-version": version})
 

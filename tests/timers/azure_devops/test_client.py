@@ -146,7 +146,7 @@ def test_a_guest_gets_only_visible_data(client, azure_devops):
         session.work_item(66)
 
 
-def test_an_organisation_whose_processes_have_no_hours_can_be_read(session, azure_devops):
+def test_an_organization_with_processes_without_hours_can_be_read(session, azure_devops):
     azure_devops.set_fault("batch", **refusal(f"TF51535: Cannot find field {COMPLETED}.", status=400, times=1))
 
     assert session.work_items([BUG])[BUG].completed_hours is None
@@ -656,7 +656,7 @@ def _watch(event, args):
         _reached.append((event, args[1] if event == "socket.connect" else args[0]))
 
 
-def test_no_name_of_an_organisation_leads_a_token_elsewhere():
+def test_no_name_of_an_organization_sends_a_token_elsewhere():
     """2,000 names, or 40,000 with `--all`: each is refused, or asked for at the one host under exactly that name."""
     sys.addaudithook(_watch)
     server = Recorder()
@@ -687,7 +687,7 @@ def test_no_name_of_an_organisation_leads_a_token_elsewhere():
     assert {name for event, name in _reached if event == "socket.getaddrinfo"} <= {"127.0.0.1"}
 
 
-def test_a_person_of_another_organisation_must_sign_in_there(client, azure_devops):
+def test_a_person_of_another_organization_must_sign_in_there(client, azure_devops):
     with pytest.raises(SignInRequired):
         client.open_session("fabrikam", azure_devops.token("ada"), user=ADA, deadline=Deadline.after(5)).work_item(BUG)
     with pytest.raises(WorkItemNotFound):

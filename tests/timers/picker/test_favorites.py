@@ -13,7 +13,7 @@ from shared.errors import Conflict
 from tests.privacy.erasure.test_person import ask, erase_due
 from tests.support.exports import export
 from tests.timers.work_items.test_work_items import refresh
-from timers.picker.favorite_rules import MAX_FAVORITES, place, remove
+from timers.picker.favorite_rules import MAX_FAVORITES, remove, set_position
 from timers.picker.model import ItemKey
 
 
@@ -42,7 +42,8 @@ def listed(person):
 def stored(engine, person):
     with engine.connect() as tx:
         of = sa.select(favorites.c.work_item_id).join(users, users.c.id == favorites.c.user_id)
-        return list(tx.scalars(of.where(users.c.entra_object_id == uuid.UUID(person.oid)).order_by(favorites.c.place)))
+        own = of.where(users.c.entra_object_id == uuid.UUID(person.oid))
+        return list(tx.scalars(own.order_by(favorites.c.position)))
 
 
 def test_favorites_are_added_at_the_end_moved_and_removed(ada):
@@ -135,7 +136,7 @@ def test_concurrent_changes_of_one_person_leave_a_list_without_gaps(engine, ada)
     assert {each.status for each in answers} == {200}
     assert sorted(stored(engine, ada)) == list(range(1, 9))
     with engine.connect() as tx:
-        places = sa.select(favorites.c.place).join(users, users.c.id == favorites.c.user_id)
+        places = sa.select(favorites.c.position).join(users, users.c.id == favorites.c.user_id)
         of_ada = places.where(users.c.entra_object_id == uuid.UUID(ada.oid))
         assert sorted(tx.scalars(of_ada)) == list(range(1, 9))
 
@@ -146,7 +147,7 @@ def test_the_export_has_ones_own_favorites_only(world, ada):
     put(ben, 8)
     rows = export(ben).body["sections"]["favorites"]["rows"]
 
-    assert [(row["organization"], row["workItemId"], row["place"]) for row in rows] == [("contoso", 8, 1)]
+    assert [(row["organization"], row["workItemId"], row["position"]) for row in rows] == [("contoso", 8, 1)]
     assert "favorites" not in export(ada, scope="tenant").body["sections"]
 
 
@@ -182,11 +183,11 @@ KEYS = st.builds(ItemKey, st.integers(1, 2), st.integers(1, 30))
 def test_a_placed_favorite_is_there_once_and_the_others_keep_their_order(before, item, position):
     if item not in before and len(before) == MAX_FAVORITES:
         with pytest.raises(Conflict):
-            place(before, item, position)
+            set_position(before, item, position)
         return
-    after = place(before, item, position)
+    after = set_position(before, item, position)
 
     assert after.index(item) == min(position, len(after)) - 1
     assert remove(after, item) == remove(before, item)
     assert len(after) == len(set(after)) <= MAX_FAVORITES
-    assert place(after, item, position) == place(after, item, None) == after
+    assert set_position(after, item, position) == set_position(after, item, None) == after

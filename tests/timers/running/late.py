@@ -41,14 +41,14 @@ def rows(engine: sa.Engine, table: sa.Table, person: Person) -> list[Any]:
 class LateEvent:
     """One event of a device, with its own key for all repeats."""
 
-    what: str
+    kind: str
     timer: str
     at: dt.datetime
     switch: bool = False
     key: str = field(default_factory=new_id)
 
     def send(self, person: Person) -> Answer:
-        if self.what == "stop":
+        if self.kind == "stop":
             return stop(person, self.at, key=self.key, timerId=self.timer)
         number = int(self.timer[:4], 16) + 1
         return start(person, self.at, key=self.key, timerId=self.timer, switch=self.switch, workItemId=number)
@@ -85,5 +85,5 @@ def assert_entries(engine: sa.Engine, person: Person, timers: list[Timer], event
     assert running == {(each.id, each.started_at) for each in timers if each.way == RUNS}
     assert inferred == {each.id for each in timers if each.way == SWITCHED}
     assert not any(row.needs_review for row in rows(engine, time_entries, person))
-    assert sorted(starts) == sorted((each.timer, each.at) for each in events if each.what == "start")
-    assert ends >= {(each.timer, each.at) for each in events if each.what == "stop"}
+    assert sorted(starts) == sorted((each.timer, each.at) for each in events if each.kind == "start")
+    assert ends >= {(each.timer, each.at) for each in events if each.kind == "stop"}

@@ -41,7 +41,7 @@ def overlaps(person):
     earlier=st.lists(entered, max_size=5),
     steps=st.lists(st.one_of(changes, durations), min_size=1, max_size=6),
 )
-def test_a_step_changes_its_own_sum_and_makes_no_overlap(world, clock, zone, earlier, steps):
+def test_setting_a_day_changes_only_that_sum_and_makes_no_overlap(world, clock, zone, earlier, steps):
     clock.set("2026-11-23T09:00:00Z")
     ada = world.tenant(zone)
     for item, start_ms, length_ms in earlier:

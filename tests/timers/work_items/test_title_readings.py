@@ -40,7 +40,7 @@ class Readings(RuleBasedStateMachine):
     def today(self):
         return self.world.clock().date()
 
-    def who(self, name):
+    def person_of(self, name):
         return self.world.renew_token(self.people[name])
 
     def reads(self, name, read, hidden):
@@ -59,7 +59,7 @@ class Readings(RuleBasedStateMachine):
 
     @rule(name=person, read=numbers, hidden=hidden_projects)
     def refreshes(self, name, read, hidden):
-        answer = refresh(self.who(name), read, self.azure_devops.token(hidden=list(hidden)))
+        answer = refresh(self.person_of(name), read, self.azure_devops.token(hidden=list(hidden)))
         self.reads(name, read, hidden)
 
         assert {item["id"] for item in answer.body["items"]} == {n for n in read if ITEMS[n] not in hidden}
@@ -69,7 +69,7 @@ class Readings(RuleBasedStateMachine):
         """Reads the items that are not shown yet, and those that nobody, or not the reader, has read for a day."""
         since = self.world.clock() - dt.timedelta(days=1)
         fresh = {n for n in self.shown_to(name) if self.last_read[n] > since and self.model[name, n] >= since.date()}
-        answer = report(self.who(name), self.azure_devops.token(hidden=list(hidden)))
+        answer = report(self.person_of(name), self.azure_devops.token(hidden=list(hidden)))
         status = {row["workItem"]["id"]: row["workItem"]["titleStatus"] for row in answer.body["rows"]}
         read = status.keys() - fresh
         self.reads(name, read, hidden)
@@ -82,7 +82,7 @@ class Readings(RuleBasedStateMachine):
     @rule(name=person)
     def is_refused_as_a_whole(self, name):
         self.azure_devops.set_fault("batch", status=401)
-        refresh(self.who(name), [42, 66], self.azure_devops.token())
+        refresh(self.person_of(name), [42, 66], self.azure_devops.token())
         self.azure_devops.clear_faults()
 
     @rule(days=st.sampled_from([0, 1, 2, 15, 29, 30, 31]))
@@ -91,13 +91,13 @@ class Readings(RuleBasedStateMachine):
 
     @rule(name=person)
     def stops_processing_or_goes_on(self, name):
-        self.who(name).patch("privacy", {"objected": name not in self.stopped})
+        self.person_of(name).patch("privacy", {"objected": name not in self.stopped})
         self.stopped ^= {name}
 
     @invariant()
     def everybody_is_shown_what_they_have_read(self):
         for name in getattr(self, "people", ()):
-            someone, shown = self.who(name), self.shown_to(name)
+            someone, shown = self.person_of(name), self.shown_to(name)
             rows = report(someone).body["rows"]
             own = {row["workItem"]["id"] for row in rows}
 

@@ -43,7 +43,7 @@ def test_an_event_that_microsoft_cannot_confirm_changes_nothing_and_is_repeated(
 
 @pytest.mark.parametrize("endpoint", ["get", "get.answer", "operation.answer"])
 @pytest.mark.parametrize("name", ["suspend", "renew", "unsubscribe", "reinstate"])
-def test_no_notice_is_applied_while_microsoft_is_unavailable(held_purchase, http, name, endpoint):
+def test_no_event_is_applied_while_microsoft_is_unavailable(held_purchase, http, name, endpoint):
     if name == "reinstate":
         assert send_event(held_purchase, http, held_purchase.execute("suspend")).status == 200
     operation, before = held_purchase.execute(name), held_purchase.row

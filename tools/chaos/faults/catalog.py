@@ -102,8 +102,8 @@ def _server_faults(cloud: Cloud) -> list[FaultKind]:
         FaultKind("database crashed (immediate)", _CONNECTIONS, crash, 0.2, 2.0),
         FaultKind("connections cut", _CONNECTIONS, mode("cut", 0, 0)),
         FaultKind("connections refused", _CONNECTIONS, mode("refuse", 0, 0), 0.5, 3.0),
-        FaultKind("slow line", _PACKETS, mode("slow", 0.005, 0.05), 1.0, 3.0),
-        FaultKind("black hole", _PACKETS, mode("hole", 0, 0), 1.0, 14.0),
+        FaultKind("latency", _PACKETS, mode("slow", 0.005, 0.05), 1.0, 3.0),
+        FaultKind("packet loss", _PACKETS, mode("hole", 0, 0), 1.0, 14.0),
         FaultKind("COMMIT done, response lost", _COMMITS, mode("lose-answer", 5, 40), 1.0, 2.5),
         FaultKind("COMMIT lost", _COMMITS, mode("lose-commit", 5, 40), 1.0, 2.5),
     ]

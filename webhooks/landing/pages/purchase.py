@@ -25,13 +25,15 @@ from webhooks.landing.visit_store import Visit
 
 NO_ERRORS: Final[Mapping[str, str]] = {}
 _STATUS: Final = {
-    PageState.ANOTHER: HTTPStatus.CONFLICT,
-    PageState.ASK_ADMIN: HTTPStatus.FORBIDDEN,
+    PageState.SECOND_SUBSCRIPTION: HTTPStatus.CONFLICT,
+    PageState.NOT_AN_APPROVER: HTTPStatus.FORBIDDEN,
     PageState.GUEST: HTTPStatus.FORBIDDEN,
     PageState.UNKNOWN: HTTPStatus.CONFLICT,
 }
 # Microsoft may move on from these at any moment.
-_CAN_REFRESH: Final = frozenset({PageState.UNDER_WAY, PageState.SUSPENDED, PageState.ANOTHER, PageState.UNKNOWN})
+_CAN_REFRESH: Final = frozenset(
+    {PageState.ACTIVATING, PageState.SUSPENDED, PageState.SECOND_SUBSCRIPTION, PageState.UNKNOWN}
+)
 _ORGANIZATION_PATTERN: Final = (
     r"\s*(https?://)?(dev\.azure\.com/)?[A-Za-z0-9]([A-Za-z0-9\-]{0,48}[A-Za-z0-9])?(\.visualstudio\.com)?(/.*)?\s*"
 )
@@ -95,16 +97,16 @@ def _content(
             return "set_up", _set_up(view, entered)
         case PageState.SET_UP:
             return "agree", _agreement(view, visit, purchase.existing_tenant)
-        case PageState.ASK | PageState.WAITING | PageState.DECLINED:
+        case PageState.REQUEST_AGREEMENT | PageState.AWAITING_AGREEMENT | PageState.DECLINED:
             values = {
                 "approver": TEXTS[purchase.existing_approvers.agreer],
                 "facts": summary(purchase.bought, view.plan),
             }
         case PageState.ACTIVE:
             values = _active(view, settings)
-        case PageState.COLLEAGUE:
+        case PageState.NOTHING_TO_CONFIRM:
             values = _colleague(purchase.existing_tenant, settings)
-        case PageState.ANOTHER:
+        case PageState.SECOND_SUBSCRIPTION:
             values = {"detail": another_is_live().detail}
         case PageState.UNKNOWN:
             values = {"open_again": OPEN_AGAIN}

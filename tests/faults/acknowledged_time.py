@@ -17,7 +17,7 @@ from tests.support.world import Answer
 
 
 @dataclass
-class Ledger:
+class AcknowledgedTime:
     """The acknowledged starts and stops of clients."""
 
     started: Counter[str] = field(default_factory=Counter)

@@ -76,7 +76,7 @@ def is_expected(viewer, name, status):
     return status < 500 and (viewer in WITH_ACCOUNT or status == 200)
 
 
-def test_looking_leaves_every_table_as_it_was(people, world, clock, engine):
+def test_read_requests_leaves_every_table_as_it_was(people, world, clock, engine):
     user = people["member"].get("me").body["id"]
     ids = {"entries": people["member"].entries()[0]["id"], "users": user, "work-items": "42"}
     before, beginning = contents(engine), clock()
@@ -106,6 +106,6 @@ def test_looking_leaves_every_table_as_it_was(people, world, clock, engine):
     holds()
 
 
-def test_every_read_is_looked_at():
+def test_every_read_operation_is_covered():
     assert len(READS) >= 25
     assert {"get_session", "get_me", "list_entries", "get_month_report", "get_running_timer"} <= set(READS)

@@ -1,4 +1,4 @@
-"""The query of a log: a page of it, and a range of days."""
+"""The query of a log: a page and a range of days."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Period:
     until: dt.datetime | None = None
 
 
-EVER: Final = Period()
+UNBOUNDED: Final = Period()
 
 
 def upper_bound(period: Period, after: dt.datetime | None) -> dt.datetime | None:
