@@ -96,7 +96,7 @@ def _run_as_prefix(folder: Path) -> list[str]:
 class LocalServer:
     """A server that can crash and start again on the same port.
 
-    Uses existing data in the folder. Commits wait for the disk only if `durable`.
+    Uses existing data in the folder. Commits wait for the disk, and its background work runs, only if `durable`.
     """
 
     def __init__(self, programs: Path, folder: Path, *, durable: bool = False) -> None:
@@ -117,8 +117,8 @@ class LocalServer:
 
     def start(self) -> None:
         """Starts the server; an interrupted start ends it."""
-        sync = "" if self._durable else "-c fsync=off"
-        options = f"-p {self._port} -h 127.0.0.1 -k '' {sync} -c max_connections=200"
+        fast = "" if self._durable else "-c fsync=off -c autovacuum=off -c jit=off"
+        options = f"-p {self._port} -h 127.0.0.1 -k '' {fast} -c max_connections=200"
         try:
             self._control("-l", self._data / "log", "-o", options, "start")
         except KeyboardInterrupt:
