@@ -179,7 +179,8 @@ def _session_without_account(tx: sa.Connection, call: Call) -> Session:
     else:
         first = service.preview_first_sign_in(tx, tenant, call.principal, settings=call.app.settings, now=call.now)
         entitlements, has_invitation = Entitlements.of_refusal(first.refusal), first.has_invitation
-        shown = _build_tenant(tx, call, tenant)
+        # somebody who would be refused, such as a guest, learns the reason only
+        shown = _build_tenant(tx, call, tenant) if first.refusal is None else None
     return Session(
         tenant=shown,
         entitlements=entitlements,

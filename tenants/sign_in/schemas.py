@@ -131,7 +131,7 @@ class SignIn(WireModel):
 
 class Session(WireModel):
     user: User | None = Field(None, description="absent before the first sign-in")
-    tenant: Tenant | None = Field(None, description="absent if the organization does not use TimeTracker")
+    tenant: Tenant | None = Field(None, description="absent without an account if the first sign-in would be refused")
     entitlements: Entitlements = Field(description="before the first sign-in: those that it would give")
     has_invitation: bool = Field(description="whether the first sign-in would claim an invitation")
     running_timer: RunningTimer | None = None

@@ -16,6 +16,7 @@ from tests.billing.records.test_statement import NOVEMBER, PERIOD, line, record,
 from tests.support.budget import tries
 
 
+pytestmark = pytest.mark.http_only
 LEAVES = {"P", "H1", "H2", "Lbl", "LBody", "TH", "TD"}
 by_poppler = pytest.mark.skipif(shutil.which("pdfinfo") is None, reason="needs poppler-utils")
 

@@ -24,6 +24,7 @@ from tests.support.budget import tries
 from tests.support.tenant_bills import start_paid_plan
 
 
+pytestmark = pytest.mark.http_only
 BERLIN = ZoneInfo("Europe/Berlin")
 NOVEMBER = Month(2026, 11)
 PERIOD = Period(NOVEMBER, Kind.MONTH, NOVEMBER.starts_at(BERLIN), NOVEMBER.next.starts_at(BERLIN), BERLIN.key)

@@ -18,6 +18,9 @@ from tests.privacy.erasure.test_person import ask, erase_due
 from tests.reports.test_summary_report import know
 
 
+pytestmark = pytest.mark.http_only
+
+
 def work(person, clock, work_item_id, project="Website", note=None, **length):
     body = {} if note is None else {"note": note}
     person.start(work_item_id, project=project, **body)

@@ -112,6 +112,7 @@ def test_after_the_trial_a_colleague_without_an_account_learns_why_no_time_can_b
     ben = world.person(ada.tid)
 
     assert session(ben)["entitlements"]["reason"] == ben.post("sign-in").code == "trial_expired"
+    assert "tenant" not in session(ben)
 
 
 def test_a_deactivated_person_has_no_session(world):

@@ -12,6 +12,7 @@ from tests.support.world import new_id
 from webhooks.events.publisher_token import v1_keys_of
 
 
+pytestmark = pytest.mark.http_only
 STRANGER = "11111111-2222-4333-8444-555555555555"
 OTHER_CLAIMS = {
     "another audience": {"aud": STRANGER},

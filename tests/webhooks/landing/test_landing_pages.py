@@ -15,6 +15,7 @@ from webhooks.landing.pages.rendering import FOLDER, STYLE, render, with_links
 from webhooks.landing.rules import PageState
 
 
+pytestmark = pytest.mark.http_only
 VOID = {"input", "link", "meta"}
 
 
