@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPMethod
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,7 @@ _NOT_JSON: Final = {"json_invalid", "recursion_loop"}
 _MOST_ERRORS: Final = 20
 _MOST_FIELDS: Final = 50
 QUERY_ERROR: Final = "Some query parameters are not valid; each is listed under errors."
+_MERGE_PATCH: Final = "application/merge-patch+json"  # RFC 7396
 _NO_LENGTH: Final = "The body was sent in chunks, which is not supported. Send it in one piece, with its length."
 _FORM_LOST: Final = (
     "The form arrived empty: something between your browser and TimeTracker removed its content. Go back and try again "
@@ -51,7 +53,10 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
         raise LengthRequired(_FORM_LOST if operation.for_browser else _NO_LENGTH)
     if not raw and not any(field.is_required() for field in operation.body.model_fields.values()):
         raw = b"" if operation.for_browser else b"{}"
-    elif media_type(request) != operation.body_type:
+    elif media_type(request) not in {
+        operation.body_type,
+        _MERGE_PATCH if operation.method == HTTPMethod.PATCH else None,
+    }:
         raise UnsupportedMediaType(f"Send the body as {operation.body_type}, with that content type.")
     if operation.for_browser:
         return _parse_form(operation.body, raw)
@@ -65,6 +70,10 @@ def parse_body(operation: Operation, request: func.HttpRequest) -> WireModel | N
     if nulls:
         raise _invalid_fields(nulls)
     return body
+
+
+def _is_merge_patch(request: func.HttpRequest, operation: Operation) -> bool:
+    return operation.method == HTTPMethod.PATCH and media_type(request) == _MERGE_PATCH
 
 
 def _read_members(raw: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -84,3 +84,13 @@ def test_null_changes_nothing_in_any_patch(world):
 
 def test_there_are_optional_fields_in_many_bodies():
     assert len(OPTIONAL) >= 25
+
+
+def test_a_patch_may_be_sent_as_a_merge_patch_and_a_post_may_not(world, http):
+    ada = world.tenant()
+    ada.start(7)
+    headers = {"Content-Type": "application/merge-patch+json"}
+    changed = http.send("PATCH", "timers/running", {"note": "in review"}, token=ada.token, headers=headers)
+    refused = http.send("POST", "timers/stop", {"note": "in review"}, token=ada.token, headers=headers)
+
+    assert (changed.status, changed.body["note"], refused.status) == (200, "in review", 415)
