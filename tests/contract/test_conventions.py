@@ -93,7 +93,7 @@ def test_a_next_link_is_absolute_and_leads_to_the_next_page(world):
 
 
 def test_a_client_can_switch_over_every_error_code():
-    """Each code of a response has a schema of its own, told apart by the member `code`."""
+    """Each code of a response has its own schema; the member `code` is the discriminator."""
     schemas = document()["components"]["schemas"]
 
     def holds(name: str) -> None:

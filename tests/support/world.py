@@ -157,6 +157,17 @@ class Person:
         return items
 
 
+def read_pages(person: Person, link: str | None) -> list[dict[str, Any]]:
+    """The items of all pages from an address on."""
+    found: list[dict[str, Any]] = []
+    while link:
+        answer = person.get(link)
+        assert answer.status == 200, answer.raw
+        found += answer.body["items"]
+        link = answer.body.get("nextLink")
+    return found
+
+
 class World:
     """Creates people and tenants for one test."""
 

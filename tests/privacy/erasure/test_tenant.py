@@ -107,11 +107,11 @@ def test_the_erasure_waits_for_the_end_of_the_subscription_and_the_last_bill(app
     waiting = []
 
     def look():
-        carried = erase_due(app, clock, days=3)
+        erased = erase_due(app, clock, days=3)
         with engine.connect() as tx:
             requests = metadata.tables["privacy_requests"]
             reason = tx.scalar(sa.select(requests.c.hold_reason).where(requests.c.tenant_id == tenant.id))
-        waiting.append((carried, reason))
+        waiting.append((erased, reason))
 
     look()
     look()

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from shared.db.row_level_security import ALL_TENANTS
 from shared.db.schema import slugs, tenants
+from tests.support.world import read_pages
 
 
 def change(person, body, **headers):
@@ -221,17 +222,6 @@ def test_the_audit_log_is_read_page_by_page_and_only_by_super_admins(world):
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({row for page in pages for row in page}) == 7
     assert ben.get("audit").code == "role_required"
-
-
-def read_pages(person, link):
-    """The items of all pages."""
-    found = []
-    while link:
-        answer = person.get(link)
-        assert answer.status == 200, answer.raw
-        found += answer.body["items"]
-        link = answer.body.get("nextLink")
-    return found
 
 
 def test_the_audit_log_is_filtered_by_days_action_and_person_at_once(world, clock, record_statements):

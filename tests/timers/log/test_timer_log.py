@@ -7,7 +7,7 @@ from shared.db.schema import timer_log
 from shared.instants import rfc3339
 from tests.support.months import close_month
 from tests.support.record_protection import unprotected_records
-from tests.support.world import START
+from tests.support.world import START, read_pages
 from tests.timers.running.late import HOUR, start
 from timers.forgotten.jobs import stop_all_forgotten
 
@@ -249,17 +249,6 @@ def test_the_log_has_a_late_start_and_its_inferred_end_as_its_persons_and_as_lat
         ("stopped", 7, "2026-11-23T11:00:00.000Z", True),
         ("started", 7, "2026-11-23T10:00:00.000Z", True),
     ]
-
-
-def read_pages(person, link):
-    """The items of all pages."""
-    found = []
-    while link:
-        answer = person.get(link)
-        assert answer.status == 200, answer.raw
-        found += answer.body["items"]
-        link = answer.body.get("nextLink")
-    return found
 
 
 def test_an_auditor_reads_the_events_of_a_month_in_the_tenants_time_zone(world, clock):
