@@ -85,7 +85,7 @@ def _shorten_overlapping_entries(
     """
     if at >= running.started_at:
         return ()
-    shortened = shorten_inferred(work, user, at=at)
+    shortened = shorten_inferred(work, user, at=at, reported_late=False)
     following = late_store.find_first_after(work.tx, work.tenant.id, user.id, at)
     if following is not None and following.started_at < running.started_at:
         raise rules.OverlapsEntry(following)

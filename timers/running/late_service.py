@@ -50,7 +50,7 @@ def start(work: Work, user: User, subject: Start) -> StartResult:
     if running is not None and is_after_running and not subject.switch:
         raise rules.TimerAlreadyRunning(running, is_final=not is_late)
     if is_late:
-        shorten_inferred(work, user, at=at)
+        shorten_inferred(work, user, at=at, reported_late=True)
     stopped = None
     if running is not None and is_after_running:
         stopped = _end(work, running, at=at, reported_late=is_late, end_inferred=True)
@@ -101,7 +101,7 @@ def _find_repeat(
     raise rules.TimerAlreadyEnded(ended, advice="Start a new one.")
 
 
-def shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> tuple[TimeEntry, ...]:
+def shorten_inferred(work: Work, user: User, *, at: dt.datetime, reported_late: bool) -> tuple[TimeEntry, ...]:
     """Ends at this start the entries that cover it and whose end is only inferred; returns them.
 
     Raises:
@@ -110,7 +110,7 @@ def shorten_inferred(work: Work, user: User, *, at: dt.datetime) -> tuple[TimeEn
     entries = late_store.lock_entries_at(work.tx, work.tenant.id, user.id, at)
     shortened = rules.shorten(at, entries, limit_ms=work.tenant.forgotten_timer_limit_ms)
     for old, new in shortened:
-        change_service.replace(work, old, new, EventKind.CORRECTED, reported_late=True)
+        change_service.replace(work, old, new, EventKind.CORRECTED, reported_late=reported_late)
     return tuple(new for _, new in shortened)
 
 

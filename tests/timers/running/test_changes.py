@@ -161,6 +161,18 @@ def test_an_entry_that_a_switch_ended_ends_at_the_earlier_start(ada, clock):
     ]
 
 
+def test_an_entry_shortened_by_an_earlier_start_is_not_reported_late(ada, clock):
+    ada.start(8)
+    clock.tick(hours=1)
+    ada.start(7, switch=True)
+    clock.tick(hours=1)
+    moved = ada.patch("timers/running", {"startedAt": (clock() - dt.timedelta(hours=1, minutes=10)).isoformat()})
+    rows = {row["event"]: row for row in ada.log()}
+
+    assert moved.status == 200
+    assert "reportedLate" not in rows["corrected"]
+
+
 def test_an_entry_that_the_service_ended_ends_at_the_earlier_start(ada, app, clock):
     ada.start(6)
     clock.tick(hours=13)
